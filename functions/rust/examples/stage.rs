@@ -1,4 +1,5 @@
-//! Runs one stage on a file without Lambda: `stage STAGE INPUT OUTPUT [TIMES]` prints each run's milliseconds.
+//! Runs one stage on a file without Lambda: `stage STAGE INPUT OUTPUT [TIMES]` prints each run's
+//! milliseconds.
 
 use std::time::Instant;
 

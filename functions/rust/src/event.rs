@@ -41,14 +41,24 @@ pub struct Source {
 impl S3Event {
     /// Returns the object that the first record names, its key decoded.
     pub fn object(self) -> Result<Source, Error> {
-        let Entity { bucket, object } = self.records.into_iter().next().ok_or("the event has no record")?.s3;
-        Ok(Source { bucket: bucket.name, key: decoded_key(&object.key)? })
+        let Entity { bucket, object } = self
+            .records
+            .into_iter()
+            .next()
+            .ok_or("the event has no record")?
+            .s3;
+        Ok(Source {
+            bucket: bucket.name,
+            key: decoded_key(&object.key)?,
+        })
     }
 }
 
 /// S3 encodes keys in events as HTML forms do: a plus for a space, the rest in percent.
 fn decoded_key(key: &str) -> Result<String, Error> {
-    Ok(percent_decode_str(&key.replace('+', " ")).decode_utf8()?.into_owned())
+    Ok(percent_decode_str(&key.replace('+', " "))
+        .decode_utf8()?
+        .into_owned())
 }
 
 #[cfg(test)]
@@ -59,12 +69,26 @@ mod tests {
     fn the_first_records_object_is_read_with_its_key_decoded() {
         let event = r#"{"Records":[{"eventSource":"aws:s3","s3":{"bucket":{"name":"b","arn":"a"},
             "object":{"key":"in/a+b%2Bc%C3%A9.png","size":3}}}]}"#;
-        let source = serde_json::from_str::<S3Event>(event).unwrap().object().unwrap();
-        assert_eq!(source, Source { bucket: "b".into(), key: "in/a b+cé.png".into() });
+        let source = serde_json::from_str::<S3Event>(event)
+            .unwrap()
+            .object()
+            .unwrap();
+        assert_eq!(
+            source,
+            Source {
+                bucket: "b".into(),
+                key: "in/a b+cé.png".into()
+            }
+        );
     }
 
     #[test]
     fn an_event_without_records_is_an_error() {
-        assert!(serde_json::from_str::<S3Event>(r#"{"Records":[]}"#).unwrap().object().is_err());
+        assert!(
+            serde_json::from_str::<S3Event>(r#"{"Records":[]}"#)
+                .unwrap()
+                .object()
+                .is_err()
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! The image pipeline's five stages as one Lambda bootstrap: `_HANDLER` names the stage that this function serves.
+//! The image pipeline's five stages as one Lambda bootstrap: `_HANDLER` names the stage that this
+//! function serves.
 
 mod event;
 mod objects;
@@ -32,7 +33,9 @@ async fn profiled(
     number: u64,
     event: LambdaEvent<S3Event>,
 ) -> Result<Value, Diagnostic> {
-    let Some(profiler) = profiler else { return handle(stage, objects, event.payload).await };
+    let Some(profiler) = profiler else {
+        return handle(stage, objects, event.payload).await;
+    };
     let request_id = event.context.request_id;
     let before = profiler.look();
     let answer = handle(stage, objects, event.payload).await;
@@ -44,7 +47,10 @@ async fn profiled(
 async fn handle(stage: &Stage, objects: &Objects, event: S3Event) -> Result<Value, Diagnostic> {
     processed(stage, objects, event)
         .await
-        .map_err(|error| Diagnostic { error_type: "StageFailed".to_owned(), error_message: error.to_string() })
+        .map_err(|error| Diagnostic {
+            error_type: "StageFailed".to_owned(),
+            error_message: error.to_string(),
+        })
 }
 
 async fn processed(stage: &Stage, objects: &Objects, event: S3Event) -> Result<Value, Error> {

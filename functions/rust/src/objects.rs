@@ -21,7 +21,8 @@ pub struct Objects {
 }
 
 impl Objects {
-    /// Takes region, credentials and endpoint from the variables that Lambda sets: no chain of providers to wait for.
+    /// Takes region, credentials and endpoint from the variables that Lambda sets: no chain of
+    /// providers to wait for.
     pub fn from_environment() -> Result<Self, Error> {
         let credentials = Credentials::new(
             env::var("AWS_ACCESS_KEY_ID")?,
@@ -30,13 +31,17 @@ impl Objects {
             None,
             "environment",
         );
-        let http = HttpBuilder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+        let http = HttpBuilder::new()
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .build_https();
         let mut config = Builder::new()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(env::var("AWS_REGION")?))
             .credentials_provider(credentials)
             .http_client(http);
-        if let Ok(endpoint) = env::var("AWS_ENDPOINT_URL_S3").or_else(|_| env::var("AWS_ENDPOINT_URL")) {
+        if let Ok(endpoint) =
+            env::var("AWS_ENDPOINT_URL_S3").or_else(|_| env::var("AWS_ENDPOINT_URL"))
+        {
             config = config.endpoint_url(endpoint).force_path_style(true);
         }
         Ok(Self {
@@ -51,7 +56,8 @@ impl Objects {
         &self.output_bucket
     }
 
-    /// Returns the time that calls of S3 took since the last time it was asked, and how many they were.
+    /// Returns the time that calls of S3 took since the last time it was asked, and how many they
+    /// were.
     pub fn take_spent(&self) -> (Duration, u64) {
         self.spent.take()
     }
@@ -66,20 +72,53 @@ impl Objects {
 
     pub async fn read(&self, bucket: &str, key: &str) -> Result<Vec<u8>, Error> {
         let whole = async {
-            let answer = self.client.get_object().bucket(bucket).key(key).send().await;
-            let object = answer.map_err(|error| format!("GET {bucket}/{key}: {}", DisplayErrorContext(error)))?;
+            let answer = self
+                .client
+                .get_object()
+                .bucket(bucket)
+                .key(key)
+                .send()
+                .await;
+            let object = answer
+                .map_err(|error| format!("GET {bucket}/{key}: {}", DisplayErrorContext(error)))?;
             Ok(object.body.collect().await?.to_vec())
         };
         self.timed(whole).await
     }
 
     /// Stores `body` under the input's file name with `extension`; returns its key.
-    pub async fn write(&self, input_key: &str, body: Vec<u8>, extension: &str) -> Result<String, Error> {
+    pub async fn write(
+        &self,
+        input_key: &str,
+        body: Vec<u8>,
+        extension: &str,
+    ) -> Result<String, Error> {
         let key = output_key(&self.output_prefix, input_key, extension);
-        let request = self.client.put_object().bucket(&self.output_bucket).key(&key);
-        let content_type = if extension == "png" { "image/png" } else { "image/jpeg" };
-        let answer = self.timed(request.content_type(content_type).body(ByteStream::from(body)).send()).await;
-        answer.map_err(|error| format!("PUT {}/{key}: {}", self.output_bucket, DisplayErrorContext(error)))?;
+        let request = self
+            .client
+            .put_object()
+            .bucket(&self.output_bucket)
+            .key(&key);
+        let content_type = if extension == "png" {
+            "image/png"
+        } else {
+            "image/jpeg"
+        };
+        let answer = self
+            .timed(
+                request
+                    .content_type(content_type)
+                    .body(ByteStream::from(body))
+                    .send(),
+            )
+            .await;
+        answer.map_err(|error| {
+            format!(
+                "PUT {}/{key}: {}",
+                self.output_bucket,
+                DisplayErrorContext(error)
+            )
+        })?;
         Ok(key)
     }
 }

@@ -1,6 +1,8 @@
-//! What an invocation looks like from inside: one line of JSON after it, when `DARKROOM_PROFILE` asks for it.
+//! What an invocation looks like from inside: one line of JSON after it, when `DARKROOM_PROFILE`
+//! asks for it.
 //!
-//! The fields are those of Darkroom's `event::Profile`. What can't be found out is null; nothing here fails an invocation.
+//! The fields are those of Darkroom's `event::Profile`. What can't be found out is null; nothing
+//! here fails an invocation.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -11,7 +13,8 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
 use serde_json::{Map, Value, json};
 
-/// Of /proc/stat's first line: "cpu  user nice system idle iowait irq softirq steal guest `guest_nice`", in ticks.
+/// Of /proc/stat's first line: "cpu  user nice system idle iowait irq softirq steal guest
+/// `guest_nice`", in ticks.
 const STEAL: usize = 8;
 /// `USER_HZ` is 100 on both of Lambda's architectures.
 const MS_A_TICK: f64 = 10.0;
@@ -45,11 +48,19 @@ impl Profiler {
     /// Returns `None` unless the environment asks for a profile.
     pub fn from_environment() -> Option<Self> {
         std::env::var_os("DARKROOM_PROFILE")?;
-        let trimmed = |path: &str| fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
+        let trimmed = |path: &str| {
+            fs::read_to_string(path)
+                .ok()
+                .map(|text| text.trim().to_owned())
+        };
         Some(Self {
             stat: File::open("/proc/stat").ok(),
-            container_id: trimmed("/proc/sys/kernel/random/uuid").unwrap_or_default().replace('-', ""),
-            cpu_model: fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| cpu_model(&text)),
+            container_id: trimmed("/proc/sys/kernel/random/uuid")
+                .unwrap_or_default()
+                .replace('-', ""),
+            cpu_model: fs::read_to_string("/proc/cpuinfo")
+                .ok()
+                .and_then(|text| cpu_model(&text)),
             kernel: trimmed("/proc/sys/kernel/osrelease"),
         })
     }
@@ -57,10 +68,16 @@ impl Profiler {
     /// Looks before an invocation; the clocks are read last.
     pub fn look(&self) -> Before {
         let (steal_ms, usage) = (self.steal_ms(), usage());
-        Before { steal_ms, usage, started_ns: epoch_ns(), clock: Instant::now() }
+        Before {
+            steal_ms,
+            usage,
+            started_ns: epoch_ns(),
+            clock: Instant::now(),
+        }
     }
 
-    /// Prints the line of an invocation, `number` in this process from 1, that spent `s3` in `s3_calls` calls of S3.
+    /// Prints the line of an invocation, `number` in this process from 1, that spent `s3` in
+    /// `s3_calls` calls of S3.
     pub fn say(&self, before: &Before, request_id: &str, number: u64, s3: Duration, s3_calls: u64) {
         let handler_ms = ms(before.clock.elapsed());
         let ended_ns = epoch_ns();
@@ -70,7 +87,14 @@ impl Profiler {
             ("handler_ms".to_owned(), handler_ms.into()),
             ("s3_ms".to_owned(), ms(s3).into()),
             ("s3_calls".to_owned(), s3_calls.into()),
-            ("steal_ms".to_owned(), before.steal_ms.zip(self.steal_ms()).map(|(a, b)| b - a).into()),
+            (
+                "steal_ms".to_owned(),
+                before
+                    .steal_ms
+                    .zip(self.steal_ms())
+                    .map(|(a, b)| b - a)
+                    .into(),
+            ),
             ("peak_rss_mb".to_owned(), peak_rss_mb().into()),
             ("container_id".to_owned(), self.container_id.as_str().into()),
             ("container_invocation".to_owned(), number.into()),
@@ -82,7 +106,11 @@ impl Profiler {
         }
         let fields = Value::from(line).to_string();
         // The mark comes first: the runner knows the line by it.
-        let text = format!("{{\"darkroom_profile\":1,\"request_id\":{},{}\n", json!(request_id), &fields[1..]);
+        let text = format!(
+            "{{\"darkroom_profile\":1,\"request_id\":{},{}\n",
+            json!(request_id),
+            &fields[1..]
+        );
         let _ = std::io::stdout().write_all(text.as_bytes());
     }
 
@@ -90,19 +118,44 @@ impl Profiler {
         let mut start = [0; 256];
         let length = self.stat.as_ref()?.read_at(&mut start, 0).ok()?;
         let first = std::str::from_utf8(&start[..length]).ok()?.lines().next()?;
-        Some(first.split_ascii_whitespace().nth(STEAL)?.parse::<f64>().ok()? * MS_A_TICK)
+        Some(
+            first
+                .split_ascii_whitespace()
+                .nth(STEAL)?
+                .parse::<f64>()
+                .ok()?
+                * MS_A_TICK,
+        )
     }
 }
 
 impl Usage {
     fn until(&self, later: &Self) -> [(String, Value); 6] {
         [
-            ("cpu_user_ms".to_owned(), (later.user_ms - self.user_ms).into()),
-            ("cpu_system_ms".to_owned(), (later.system_ms - self.system_ms).into()),
-            ("context_switches_voluntary".to_owned(), (later.voluntary - self.voluntary).into()),
-            ("context_switches_involuntary".to_owned(), (later.involuntary - self.involuntary).into()),
-            ("page_faults_minor".to_owned(), (later.minor - self.minor).into()),
-            ("page_faults_major".to_owned(), (later.major - self.major).into()),
+            (
+                "cpu_user_ms".to_owned(),
+                (later.user_ms - self.user_ms).into(),
+            ),
+            (
+                "cpu_system_ms".to_owned(),
+                (later.system_ms - self.system_ms).into(),
+            ),
+            (
+                "context_switches_voluntary".to_owned(),
+                (later.voluntary - self.voluntary).into(),
+            ),
+            (
+                "context_switches_involuntary".to_owned(),
+                (later.involuntary - self.involuntary).into(),
+            ),
+            (
+                "page_faults_minor".to_owned(),
+                (later.minor - self.minor).into(),
+            ),
+            (
+                "page_faults_major".to_owned(),
+                (later.major - self.major).into(),
+            ),
         ]
     }
 }
@@ -122,17 +175,29 @@ fn usage() -> Option<Usage> {
 /// Not `getrusage`'s: that remembers the program which this process was before exec.
 fn peak_rss_mb() -> Option<f64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
     Some(line.split_ascii_whitespace().next()?.parse::<f64>().ok()? / 1024.0)
 }
 
-/// Returns the first processor's name; arm64 kernels give none, only numbers of the maker and the part.
+/// Returns the first processor's name; arm64 kernels give none, only numbers of the maker and the
+/// part.
 fn cpu_model(cpuinfo: &str) -> Option<String> {
     let value = |name: &str| {
-        let found = cpuinfo.lines().filter_map(|line| line.split_once(':')).find(|(key, _)| key.trim() == name);
+        let found = cpuinfo
+            .lines()
+            .filter_map(|line| line.split_once(':'))
+            .find(|(key, _)| key.trim() == name);
         found.map(|(_, value)| value.trim().to_owned())
     };
-    value("model name").or_else(|| Some(format!("{} {}", value("CPU implementer")?, value("CPU part")?)))
+    value("model name").or_else(|| {
+        Some(format!(
+            "{} {}",
+            value("CPU implementer")?,
+            value("CPU part")?
+        ))
+    })
 }
 
 fn ms(duration: Duration) -> f64 {
@@ -140,7 +205,9 @@ fn ms(duration: Duration) -> f64 {
 }
 
 fn epoch_ns() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_nanos() as u64)
 }
 
 #[cfg(test)]
@@ -149,14 +216,25 @@ mod tests {
 
     #[test]
     fn a_processor_has_a_name_or_numbers() {
-        assert_eq!(cpu_model("processor\t: 0\nmodel name\t: AMD EPYC\n").as_deref(), Some("AMD EPYC"));
-        assert_eq!(cpu_model("CPU implementer\t: 0x41\nCPU part\t: 0xd40\n").as_deref(), Some("0x41 0xd40"));
+        assert_eq!(
+            cpu_model("processor\t: 0\nmodel name\t: AMD EPYC\n").as_deref(),
+            Some("AMD EPYC")
+        );
+        assert_eq!(
+            cpu_model("CPU implementer\t: 0x41\nCPU part\t: 0xd40\n").as_deref(),
+            Some("0x41 0xd40")
+        );
         assert_eq!(cpu_model("processor: 0\n"), None);
     }
 
     #[test]
     fn usage_only_grows() {
         let (before, after) = (usage().unwrap(), usage().unwrap());
-        assert!(before.until(&after).iter().all(|(_, value)| value.as_f64().unwrap() >= 0.0));
+        assert!(
+            before
+                .until(&after)
+                .iter()
+                .all(|(_, value)| value.as_f64().unwrap() >= 0.0)
+        );
     }
 }

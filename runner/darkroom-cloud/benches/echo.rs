@@ -1,10 +1,14 @@
-//! How much time and memory the local cloud adds: warm and cold echoes, throughput, CPU share, idle environments.
+//! How much time and memory the local cloud adds: warm and cold echoes, throughput, CPU share, idle
+//! environments.
 //!
-//! `cargo bench -p darkroom-cloud --bench echo` (add `--profile dev` for a quick, slower look). Every time is set beside the
-//! floor: the same client against a bare hyper server on the same machine in the same run. A peer, `ministack`, is measured
-//! by boto3 beside ours.
+//! `cargo bench -p darkroom-cloud --bench echo` (add `--profile dev` for a quick, slower look).
+//! Every time is set beside the floor: the same client against a bare hyper server on the same
+//! machine in the same run. A peer, `ministack`, is measured by boto3 beside ours.
 #![expect(clippy::print_stdout, reason = "a benchmark is there to be read")]
-#![expect(clippy::unwrap_used, reason = "a benchmark that can't go on has nothing better to do")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a benchmark that can't go on has nothing better to do"
+)]
 
 use aws_sdk_lambda::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_lambda::primitives::Blob;
@@ -29,7 +33,8 @@ const THROUGHPUT_TIME: Duration = Duration::from_secs(3);
 const SHARED_FUNCTIONS: usize = 3;
 const IDLE_FUNCTIONS: usize = 10;
 
-const PYTHON_SLOW: &str = "import time\ndef handler(event, context):\n    time.sleep(1)\n    return event\n";
+const PYTHON_SLOW: &str =
+    "import time\ndef handler(event, context):\n    time.sleep(1)\n    return event\n";
 
 /// Written as Python writes it, so that every echo gives back the same bytes.
 const ECHOED: &[u8] = b"{\"n\": 1}";
@@ -54,21 +59,44 @@ async fn run() {
     config.concurrent_executions = 1000;
     let began = Instant::now();
     let cloud = LocalCloud::start(config).await.unwrap();
-    let address = cloud.endpoint_url().trim_start_matches("http://").to_owned();
+    let address = cloud
+        .endpoint_url()
+        .trim_start_matches("http://")
+        .to_owned();
     let mut client = Client::new(&address);
     client.get("/2015-03-31/functions");
-    println!("start to first answer                 {:>9.2} ms", ms(began.elapsed()));
-    println!("isolation                             {:>9}", cloud.isolation().label);
+    println!(
+        "start to first answer                 {:>9.2} ms",
+        ms(began.elapsed())
+    );
+    println!(
+        "isolation                             {:>9}",
+        cloud.isolation().label
+    );
 
     let floor = floor().await;
-    println!("floor: bare hyper echo       p50 {:>9.3} ms   p99 {:>9.3} ms", floor.p50, floor.p99);
+    println!(
+        "floor: bare hyper echo       p50 {:>9.3} ms   p99 {:>9.3} ms",
+        floor.p50, floor.p99
+    );
     let lambda = lambda_client(cloud.endpoint_url());
     let python = zip_of("handler.py", PYTHON_ECHO.as_bytes(), 0o644);
     // Before anything big has been through the allocator, which would hide what environments take.
     idle_memory(&lambda, &address).await;
-    let bootstrap = zip_of("bootstrap", &std::fs::read(std::env::current_exe().unwrap()).unwrap(), 0o755);
+    let bootstrap = zip_of(
+        "bootstrap",
+        &std::fs::read(std::env::current_exe().unwrap()).unwrap(),
+        0o755,
+    );
     create(&lambda, "python-echo", Runtime::Python313, &python, 1769).await;
-    create(&lambda, "rust-echo", Runtime::Providedal2023, &bootstrap, 1769).await;
+    create(
+        &lambda,
+        "rust-echo",
+        Runtime::Providedal2023,
+        &bootstrap,
+        1769,
+    )
+    .await;
 
     for name in ["python-echo", "rust-echo"] {
         let path = invoke_path(name);
@@ -83,14 +111,21 @@ async fn run() {
             warm.p99,
             warm.p50 / floor.p50
         );
-        println!("     {name:<14} at concurrency 2  {:>9.0} invocations/s", throughput(&address, &path).await);
+        println!(
+            "     {name:<14} at concurrency 2  {:>9.0} invocations/s",
+            throughput(&address, &path).await
+        );
     }
-    for (name, runtime, code) in
-        [("cold-python", Runtime::Python313, &python), ("cold-rust", Runtime::Providedal2023, &bootstrap)]
-    {
+    for (name, runtime, code) in [
+        ("cold-python", Runtime::Python313, &python),
+        ("cold-rust", Runtime::Providedal2023, &bootstrap),
+    ] {
         create(&lambda, name, runtime, code, 1769).await;
         let cold = cold(&lambda, &address, name).await;
-        println!("cold {name:<14}          p50 {:>9.2} ms   p99 {:>9.2} ms", cold.p50, cold.p99);
+        println!(
+            "cold {name:<14}          p50 {:>9.2} ms   p99 {:>9.2} ms",
+            cold.p50, cold.p99
+        );
     }
     long_run(&address, "rust-echo");
     peer(cloud.endpoint_url());
@@ -98,15 +133,22 @@ async fn run() {
     imitated_cpu_share().await;
     let began = Instant::now();
     cloud.stop().await;
-    println!("stop, with all environments           {:>9.2} ms", ms(began.elapsed()));
+    println!(
+        "stop, with all environments           {:>9.2} ms",
+        ms(began.elapsed())
+    );
 }
 
-/// Many invocations of one function: the last must be as quick as the first, and the server no bigger for them.
+/// Many invocations of one function: the last must be as quick as the first, and the server no
+/// bigger for them.
 fn long_run(address: &str, name: &str) {
     let (mut client, path) = (Client::new(address), invoke_path(name));
     let before = resident_kb();
     let took: Vec<f64> = (0..LONG_RUN).map(|_| client.timed(&path)).collect();
-    let (first, last) = (Times::of(took[..1000].to_vec()), Times::of(took[LONG_RUN - 1000..].to_vec()));
+    let (first, last) = (
+        Times::of(took[..1000].to_vec()),
+        Times::of(took[LONG_RUN - 1000..].to_vec()),
+    );
     println!(
         "{LONG_RUN} invocations       first p50 {:>9.3} ms  last p50 {:>9.3} ms   this process {} MB, then {} MB",
         first.p50,
@@ -116,11 +158,16 @@ fn long_run(address: &str, name: &str) {
     );
 }
 
-/// What another emulator takes, asked by the same client in turns. Needs a package index that pip reaches, once.
+/// What another emulator takes, asked by the same client in turns. Needs a package index that pip
+/// reaches, once.
 fn peer(endpoint_url: &str) {
     let measured = peer_python().and_then(|python| {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peer/measure.py");
-        said(std::process::Command::new(python).arg(script).arg(endpoint_url))
+        said(
+            std::process::Command::new(python)
+                .arg(script)
+                .arg(endpoint_url),
+        )
     });
     match measured {
         Ok(text) => print!("{text}"),
@@ -134,9 +181,24 @@ fn peer_python() -> Result<PathBuf, String> {
     let found = darkroom_cloud::python::find("3.13").map_err(|error| error.to_string())?;
     let folder = cache_dir().join("peer");
     let python = folder.join("bin/python");
-    said(std::process::Command::new(found.path).args(["-I", "-m", "venv"]).arg(&folder))?;
+    said(
+        std::process::Command::new(found.path)
+            .args(["-I", "-m", "venv"])
+            .arg(&folder),
+    )?;
     let mut pip = std::process::Command::new(&python);
-    said(pip.args(["-I", "-m", "pip", "--no-input", "install", "--quiet", "--requirement"]).arg(requirements))?;
+    said(
+        pip.args([
+            "-I",
+            "-m",
+            "pip",
+            "--no-input",
+            "install",
+            "--quiet",
+            "--requirement",
+        ])
+        .arg(requirements),
+    )?;
     Ok(python)
 }
 
@@ -144,15 +206,27 @@ fn peer_python() -> Result<PathBuf, String> {
 fn said(command: &mut std::process::Command) -> Result<String, String> {
     let output = command.output().map_err(|error| error.to_string())?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+    if output.status.success() {
+        Ok(text(&output.stdout))
+    } else {
+        Err(text(&output.stderr))
+    }
 }
 
 /// First invocations: the function's configuration is renewed before each.
 async fn cold(lambda: &aws_sdk_lambda::Client, address: &str, name: &str) -> Times {
     let mut times = Vec::new();
     for nonce in 0..COLD_CALLS {
-        let environment = Environment::builder().variables("NONCE", nonce.to_string()).build();
-        lambda.update_function_configuration().function_name(name).environment(environment).send().await.unwrap();
+        let environment = Environment::builder()
+            .variables("NONCE", nonce.to_string())
+            .build();
+        lambda
+            .update_function_configuration()
+            .function_name(name)
+            .environment(environment)
+            .send()
+            .await
+            .unwrap();
         until_ready(lambda, name).await;
         times.push(Client::new(address).timed(&invoke_path(name)));
     }
@@ -168,12 +242,17 @@ async fn cpu_share(lambda: &aws_sdk_lambda::Client, address: &str) {
         create(lambda, &name, Runtime::Python313, &burn, memory_mb).await;
         let mut client = Client::new(address);
         client.post(&invoke_path(&name), b"0");
-        let seconds = String::from_utf8(client.post(&invoke_path(&name), b"0.5")).unwrap().parse::<f64>().unwrap();
+        let seconds = String::from_utf8(client.post(&invoke_path(&name), b"0.5"))
+            .unwrap()
+            .parse::<f64>()
+            .unwrap();
         print_share("quota", memory_mb, seconds);
         elapsed.push(seconds);
     }
     let ratio = elapsed[1] / elapsed[0];
-    println!("442 MB takes                          {ratio:>9.2} times as long as 1769 MB (aim: 4.00 within 10%)");
+    println!(
+        "442 MB takes                          {ratio:>9.2} times as long as 1769 MB (aim: 4.00 within 10%)"
+    );
 }
 
 /// The same where there are no control groups and the share is imitated.
@@ -183,7 +262,9 @@ async fn imitated_cpu_share() {
     let program = env!("CARGO_BIN_EXE_darkroom-sandbox").into();
     let mut config = EnvironmentsConfig::new(program, cache_dir(), "http://127.0.0.1:9".to_owned());
     config.means.cgroups = false;
-    let environments = Environments::start(config, Arc::new(DiscardLogs)).await.unwrap();
+    let environments = Environments::start(config, Arc::new(DiscardLogs))
+        .await
+        .unwrap();
     let spec = Arc::new(FunctionSpec {
         arn: "arn:aws:lambda:us-east-1:000000000000:function:burn".into(),
         name: "burn".into(),
@@ -217,7 +298,9 @@ async fn imitated_cpu_share() {
             stream: None,
         };
         let outcome = environments.invoke(Arc::clone(&spec), request).await;
-        let seconds = String::from_utf8_lossy(&outcome.payload).parse::<f64>().unwrap();
+        let seconds = String::from_utf8_lossy(&outcome.payload)
+            .parse::<f64>()
+            .unwrap();
         if event != "0" {
             print_share("imitated", 442, seconds);
         }
@@ -233,7 +316,8 @@ fn print_share(how: &str, memory_mb: i32, seconds: f64) {
     );
 }
 
-/// What this process holds for idle functions with four environments each; the first ones pay for what all share.
+/// What this process holds for idle functions with four environments each; the first ones pay for
+/// what all share.
 async fn idle_memory(lambda: &aws_sdk_lambda::Client, address: &str) {
     let slow = zip_of("handler.py", PYTHON_SLOW.as_bytes(), 0o644);
     let mut before = 0;
@@ -261,7 +345,10 @@ async fn idle_memory(lambda: &aws_sdk_lambda::Client, address: &str) {
 
 fn resident_kb() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or("0 kB");
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .unwrap_or("0 kB");
     line.trim().trim_end_matches(" kB").parse().unwrap_or(0)
 }
 
@@ -300,10 +387,10 @@ async fn floor() -> Times {
                 let body = request.into_body().collect().await.unwrap().to_bytes();
                 Ok::<_, Infallible>(http::Response::new(Full::new(body)))
             };
-            tokio::spawn(
-                hyper::server::conn::http1::Builder::new()
-                    .serve_connection(hyper_util::rt::TokioIo::new(stream), hyper::service::service_fn(echo)),
-            );
+            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(
+                hyper_util::rt::TokioIo::new(stream),
+                hyper::service::service_fn(echo),
+            ));
         }
     });
     let times = tokio::task::spawn_blocking(move || {
@@ -326,8 +413,12 @@ struct Times {
 impl Times {
     fn of(mut milliseconds: Vec<f64>) -> Self {
         milliseconds.sort_by(f64::total_cmp);
-        let at = |share: f64| milliseconds[((milliseconds.len() - 1) as f64 * share).round() as usize];
-        Self { p50: at(0.5), p99: at(0.99) }
+        let at =
+            |share: f64| milliseconds[((milliseconds.len() - 1) as f64 * share).round() as usize];
+        Self {
+            p50: at(0.5),
+            p99: at(0.99),
+        }
     }
 }
 
@@ -339,7 +430,8 @@ fn ms(duration: Duration) -> f64 {
 struct Client {
     stream: BufReader<TcpStream>,
     host: String,
-    /// The last request's method and path, and the headers that sign it: made once, outside of what is timed.
+    /// The last request's method and path, and the headers that sign it: made once, outside of what
+    /// is timed.
     signed: Option<(String, String)>,
 }
 
@@ -347,7 +439,11 @@ impl Client {
     fn new(address: &str) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
-        Self { stream: BufReader::new(stream), host: address.to_owned(), signed: None }
+        Self {
+            stream: BufReader::new(stream),
+            host: address.to_owned(),
+            signed: None,
+        }
     }
 
     fn timed(&mut self, path: &str) -> f64 {
@@ -361,7 +457,11 @@ impl Client {
 
     fn signature(&mut self, method: &str, path: &str) -> String {
         let key = format!("{method} {path}");
-        if self.signed.as_ref().is_none_or(|(signed, _)| *signed != key) {
+        if self
+            .signed
+            .as_ref()
+            .is_none_or(|(signed, _)| *signed != key)
+        {
             self.signed = Some((key, sign(&self.host, method, path)));
         }
         self.signed.as_ref().unwrap().1.clone()
@@ -379,9 +479,10 @@ impl Client {
     fn request(&mut self, method: &str, path: &str, body: &[u8]) -> (Vec<String>, Vec<u8>) {
         let host = self.host.clone();
         let (signed, length) = (self.signature(method, path), body.len());
-        let mut request =
-            format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n{signed}Content-Length: {length}\r\n\r\n")
-                .into_bytes();
+        let mut request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\n{signed}Content-Length: {length}\r\n\r\n"
+        )
+        .into_bytes();
         request.extend_from_slice(body);
         self.stream.get_mut().write_all(&request).unwrap();
         let (mut lines, mut length) = (Vec::new(), 0);
@@ -392,10 +493,14 @@ impl Client {
             if line.is_empty() {
                 break;
             }
-            if let Some((name, value)) =
-                line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+            if let Some((name, value)) = line
+                .split_once(':')
+                .filter(|(name, _)| name.eq_ignore_ascii_case("content-length"))
             {
-                length = value.trim().parse().unwrap_or_else(|_| panic!("{name}: {value}"));
+                length = value
+                    .trim()
+                    .parse()
+                    .unwrap_or_else(|_| panic!("{name}: {value}"));
             }
             lines.push(line);
         }
@@ -405,7 +510,8 @@ impl Client {
     }
 }
 
-/// Returns the headers that sign a request to Lambda whatever its body, as `test` with the secret `test`.
+/// Returns the headers that sign a request to Lambda whatever its body, as `test` with the secret
+/// `test`.
 fn sign(host: &str, method: &str, path: &str) -> String {
     use hmac::{Hmac, KeyInit, Mac};
     use sha2::{Digest, Sha256};
@@ -414,12 +520,18 @@ fn sign(host: &str, method: &str, path: &str) -> String {
     let request = format!(
         "{method}\n{path}\n\nhost:{host}\nx-amz-content-sha256:UNSIGNED-PAYLOAD\nx-amz-date:{date}\n\n{HEADERS}\nUNSIGNED-PAYLOAD"
     );
-    let text = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{}", hex::encode(Sha256::digest(request)));
-    let key = scope.split('/').chain([text.as_str()]).fold(b"AWS4test".to_vec(), |key, part| {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
-        mac.update(part.as_bytes());
-        mac.finalize().into_bytes().to_vec()
-    });
+    let text = format!(
+        "AWS4-HMAC-SHA256\n{date}\n{scope}\n{}",
+        hex::encode(Sha256::digest(request))
+    );
+    let key = scope
+        .split('/')
+        .chain([text.as_str()])
+        .fold(b"AWS4test".to_vec(), |key, part| {
+            let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
+            mac.update(part.as_bytes());
+            mac.finalize().into_bytes().to_vec()
+        });
     format!(
         "X-Amz-Date: {date}\r\nX-Amz-Content-Sha256: UNSIGNED-PAYLOAD\r\nAuthorization: AWS4-HMAC-SHA256 \
          Credential=test/{scope}, SignedHeaders={HEADERS}, Signature={}\r\n",
@@ -438,7 +550,11 @@ fn be_an_echo(api: &str) {
             .find(|(name, _)| name.eq_ignore_ascii_case("lambda-runtime-aws-request-id"))
             .map(|(_, value)| value.trim().to_owned())
             .unwrap();
-        client.request("POST", &format!("/2018-06-01/runtime/invocation/{id}/response"), &event);
+        client.request(
+            "POST",
+            &format!("/2018-06-01/runtime/invocation/{id}/response"),
+            &event,
+        );
     }
 }
 
@@ -446,7 +562,13 @@ fn invoke_path(name: &str) -> String {
     format!("/2015-03-31/functions/{name}/invocations")
 }
 
-async fn create(lambda: &aws_sdk_lambda::Client, name: &str, runtime: Runtime, zip: &[u8], memory_mb: i32) {
+async fn create(
+    lambda: &aws_sdk_lambda::Client,
+    name: &str,
+    runtime: Runtime,
+    zip: &[u8],
+    memory_mb: i32,
+) {
     lambda
         .create_function()
         .function_name(name)
@@ -464,9 +586,18 @@ async fn create(lambda: &aws_sdk_lambda::Client, name: &str, runtime: Runtime, z
 
 async fn until_ready(lambda: &aws_sdk_lambda::Client, name: &str) {
     loop {
-        let record = lambda.get_function_configuration().function_name(name).send().await.unwrap();
-        let active = record.state().is_some_and(|state| state.as_str() == "Active");
-        let updated = record.last_update_status().is_none_or(|status| status.as_str() == "Successful");
+        let record = lambda
+            .get_function_configuration()
+            .function_name(name)
+            .send()
+            .await
+            .unwrap();
+        let active = record
+            .state()
+            .is_some_and(|state| state.as_str() == "Active");
+        let updated = record
+            .last_update_status()
+            .is_none_or(|status| status.as_str() == "Successful");
         if active && updated {
             return;
         }
@@ -487,7 +618,11 @@ fn lambda_client(endpoint_url: &str) -> aws_sdk_lambda::Client {
 
 fn zip_of(name: &str, contents: &[u8], mode: u32) -> Bytes {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    zip.start_file(name, zip::write::SimpleFileOptions::default().unix_permissions(mode)).unwrap();
+    zip.start_file(
+        name,
+        zip::write::SimpleFileOptions::default().unix_permissions(mode),
+    )
+    .unwrap();
     zip.write_all(contents).unwrap();
     zip.finish().unwrap().into_inner().into()
 }

@@ -1,7 +1,7 @@
 //! What one service asks of another: S3 of Lambda, Lambda of S3, and a handler of the whole cloud.
 //!
-//! Each service knows the others by its own small traits only; the circle is closed here, with weak references where it
-//! would keep itself alive.
+//! Each service knows the others by its own small traits only; the circle is closed here, with weak
+//! references where it would keep itself alive.
 
 use crate::lambda::environment::ServeConnection;
 use crate::lambda::{Lambda, ObjectError, Objects, Reading};
@@ -29,7 +29,8 @@ impl Functions {
 
 impl FunctionDirectory for Functions {
     fn allows_s3(&self, function_arn: &str, bucket_arn: &str) -> bool {
-        let may = |lambda: Arc<Lambda>| lambda.may_invoke(function_arn, "s3.amazonaws.com", bucket_arn);
+        let may =
+            |lambda: Arc<Lambda>| lambda.may_invoke(function_arn, "s3.amazonaws.com", bucket_arn);
         self.lambda().is_some_and(|lambda| may(lambda).is_ok())
     }
 }
@@ -48,21 +49,37 @@ impl EventTarget for Functions {
 pub(crate) struct Buckets(pub S3);
 
 impl Objects for Buckets {
-    fn get<'a>(&'a self, bucket: &'a str, key: &'a str, _version: Option<&'a str>, limit: u64) -> Reading<'a> {
+    fn get<'a>(
+        &'a self,
+        bucket: &'a str,
+        key: &'a str,
+        _version: Option<&'a str>,
+        limit: u64,
+    ) -> Reading<'a> {
         Box::pin(async move {
             let content = self.0.object(bucket, key).await.map_err(object_error)?;
-            if content.len() as u64 > limit { Err(ObjectError::TooLarge) } else { Ok(content) }
+            if content.len() as u64 > limit {
+                Err(ObjectError::TooLarge)
+            } else {
+                Ok(content)
+            }
         })
     }
 }
 
 fn object_error(error: StoreError) -> ObjectError {
     let (code, message) = match error {
-        StoreError::NoSuchBucket => ("NoSuchBucket", "The specified bucket does not exist".to_owned()),
+        StoreError::NoSuchBucket => (
+            "NoSuchBucket",
+            "The specified bucket does not exist".to_owned(),
+        ),
         StoreError::NoSuchKey => ("NoSuchKey", "The specified key does not exist.".to_owned()),
         other => ("InternalError", other.to_string()),
     };
-    ObjectError::Refused { code: code.to_owned(), message }
+    ObjectError::Refused {
+        code: code.to_owned(),
+        message,
+    }
 }
 
 /// The cloud as a handler's connection reaches it, without a detour over the port.
@@ -81,7 +98,12 @@ impl Inside {
             if let Some((services, stopped)) = inside.0.get()
                 && let Some(services) = services.upgrade()
             {
-                tokio::spawn(server::serve(stream, services, stopped.clone(), Some(working)));
+                tokio::spawn(server::serve(
+                    stream,
+                    services,
+                    stopped.clone(),
+                    Some(working),
+                ));
             }
         })
     }

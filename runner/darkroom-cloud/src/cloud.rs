@@ -24,7 +24,8 @@ use tokio::task::JoinSet;
 pub struct Config {
     /// The loopback port; `None` takes a free one.
     pub port: Option<u16>,
-    /// Where functions and objects live and survive a restart; `None` is a temporary folder that [`LocalCloud::stop`] removes.
+    /// Where functions and objects live and survive a restart; `None` is a temporary folder that
+    /// [`LocalCloud::stop`] removes.
     pub data_dir: Option<PathBuf>,
     /// Where language runtimes are installed once and kept.
     pub cache_dir: PathBuf,
@@ -32,13 +33,13 @@ pub struct Config {
     pub region: String,
     /// An executable whose `main` first calls [`crate::sandbox::run_if_asked`].
     pub sandbox_program: PathBuf,
-    /// The waits before the second, third, ... run of an asynchronous invocation whose function failed.
-    /// AWS: 1 minute, then 2 minutes.
+    /// The waits before the second, third, ... run of an asynchronous invocation whose function
+    /// failed. AWS: 1 minute, then 2 minutes.
     pub retry_delays: Vec<Duration>,
     /// Concurrent executions of the account. AWS: 1000.
     pub concurrent_executions: u32,
-    /// The access key and secret that clients must sign with; `None` lets every key in, with itself for a secret: then
-    /// whoever reaches the port can sign.
+    /// The access key and secret that clients must sign with; `None` lets every key in, with itself
+    /// for a secret: then whoever reaches the port can sign.
     pub key: Option<(String, String)>,
 }
 
@@ -60,17 +61,25 @@ impl Config {
     /// Has clients sign with a key that is made now and known to nobody else.
     #[must_use]
     pub fn with_secret(self) -> Self {
-        Self { key: Some(random_pair("LOCAL")), ..self }
+        Self {
+            key: Some(random_pair("LOCAL")),
+            ..self
+        }
     }
 }
 
 /// Why a local cloud did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("cannot listen on 127.0.0.1:{port}: {source}; choose another port, or none for a free one")]
+    #[error(
+        "cannot listen on 127.0.0.1:{port}: {source}; choose another port, or none for a free one"
+    )]
     Listen { port: u16, source: std::io::Error },
     #[error("cannot use the data folder {}: {source}", path.display())]
-    DataDir { path: PathBuf, source: std::io::Error },
+    DataDir {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("another local cloud uses the data folder {}; stop it, or choose another folder", path.display())]
     InUse { path: PathBuf },
     #[error("cannot read the function store {}: {reason}; move it away to start empty", path.display())]
@@ -78,18 +87,25 @@ pub enum StartError {
     #[error("cannot open the buckets: {0}")]
     Buckets(#[from] s3::StoreError),
     #[error("cannot open the roles, logs and metrics in {}: {source}", path.display())]
-    Records { path: PathBuf, source: std::io::Error },
+    Records {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("cannot start the execution environments: {0}")]
     Environments(std::io::Error),
 }
 
 /// The pair of AWS's documentation: an open cloud knows it beside those that are their own secrets.
-const DOCUMENTED: (&str, &str) = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
+const DOCUMENTED: (&str, &str) = (
+    "AKIAIOSFODNN7EXAMPLE",
+    "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+);
 
 /// How often metrics are written to a folder that lasts; a minute's sums are small.
 const SAVE_METRICS_EVERY: Duration = Duration::from_secs(10);
 
-/// A running local cloud. Dropping it without [`LocalCloud::stop`] closes the port but waits for nothing.
+/// A running local cloud. Dropping it without [`LocalCloud::stop`] closes the port but waits for
+/// nothing.
 pub struct LocalCloud {
     server: Server,
     lambda: Arc<Lambda>,
@@ -112,7 +128,9 @@ impl LocalCloud {
         let (data_dir, temporary) = data_dir(config.data_dir.as_deref())?;
         let lock = lock(&data_dir)?;
         let listener = listen(config.port.unwrap_or(0))?;
-        let address = listener.local_addr().map_err(|source| StartError::Listen { port: 0, source })?;
+        let address = listener
+            .local_addr()
+            .map_err(|source| StartError::Listen { port: 0, source })?;
         let endpoint_url = format!("http://{address}");
         let (functions, inside) = (Functions::default(), Inside::default());
         let keys = Arc::new(match &config.key {
@@ -120,7 +138,10 @@ impl LocalCloud {
             None => Keys::open([DOCUMENTED]),
         });
         let roles = data_dir.join("iam");
-        let iam = Iam::open(&roles).map_err(|source| StartError::Records { path: roles, source })?;
+        let iam = Iam::open(&roles).map_err(|source| StartError::Records {
+            path: roles,
+            source,
+        })?;
         let access = Access::new(iam.clone(), Arc::clone(&keys));
         let s3 = S3::open(s3::Config {
             folder: data_dir.join("s3"),
@@ -134,10 +155,15 @@ impl LocalCloud {
         let settings = EnvironmentsConfig {
             serve: Some(inside.serve()),
             access: Some(access.clone()),
-            ..EnvironmentsConfig::new(config.sandbox_program, config.cache_dir, endpoint_url.clone())
+            ..EnvironmentsConfig::new(
+                config.sandbox_program,
+                config.cache_dir,
+                endpoint_url.clone(),
+            )
         };
-        let environments =
-            Environments::start(settings, Arc::new(logs.clone())).await.map_err(StartError::Environments)?;
+        let environments = Environments::start(settings, Arc::new(logs.clone()))
+            .await
+            .map_err(StartError::Environments)?;
         let environments = Arc::new(environments);
         let lambda = Arc::new(Lambda::open(lambda::LambdaSettings {
             folder: data_dir.join("lambda"),
@@ -198,8 +224,8 @@ impl LocalCloud {
         self.environments.misdeeds()
     }
 
-    /// Holds the code of the function of this name to object names of its own, and those that its events tell. Functions of
-    /// which nobody said any may use what their role allows.
+    /// Holds the code of the function of this name to object names of its own, and those that its
+    /// events tell. Functions of which nobody said any may use what their role allows.
     pub fn hold_to(&self, function: &str, names: OwnNames) {
         self.access.hold_to(function, names);
     }
@@ -209,7 +235,8 @@ impl LocalCloud {
         self.access.take_refusals()
     }
 
-    /// Stops accepting, ends every environment, lets open requests finish for a moment, and removes a temporary folder.
+    /// Stops accepting, ends every environment, lets open requests finish for a moment, and removes
+    /// a temporary folder.
     pub async fn stop(self) {
         self.server.stop_accepting();
         self.lambda.stop_queue();
@@ -226,8 +253,8 @@ impl LocalCloud {
     }
 }
 
-/// Writes the metrics every [`SAVE_METRICS_EVERY`], so that a `kill -9` loses no more than that; a folder that goes with
-/// the cloud needs none of it.
+/// Writes the metrics every [`SAVE_METRICS_EVERY`], so that a `kill -9` loses no more than that; a
+/// folder that goes with the cloud needs none of it.
 async fn save_now_and_then(metrics: Metrics) {
     loop {
         tokio::time::sleep(SAVE_METRICS_EVERY).await;
@@ -238,7 +265,8 @@ async fn save_now_and_then(metrics: Metrics) {
     }
 }
 
-/// Opens the logs and the metrics of the data folder. Metrics that log lines embed are recorded too.
+/// Opens the logs and the metrics of the data folder. Metrics that log lines embed are recorded
+/// too.
 fn records(data_dir: &Path, region: &str) -> Result<(Logs, Metrics), StartError> {
     let unusable = |path: PathBuf| move |source| StartError::Records { path, source };
     let (logs, metrics) = (data_dir.join("logs"), data_dir.join("metrics"));
@@ -250,22 +278,37 @@ fn records(data_dir: &Path, region: &str) -> Result<(Logs, Metrics), StartError>
 /// Returns the folder to use, made if need be, and the guard that removes it when it is temporary.
 fn data_dir(wanted: Option<&Path>) -> Result<(PathBuf, Option<Scratch>), StartError> {
     if let Some(path) = wanted {
-        let failed = |source| StartError::DataDir { path: path.to_owned(), source };
+        let failed = |source| StartError::DataDir {
+            path: path.to_owned(),
+            source,
+        };
         std::fs::create_dir_all(path).map_err(failed)?;
         return Ok((path.canonicalize().map_err(failed)?, None));
     }
-    let made = Scratch::new("cloud").map_err(|source| StartError::DataDir { path: std::env::temp_dir(), source })?;
+    let made = Scratch::new("cloud").map_err(|source| StartError::DataDir {
+        path: std::env::temp_dir(),
+        source,
+    })?;
     Ok((made.path().to_owned(), Some(made)))
 }
 
-/// Keeps other local clouds out of the folder for as long as the file is open; the kernel lets go of it after a crash.
+/// Keeps other local clouds out of the folder for as long as the file is open; the kernel lets go
+/// of it after a crash.
 fn lock(data_dir: &Path) -> Result<File, StartError> {
     let file = File::create(data_dir.join("lock"));
-    let file = file.map_err(|source| StartError::DataDir { path: data_dir.to_owned(), source })?;
+    let file = file.map_err(|source| StartError::DataDir {
+        path: data_dir.to_owned(),
+        source,
+    })?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StartError::InUse { path: data_dir.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(StartError::DataDir { path: data_dir.to_owned(), source }),
+        Err(TryLockError::WouldBlock) => Err(StartError::InUse {
+            path: data_dir.to_owned(),
+        }),
+        Err(TryLockError::Error(source)) => Err(StartError::DataDir {
+            path: data_dir.to_owned(),
+            source,
+        }),
     }
 }
 

@@ -1,4 +1,5 @@
-//! How much of the disk the local cloud leaves to others: it stops writing before the disk is full, and says so.
+//! How much of the disk the local cloud leaves to others: it stops writing before the disk is full,
+//! and says so.
 
 use std::io;
 use std::path::Path;
@@ -13,8 +14,14 @@ pub fn has_room(path: &Path) -> io::Result<()> {
 
 /// A disk that can't be asked has room: writing will tell.
 pub fn leaves(path: &Path, reserve: u64) -> io::Result<()> {
-    let Ok(disk) = nix::sys::statvfs::statvfs(path) else { return Ok(()) };
-    #[allow(clippy::useless_conversion, clippy::unnecessary_cast, reason = "their width depends on the system")]
+    let Ok(disk) = nix::sys::statvfs::statvfs(path) else {
+        return Ok(());
+    };
+    #[allow(
+        clippy::useless_conversion,
+        clippy::unnecessary_cast,
+        reason = "their width depends on the system"
+    )]
     let free = (disk.blocks_available() as u64).saturating_mul(disk.fragment_size() as u64);
     if free >= reserve {
         return Ok(());

@@ -1,8 +1,11 @@
-//! Inputs that nobody would send: recorded ones, damaged ones, nested ones, endless ones; and how a parser is held to them.
+//! Inputs that nobody would send: recorded ones, damaged ones, nested ones, endless ones; and how a
+//! parser is held to them.
 //!
-//! Every parser that a handler or a client can reach has a test by this. None may panic, overflow its stack or take quadratic
-//! time: the process that measures would end, or stand still. Every input is read on a thread with a server thread's stack, so
-//! that what nests too deeply overflows here too. What a parser is fed follows from the number of inputs alone. `DARKROOM_HOSTILE_INPUTS` is that number: 1000000 for a long look.
+//! Every parser that a handler or a client can reach has a test by this. None may panic, overflow
+//! its stack or take quadratic time: the process that measures would end, or stand still. Every
+//! input is read on a thread with a server thread's stack, so that what nests too deeply overflows
+//! here too. What a parser is fed follows from the number of inputs alone.
+//! `DARKROOM_HOSTILE_INPUTS` is that number: 1000000 for a long look.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -19,11 +22,13 @@ const INPUTS: &str = "DARKROOM_HOSTILE_INPUTS";
 const FEW: u32 = 300;
 /// Stack of a thread that answers requests (Tokio's default).
 const STACK: usize = 2 << 20;
-/// No input may take longer, however slow the build is. Reading in quadratic time takes minutes at [`ENDLESS`].
+/// No input may take longer, however slow the build is. Reading in quadratic time takes minutes at
+/// [`ENDLESS`].
 const LONGEST: Duration = Duration::from_secs(10);
 /// Recorded inputs up to this length are damaged in every way, in bytes.
 const SHORT: usize = 4 << 10;
-/// How long an endless input gets, in bytes: the most that a request to Logs or CloudWatch may hold, in part.
+/// How long an endless input gets, in bytes: the most that a request to Logs or CloudWatch may
+/// hold, in part.
 const ENDLESS: usize = 256 << 10;
 
 /// A parser and what to feed it.
@@ -39,14 +44,24 @@ pub struct Parser<'a> {
 impl Parser<'_> {
     /// Feeds `read` with all kinds of input; fails where it panics or takes too long.
     ///
-    /// Recorded inputs lie in the crate's `tests/hostile/<name>`. What makes a parser fail is written there, and stays as a test.
+    /// Recorded inputs lie in the crate's `tests/hostile/<name>`. What makes a parser fail is
+    /// written there, and stays as a test.
     pub fn hold(&self, read: impl FnMut(&[u8]) + Send) {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hostile").join(self.name);
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/hostile")
+            .join(self.name);
         let recorded = recorded(&folder);
-        assert!(!recorded.is_empty(), "no recorded inputs in {}", folder.display());
+        assert!(
+            !recorded.is_empty(),
+            "no recorded inputs in {}",
+            folder.display()
+        );
         std::thread::scope(|scope| {
             let holding = || self.hold_here(&folder, &recorded, read);
-            let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, holding).unwrap();
+            let thread = std::thread::Builder::new()
+                .stack_size(STACK)
+                .spawn_scoped(scope, holding)
+                .unwrap();
             if let Err(panic) = thread.join() {
                 std::panic::resume_unwind(panic);
             }
@@ -54,7 +69,9 @@ impl Parser<'_> {
     }
 
     fn hold_here(&self, folder: &Path, recorded: &[Vec<u8>], mut read: impl FnMut(&[u8])) {
-        let asked = std::env::var(INPUTS).ok().map(|number| number.parse().expect("a number of inputs"));
+        let asked = std::env::var(INPUTS)
+            .ok()
+            .map(|number| number.parse().expect("a number of inputs"));
         for input in recorded {
             self.feed(folder, input, &mut read);
         }
@@ -62,8 +79,15 @@ impl Parser<'_> {
             self.feed(folder, &input, &mut read);
         }
         let cases = asked.unwrap_or(FEW);
-        let config = Config { cases, failure_persistence: None, ..Config::default() };
-        let mut runner = TestRunner::new_with_rng(config.clone(), TestRng::deterministic_rng(config.rng_algorithm));
+        let config = Config {
+            cases,
+            failure_persistence: None,
+            ..Config::default()
+        };
+        let mut runner = TestRunner::new_with_rng(
+            config.clone(),
+            TestRng::deterministic_rng(config.rng_algorithm),
+        );
         let read = std::cell::RefCell::new(read);
         let began = Instant::now();
         runner
@@ -88,37 +112,74 @@ impl Parser<'_> {
         for _ in 0..3 {
             let began = Instant::now();
             let whole = catch_unwind(AssertUnwindSafe(|| read(input))).is_ok();
-            assert!(whole, "{}: panics at {}", self.name, kept(folder, input).display());
+            assert!(
+                whole,
+                "{}: panics at {}",
+                self.name,
+                kept(folder, input).display()
+            );
             took = took.min(began.elapsed());
             if took < LONGEST {
                 return;
             }
         }
-        panic!("{}: takes {took:?} for {} bytes: {}", self.name, input.len(), kept(folder, input).display());
+        panic!(
+            "{}: takes {took:?} for {} bytes: {}",
+            self.name,
+            input.len(),
+            kept(folder, input).display()
+        );
     }
 
     /// Every word, and every pair of words if `all`, again and again until the input is long.
     fn endless(&self, all: bool) -> Vec<Vec<u8>> {
         let length = ENDLESS.min(self.longest);
-        let pairs = self.words.iter().flat_map(|a| self.words.iter().map(move |b| [*a, *b].concat()));
-        let units = self.words.iter().map(|word| (*word).to_owned()).chain(pairs.filter(|_| all));
-        let repeated = |unit: String| unit.as_bytes().iter().copied().cycle().take(length).collect();
-        units.filter(|unit| !unit.is_empty()).map(repeated).collect()
+        let pairs = self
+            .words
+            .iter()
+            .flat_map(|a| self.words.iter().map(move |b| [*a, *b].concat()));
+        let units = self
+            .words
+            .iter()
+            .map(|word| (*word).to_owned())
+            .chain(pairs.filter(|_| all));
+        let repeated = |unit: String| {
+            unit.as_bytes()
+                .iter()
+                .copied()
+                .cycle()
+                .take(length)
+                .collect()
+        };
+        units
+            .filter(|unit| !unit.is_empty())
+            .map(repeated)
+            .collect()
     }
 
     fn inputs(&self, recorded: &[Vec<u8>]) -> impl Strategy<Value = Vec<u8>> + use<> {
-        let words: Vec<Vec<u8>> = self.words.iter().map(|word| word.as_bytes().to_vec()).collect();
+        let words: Vec<Vec<u8>> = self
+            .words
+            .iter()
+            .map(|word| word.as_bytes().to_vec())
+            .collect();
         let piece = prop_oneof![4 => select(words), 1 => vec(any::<u8>(), 1..4)].boxed();
-        // Of those that are short: a long one takes a thousand times as long, and is read as it is anyway.
-        let mut short: Vec<Vec<u8>> = recorded.iter().filter(|input| input.len() <= SHORT).cloned().collect();
+        // Of those that are short: a long one takes a thousand times as long, and is read as it is
+        // anyway.
+        let mut short: Vec<Vec<u8>> = recorded
+            .iter()
+            .filter(|input| input.len() <= SHORT)
+            .cloned()
+            .collect();
         if short.is_empty() {
             short.extend(recorded.iter().map(|input| input[..SHORT].to_vec()));
         }
         let damaged = (select(short), vec(edit(piece.clone()), 1..6))
             .prop_map(|(input, edits)| edits.into_iter().fold(input, |input, edit| edit.of(input)));
         let made_up = vec(piece.clone(), 0..40).prop_map(|pieces| pieces.concat());
-        let nested = (piece.clone(), piece.clone(), piece, 1..2000_usize)
-            .prop_map(|(open, inner, close, depth)| [open.repeat(depth), inner, close.repeat(depth)].concat());
+        let nested = (piece.clone(), piece.clone(), piece, 1..2000_usize).prop_map(
+            |(open, inner, close, depth)| [open.repeat(depth), inner, close.repeat(depth)].concat(),
+        );
         prop_oneof![12 => damaged, 6 => made_up, 1 => nested]
     }
 }
@@ -173,10 +234,14 @@ impl Edit {
 }
 
 fn recorded(folder: &Path) -> Vec<Vec<u8>> {
-    let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let entries =
+        std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     files.sort();
-    files.into_iter().map(|file| std::fs::read(file).unwrap()).collect()
+    files
+        .into_iter()
+        .map(|file| std::fs::read(file).unwrap())
+        .collect()
 }
 
 /// Keeps what made a parser fail beside its recorded inputs, where the next run finds it.

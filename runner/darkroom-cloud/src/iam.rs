@@ -1,8 +1,9 @@
 //! The part of IAM that a functions' role needs: roles, their inline policies, their tags.
 //!
-//! The policies of a role are what the code of its functions may call ([`crate::access`]); they are read once, when the
-//! role changes. Managed policies are kept by name only, so a role that has one binds nobody. One file holds all roles and is
-//! written with every change. Answers are IAM's own documents of the query protocol.
+//! The policies of a role are what the code of its functions may call ([`crate::access`]); they are
+//! read once, when the role changes. Managed policies are kept by name only, so a role that has one
+//! binds nobody. One file holds all roles and is written with every change. Answers are IAM's own
+//! documents of the query protocol.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -53,7 +54,11 @@ struct Fault {
 
 impl Fault {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into() }
+        Self {
+            status,
+            code,
+            message: message.into(),
+        }
     }
 
     fn no_role(name: &str) -> Self {
@@ -77,13 +82,22 @@ impl Iam {
             Err(error) => return Err(error),
         };
         let policies = Arc::new(RwLock::new(policies(&roles)));
-        Ok(Self { file, roles: Arc::new(Mutex::new(roles)), policies })
+        Ok(Self {
+            file,
+            roles: Arc::new(Mutex::new(roles)),
+            policies,
+        })
     }
 
-    /// Returns the policies that functions with this role are held to; `None` if they are held to none: the role is not
-    /// kept here, has no policy, or has managed ones, whose contents are not known.
+    /// Returns the policies that functions with this role are held to; `None` if they are held to
+    /// none: the role is not kept here, has no policy, or has managed ones, whose contents are not
+    /// known.
     pub fn policies(&self, role_arn: &str) -> Option<Arc<[Policy]>> {
-        self.policies.read().unwrap_or_else(PoisonError::into_inner).get(role_arn).cloned()
+        self.policies
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(role_arn)
+            .cloned()
     }
 
     /// Answers one request of the query protocol.
@@ -93,11 +107,21 @@ impl Iam {
         match self.call(&operation, &request) {
             Ok(result) => {
                 let result = result.map(|elements| element(format!("{operation}Result"), elements));
-                wire::with_type(StatusCode::OK, "text/xml", query::answer(NAMESPACE, &operation, result, &request_id))
+                wire::with_type(
+                    StatusCode::OK,
+                    "text/xml",
+                    query::answer(NAMESPACE, &operation, result, &request_id),
+                )
             }
-            Err(Fault { status, code, message }) => {
-                wire::with_type(status, "text/xml", query::error(NAMESPACE, code, &message, &request_id))
-            }
+            Err(Fault {
+                status,
+                code,
+                message,
+            }) => wire::with_type(
+                status,
+                "text/xml",
+                query::error(NAMESPACE, code, &message, &request_id),
+            ),
         }
     }
 
@@ -108,15 +132,24 @@ impl Iam {
             return Ok(Some(listed(&roles, request)));
         }
         if !OPERATIONS.contains(&operation) {
-            let message = format!("The local cloud does not know {operation} of IAM: it keeps roles only.");
-            return Err(Fault::new(StatusCode::BAD_REQUEST, "InvalidAction", message));
+            let message =
+                format!("The local cloud does not know {operation} of IAM: it keeps roles only.");
+            return Err(Fault::new(
+                StatusCode::BAD_REQUEST,
+                "InvalidAction",
+                message,
+            ));
         }
         let name = needed(request, "RoleName")?.to_owned();
         if operation == "CreateRole" {
             let role = created(&name, request, needed(request, "AssumeRolePolicyDocument")?)?;
             if roles.contains_key(&name) {
                 let message = format!("Role with name {name} already exists.");
-                return Err(Fault::new(StatusCode::CONFLICT, "EntityAlreadyExists", message));
+                return Err(Fault::new(
+                    StatusCode::CONFLICT,
+                    "EntityAlreadyExists",
+                    message,
+                ));
             }
             let answer = vec![element("Role", described(&name, &role, true))];
             roles.insert(name, role);
@@ -149,17 +182,33 @@ impl Iam {
             )
         };
         let next = self.file.with_extension("new");
-        std::fs::write(&next, serde_json::to_vec(roles).map_err(|error| failed(error.into()))?).map_err(failed)?;
+        std::fs::write(
+            &next,
+            serde_json::to_vec(roles).map_err(|error| failed(error.into()))?,
+        )
+        .map_err(failed)?;
         std::fs::rename(&next, &self.file).map_err(failed)?;
-        *self.policies.write().unwrap_or_else(PoisonError::into_inner) = policies(roles);
+        *self
+            .policies
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = policies(roles);
         Ok(())
     }
 }
 
 fn policies(roles: &BTreeMap<String, Role>) -> BTreeMap<String, Arc<[Policy]>> {
-    let judged = roles.iter().filter(|(_, role)| !role.policies.is_empty() && role.attached.is_empty());
-    let read = |role: &Role| role.policies.values().map(|text| Policy::read(text)).collect();
-    judged.map(|(name, role)| (arn(name, role), read(role))).collect()
+    let judged = roles
+        .iter()
+        .filter(|(_, role)| !role.policies.is_empty() && role.attached.is_empty());
+    let read = |role: &Role| {
+        role.policies
+            .values()
+            .map(|text| Policy::read(text))
+            .collect()
+    };
+    judged
+        .map(|(name, role)| (arn(name, role), read(role)))
+        .collect()
 }
 
 fn arn(name: &str, role: &Role) -> String {
@@ -199,28 +248,59 @@ fn list(name: &str, members: impl Iterator<Item = Element>) -> Vec<Element> {
 }
 
 fn listed(roles: &BTreeMap<String, Role>, request: &Value) -> Vec<Element> {
-    let prefix = request.get("PathPrefix").and_then(Value::as_str).unwrap_or("/");
-    let under = roles.iter().filter(|(_, role)| role.path.starts_with(prefix));
-    list("Roles", under.map(|(name, role)| element("member", described(name, role, false))))
+    let prefix = request
+        .get("PathPrefix")
+        .and_then(Value::as_str)
+        .unwrap_or("/");
+    let under = roles
+        .iter()
+        .filter(|(_, role)| role.path.starts_with(prefix));
+    list(
+        "Roles",
+        under.map(|(name, role)| element("member", described(name, role, false))),
+    )
 }
 
 /// Answers the operations that change nothing; `None` for the others.
-fn looked_up(operation: &str, name: &str, role: &Role, request: &Value) -> Result<Option<Vec<Element>>, Fault> {
+fn looked_up(
+    operation: &str,
+    name: &str,
+    role: &Role,
+    request: &Value,
+) -> Result<Option<Vec<Element>>, Fault> {
     Ok(Some(match operation {
         "GetRole" => vec![element("Role", described(name, role, true))],
         "ListRoleTags" => list("Tags", tags_of(role)),
         "ListInstanceProfilesForRole" => list("InstanceProfiles", std::iter::empty()),
-        "ListRolePolicies" => list("PolicyNames", role.policies.keys().map(|name| text("member", name.as_str()))),
+        "ListRolePolicies" => list(
+            "PolicyNames",
+            role.policies
+                .keys()
+                .map(|name| text("member", name.as_str())),
+        ),
         "ListAttachedRolePolicies" => {
             let attached = |(arn, name): (&String, &String)| {
-                element("member", [text("PolicyName", name.as_str()), text("PolicyArn", arn.as_str())])
+                element(
+                    "member",
+                    [
+                        text("PolicyName", name.as_str()),
+                        text("PolicyArn", arn.as_str()),
+                    ],
+                )
             };
             list("AttachedPolicies", role.attached.iter().map(attached))
         }
         "GetRolePolicy" => {
             let policy = needed(request, "PolicyName")?;
-            let document = role.policies.get(policy).ok_or_else(|| no_policy(name, policy))?;
-            vec![text("RoleName", name), text("PolicyName", policy), text("PolicyDocument", encoded(document))]
+            let document = role
+                .policies
+                .get(policy)
+                .ok_or_else(|| no_policy(name, policy))?;
+            vec![
+                text("RoleName", name),
+                text("PolicyName", policy),
+                text("PolicyDocument", encoded(document)),
+            ]
         }
         _ => return Ok(None),
     }))
@@ -230,11 +310,14 @@ fn change(operation: &str, name: &str, role: &mut Role, request: &Value) -> Resu
     match operation {
         "PutRolePolicy" => {
             let text = json(needed(request, "PolicyDocument")?)?;
-            role.policies.insert(needed(request, "PolicyName")?.to_owned(), text);
+            role.policies
+                .insert(needed(request, "PolicyName")?.to_owned(), text);
         }
         "DeleteRolePolicy" => {
             let policy = needed(request, "PolicyName")?;
-            role.policies.remove(policy).ok_or_else(|| no_policy(name, policy))?;
+            role.policies
+                .remove(policy)
+                .ok_or_else(|| no_policy(name, policy))?;
         }
         "AttachRolePolicy" => {
             let arn = needed(request, "PolicyArn")?;
@@ -243,10 +326,16 @@ fn change(operation: &str, name: &str, role: &mut Role, request: &Value) -> Resu
         }
         "DetachRolePolicy" => {
             let arn = needed(request, "PolicyArn")?;
-            role.attached.remove(arn).ok_or_else(|| no_policy(name, arn))?;
+            role.attached
+                .remove(arn)
+                .ok_or_else(|| no_policy(name, arn))?;
         }
         "UntagRole" => {
-            let keys = request.get("TagKeys").and_then(Value::as_array).into_iter().flatten();
+            let keys = request
+                .get("TagKeys")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten();
             keys.filter_map(Value::as_str).for_each(|key| {
                 role.tags.remove(key);
             });
@@ -265,16 +354,25 @@ fn no_policy(role: &str, policy: &str) -> Fault {
 fn created(name: &str, request: &Value, trust: &str) -> Result<Role, Fault> {
     let allowed = |letter: char| letter.is_ascii_alphanumeric() || "+=,.@_-".contains(letter);
     if name.len() > 64 || !name.chars().all(allowed) {
-        return Err(Fault::invalid(format!("The specified value for roleName is invalid: {name}")));
+        return Err(Fault::invalid(format!(
+            "The specified value for roleName is invalid: {name}"
+        )));
     }
     let text = |name: &str| request.get(name).and_then(Value::as_str).map(str::to_owned);
     Ok(Role {
-        id: format!("AROA{}", &uuid::Uuid::new_v4().simple().to_string().to_uppercase()[..17]),
+        id: format!(
+            "AROA{}",
+            &uuid::Uuid::new_v4().simple().to_string().to_uppercase()[..17]
+        ),
         path: text("Path").unwrap_or_else(|| "/".to_owned()),
-        created: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        created: jiff::Timestamp::now()
+            .strftime("%Y-%m-%dT%H:%M:%SZ")
+            .to_string(),
         trust: json(trust)?,
         description: text("Description").unwrap_or_default(),
-        max_session_s: text("MaxSessionDuration").and_then(|value| value.parse().ok()).unwrap_or(3600),
+        max_session_s: text("MaxSessionDuration")
+            .and_then(|value| value.parse().ok())
+            .unwrap_or(3600),
         tags: tags(request),
         policies: BTreeMap::new(),
         attached: BTreeMap::new(),
@@ -285,17 +383,25 @@ fn created(name: &str, request: &Value, trust: &str) -> Result<Role, Fault> {
 fn json(text: &str) -> Result<String, Fault> {
     match serde_json::from_str::<Value>(text) {
         Ok(value) if value.get("Statement").is_some() => Ok(text.to_owned()),
-        Ok(_) => {
-            Err(Fault::new(StatusCode::BAD_REQUEST, "MalformedPolicyDocument", "Missing required field Statement"))
-        }
-        Err(_) => {
-            Err(Fault::new(StatusCode::BAD_REQUEST, "MalformedPolicyDocument", "This policy contains invalid Json"))
-        }
+        Ok(_) => Err(Fault::new(
+            StatusCode::BAD_REQUEST,
+            "MalformedPolicyDocument",
+            "Missing required field Statement",
+        )),
+        Err(_) => Err(Fault::new(
+            StatusCode::BAD_REQUEST,
+            "MalformedPolicyDocument",
+            "This policy contains invalid Json",
+        )),
     }
 }
 
 fn tags(request: &Value) -> BTreeMap<String, String> {
-    let tags = request.get("Tags").and_then(Value::as_array).into_iter().flatten();
+    let tags = request
+        .get("Tags")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
     tags.filter_map(|tag| {
         let text = |name: &str| tag.get(name).and_then(Value::as_str).map(str::to_owned);
         Some((text("Key")?, text("Value").unwrap_or_default()))
@@ -324,7 +430,12 @@ fn described(name: &str, role: &Role, tagged: bool) -> Vec<Element> {
 }
 
 fn tags_of(role: &Role) -> impl Iterator<Item = Element> {
-    role.tags.iter().map(|(key, value)| element("member", [text("Key", key.as_str()), text("Value", value.as_str())]))
+    role.tags.iter().map(|(key, value)| {
+        element(
+            "member",
+            [text("Key", key.as_str()), text("Value", value.as_str())],
+        )
+    })
 }
 
 /// IAM gives policies back URL-encoded. Source: IAM API reference, `GetRolePolicy`.

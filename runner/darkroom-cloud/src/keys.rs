@@ -1,7 +1,8 @@
 //! Who may sign requests: access keys and their secrets.
 //!
-//! A local cloud that is open lets every access key in with itself for a secret, as in `test` and `test`: anyone who reaches
-//! the port can then sign, a page in a browser too. One with a secret lets in whom it was given to.
+//! A local cloud that is open lets every access key in with itself for a secret, as in `test` and
+//! `test`: anyone who reaches the port can then sign, a page in a browser too. One with a secret
+//! lets in whom it was given to.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,7 +18,11 @@ pub struct Keys {
 /// Says how many there are, and never a secret.
 impl fmt::Debug for Keys {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Keys").field("open", &self.open).field("listed", &self.secrets.read().len()).finish()
+        formatter
+            .debug_struct("Keys")
+            .field("open", &self.open)
+            .field("listed", &self.secrets.read().len())
+            .finish()
     }
 }
 
@@ -33,8 +38,13 @@ impl Keys {
     }
 
     fn of<const N: usize>(listed: [(&str, &str); N], open: bool) -> Self {
-        let secrets = listed.map(|(id, secret)| (id.to_owned(), secret.to_owned())).into();
-        Self { secrets: RwLock::new(secrets), open }
+        let secrets = listed
+            .map(|(id, secret)| (id.to_owned(), secret.to_owned()))
+            .into();
+        Self {
+            secrets: RwLock::new(secrets),
+            open,
+        }
     }
 
     /// Returns the secret of an access key that is let in.
@@ -45,7 +55,9 @@ impl Keys {
 
     /// Lets a key in from now on.
     pub fn admit(&self, id: &str, secret: &str) {
-        self.secrets.write().insert(id.to_owned(), secret.to_owned());
+        self.secrets
+            .write()
+            .insert(id.to_owned(), secret.to_owned());
     }
 
     /// Lets it in no longer.
@@ -60,7 +72,10 @@ const KEY_LENGTH: usize = 20;
 /// Makes an access key that begins so, and a secret, which nobody can guess.
 pub fn random_pair(prefix: &str) -> (String, String) {
     let random = random_text().to_ascii_uppercase();
-    (format!("{prefix}{}", &random[..KEY_LENGTH - prefix.len()]), random_text())
+    (
+        format!("{prefix}{}", &random[..KEY_LENGTH - prefix.len()]),
+        random_text(),
+    )
 }
 
 /// 64 characters that nobody can guess.
@@ -88,7 +103,10 @@ mod tests {
     #[test]
     fn an_open_one_lets_in_everybody() {
         let keys = Keys::open([("a", "secret")]);
-        assert_eq!((keys.secret("a"), keys.secret("test")), (Some("secret".into()), Some("test".into())));
+        assert_eq!(
+            (keys.secret("a"), keys.secret("test")),
+            (Some("secret".into()), Some("test".into()))
+        );
     }
 
     #[test]

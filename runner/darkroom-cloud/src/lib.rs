@@ -1,8 +1,10 @@
-//! An embedded, loopback-only local cloud: Lambda, S3, CloudWatch, Logs. Knows nothing of experiments.
+//! An embedded, loopback-only local cloud: Lambda, S3, CloudWatch, Logs. Knows nothing of
+//! experiments.
 //!
-//! [`LocalCloud::start`] binds one port on 127.0.0.1 and answers every service there. The way of a request:
-//! `server` (who may speak, which service) → `lambda::api`, S3, logs or metrics → for an invocation,
-//! [`lambda::environment`] → `sandbox`. Nothing here prints; nothing here knows what a manifest is.
+//! [`LocalCloud::start`] binds one port on 127.0.0.1 and answers every service there. The way of a
+//! request: `server` (who may speak, which service) → `lambda::api`, S3, logs or metrics → for an
+//! invocation, [`lambda::environment`] → `sandbox`. Nothing here prints; nothing here knows what a
+//! manifest is.
 
 pub mod access;
 mod bridges;

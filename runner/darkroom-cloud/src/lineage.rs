@@ -1,9 +1,10 @@
 //! How often each function has run in one chain of events: what tells a loop from work.
 //!
-//! A chain is handed on from event to invocation, from there to the requests that the handler makes, and from those to the
-//! events that they cause. AWS relies on SDKs to send a request's `Lineage` along in the trace header. Here the
-//! environment that a request comes from says which invocation made it, whatever the handler speaks HTTP with. The header
-//! stands in for that only where handlers share the host's network. Time plays no part.
+//! A chain is handed on from event to invocation, from there to the requests that the handler
+//! makes, and from those to the events that they cause. AWS relies on SDKs to send a request's
+//! `Lineage` along in the trace header. Here the environment that a request comes from says which
+//! invocation made it, whatever the handler speaks HTTP with. The header stands in for that only
+//! where handlers share the host's network. Time plays no part.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,7 +18,8 @@ use sha2::{Digest as _, Sha256};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lineage(BTreeMap<u32, u32>);
 
-/// Functions that a header may name: a chain that is longer than this comes from no handler of ours.
+/// Functions that a header may name: a chain that is longer than this comes from no handler of
+/// ours.
 const MOST_IN_HEADER: usize = 256;
 
 impl Lineage {
@@ -35,12 +37,21 @@ impl Lineage {
     /// Reads `Lineage` out of a trace header; SDKs may escape what separates its parts.
     pub fn of_trace_header(header: &str) -> Self {
         let header = percent_decode_str(header).decode_utf8_lossy();
-        let lineage = header.split(';').find_map(|part| part.trim().strip_prefix("Lineage=")).unwrap_or_default();
+        let lineage = header
+            .split(';')
+            .find_map(|part| part.trim().strip_prefix("Lineage="))
+            .unwrap_or_default();
         let pair = |part: &str| {
             let (function, runs) = part.split_once(':')?;
             Some((u32::from_str_radix(function, 16).ok()?, runs.parse().ok()?))
         };
-        Self(lineage.split('|').take(MOST_IN_HEADER).filter_map(pair).collect())
+        Self(
+            lineage
+                .split('|')
+                .take(MOST_IN_HEADER)
+                .filter_map(pair)
+                .collect(),
+        )
     }
 }
 
@@ -57,8 +68,8 @@ impl fmt::Display for Lineage {
 
 /// The chain of the invocation that an environment works on, as its connections see it.
 ///
-/// It stays after the invocation: what a handler's thread sends before the environment is frozen belongs to it too. The
-/// function whose environment it is comes along.
+/// It stays after the invocation: what a handler's thread sends before the environment is frozen
+/// belongs to it too. The function whose environment it is comes along.
 #[derive(Clone, Debug, Default)]
 pub struct Working {
     chain: Arc<Mutex<Lineage>>,
@@ -67,7 +78,10 @@ pub struct Working {
 
 impl Working {
     pub fn of(caller: Option<Arc<Caller>>) -> Self {
-        Self { caller, ..Self::default() }
+        Self {
+            caller,
+            ..Self::default()
+        }
     }
 
     pub fn caller(&self) -> Option<Arc<Caller>> {
@@ -80,7 +94,10 @@ impl Working {
     }
 
     pub fn lineage(&self) -> Lineage {
-        self.chain.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.chain
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -104,7 +121,10 @@ mod tests {
     #[test]
     fn every_function_is_counted_by_itself() {
         let lineage = chain(&["a", "b", "a"]);
-        assert_eq!((lineage.runs("a"), lineage.runs("b"), lineage.runs("c")), (2, 1, 0));
+        assert_eq!(
+            (lineage.runs("a"), lineage.runs("b"), lineage.runs("c")),
+            (2, 1, 0)
+        );
     }
 
     #[test]
@@ -112,13 +132,26 @@ mod tests {
         let lineage = chain(&["a", "b", "a"]);
         let header = format!("Root=1-0-0;Parent=0;Sampled=0;Lineage={lineage}");
         assert_eq!(Lineage::of_trace_header(&header), lineage);
-        assert_eq!(Lineage::of_trace_header(&header.replace('|', "%7C")), lineage);
+        assert_eq!(
+            Lineage::of_trace_header(&header.replace('|', "%7C")),
+            lineage
+        );
     }
 
     #[test]
     fn headers_that_say_nothing_of_a_chain_begin_a_new_one() {
-        for header in ["", "Root=1-0-0;Sampled=1", "Lineage=", "Lineage=x:y|1", "Lineage=a87bd80c:-1"] {
-            assert_eq!(Lineage::of_trace_header(header), Lineage::default(), "{header}");
+        for header in [
+            "",
+            "Root=1-0-0;Sampled=1",
+            "Lineage=",
+            "Lineage=x:y|1",
+            "Lineage=a87bd80c:-1",
+        ] {
+            assert_eq!(
+                Lineage::of_trace_header(header),
+                Lineage::default(),
+                "{header}"
+            );
         }
     }
 

@@ -1,8 +1,10 @@
-//! Temporary folders that outlive no one: removed when done with, and by the next local cloud after a `kill -9`.
+//! Temporary folders that outlive no one: removed when done with, and by the next local cloud after
+//! a `kill -9`.
 //!
-//! Each holds a locked file for as long as its owner lives; the kernel lets go of it when the owner is gone, however.
-//! They are their owner's alone (0700): they hold objects, code and logs. What other users put beside them is not looked at:
-//! the system's temporary folder is everybody's, and a FIFO or a link under one of our names must hold up or mislead nobody.
+//! Each holds a locked file for as long as its owner lives; the kernel lets go of it when the owner
+//! is gone, however. They are their owner's alone (0700): they hold objects, code and logs. What
+//! other users put beside them is not looked at: the system's temporary folder is everybody's, and
+//! a FIFO or a link under one of our names must hold up or mislead nobody.
 
 use std::fs::{self, File, Permissions};
 use std::io;
@@ -27,12 +29,16 @@ impl Scratch {
     /// Makes an empty folder whose name says what it is for.
     pub fn new(purpose: &str) -> io::Result<Self> {
         let folder = private_folder(&format!("{PREFIX}{purpose}-"))?;
-        // Locked before it has the name that others look for, so that nobody takes it for left behind.
+        // Locked before it has the name that others look for, so that nobody takes it for left
+        // behind.
         let unnamed = folder.path().join(".making");
         let held = File::create(&unnamed)?;
         held.lock()?;
         fs::rename(unnamed, folder.path().join(HELD))?;
-        Ok(Self { folder, _held: held })
+        Ok(Self {
+            folder,
+            _held: held,
+        })
     }
 
     pub fn path(&self) -> &Path {
@@ -42,19 +48,28 @@ impl Scratch {
 
 /// Makes a temporary folder that only this user may enter, and that is removed when dropped.
 pub fn private_folder(prefix: &str) -> io::Result<tempfile::TempDir> {
-    tempfile::Builder::new().prefix(prefix).permissions(Permissions::from_mode(0o700)).tempdir()
+    tempfile::Builder::new()
+        .prefix(prefix)
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir()
 }
 
-/// Removes what processes that were killed have left in the system's temporary folder. What can't be removed stays.
+/// Removes what processes that were killed have left in the system's temporary folder. What can't
+/// be removed stays.
 pub fn sweep() {
     sweep_in(&std::env::temp_dir());
 }
 
 fn sweep_in(temporary: &Path) {
-    let Ok(entries) = fs::read_dir(temporary) else { return };
+    let Ok(entries) = fs::read_dir(temporary) else {
+        return;
+    };
     for entry in entries.flatten() {
         let ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
-        if ours && entry.file_type().is_ok_and(|kind| kind.is_dir()) && is_left_behind(&entry.path()) {
+        if ours
+            && entry.file_type().is_ok_and(|kind| kind.is_dir())
+            && is_left_behind(&entry.path())
+        {
             let _ = fs::remove_dir_all(entry.path());
         }
     }
@@ -62,7 +77,8 @@ fn sweep_in(temporary: &Path) {
 
 /// Whether the folder is this user's, has a holder's file and nobody holds it.
 fn is_left_behind(folder: &Path) -> bool {
-    open_own(folder, O_DIRECTORY).is_some_and(|folder| folder.metadata().is_ok_and(|it| it.is_dir()))
+    open_own(folder, O_DIRECTORY)
+        .is_some_and(|folder| folder.metadata().is_ok_and(|it| it.is_dir()))
         && open_own(&folder.join(HELD), 0)
             .filter(|file| file.metadata().is_ok_and(|it| it.is_file()))
             .is_some_and(|file| file.try_lock().is_ok())
@@ -70,7 +86,11 @@ fn is_left_behind(folder: &Path) -> bool {
 
 /// Opens what is there without following a link or waiting, if it is this user's.
 fn open_own(path: &Path, flags: i32) -> Option<File> {
-    let file = File::options().read(true).custom_flags(flags | O_NOFOLLOW | O_NONBLOCK).open(path).ok()?;
+    let file = File::options()
+        .read(true)
+        .custom_flags(flags | O_NOFOLLOW | O_NONBLOCK)
+        .open(path)
+        .ok()?;
     let own = file.metadata().ok()?.uid() == nix::unistd::geteuid().as_raw();
     own.then_some(file)
 }
@@ -111,10 +131,14 @@ mod tests {
     #[test]
     fn a_folder_is_its_owners_alone() {
         let scratch = Scratch::new("test").unwrap();
-        assert_eq!(fs::metadata(scratch.path()).unwrap().permissions().mode() & 0o777, 0o700);
+        assert_eq!(
+            fs::metadata(scratch.path()).unwrap().permissions().mode() & 0o777,
+            0o700
+        );
     }
 
-    /// As another user's `mkfifo /tmp/darkroom-trap/.held` does: it must not hold up whoever sweeps.
+    /// As another user's `mkfifo /tmp/darkroom-trap/.held` does: it must not hold up whoever
+    /// sweeps.
     #[test]
     fn traps_hold_up_nobody_and_stay() {
         let temporary = tempfile::tempdir().unwrap();

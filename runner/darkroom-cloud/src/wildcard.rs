@@ -18,7 +18,9 @@ pub fn matches(pattern: &str, text: &str) -> bool {
                 text.next();
             }
             _ => {
-                let Some((after, left)) = &mut star else { return false };
+                let Some((after, left)) = &mut star else {
+                    return false;
+                };
                 if left.next().is_none() {
                     return false;
                 }

@@ -1,4 +1,5 @@
-//! The documents that S3, IAM and CloudWatch's query protocol answer with: elements that hold text or elements. Knows no service.
+//! The documents that S3, IAM and CloudWatch's query protocol answer with: elements that hold text
+//! or elements. Knows no service.
 
 use std::io;
 
@@ -20,12 +21,18 @@ enum Content {
 
 /// Makes an element that holds text.
 pub fn text(name: impl Into<String>, text: impl Into<String>) -> Element {
-    Element { name: name.into(), content: Content::Text(text.into()) }
+    Element {
+        name: name.into(),
+        content: Content::Text(text.into()),
+    }
 }
 
 /// Makes an element that holds elements, or nothing.
 pub fn element(name: impl Into<String>, elements: impl IntoIterator<Item = Element>) -> Element {
-    Element { name: name.into(), content: Content::Elements(elements.into_iter().collect()) }
+    Element {
+        name: name.into(),
+        content: Content::Elements(elements.into_iter().collect()),
+    }
 }
 
 impl Element {
@@ -50,7 +57,10 @@ impl Element {
             Ok(writer.into_inner())
         };
         // Memory takes whatever is written, and names and text are strings.
-        written().ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
+        written()
+            .ok()
+            .and_then(|bytes| String::from_utf8(bytes).ok())
+            .unwrap_or_default()
     }
 
     fn write(&self, writer: &mut Writer<Vec<u8>>, namespace: Option<&str>) -> io::Result<()> {
@@ -59,15 +69,18 @@ impl Element {
         match &self.content {
             Content::Text(text) => start.write_text_content(BytesText::new(text))?,
             Content::Elements(elements) if elements.is_empty() => start.write_empty()?,
-            Content::Elements(elements) => start
-                .write_inner_content(|writer| elements.iter().try_for_each(|element| element.write(writer, None)))?,
+            Content::Elements(elements) => start.write_inner_content(|writer| {
+                elements
+                    .iter()
+                    .try_for_each(|element| element.write(writer, None))
+            })?,
         };
         Ok(())
     }
 }
 
-/// Reads a document of one level: an element whose elements hold text. Returns each one's name and text, in order; `None` for
-/// any other document.
+/// Reads a document of one level: an element whose elements hold text. Returns each one's name and
+/// text, in order; `None` for any other document.
 pub fn fields(document: &str) -> Option<Vec<(String, String)>> {
     let mut reader = Reader::from_str(document);
     let (mut fields, mut inside) = (Vec::new(), false);
@@ -81,7 +94,10 @@ pub fn fields(document: &str) -> Option<Vec<(String, String)>> {
             }
             Event::Start(_) => inside = true,
             Event::Empty(empty) if inside => {
-                fields.push((String::from_utf8(empty.name().as_ref().to_vec()).ok()?, String::new()));
+                fields.push((
+                    String::from_utf8(empty.name().as_ref().to_vec()).ok()?,
+                    String::new(),
+                ));
             }
             Event::End(_) | Event::Eof => return inside.then_some(fields),
             _ => {}
@@ -96,16 +112,33 @@ mod tests {
     #[test]
     fn text_is_escaped_once_and_read_back() {
         let odd = "a<b> & \"c\" 'd' é";
-        let error = element("Error", [text("Code", "X"), text("Message", odd), element("Empty", [])]);
+        let error = element(
+            "Error",
+            [
+                text("Code", "X"),
+                text("Message", odd),
+                element("Empty", []),
+            ],
+        );
         let document = error.declared();
         assert!(
-            document.starts_with("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>X</Code>"),
+            document
+                .starts_with("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>X</Code>"),
             "{document}"
         );
-        assert!(document.ends_with("<Empty/></Error>") && document.contains("a&lt;b&gt; &amp; "), "{document}");
+        assert!(
+            document.ends_with("<Empty/></Error>") && document.contains("a&lt;b&gt; &amp; "),
+            "{document}"
+        );
         let expected = [("Code", "X"), ("Message", odd), ("Empty", "")];
-        assert_eq!(fields(&document).unwrap(), expected.map(|(name, text)| (name.to_owned(), text.to_owned())));
-        assert_eq!(element("A", [text("B", "")]).document(Some("urn:x")), "<A xmlns=\"urn:x\"><B></B></A>");
+        assert_eq!(
+            fields(&document).unwrap(),
+            expected.map(|(name, text)| (name.to_owned(), text.to_owned()))
+        );
+        assert_eq!(
+            element("A", [text("B", "")]).document(Some("urn:x")),
+            "<A xmlns=\"urn:x\"><B></B></A>"
+        );
     }
 
     #[test]

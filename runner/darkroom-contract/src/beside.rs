@@ -1,13 +1,16 @@
-//! What a file holds beside its picture: metadata, and whatever else travels with it. Bytes → a number of bytes.
+//! What a file holds beside its picture: metadata, and whatever else travels with it. Bytes → a
+//! number of bytes.
 //!
-//! A stage that sends the next one more than a picture does that one's work: its output is right, and the times of both are not.
+//! A stage that sends the next one more than a picture does that one's work: its output is right,
+//! and the times of both are not.
 
 use darkroom_core::pipeline::Format;
 
 use crate::header::format_of;
 use crate::own_pixels::chunks;
 
-/// Bytes that an output may hold beside its picture and what its input held: a profile, a thumbnail, comments.
+/// Bytes that an output may hold beside its picture and what its input held: a profile, a
+/// thumbnail, comments.
 pub const ALLOWED: usize = 32 * 1024;
 
 /// Returns the bytes that are no part of the picture; 0 for what is no PNG or JPEG.
@@ -19,12 +22,18 @@ pub fn beside(bytes: &[u8]) -> usize {
     }
 }
 
-/// Bytes of the signature and of the chunks that make the picture. Source: PNG (Third Edition), W3C, 5.6.
+/// Bytes of the signature and of the chunks that make the picture. Source: PNG (Third Edition),
+/// W3C, 5.6.
 fn png_picture(bytes: &[u8]) -> usize {
     let mut ended = false;
-    let until_the_end = chunks(bytes).take_while(|(kind, _)| !std::mem::replace(&mut ended, kind == b"IEND"));
-    let is_picture = |kind: &[u8; 4]| matches!(kind, b"IHDR" | b"PLTE" | b"IDAT" | b"tRNS" | b"IEND");
-    let picture: usize = until_the_end.filter(|(kind, _)| is_picture(kind)).map(|(_, chunk)| chunk.len()).sum();
+    let until_the_end =
+        chunks(bytes).take_while(|(kind, _)| !std::mem::replace(&mut ended, kind == b"IEND"));
+    let is_picture =
+        |kind: &[u8; 4]| matches!(kind, b"IHDR" | b"PLTE" | b"IDAT" | b"tRNS" | b"IEND");
+    let picture: usize = until_the_end
+        .filter(|(kind, _)| is_picture(kind))
+        .map(|(_, chunk)| chunk.len())
+        .sum();
     8 + picture
 }
 
@@ -40,8 +49,11 @@ fn jpeg_picture(bytes: &[u8]) -> usize {
         if marker == 0xD9 {
             return picture + 2;
         }
-        let Some(length) = bytes.get(at + 2..at + 4) else { break };
-        let end = (at + 2 + usize::from(u16::from_be_bytes([length[0], length[1]]))).min(bytes.len());
+        let Some(length) = bytes.get(at + 2..at + 4) else {
+            break;
+        };
+        let end =
+            (at + 2 + usize::from(u16::from_be_bytes([length[0], length[1]]))).min(bytes.len());
         if !matches!(marker, 0xE0..=0xEF | 0xFE) {
             picture += end - at;
         }
@@ -55,9 +67,12 @@ fn jpeg_picture(bytes: &[u8]) -> usize {
     picture
 }
 
-/// Bytes of a scan up to the next marker that is neither a stuffed byte nor a restart. Source: ITU-T T.81, B.1.1.5.
+/// Bytes of a scan up to the next marker that is neither a stuffed byte nor a restart. Source:
+/// ITU-T T.81, B.1.1.5.
 fn coded_bytes(scan: &[u8]) -> usize {
-    scan.windows(2).position(|two| two[0] == 0xFF && !matches!(two[1], 0x00 | 0xD0..=0xD7 | 0xFF)).unwrap_or(scan.len())
+    scan.windows(2)
+        .position(|two| two[0] == 0xFF && !matches!(two[1], 0x00 | 0xD0..=0xD7 | 0xFF))
+        .unwrap_or(scan.len())
 }
 
 #[cfg(test)]
@@ -74,7 +89,10 @@ mod tests {
 
     #[test]
     fn a_picture_alone_has_nothing_beside_it() {
-        let (png, jpeg) = (generate(1, 40, 30, Format::Png), generate(1, 40, 30, Format::Jpeg));
+        let (png, jpeg) = (
+            generate(1, 40, 30, Format::Png),
+            generate(1, 40, 30, Format::Jpeg),
+        );
         assert_eq!(beside(&png), 0);
         assert!(beside(&jpeg) < 64, "the JFIF header");
         assert_eq!(beside(b"text"), 0);
@@ -82,18 +100,27 @@ mod tests {
 
     #[test]
     fn chunks_segments_and_what_follows_the_end_are_counted() {
-        let (png, jpeg) = (generate(1, 40, 30, Format::Png), generate(1, 40, 30, Format::Jpeg));
+        let (png, jpeg) = (
+            generate(1, 40, 30, Format::Png),
+            generate(1, 40, 30, Format::Jpeg),
+        );
         assert_eq!(beside(&with_chunk(&png, 1000)), 1012);
         assert_eq!(beside(&[&png[..], &[1; 500]].concat()), 500);
         let plain = beside(&jpeg);
         assert_eq!(beside(&[&jpeg[..], &[0xFF; 500]].concat()), plain + 500);
         let comment = [&[0xFF, 0xFE, 0x03, 0xEA][..], &[7; 1000]].concat();
-        assert_eq!(beside(&[&jpeg[..2], &comment, &jpeg[2..]].concat()), plain + 1004);
+        assert_eq!(
+            beside(&[&jpeg[..2], &comment, &jpeg[2..]].concat()),
+            plain + 1004
+        );
     }
 
     #[test]
     fn cut_files_are_counted_as_far_as_they_go() {
-        for file in [generate(1, 40, 30, Format::Png), generate(1, 40, 30, Format::Jpeg)] {
+        for file in [
+            generate(1, 40, 30, Format::Png),
+            generate(1, 40, 30, Format::Jpeg),
+        ] {
             for end in 0..file.len() {
                 assert!(beside(&file[..end]) <= end);
             }

@@ -1,5 +1,5 @@
-//! Judges one output of one stage on its own input: the checks in the contract's order, the first that fails is the
-//! reason.
+//! Judges one output of one stage on its own input: the checks in the contract's order, the first
+//! that fails is the reason.
 
 use darkroom_core::event::Verdict;
 use darkroom_core::pipeline::{Format, FromJpeg, Stage};
@@ -41,20 +41,29 @@ struct Failure {
 
 impl Failure {
     fn new(reason: &'static str, detail: impl Into<String>) -> Self {
-        Self { reason, detail: detail.into() }
+        Self {
+            reason,
+            detail: detail.into(),
+        }
     }
 }
 
 /// Returns the verdict on what `stage` wrote for `input`; `None` if it wrote nothing.
 ///
-/// Values that were measured before the first failed check are in the verdict; the others are `None`. No bytes panic.
+/// Values that were measured before the first failed check are in the verdict; the others are
+/// `None`. No bytes panic.
 pub fn check(stage: &Stage, input: &[u8], output: Option<&[u8]>) -> Verdict {
     check_standing_for(stage, input, input, output)
 }
 
-/// Returns the verdict on what `stage` wrote when it was given `given`, judged by what it should make of `stands_for`: the
-/// same picture in a kind that the stage takes.
-pub fn check_standing_for(stage: &Stage, given: &[u8], stands_for: &[u8], output: Option<&[u8]>) -> Verdict {
+/// Returns the verdict on what `stage` wrote when it was given `given`, judged by what it should
+/// make of `stands_for`: the same picture in a kind that the stage takes.
+pub fn check_standing_for(
+    stage: &Stage,
+    given: &[u8],
+    stands_for: &[u8],
+    output: Option<&[u8]>,
+) -> Verdict {
     let mut verdict = Verdict::default();
     let lossy = format_of(given) == Some(Format::Jpeg);
     match judge(stage, stands_for, lossy, output, &mut verdict) {
@@ -76,19 +85,29 @@ fn judge(
 ) -> Result<(), Failure> {
     let bytes = output.ok_or_else(|| {
         let extension = stage.output.format.extension();
-        Failure::new(reason::MISSING, format!("no object at the output's key; expected a .{extension}"))
+        Failure::new(
+            reason::MISSING,
+            format!("no object at the output's key; expected a .{extension}"),
+        )
     })?;
     let picture = decoded(stage, bytes, verdict)?;
     check_samples_fit(stage, &picture)?;
-    let (header, first) =
-        input_picture(stage, input).map_err(|error| Failure::new(reason::NO_REFERENCE, error.to_string()))?;
+    let (header, first) = input_picture(stage, input)
+        .map_err(|error| Failure::new(reason::NO_REFERENCE, error.to_string()))?;
     check_size(stage, &first, &picture)?;
     let closest = Closest::of(stage, input, &header, first, &picture);
-    let judged = Judged { stage, input: &closest.input, reference: &closest.reference, output: &picture };
+    let judged = Judged {
+        stage,
+        input: &closest.input,
+        reference: &closest.reference,
+        output: &picture,
+    };
     record(verdict, stage, &closest.difference);
     check_blank(&judged, &closest.difference)?;
     check_orientation(&judged, verdict)?;
-    verdict.quality = jpeg_quality(bytes).filter(|_| stage.output.format == Format::Jpeg).map(|quality| quality.value);
+    verdict.quality = jpeg_quality(bytes)
+        .filter(|_| stage.output.format == Format::Jpeg)
+        .map(|quality| quality.value);
     verdict.ssim = ssim(&picture, &closest.reference, stage.output.peak());
     check_tolerance(&judged, &closest, input, lossy)?;
     check_quality(stage, bytes)?;
@@ -109,14 +128,23 @@ fn decoded(stage: &Stage, bytes: &[u8], verdict: &mut Verdict) -> Result<Picture
         }
         error => Failure::new(reason::NOT_DECODABLE, format!("{error} ({name})")),
     })?;
-    let Header { format, mode, width, height } = header;
+    let Header {
+        format,
+        mode,
+        width,
+        height,
+    } = header;
     verdict.mode = Some(mode.to_string());
     (verdict.width, verdict.height) = (Some(width), Some(height));
     if format != expected.format {
-        return Err(Failure::new(reason::WRONG_FORMAT, format!("{} bytes {name}", format.title())));
+        return Err(Failure::new(
+            reason::WRONG_FORMAT,
+            format!("{} bytes {name}", format.title()),
+        ));
     }
     if !mode.is(expected.mode) {
-        let cause = diagnosis::of_mode(expected.mode, mode).map_or(String::new(), |cause| format!(": {cause}?"));
+        let cause = diagnosis::of_mode(expected.mode, mode)
+            .map_or(String::new(), |cause| format!(": {cause}?"));
         let detail = format!("expected {}, found {mode}{cause}", expected.mode.as_str());
         return Err(Failure::new(reason::WRONG_MODE, detail));
     }
@@ -129,20 +157,35 @@ fn check_samples_fit(stage: &Stage, picture: &Picture) -> Result<(), Failure> {
     if max <= peak {
         return Ok(());
     }
-    let cause = if max > 4 * peak { "scaled to the container's range" } else { "the filter's overshoot not cut" };
+    let cause = if max > 4 * peak {
+        "scaled to the container's range"
+    } else {
+        "the filter's overshoot not cut"
+    };
     let bits = stage.output.used_bits();
     let detail = format!("expected {bits}-bit samples, 0 to {peak}, found {max}: {cause}?");
     Err(Failure::new(reason::WRONG_MODE, detail))
 }
 
 fn check_size(stage: &Stage, input: &Picture, output: &Picture) -> Result<(), Failure> {
-    let (expected, found) = (stage.output.size.apply(input.width, input.height), output.size());
+    let (expected, found) = (
+        stage.output.size.apply(input.width, input.height),
+        output.size(),
+    );
     if expected == found {
         return Ok(());
     }
-    let judged = Judged { stage, input, reference: &reference_picture(stage, input), output };
+    let judged = Judged {
+        stage,
+        input,
+        reference: &reference_picture(stage, input),
+        output,
+    };
     let cause = diagnosis::of_size(&judged).map_or(String::new(), |cause| format!(": {cause}?"));
-    let detail = format!("expected {}x{}, found {}x{}{cause}", expected.0, expected.1, found.0, found.1);
+    let detail = format!(
+        "expected {}x{}, found {}x{}{cause}",
+        expected.0, expected.1, found.0, found.1
+    );
     Err(Failure::new(reason::WRONG_SIZE, detail))
 }
 
@@ -158,18 +201,28 @@ fn record(verdict: &mut Verdict, stage: &Stage, difference: &Difference) {
 /// Judged against the reference, never an absolute brightness: real night photographs are dark.
 fn check_blank(judged: &Judged, difference: &Difference) -> Result<(), Failure> {
     let tolerance = &judged.stage.check;
-    let Difference { mean_output, mean_reference, sd_output, sd_reference, levels_output, levels_reference, .. } =
-        *difference;
+    let Difference {
+        mean_output,
+        mean_reference,
+        sd_output,
+        sd_reference,
+        levels_output,
+        levels_reference,
+        ..
+    } = *difference;
     let flat = sd_output < tolerance.blank_sd_share * sd_reference;
-    let poor = f64::from(levels_output) < tolerance.blank_levels_share * f64::from(levels_reference);
+    let poor =
+        f64::from(levels_output) < tolerance.blank_levels_share * f64::from(levels_reference);
     let factor = tolerance.blank_mean_factor;
     // Of two almost black pictures neither is blank because the other's mean is a tenth of a level.
     let far = (mean_output - mean_reference).abs() > 0.01 * f64::from(judged.stage.output.peak());
-    let dark_or_bright = far && (mean_output * factor < mean_reference || mean_output > factor * mean_reference);
+    let dark_or_bright =
+        far && (mean_output * factor < mean_reference || mean_output > factor * mean_reference);
     if !(flat || poor || dark_or_bright) {
         return Ok(());
     }
-    let cause = diagnosis::of_blank(judged, difference).map_or(String::new(), |cause| format!("{cause}? "));
+    let cause =
+        diagnosis::of_blank(judged, difference).map_or(String::new(), |cause| format!("{cause}? "));
     let detail = format!(
         "{cause}(mean {mean_output:.1} where {mean_reference:.1} was expected, standard deviation {sd_output:.1} where \
          {sd_reference:.1}, {levels_output} levels where {levels_reference})"
@@ -179,8 +232,11 @@ fn check_blank(judged: &Judged, difference: &Difference) -> Result<(), Failure> 
 
 fn check_orientation(judged: &Judged, verdict: &mut Verdict) -> Result<(), Failure> {
     let expected = Turn::clockwise(judged.stage.clockwise_degrees());
-    let Some(fit) = best_fit(judged.output, judged.reference) else { return Ok(()) };
-    // That some turn fits best says nothing if none fits: then the picture is wrong, not its orientation.
+    let Some(fit) = best_fit(judged.output, judged.reference) else {
+        return Ok(());
+    };
+    // That some turn fits best says nothing if none fits: then the picture is wrong, not its
+    // orientation.
     let peak = judged.stage.output.peak();
     let fits = psnr_db(fit.mse, peak).is_none_or(|psnr| psnr >= 25.0);
     let straight = mse_under(judged.output, judged.reference, Turn::NONE);
@@ -199,10 +255,15 @@ fn check_orientation(judged: &Judged, verdict: &mut Verdict) -> Result<(), Failu
     Err(Failure::new(reason::WRONG_ORIENTATION, found))
 }
 
-/// An output is right if it is so for one decoder's reading of the input. For a JPEG it may be so for a decoder that is not
-/// known here: then its samples lie near those of the known ones, it is off by neither level nor colour, and it is not made
-/// of a known reading in another way.
-fn check_tolerance(judged: &Judged, closest: &Closest, input: &[u8], lossy: bool) -> Result<(), Failure> {
+/// An output is right if it is so for one decoder's reading of the input. For a JPEG it may be so
+/// for a decoder that is not known here: then its samples lie near those of the known ones, it is
+/// off by neither level nor colour, and it is not made of a known reading in another way.
+fn check_tolerance(
+    judged: &Judged,
+    closest: &Closest,
+    input: &[u8],
+    lossy: bool,
+) -> Result<(), Failure> {
     let Judged { stage, output, .. } = *judged;
     let mut broken = broken(stage, &closest.difference);
     if broken.is_empty() {
@@ -214,11 +275,16 @@ fn check_tolerance(judged: &Judged, closest: &Closest, input: &[u8], lossy: bool
     // Decoded once more than needed, but never for right code of a known decoder.
     let exactly = || fit::mistake(stage, input, output).ok().flatten();
     if broken.is_empty() {
-        return exactly().map_or(Ok(()), |mistake| Err(Failure::new(reason::OUT_OF_TOLERANCE, mistake)));
+        return exactly().map_or(Ok(()), |mistake| {
+            Err(Failure::new(reason::OUT_OF_TOLERANCE, mistake))
+        });
     }
     let cause = diagnosis::of_samples(judged, &closest.difference).or_else(exactly);
     let cause = cause.map_or(String::new(), |cause| format!(": {cause}?"));
-    Err(Failure::new(reason::OUT_OF_TOLERANCE, format!("{}{cause}", broken.join("; "))))
+    Err(Failure::new(
+        reason::OUT_OF_TOLERANCE,
+        format!("{}{cause}", broken.join("; ")),
+    ))
 }
 
 /// Whether the output holds little beside its picture. What its input held may be handed on.
@@ -234,13 +300,23 @@ fn check_beside(input: &[u8], bytes: &[u8]) -> Result<(), Failure> {
     Err(Failure::new(reason::MORE_THAN_A_PICTURE, detail))
 }
 
-/// Whether a JPEG was written at the quality that was asked for. Fewer bytes at a lower one are not faster code.
+/// Whether a JPEG was written at the quality that was asked for. Fewer bytes at a lower one are not
+/// faster code.
 fn check_quality(stage: &Stage, bytes: &[u8]) -> Result<(), Failure> {
-    let (Some(asked), Some(within)) = (stage.output.quality, stage.output.qualities()) else { return Ok(()) };
-    let Some(found) = jpeg_quality(bytes) else {
-        return Err(Failure::new(reason::WRONG_QUALITY, "it has no quantisation table that can be read"));
+    let (Some(asked), Some(within)) = (stage.output.quality, stage.output.qualities()) else {
+        return Ok(());
     };
-    let pass = if found.exact { within.of_a_known_table } else { within.of_another };
+    let Some(found) = jpeg_quality(bytes) else {
+        return Err(Failure::new(
+            reason::WRONG_QUALITY,
+            "it has no quantisation table that can be read",
+        ));
+    };
+    let pass = if found.exact {
+        within.of_a_known_table
+    } else {
+        within.of_another
+    };
     let (least, most) = (pass.start(), pass.end());
     if pass.contains(&found.value) {
         return Ok(());
@@ -254,12 +330,19 @@ fn check_quality(stage: &Stage, bytes: &[u8]) -> Result<(), Failure> {
 }
 
 /// Returns in words what no decoder of a JPEG does.
-fn far_from_every_decoder(stage: &Stage, allowed: FromJpeg, closest: &Closest, output: &Picture) -> Vec<String> {
+fn far_from_every_decoder(
+    stage: &Stage,
+    allowed: FromJpeg,
+    closest: &Closest,
+    output: &Picture,
+) -> Vec<String> {
     let FromJpeg { max_abs, max_bias } = allowed;
     let (outside, bias) = (closest.range.outside(output), closest.bias(stage, output));
     let mut broken = Vec::new();
     if f64::from(outside) > max_abs {
-        broken.push(format!("a sample lies {outside} levels outside what JPEG decoders give, allowed {max_abs}"));
+        broken.push(format!(
+            "a sample lies {outside} levels outside what JPEG decoders give, allowed {max_abs}"
+        ));
     }
     let expected = closest.range.close_levels;
     let deeper = stage.output.used_bits() > stage.input.used_bits();
@@ -274,11 +357,15 @@ fn far_from_every_decoder(stage: &Stage, allowed: FromJpeg, closest: &Closest, o
     }
     let ((from, to), off) = (bias.level, bias.of_a_level);
     if off > max_bias {
-        broken.push(format!("levels {from} to {to} are off by {off:.1} on average, allowed {max_bias}"));
+        broken.push(format!(
+            "levels {from} to {to} are off by {off:.1} on average, allowed {max_bias}"
+        ));
     }
     let (off, allowed) = (bias.of_a_colour, 2.0 * max_bias);
     if off > allowed {
-        broken.push(format!("one colour is off by {off:.1} levels on average, allowed {allowed}"));
+        broken.push(format!(
+            "one colour is off by {off:.1} levels on average, allowed {allowed}"
+        ));
     }
     broken
 }

@@ -1,4 +1,5 @@
-//! An output beside what each decoder's reading of its input makes: the closest of them, and the range of all.
+//! An output beside what each decoder's reading of its input makes: the closest of them, and the
+//! range of all.
 
 use darkroom_core::pipeline::{Stage, Tolerance};
 
@@ -21,9 +22,16 @@ pub struct Closest {
 }
 
 impl Closest {
-    /// Compares `output` with what `stage` should make of its input: `first` and, where that is too far by `tolerance`,
-    /// the other decodings of the file `bytes`, until one is close enough. The output has the size of the reference.
-    pub fn of(stage: &Stage, bytes: &[u8], header: &Header, first: Picture, output: &Picture) -> Self {
+    /// Compares `output` with what `stage` should make of its input: `first` and, where that is too
+    /// far by `tolerance`, the other decodings of the file `bytes`, until one is close enough. The
+    /// output has the size of the reference.
+    pub fn of(
+        stage: &Stage,
+        bytes: &[u8],
+        header: &Header,
+        first: Picture,
+        output: &Picture,
+    ) -> Self {
         let mut closest = Self::beside(stage, decoders::FIRST, first, output);
         let mut others = decoders::others(bytes, header);
         while !closest.is_close(stage)
@@ -39,7 +47,13 @@ impl Closest {
         let reference = reference_picture(stage, &input);
         let difference = Difference::between(output, &reference);
         let range = Range::of(&reference);
-        Self { decoder, input, reference, difference, range }
+        Self {
+            decoder,
+            input,
+            reference,
+            difference,
+            range,
+        }
     }
 
     /// Says whether the output is right for this reading alone.
@@ -61,7 +75,8 @@ impl Closest {
     }
 }
 
-/// How far one output is from what the known decoders make of its input: what the limits of `from_jpeg` were chosen by.
+/// How far one output is from what the known decoders make of its input: what the limits of
+/// `from_jpeg` were chosen by.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Distance {
     /// The decoder whose reading is closest.
@@ -75,11 +90,14 @@ pub struct Distance {
     pub close_levels_expected: u32,
 }
 
-/// Measures an output that has the format, mode and size that `stage` demands; `None` for any other.
+/// Measures an output that has the format, mode and size that `stage` demands; `None` for any
+/// other.
 pub fn distance(stage: &Stage, input: &[u8], output: &[u8]) -> Option<Distance> {
     let (found, output) = decode(output).ok()?;
     let (header, first) = input_picture(stage, input).ok()?;
-    if !found.mode.is(stage.output.mode) || output.size() != stage.output.size.apply(first.width, first.height) {
+    if !found.mode.is(stage.output.mode)
+        || output.size() != stage.output.size.apply(first.width, first.height)
+    {
         return None;
     }
     let closest = Closest::of(stage, input, &header, first, &output);
@@ -94,7 +112,12 @@ pub fn distance(stage: &Stage, input: &[u8], output: &[u8]) -> Option<Distance> 
 
 /// Returns in words each tolerance of the stage that `difference` from one reference breaks.
 pub fn broken(stage: &Stage, difference: &Difference) -> Vec<String> {
-    let Tolerance { min_psnr_db, max_abs, max_mean_difference, .. } = stage.check;
+    let Tolerance {
+        min_psnr_db,
+        max_abs,
+        max_mean_difference,
+        ..
+    } = stage.check;
     let mean_difference = (difference.mean_output - difference.mean_reference).abs();
     let mut broken = Vec::new();
     if let (Some(min), Some(psnr)) = (min_psnr_db, difference.psnr_db(stage.output.peak()))
@@ -105,12 +128,17 @@ pub fn broken(stage: &Stage, difference: &Difference) -> Vec<String> {
     if let Some(max) = max_abs
         && difference.max_abs > max
     {
-        broken.push(format!("a sample is off by {} levels, allowed {max}", difference.max_abs));
+        broken.push(format!(
+            "a sample is off by {} levels, allowed {max}",
+            difference.max_abs
+        ));
     }
     if let Some(max) = max_mean_difference
         && mean_difference > max
     {
-        broken.push(format!("the mean is off by {mean_difference:.1} levels, allowed {max}"));
+        broken.push(format!(
+            "the mean is off by {mean_difference:.1} levels, allowed {max}"
+        ));
     }
     broken
 }
@@ -126,23 +154,37 @@ pub struct Range {
 impl Range {
     fn of(reference: &Picture) -> Self {
         let samples = &reference.samples;
-        Self { low: samples.clone(), high: samples.clone(), close_levels: close_levels(reference) }
+        Self {
+            low: samples.clone(),
+            high: samples.clone(),
+            close_levels: close_levels(reference),
+        }
     }
 
     fn widen(&mut self, other: Self) {
-        self.low.iter_mut().zip(other.low).for_each(|(low, other)| *low = other.min(*low));
-        self.high.iter_mut().zip(other.high).for_each(|(high, other)| *high = other.max(*high));
+        self.low
+            .iter_mut()
+            .zip(other.low)
+            .for_each(|(low, other)| *low = other.min(*low));
+        self.high
+            .iter_mut()
+            .zip(other.high)
+            .for_each(|(high, other)| *high = other.max(*high));
         self.close_levels = self.close_levels.min(other.close_levels);
     }
 
-    /// Returns how many levels the sample lies outside that lies outside most; 0 where all lie inside.
+    /// Returns how many levels the sample lies outside that lies outside most; 0 where all lie
+    /// inside.
     pub fn outside(&self, output: &Picture) -> u16 {
         let bounds = self.low.iter().zip(&self.high);
         let outside = output
             .samples
             .iter()
             .zip(bounds)
-            .map(|(sample, (low, high))| low.saturating_sub(*sample).max(sample.saturating_sub(*high)));
+            .map(|(sample, (low, high))| {
+                low.saturating_sub(*sample)
+                    .max(sample.saturating_sub(*high))
+            });
         outside.max().unwrap_or(0)
     }
 }

@@ -29,7 +29,8 @@ pub enum Undecodable {
 
 /// Returns the header and the samples of a whole PNG or JPEG.
 ///
-/// Samples keep their container's depth, except that those of 1, 2 and 4 bits become 8; a palette becomes RGB.
+/// Samples keep their container's depth, except that those of 1, 2 and 4 bits become 8; a palette
+/// becomes RGB.
 pub fn decode(bytes: &[u8]) -> Result<(Header, Picture), Undecodable> {
     let header = inspect(bytes)?;
     if u64::from(header.width) * u64::from(header.height) > MAX_PIXELS {
@@ -40,7 +41,8 @@ pub fn decode(bytes: &[u8]) -> Result<(Header, Picture), Undecodable> {
     let image = catch_unwind(AssertUnwindSafe(|| decode_image(bytes, header.format)))
         .unwrap_or_else(|_| Err("the decoder gave up".to_owned()))
         .map_err(|error| Undecodable::Decoder(name, error))?;
-    let picture = picture_of(image).ok_or_else(|| Undecodable::Decoder(name, "of an unknown sample type".into()))?;
+    let picture = picture_of(image)
+        .ok_or_else(|| Undecodable::Decoder(name, "of an unknown sample type".into()))?;
     Ok((header, picture))
 }
 
@@ -71,12 +73,21 @@ fn picture_of(image: DynamicImage) -> Option<Picture> {
         DynamicImage::ImageRgba16(image) => image.into_raw(),
         _ => return None,
     };
-    Some(Picture { width, height, channels, samples })
+    Some(Picture {
+        width,
+        height,
+        channels,
+        samples,
+    })
 }
 
-/// Returns `picture` encoded as `output` says; its channels must be those of the mode, its samples fit the container.
+/// Returns `picture` encoded as `output` says; its channels must be those of the mode, its samples
+/// fit the container.
 pub fn encode(picture: &Picture, output: &OutputSpec) -> Vec<u8> {
-    assert!(picture.has_channels_of(output.mode), "a validated stage's operations make the mode it promises");
+    assert!(
+        picture.has_channels_of(output.mode),
+        "a validated stage's operations make the mode it promises"
+    );
     let colour = match output.mode {
         Mode::Grey8 => ExtendedColorType::L8,
         Mode::Grey16 => ExtendedColorType::L16,
@@ -84,18 +95,24 @@ pub fn encode(picture: &Picture, output: &OutputSpec) -> Vec<u8> {
     };
     let bytes: Vec<u8> = match output.mode {
         // The encoder takes samples in the machine's own byte order.
-        Mode::Grey16 => picture.samples.iter().flat_map(|sample| sample.to_ne_bytes()).collect(),
-        Mode::Grey8 | Mode::Rgb8 => picture.samples.iter().map(|&sample| sample.min(255) as u8).collect(),
+        Mode::Grey16 => picture
+            .samples
+            .iter()
+            .flat_map(|sample| sample.to_ne_bytes())
+            .collect(),
+        Mode::Grey8 | Mode::Rgb8 => picture
+            .samples
+            .iter()
+            .map(|&sample| sample.min(255) as u8)
+            .collect(),
     };
     let mut encoded = Vec::new();
     let written = match output.format {
-        Format::Png => PngEncoder::new(&mut encoded).write_image(&bytes, picture.width, picture.height, colour),
-        Format::Jpeg => JpegEncoder::new_with_quality(&mut encoded, output.quality.unwrap_or(90)).write_image(
-            &bytes,
-            picture.width,
-            picture.height,
-            colour,
-        ),
+        Format::Png => {
+            PngEncoder::new(&mut encoded).write_image(&bytes, picture.width, picture.height, colour)
+        }
+        Format::Jpeg => JpegEncoder::new_with_quality(&mut encoded, output.quality.unwrap_or(90))
+            .write_image(&bytes, picture.width, picture.height, colour),
     };
     written.expect("memory takes any picture whose mode the format holds");
     encoded

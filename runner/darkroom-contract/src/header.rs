@@ -1,8 +1,8 @@
-//! What the bytes of an image say of themselves, read from the bytes and never from a file name: format, mode, size,
-//! and whether the file is whole.
+//! What the bytes of an image say of themselves, read from the bytes and never from a file name:
+//! format, mode, size, and whether the file is whole.
 //!
-//! Decoders are lenient (a truncated JPEG opens, grey at the bottom) and expand what they read (a palette becomes RGB);
-//! the contract must know what is really there.
+//! Decoders are lenient (a truncated JPEG opens, grey at the bottom) and expand what they read (a
+//! palette becomes RGB); the contract must know what is really there.
 
 use std::fmt;
 
@@ -53,7 +53,9 @@ impl fmt::Display for FoundMode {
         };
         write!(f, "{colour}{}", self.bits)?;
         match self.colour {
-            Colour::GreyWithTransparent | Colour::RgbWithTransparent => write!(f, " (one colour transparent: tRNS)"),
+            Colour::GreyWithTransparent | Colour::RgbWithTransparent => {
+                write!(f, " (one colour transparent: tRNS)")
+            }
             _ => Ok(()),
         }
     }
@@ -140,11 +142,17 @@ fn other_format(bytes: &[u8]) -> NotAnImage {
     // ISO base media files: a length, then the kind of file. Source: ISO/IEC 14496-12, 4.3.
     match bytes.get(4..12) {
         Some(b"ftypavif" | b"ftypavis") => return NotAnImage::OtherFormat("AVIF"),
-        Some(b"ftypheic" | b"ftypheix" | b"ftypmif1" | b"ftypmsf1") => return NotAnImage::OtherFormat("HEIC"),
+        Some(b"ftypheic" | b"ftypheix" | b"ftypmif1" | b"ftypmsf1") => {
+            return NotAnImage::OtherFormat("HEIC");
+        }
         _ => {}
     }
-    let first: String =
-        bytes.iter().take(8).flat_map(|byte| std::ascii::escape_default(*byte)).map(char::from).collect();
+    let first: String = bytes
+        .iter()
+        .take(8)
+        .flat_map(|byte| std::ascii::escape_default(*byte))
+        .map(char::from)
+        .collect();
     NotAnImage::Unknown(format!("\"{first}\""))
 }
 
@@ -169,7 +177,9 @@ fn png_header(bytes: &[u8]) -> Result<Header, NotAnImage> {
             (b"acTL", _) => animated = true,
             (b"IDAT", _) => pixels = true,
             (b"IEND", _) if pixels && animated => return Err(NotAnImage::RareKind(ANIMATED)),
-            (b"IEND", Some(header)) if pixels => return Ok(with_transparency(*header, transparent)),
+            (b"IEND", Some(header)) if pixels => {
+                return Ok(with_transparency(*header, transparent));
+            }
             (b"IEND", _) => return Err(NotAnImage::Damaged("PNG", "it has no IDAT chunk")),
             _ => {}
         }
@@ -178,7 +188,10 @@ fn png_header(bytes: &[u8]) -> Result<Header, NotAnImage> {
 
 fn png_ihdr(data: &[u8]) -> Result<Header, NotAnImage> {
     let &[w0, w1, w2, w3, h0, h1, h2, h3, bits, colour, _, _, _] = data else {
-        return Err(NotAnImage::Damaged("PNG", "its IHDR chunk has the wrong length"));
+        return Err(NotAnImage::Damaged(
+            "PNG",
+            "its IHDR chunk has the wrong length",
+        ));
     };
     let colour = match colour {
         0 => Colour::Grey,
@@ -188,14 +201,26 @@ fn png_ihdr(data: &[u8]) -> Result<Header, NotAnImage> {
         6 => Colour::Rgba,
         _ => return Err(NotAnImage::Damaged("PNG", "its colour type does not exist")),
     };
-    let (width, height) = (u32::from_be_bytes([w0, w1, w2, w3]), u32::from_be_bytes([h0, h1, h2, h3]));
+    let (width, height) = (
+        u32::from_be_bytes([w0, w1, w2, w3]),
+        u32::from_be_bytes([h0, h1, h2, h3]),
+    );
     if width == 0 || height == 0 || !matches!(bits, 1 | 2 | 4 | 8 | 16) {
-        return Err(NotAnImage::Damaged("PNG", "its size or bit depth does not exist"));
+        return Err(NotAnImage::Damaged(
+            "PNG",
+            "its size or bit depth does not exist",
+        ));
     }
-    Ok(Header { format: Format::Png, mode: FoundMode { colour, bits }, width, height })
+    Ok(Header {
+        format: Format::Png,
+        mode: FoundMode { colour, bits },
+        width,
+        height,
+    })
 }
 
-/// A colour named transparent is an alpha channel once decoded: it is said, and is none of the modes that a stage takes.
+/// A colour named transparent is an alpha channel once decoded: it is said, and is none of the
+/// modes that a stage takes.
 fn with_transparency(mut header: Header, transparent: bool) -> Header {
     if transparent {
         header.mode.colour = match header.mode.colour {
@@ -209,7 +234,8 @@ fn with_transparency(mut header: Header, transparent: bool) -> Header {
 
 /// Walks the segments and the entropy-coded data to EOI. Source: ITU-T T.81, annex B.
 fn jpeg_header(bytes: &[u8]) -> Result<Header, NotAnImage> {
-    const ENDS: NotAnImage = NotAnImage::Truncated("JPEG", "it ends before its end-of-image marker");
+    const ENDS: NotAnImage =
+        NotAnImage::Truncated("JPEG", "it ends before its end-of-image marker");
     let mut rest = &bytes[2..];
     let mut header = None;
     let mut scans = 0u32;
@@ -227,9 +253,15 @@ fn jpeg_header(bytes: &[u8]) -> Result<Header, NotAnImage> {
             0x01 | 0xD0..=0xD8 => continue,
             _ => {}
         }
-        let length = rest.first_chunk::<2>().map(|length| usize::from(u16::from_be_bytes(*length))).ok_or(ENDS)?;
+        let length = rest
+            .first_chunk::<2>()
+            .map(|length| usize::from(u16::from_be_bytes(*length)))
+            .ok_or(ENDS)?;
         if length < 2 {
-            return Err(NotAnImage::Damaged("JPEG", "a segment is shorter than its own length field"));
+            return Err(NotAnImage::Damaged(
+                "JPEG",
+                "a segment is shorter than its own length field",
+            ));
         }
         let data = rest.get(2..length).ok_or(ENDS)?;
         rest = &rest[length..];
@@ -245,11 +277,15 @@ fn jpeg_header(bytes: &[u8]) -> Result<Header, NotAnImage> {
     }
 }
 
-/// Returns the next marker and what follows it, past entropy-coded data, stuffed zeros and fill bytes.
+/// Returns the next marker and what follows it, past entropy-coded data, stuffed zeros and fill
+/// bytes.
 fn next_marker(bytes: &[u8]) -> Option<(u8, &[u8])> {
     let mut position = 0;
     loop {
-        position += bytes.get(position..)?.iter().position(|&byte| byte == 0xFF)?;
+        position += bytes
+            .get(position..)?
+            .iter()
+            .position(|&byte| byte == 0xFF)?;
         match bytes.get(position + 1)? {
             0x00 => position += 2,
             0xFF => position += 1,
@@ -278,12 +314,22 @@ fn jpeg_frame(data: &[u8]) -> Result<Header, NotAnImage> {
         1 => Colour::Grey,
         3 => Colour::Rgb,
         4 => Colour::Cmyk,
-        _ => return Err(NotAnImage::Damaged("JPEG", "its number of components is not 1, 3 or 4")),
+        _ => {
+            return Err(NotAnImage::Damaged(
+                "JPEG",
+                "its number of components is not 1, 3 or 4",
+            ));
+        }
     };
     let (width, height) = (u16::from_be_bytes([w0, w1]), u16::from_be_bytes([h0, h1]));
     if width == 0 || height == 0 {
         return Err(NotAnImage::Damaged("JPEG", "its size is zero"));
     }
     let mode = FoundMode { colour, bits };
-    Ok(Header { format: Format::Jpeg, mode, width: width.into(), height: height.into() })
+    Ok(Header {
+        format: Format::Jpeg,
+        mode,
+        width: width.into(),
+        height: height.into(),
+    })
 }

@@ -26,7 +26,11 @@ pub struct Difference {
 impl Difference {
     /// Compares two pictures, which must have the same number of samples and at least one.
     pub fn between(output: &Picture, reference: &Picture) -> Self {
-        assert_eq!(output.samples.len(), reference.samples.len(), "the caller compares sizes first");
+        assert_eq!(
+            output.samples.len(),
+            reference.samples.len(),
+            "the caller compares sizes first"
+        );
         let n = output.samples.len() as f64;
         let mut sums = Sums::default();
         for (&a, &b) in output.samples.iter().zip(&reference.samples) {
@@ -94,15 +98,23 @@ fn distinct_levels(picture: &Picture) -> u32 {
     seen.into_iter().filter(|&seen| seen).count() as u32
 }
 
-/// Returns the mean squared difference between `output` and `reference` turned, whose sizes must match.
+/// Returns the mean squared difference between `output` and `reference` turned, whose sizes must
+/// match.
 pub fn mse_under(output: &Picture, reference: &Picture, turn: Turn) -> f64 {
     let pixels = u64::from(output.width) * u64::from(output.height);
-    let step = (pixels as f64 / MAX_COMPARED_POINTS as f64).sqrt().ceil().max(1.0) as usize;
+    let step = (pixels as f64 / MAX_COMPARED_POINTS as f64)
+        .sqrt()
+        .ceil()
+        .max(1.0) as usize;
     let (mut sum, mut n) = (0u64, 0u64);
     for y in (0..output.height).step_by(step) {
         for x in (0..output.width).step_by(step) {
             let (from_x, from_y) = turn.source((x, y), reference.size());
-            for (&a, &b) in output.pixel(x, y).iter().zip(reference.pixel(from_x, from_y)) {
+            for (&a, &b) in output
+                .pixel(x, y)
+                .iter()
+                .zip(reference.pixel(from_x, from_y))
+            {
                 sum += u64::from(a.abs_diff(b)).pow(2);
                 n += 1;
             }
@@ -116,26 +128,40 @@ const WINDOW: usize = 11;
 /// Windows that SSIM looks at, about and at most; larger pictures are looked at on a grid.
 const MAX_WINDOWS: f64 = 150_000.0;
 
-/// Returns the mean structural similarity of two grey pictures of one size; `None` below 11 pixels a side.
+/// Returns the mean structural similarity of two grey pictures of one size; `None` below 11 pixels
+/// a side.
 ///
-/// Gaussian window of 11 × 11 with sigma 1.5, K1 = 0.01, K2 = 0.03, population covariance, whole windows only; every
-/// window up to 0.15 megapixels, a regular grid of them above. Source: Wang, Bovik, Sheikh, Simoncelli, "Image Quality
-/// Assessment: From Error Visibility to Structural Similarity", IEEE TIP 13(4), 2004.
+/// Gaussian window of 11 × 11 with sigma 1.5, K1 = 0.01, K2 = 0.03, population covariance, whole
+/// windows only; every window up to 0.15 megapixels, a regular grid of them above. Source: Wang,
+/// Bovik, Sheikh, Simoncelli, "Image Quality Assessment: From Error Visibility to Structural
+/// Similarity", IEEE TIP 13(4), 2004.
 pub fn ssim(output: &Picture, reference: &Picture, peak: u32) -> Option<f64> {
     let (width, height) = (output.width as usize, output.height as usize);
-    let comparable = output.size() == reference.size() && output.channels == 1 && reference.channels == 1;
+    let comparable =
+        output.size() == reference.size() && output.channels == 1 && reference.channels == 1;
     if !comparable || width < WINDOW || height < WINDOW {
         return None;
     }
-    let step = ((width * height) as f64 / MAX_WINDOWS).sqrt().ceil().max(1.0) as usize;
+    let step = ((width * height) as f64 / MAX_WINDOWS)
+        .sqrt()
+        .ceil()
+        .max(1.0) as usize;
     let weights = gaussian_weights();
     let columns: Vec<usize> = (0..=width - WINDOW).step_by(step).collect();
     let row = |y: usize| {
         let span = y * width..(y + 1) * width;
-        filtered_row(&output.samples[span.clone()], &reference.samples[span], &columns, &weights)
+        filtered_row(
+            &output.samples[span.clone()],
+            &reference.samples[span],
+            &columns,
+            &weights,
+        )
     };
     let mut rows: Vec<Vec<[f64; 5]>> = (0..WINDOW).map(row).collect();
-    let (c1, c2) = ((0.01 * f64::from(peak)).powi(2), (0.03 * f64::from(peak)).powi(2));
+    let (c1, c2) = (
+        (0.01 * f64::from(peak)).powi(2),
+        (0.03 * f64::from(peak)).powi(2),
+    );
     let (mut sum, mut n) = (0.0, 0u64);
     for top in 0..=height - WINDOW {
         if top > 0 {
@@ -152,11 +178,20 @@ pub fn ssim(output: &Picture, reference: &Picture, peak: u32) -> Option<f64> {
     Some(sum / n as f64)
 }
 
-/// Returns the weighted sums of a, b, a², b², ab over the window whose first row is `top`; rows are kept in a ring.
-fn weighted_moments(rows: &[Vec<[f64; 5]>], top: usize, column: usize, weights: &[f64; WINDOW]) -> [f64; 5] {
+/// Returns the weighted sums of a, b, a², b², ab over the window whose first row is `top`; rows are
+/// kept in a ring.
+fn weighted_moments(
+    rows: &[Vec<[f64; 5]>],
+    top: usize,
+    column: usize,
+    weights: &[f64; WINDOW],
+) -> [f64; 5] {
     let mut moments = [0.0; 5];
     for (offset, weight) in weights.iter().enumerate() {
-        for (moment, value) in moments.iter_mut().zip(&rows[(top + offset) % WINDOW][column]) {
+        for (moment, value) in moments
+            .iter_mut()
+            .zip(&rows[(top + offset) % WINDOW][column])
+        {
             *moment += weight * value;
         }
     }
@@ -167,7 +202,11 @@ fn weighted_moments(rows: &[Vec<[f64; 5]>], top: usize, column: usize, weights: 
 fn filtered_row(a: &[u16], b: &[u16], columns: &[usize], weights: &[f64; WINDOW]) -> Vec<[f64; 5]> {
     let window = |&left: &usize| {
         let mut sums = [0.0; 5];
-        for ((&a, &b), weight) in a[left..left + WINDOW].iter().zip(&b[left..left + WINDOW]).zip(weights) {
+        for ((&a, &b), weight) in a[left..left + WINDOW]
+            .iter()
+            .zip(&b[left..left + WINDOW])
+            .zip(weights)
+        {
             let (a, b) = (f64::from(a), f64::from(b));
             for (sum, value) in sums.iter_mut().zip([a, b, a * a, b * b, a * b]) {
                 *sum += weight * value;
@@ -180,12 +219,14 @@ fn filtered_row(a: &[u16], b: &[u16], columns: &[usize], weights: &[f64; WINDOW]
 
 fn window_similarity([a, b, aa, bb, ab]: [f64; 5], c1: f64, c2: f64) -> f64 {
     let (variance_a, variance_b, covariance) = (aa - a * a, bb - b * b, ab - a * b);
-    ((2.0 * a * b + c1) * (2.0 * covariance + c2)) / ((a * a + b * b + c1) * (variance_a + variance_b + c2))
+    ((2.0 * a * b + c1) * (2.0 * covariance + c2))
+        / ((a * a + b * b + c1) * (variance_a + variance_b + c2))
 }
 
 fn gaussian_weights() -> [f64; WINDOW] {
     let middle = (WINDOW / 2) as f64;
-    let mut weights = std::array::from_fn(|index| (-(index as f64 - middle).powi(2) / (2.0 * 1.5 * 1.5)).exp());
+    let mut weights =
+        std::array::from_fn(|index| (-(index as f64 - middle).powi(2) / (2.0 * 1.5 * 1.5)).exp());
     let total: f64 = weights.iter().sum();
     for weight in &mut weights {
         *weight /= total;
@@ -209,14 +250,20 @@ mod tests {
         assert!((difference.mean_output - 25.0).abs() < 1e-12);
         assert!((difference.mean_reference - 26.5).abs() < 1e-12);
         assert!((difference.sd_output - 125f64.sqrt()).abs() < 1e-9);
-        assert_eq!((difference.levels_output, difference.levels_reference), (4, 4));
+        assert_eq!(
+            (difference.levels_output, difference.levels_reference),
+            (4, 4)
+        );
     }
 
     #[test]
     fn equal_pictures_have_no_psnr_and_constant_ones_no_correlation() {
         let flat = Picture::grey(3, 3, |_, _| 7);
         let difference = Difference::between(&flat, &flat);
-        assert_eq!((difference.psnr_db(255), difference.correlation), (None, None));
+        assert_eq!(
+            (difference.psnr_db(255), difference.correlation),
+            (None, None)
+        );
         assert!(difference.mse.abs() < f64::EPSILON);
     }
 }

@@ -14,33 +14,64 @@ pub struct Turn {
 }
 
 impl Turn {
-    pub const NONE: Self = Self { mirrored: false, quarters: 0 };
-    pub const CLOCKWISE: Self = Self { mirrored: false, quarters: 1 };
-    pub const HALF: Self = Self { mirrored: false, quarters: 2 };
-    pub const ANTICLOCKWISE: Self = Self { mirrored: false, quarters: 3 };
-    pub const MIRRORED: Self = Self { mirrored: true, quarters: 0 };
+    pub const NONE: Self = Self {
+        mirrored: false,
+        quarters: 0,
+    };
+    pub const CLOCKWISE: Self = Self {
+        mirrored: false,
+        quarters: 1,
+    };
+    pub const HALF: Self = Self {
+        mirrored: false,
+        quarters: 2,
+    };
+    pub const ANTICLOCKWISE: Self = Self {
+        mirrored: false,
+        quarters: 3,
+    };
+    pub const MIRRORED: Self = Self {
+        mirrored: true,
+        quarters: 0,
+    };
 
     /// All eight, the rotations first.
     pub fn all() -> impl Iterator<Item = Self> {
-        [false, true].into_iter().flat_map(|mirrored| (0..4).map(move |quarters| Self { mirrored, quarters }))
+        [false, true]
+            .into_iter()
+            .flat_map(|mirrored| (0..4).map(move |quarters| Self { mirrored, quarters }))
     }
 
     /// Returns the rotation by `degrees`, of which only whole quarter turns count.
     pub const fn clockwise(degrees: u32) -> Self {
-        Self { mirrored: false, quarters: (degrees / 90 % 4) as u8 }
+        Self {
+            mirrored: false,
+            quarters: (degrees / 90 % 4) as u8,
+        }
     }
 
     /// Returns the turn that does `self` first and then `next`.
     #[must_use]
     pub const fn then(self, next: Self) -> Self {
         // A mirror after a rotation is the opposite rotation after the mirror.
-        let first = if next.mirrored { 4 - self.quarters } else { self.quarters };
-        Self { mirrored: self.mirrored != next.mirrored, quarters: (first + next.quarters) % 4 }
+        let first = if next.mirrored {
+            4 - self.quarters
+        } else {
+            self.quarters
+        };
+        Self {
+            mirrored: self.mirrored != next.mirrored,
+            quarters: (first + next.quarters) % 4,
+        }
     }
 
     /// Returns the size of a picture of `size` once turned.
     pub const fn size(self, size: (u32, u32)) -> (u32, u32) {
-        if self.quarters % 2 == 1 { (size.1, size.0) } else { size }
+        if self.quarters % 2 == 1 {
+            (size.1, size.0)
+        } else {
+            size
+        }
     }
 
     /// Returns which point of a picture of `size` comes to lie at `point` of the turned one.
@@ -52,7 +83,11 @@ impl Turn {
             2 => (width - 1 - point.0, height - 1 - point.1),
             _ => (width - 1 - point.1, point.0),
         };
-        if self.mirrored { (width - 1 - x, y) } else { (x, y) }
+        if self.mirrored {
+            (width - 1 - x, y)
+        } else {
+            (x, y)
+        }
     }
 }
 
@@ -82,18 +117,29 @@ pub struct Fit {
     pub decisive: bool,
 }
 
-/// Returns the turn of `reference` that `output` fits best; the unturned reference unless another fits clearly better.
+/// Returns the turn of `reference` that `output` fits best; the unturned reference unless another
+/// fits clearly better.
 ///
-/// "Clearly" is a mean squared difference under half: noise of an encoder decides nothing about a symmetric picture.
-/// `None` if no turn gives the output's size.
+/// "Clearly" is a mean squared difference under half: noise of an encoder decides nothing about a
+/// symmetric picture. `None` if no turn gives the output's size.
 pub fn best_fit(output: &Picture, reference: &Picture) -> Option<Fit> {
     let turns = Turn::all().filter(|turn| turn.size(reference.size()) == output.size());
-    let fits: Vec<(Turn, f64)> = turns.map(|turn| (turn, mse_under(output, reference, turn))).collect();
+    let fits: Vec<(Turn, f64)> = turns
+        .map(|turn| (turn, mse_under(output, reference, turn)))
+        .collect();
     let nearest = fits.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1))?;
     let straight = fits.iter().copied().find(|(turn, _)| *turn == Turn::NONE);
-    let (turn, mse) = straight.filter(|(_, mse)| nearest.1 >= mse / 2.0).unwrap_or(nearest);
-    let decisive = fits.iter().all(|(other, other_mse)| *other == turn || *other_mse > 2.0 * mse);
-    Some(Fit { turn, mse, decisive })
+    let (turn, mse) = straight
+        .filter(|(_, mse)| nearest.1 >= mse / 2.0)
+        .unwrap_or(nearest);
+    let decisive = fits
+        .iter()
+        .all(|(other, other_mse)| *other == turn || *other_mse > 2.0 * mse);
+    Some(Fit {
+        turn,
+        mse,
+        decisive,
+    })
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
-//! The same image with pixels of its own: code that remembers what it made of an image has not seen this one.
+//! The same image with pixels of its own: code that remembers what it made of an image has not seen
+//! this one.
 //!
-//! Bytes and a seed → bytes of the same format, size and nearly the same length, which nobody can tell apart by eye. Used for
-//! probes ([`darkroom_core::schedule`]) and for `repetitions.vary_inputs`. Metadata stays, so the input means what it meant.
+//! Bytes and a seed → bytes of the same format, size and nearly the same length, which nobody can
+//! tell apart by eye. Used for probes ([`darkroom_core::schedule`]) and for
+//! `repetitions.vary_inputs`. Metadata stays, so the input means what it meant.
 
 use std::io::{Cursor, Read as _, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,12 +22,15 @@ use crate::codec::decode;
 use crate::header::Colour;
 use crate::jpeg_quality;
 
-/// Tiles that an image is divided into, about: each moves up or down by a step, all its samples alike, so that flat places stay
-/// flat, edges stay sharp and the file stays as long as it was. Fewer are tried where it does not.
+/// Tiles that an image is divided into, about: each moves up or down by a step, all its samples
+/// alike, so that flat places stay flat, edges stay sharp and the file stays as long as it was.
+/// Fewer are tried where it does not.
 const TILES: [f64; 3] = [100.0, 36.0, 16.0];
-/// Levels of 8 bits that a tile moves by: code that cuts off instead of rounding may lose one, and nobody sees three.
+/// Levels of 8 bits that a tile moves by: code that cuts off instead of rounding may lose one, and
+/// nobody sees three.
 const STEP: u16 = 3;
-/// Ways of compressing a PNG that are tried, levels of zlib; 0 stores, `None` is what `image` writes with.
+/// Ways of compressing a PNG that are tried, levels of zlib; 0 stores, `None` is what `image`
+/// writes with.
 const LEVELS: [Option<u32>; 7] = [Some(6), None, Some(9), Some(0), Some(4), Some(2), Some(1)];
 /// Share by which a length may differ before another way of encoding is tried.
 const NEAR: f64 = 0.02;
@@ -43,24 +48,34 @@ pub enum NoOwnPixels {
     Encoding(String),
 }
 
-/// Returns `bytes` with tiles a few levels brighter or darker (in a JPEG, as many as its quality needs): the same for the same seed.
+/// Returns `bytes` with tiles a few levels brighter or darker (in a JPEG, as many as its quality
+/// needs): the same for the same seed.
 pub fn with_own_pixels(bytes: &[u8], seed: u64) -> Result<Vec<u8>, NoOwnPixels> {
     let (header, _) = decode(bytes)?;
     // A coder's own panic is a fact about the bytes, not a reason to lose the run.
-    catch_unwind(AssertUnwindSafe(|| match (header.format, header.mode.colour) {
-        (Format::Png, _) => png_with_own_pixels(bytes, seed),
-        (Format::Jpeg, Colour::Cmyk) => Err(NoOwnPixels::Coarse("a CMYK JPEG")),
-        (Format::Jpeg, colour) => jpeg_with_own_pixels(bytes, seed, colour == Colour::Grey),
+    catch_unwind(AssertUnwindSafe(|| {
+        match (header.format, header.mode.colour) {
+            (Format::Png, _) => png_with_own_pixels(bytes, seed),
+            (Format::Jpeg, Colour::Cmyk) => Err(NoOwnPixels::Coarse("a CMYK JPEG")),
+            (Format::Jpeg, colour) => jpeg_with_own_pixels(bytes, seed, colour == Colour::Grey),
+        }
     }))
     .unwrap_or_else(|_| Err(NoOwnPixels::Encoding("the encoder gave up".into())))
 }
 
-/// Returns the first candidate whose length is near enough, or else the nearest, and how it was made.
-fn nearest<T>(length: usize, candidates: impl Iterator<Item = (T, Option<Vec<u8>>)>) -> Option<(T, Vec<u8>)> {
+/// Returns the first candidate whose length is near enough, or else the nearest, and how it was
+/// made.
+fn nearest<T>(
+    length: usize,
+    candidates: impl Iterator<Item = (T, Option<Vec<u8>>)>,
+) -> Option<(T, Vec<u8>)> {
     let apart = |bytes: &Vec<u8>| (bytes.len() as f64 / length as f64 - 1.0).abs();
     let mut best: Option<(T, Vec<u8>)> = None;
     for (how, candidate) in candidates.filter_map(|(how, candidate)| Some((how, candidate?))) {
-        if best.as_ref().is_none_or(|(_, best)| apart(&candidate) < apart(best)) {
+        if best
+            .as_ref()
+            .is_none_or(|(_, best)| apart(&candidate) < apart(best))
+        {
             best = Some((how, candidate));
         }
         if best.as_ref().is_some_and(|(_, best)| apart(best) <= NEAR) {
@@ -81,23 +96,38 @@ impl Tiles {
     /// Tiles whose sides are whole blocks where there are enough blocks, and at least `least`.
     fn of(width: usize, height: usize, tiles: f64, least: usize) -> Self {
         let side = ((width * height) as f64 / tiles).sqrt() as usize;
-        let side = if side < BLOCK { side } else { side / BLOCK * BLOCK };
-        Self { side: side.max(least), width, height }
+        let side = if side < BLOCK {
+            side
+        } else {
+            side / BLOCK * BLOCK
+        };
+        Self {
+            side: side.max(least),
+            width,
+            height,
+        }
     }
 
     /// Returns the places of each tile's pixels.
     fn each(&self) -> impl Iterator<Item = Vec<usize>> + '_ {
-        let Self { side, width, height } = *self;
-        let corners =
-            (0..height).step_by(side).flat_map(move |top| (0..width).step_by(side).map(move |left| (left, top)));
+        let Self {
+            side,
+            width,
+            height,
+        } = *self;
+        let corners = (0..height)
+            .step_by(side)
+            .flat_map(move |top| (0..width).step_by(side).map(move |left| (left, top)));
         corners.map(move |(left, top)| {
             let rows = top..(top + side).min(height);
-            rows.flat_map(|y| (left..(left + side).min(width)).map(move |x| y * width + x)).collect()
+            rows.flat_map(|y| (left..(left + side).min(width)).map(move |x| y * width + x))
+                .collect()
         })
     }
 }
 
-/// Returns how a tile of this mean moves: up or down; from an end of the range, where most samples could not, inwards or not at all.
+/// Returns how a tile of this mean moves: up or down; from an end of the range, where most samples
+/// could not, inwards or not at all.
 fn movement(mean: f64, step: u16, brightest: u16, random: &mut ChaCha8Rng) -> i32 {
     let (one, other) = (random.random::<bool>(), random.random::<bool>());
     let step = i32::from(step);
@@ -124,8 +154,9 @@ struct Raw {
     depth: BitDepth,
     samples: Vec<u8>,
     palette: Option<Vec<u8>>,
-    /// How each row was filtered; `None` of interlaced files, whose rows are of seven images. Own rows are filtered alike: some
-    /// filters take longer to undo, and a probe must not be slower for that.
+    /// How each row was filtered; `None` of interlaced files, whose rows are of seven images. Own
+    /// rows are filtered alike: some filters take longer to undo, and a probe must not be slower
+    /// for that.
     filters: Option<Vec<u8>>,
 }
 
@@ -134,26 +165,53 @@ fn png_with_own_pixels(bytes: &[u8], seed: u64) -> Result<Vec<u8>, NoOwnPixels> 
     let mut decoder = png::Decoder::new(Cursor::new(bytes));
     decoder.set_transformations(Transformations::IDENTITY);
     let mut reader = decoder.read_info().map_err(failed)?;
-    let length = reader.output_buffer_size().ok_or_else(|| NoOwnPixels::Encoding("it is too large".into()))?;
+    let length = reader
+        .output_buffer_size()
+        .ok_or_else(|| NoOwnPixels::Encoding("it is too large".into()))?;
     let mut samples = vec![0; length];
     let info = reader.next_frame(&mut samples).map_err(failed)?;
     samples.truncate(info.buffer_size());
-    let palette = reader.info().palette.as_ref().map(|palette| palette.to_vec());
+    let palette = reader
+        .info()
+        .palette
+        .as_ref()
+        .map(|palette| palette.to_vec());
     let is_palette = info.color_type == ColorType::Indexed;
     if !is_palette && !matches!(info.bit_depth, BitDepth::Eight | BitDepth::Sixteen) {
         return Err(NoOwnPixels::Coarse("a PNG of fewer than 8 bits a sample"));
     }
-    let filters = if reader.info().interlaced { None } else { filters(bytes, info.line_size) };
+    let filters = if reader.info().interlaced {
+        None
+    } else {
+        filters(bytes, info.line_size)
+    };
     let size = (info.width, info.height);
-    let raw = Raw { size, colours: info.color_type, depth: info.bit_depth, samples, palette, filters };
+    let raw = Raw {
+        size,
+        colours: info.color_type,
+        depth: info.bit_depth,
+        samples,
+        palette,
+        filters,
+    };
     let whole = |raw: &Raw, level| Some(spliced(bytes, &raw.encoded(level).ok()?, is_palette));
-    let as_it_is = nearest(bytes.len(), LEVELS.into_iter().map(|level| (level, whole(&raw, level))));
+    let as_it_is = nearest(
+        bytes.len(),
+        LEVELS.into_iter().map(|level| (level, whole(&raw, level))),
+    );
     let (level, _) = as_it_is.ok_or_else(|| NoOwnPixels::Encoding("no PNG came of it".into()))?;
-    let own = nearest(bytes.len(), TILES.into_iter().map(|tiles| ((), whole(&raw.changed(seed, tiles), level))));
-    own.map(|((), own)| own).ok_or_else(|| NoOwnPixels::Encoding("no PNG came of it".into()))
+    let own = nearest(
+        bytes.len(),
+        TILES
+            .into_iter()
+            .map(|tiles| ((), whole(&raw.changed(seed, tiles), level))),
+    );
+    own.map(|((), own)| own)
+        .ok_or_else(|| NoOwnPixels::Encoding("no PNG came of it".into()))
 }
 
-/// Returns the filter of every row, the first byte of it. Source: PNG (Third Edition), W3C, 7.3 and 9.
+/// Returns the filter of every row, the first byte of it. Source: PNG (Third Edition), W3C, 7.3 and
+/// 9.
 fn filters(bytes: &[u8], line_size: usize) -> Option<Vec<u8>> {
     let data: Vec<u8> = chunks(bytes)
         .filter(|(kind, _)| kind == b"IDAT")
@@ -167,7 +225,12 @@ fn filters(bytes: &[u8], line_size: usize) -> Option<Vec<u8>> {
 impl Raw {
     fn changed(&self, seed: u64, tiles: f64) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let Self { colours, depth, ref samples, .. } = *self;
+        let Self {
+            colours,
+            depth,
+            ref samples,
+            ..
+        } = *self;
         let mut own = self.clone();
         if let (ColorType::Indexed, Some(palette)) = (colours, &mut own.palette) {
             // An index is no level: the colours that it names change instead, all by chance.
@@ -184,17 +247,30 @@ impl Raw {
         };
         let wide = depth == BitDepth::Sixteen;
         let sample = |samples: &[u8], at: usize| {
-            if wide { u16::from_be_bytes([samples[2 * at], samples[2 * at + 1]]) } else { u16::from(samples[at]) }
+            if wide {
+                u16::from_be_bytes([samples[2 * at], samples[2 * at + 1]])
+            } else {
+                u16::from(samples[at])
+            }
         };
         let all = samples.len() / if wide { 2 } else { 1 };
-        // A stage may take fewer bits than the container has: no sample becomes brighter than the brightest.
+        // A stage may take fewer bits than the container has: no sample becomes brighter than the
+        // brightest.
         let brightest = (0..all).map(|at| sample(samples, at)).max().unwrap_or(0);
         // Of 8 bits, whatever the container: the stages after this one keep no less.
         let step = STEP * (brightest / 255).max(1);
         for tile in Tiles::of(self.size.0 as usize, self.size.1 as usize, tiles, 1).each() {
-            let places = || tile.iter().flat_map(|pixel| (0..opaque).map(move |channel| pixel * channels + channel));
+            let places = || {
+                tile.iter()
+                    .flat_map(|pixel| (0..opaque).map(move |channel| pixel * channels + channel))
+            };
             let sum: u64 = places().map(|at| u64::from(sample(samples, at))).sum();
-            let by = movement(sum as f64 / (tile.len() * opaque) as f64, step, brightest, &mut random);
+            let by = movement(
+                sum as f64 / (tile.len() * opaque) as f64,
+                step,
+                brightest,
+                &mut random,
+            );
             for at in places() {
                 let level = moved(sample(samples, at), by, brightest);
                 if wide {
@@ -235,7 +311,8 @@ impl Raw {
         Ok(file)
     }
 
-    /// Returns the rows as the file holds them: each its filter, then what differs from what the filter expects.
+    /// Returns the rows as the file holds them: each its filter, then what differs from what the
+    /// filter expects.
     fn filtered(&self, filters: &[u8]) -> Vec<u8> {
         let bits = self.depth as usize * self.colours.samples();
         let (pixel, line) = (bits.div_ceil(8), (bits * self.size.0 as usize).div_ceil(8));
@@ -262,7 +339,8 @@ impl Raw {
     }
 }
 
-/// Of the neighbours the one nearest to left + above - corner. Source: PNG (Third Edition), W3C, 9.4.
+/// Of the neighbours the one nearest to left + above - corner. Source: PNG (Third Edition), W3C,
+/// 9.4.
 fn paeth(left: u8, up: u8, corner: u8) -> u8 {
     let [a, b, c] = [left, up, corner].map(i16::from);
     let near = |of: i16| (a + b - c - of).abs();
@@ -273,9 +351,11 @@ fn paeth(left: u8, up: u8, corner: u8) -> u8 {
     }
 }
 
-/// Returns the chunks of `bytes` with the header, the pixels and (of a palette) the colours of `own` in their places.
+/// Returns the chunks of `bytes` with the header, the pixels and (of a palette) the colours of
+/// `own` in their places.
 fn spliced(bytes: &[u8], own: &[u8], with_palette: bool) -> Vec<u8> {
-    let taken = |kind: &[u8]| kind == b"IHDR" || kind == b"IDAT" || (with_palette && kind == b"PLTE");
+    let taken =
+        |kind: &[u8]| kind == b"IHDR" || kind == b"IDAT" || (with_palette && kind == b"PLTE");
     let mut whole = own[..8].to_vec();
     let mut done: Vec<[u8; 4]> = Vec::new();
     for (kind, chunk) in chunks(bytes) {
@@ -283,7 +363,9 @@ fn spliced(bytes: &[u8], own: &[u8], with_palette: bool) -> Vec<u8> {
             whole.extend_from_slice(chunk);
         } else if !done.contains(&kind) {
             done.push(kind);
-            chunks(own).filter(|(of, _)| *of == kind).for_each(|(_, chunk)| whole.extend_from_slice(chunk));
+            chunks(own)
+                .filter(|(of, _)| *of == kind)
+                .for_each(|(_, chunk)| whole.extend_from_slice(chunk));
         }
     }
     whole
@@ -315,8 +397,11 @@ struct Planes {
 }
 
 fn jpeg_with_own_pixels(bytes: &[u8], seed: u64, grey: bool) -> Result<Vec<u8>, NoOwnPixels> {
-    let planes = Planes::of(bytes, grey).map_err(|error| NoOwnPixels::Encoding(error.to_string()))?;
-    let candidates = TILES.into_iter().flat_map(|tiles| [true, false].map(|optimised| (tiles, optimised)));
+    let planes =
+        Planes::of(bytes, grey).map_err(|error| NoOwnPixels::Encoding(error.to_string()))?;
+    let candidates = TILES
+        .into_iter()
+        .flat_map(|tiles| [true, false].map(|optimised| (tiles, optimised)));
     let candidate = |(tiles, optimised)| {
         let own = planes.encoded(&planes.changed(seed, tiles), optimised).ok();
         ((), own.map(|own| with_metadata(bytes, &own)))
@@ -333,10 +418,17 @@ impl Planes {
         let mut file = Decompress::new_mem(bytes)?;
         file.do_fancy_upsampling(false);
         file.dct_method(DctMethod::IntegerSlow);
-        let mut rows = if grey { file.grayscale()? } else { file.to_colorspace(ColorSpace::JCS_YCbCr)? };
+        let mut rows = if grey {
+            file.grayscale()?
+        } else {
+            file.to_colorspace(ColorSpace::JCS_YCbCr)?
+        };
         let samples = rows.read_scanlines::<u8>()?;
         let parts = rows.components();
-        let (sampling, tables) = (parts.iter().map(CompInfoExt::sampling), parts.iter().take(2));
+        let (sampling, tables) = (
+            parts.iter().map(CompInfoExt::sampling),
+            parts.iter().take(2),
+        );
         let dc = jpeg_quality::first_step(bytes).unwrap_or(1);
         Ok(Self {
             width: rows.width(),
@@ -356,8 +448,16 @@ impl Planes {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let mut samples = self.samples.clone();
         for tile in Tiles::of(self.width, self.height, tiles, BLOCK).each() {
-            let sum: usize = tile.iter().map(|pixel| usize::from(self.samples[pixel * self.channels])).sum();
-            let by = movement(sum as f64 / tile.len() as f64, self.step.into(), 255, &mut random);
+            let sum: usize = tile
+                .iter()
+                .map(|pixel| usize::from(self.samples[pixel * self.channels]))
+                .sum();
+            let by = movement(
+                sum as f64 / tile.len() as f64,
+                self.step.into(),
+                255,
+                &mut random,
+            );
             for at in tile.iter().map(|pixel| pixel * self.channels) {
                 samples[at] = moved(u16::from(self.samples[at]), by, 255) as u8;
             }
@@ -366,7 +466,11 @@ impl Planes {
     }
 
     fn encoded(&self, samples: &[u8], optimised: bool) -> std::io::Result<Vec<u8>> {
-        let colours = if self.channels == 1 { ColorSpace::JCS_GRAYSCALE } else { ColorSpace::JCS_YCbCr };
+        let colours = if self.channels == 1 {
+            ColorSpace::JCS_GRAYSCALE
+        } else {
+            ColorSpace::JCS_YCbCr
+        };
         let mut file = Compress::new(colours);
         file.set_size(self.width, self.height);
         file.set_fastest_defaults();
@@ -381,7 +485,9 @@ impl Planes {
             (part.h_samp_factor, part.v_samp_factor) = ((*across).into(), (*down).into());
         }
         if self.channels == 1 {
-            file.components_mut().iter_mut().for_each(|part| (part.h_samp_factor, part.v_samp_factor) = (1, 1));
+            file.components_mut()
+                .iter_mut()
+                .for_each(|part| (part.h_samp_factor, part.v_samp_factor) = (1, 1));
         }
         if self.progressive {
             file.set_progressive_mode();
@@ -400,7 +506,9 @@ fn segments(bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
         while rest.starts_with(&[0xFF, 0xFF]) {
             rest = &rest[1..];
         }
-        let marker = *rest.get(1).filter(|marker| rest[0] == 0xFF && **marker != 0xDA)?;
+        let marker = *rest
+            .get(1)
+            .filter(|marker| rest[0] == 0xFF && **marker != 0xDA)?;
         let length = u16::from_be_bytes(*rest.get(2..)?.first_chunk()?);
         let (segment, after) = rest.split_at_checked(usize::from(length) + 2)?;
         rest = after;
@@ -412,13 +520,19 @@ fn is_progressive(bytes: &[u8]) -> bool {
     segments(bytes).any(|(marker, _)| marker == 0xC2)
 }
 
-/// Returns `own` with the metadata of `bytes`: orientation, colour profile, comments, in their order.
+/// Returns `own` with the metadata of `bytes`: orientation, colour profile, comments, in their
+/// order.
 ///
-/// The first application segment (JFIF) is the encoder's, and so is what says how colours are stored (Adobe's).
+/// The first application segment (JFIF) is the encoder's, and so is what says how colours are
+/// stored (Adobe's).
 fn with_metadata(bytes: &[u8], own: &[u8]) -> Vec<u8> {
-    let kept =
-        segments(bytes).filter(|(marker, _)| matches!(marker, 0xE1..=0xED | 0xEF | 0xFE)).map(|(_, segment)| segment);
-    let first = segments(own).next().filter(|(marker, _)| *marker == 0xE0).map_or(0, |(_, segment)| segment.len());
+    let kept = segments(bytes)
+        .filter(|(marker, _)| matches!(marker, 0xE1..=0xED | 0xEF | 0xFE))
+        .map(|(_, segment)| segment);
+    let first = segments(own)
+        .next()
+        .filter(|(marker, _)| *marker == 0xE0)
+        .map_or(0, |(_, segment)| segment.len());
     let (before, after) = own.split_at(2 + first);
     let mut whole = before.to_vec();
     kept.for_each(|segment| whole.extend_from_slice(segment));

@@ -22,7 +22,12 @@ impl Picture {
         for y in 0..height {
             samples.extend((0..width).map(|x| sample(x, y)));
         }
-        Self { width, height, channels: 1, samples }
+        Self {
+            width,
+            height,
+            channels: 1,
+            samples,
+        }
     }
 
     /// Returns an RGB picture whose pixel at (x, y) is `pixel(x, y)`.
@@ -33,7 +38,12 @@ impl Picture {
                 samples.extend(pixel(x, y));
             }
         }
-        Self { width, height, channels: 3, samples }
+        Self {
+            width,
+            height,
+            channels: 3,
+            samples,
+        }
     }
 
     pub const fn size(&self) -> (u32, u32) {
@@ -53,7 +63,10 @@ impl Picture {
     /// Returns the same shape with every sample replaced.
     #[must_use]
     pub fn map(&self, sample: impl Fn(u16) -> u16) -> Self {
-        Self { samples: self.samples.iter().map(|&value| sample(value)).collect(), ..*self }
+        Self {
+            samples: self.samples.iter().map(|&value| sample(value)).collect(),
+            ..*self
+        }
     }
 
     /// Returns the picture turned, without loss.
@@ -67,7 +80,12 @@ impl Picture {
                 samples.extend_from_slice(self.pixel(from_x, from_y));
             }
         }
-        Self { width, height, channels: self.channels, samples }
+        Self {
+            width,
+            height,
+            channels: self.channels,
+            samples,
+        }
     }
 
     /// Returns whether the picture's channels are those of `mode`.

@@ -1,4 +1,5 @@
-//! What was expected, what came out and where they differ, as one picture for people. Nothing is judged by it.
+//! What was expected, what came out and where they differ, as one picture for people. Nothing is
+//! judged by it.
 
 use darkroom_core::pipeline::{Format, Mode, OutputSpec, SizeRule, Stage};
 
@@ -13,20 +14,30 @@ const PANEL: u32 = 480;
 const GAP: u32 = 8;
 const GAP_COLOUR: [u16; 3] = [40, 90, 160];
 
-/// Returns a PNG of three panels side by side, each scaled down to fit: expected | got | their difference.
+/// Returns a PNG of three panels side by side, each scaled down to fit: expected | got | their
+/// difference.
 ///
-/// Samples are shown by the range that the stage promises, so that an output of another depth looks as wrong as it is.
-/// The difference is amplified until its largest is white; it is left blank where the two have not one size, and so is
-/// a panel whose picture can't be had. `None` if neither picture can.
+/// Samples are shown by the range that the stage promises, so that an output of another depth looks
+/// as wrong as it is. The difference is amplified until its largest is white; it is left blank
+/// where the two have not one size, and so is a panel whose picture can't be had. `None` if neither
+/// picture can.
 pub fn side_by_side(stage: &Stage, input: &[u8], output: Option<&[u8]>) -> Option<Vec<u8>> {
-    let got = output.and_then(|bytes| decode(bytes).ok()).map(|(_, picture)| picture);
+    let got = output
+        .and_then(|bytes| decode(bytes).ok())
+        .map(|(_, picture)| picture);
     let expected = expected(stage, input, got.as_ref());
     let any = expected.as_ref().or(got.as_ref())?;
     let blank = Picture::rgb(any.width, any.height, hatched);
     let peak = stage.output.peak();
-    let difference = expected.as_ref().zip(got.as_ref()).and_then(|(expected, got)| difference(expected, got));
+    let difference = expected
+        .as_ref()
+        .zip(got.as_ref())
+        .and_then(|(expected, got)| difference(expected, got));
     let shown = |picture: Option<&Picture>| {
-        picture.map_or_else(|| shrunk(&blank, 255, mean), |picture| shrunk(picture, peak, mean))
+        picture.map_or_else(
+            || shrunk(&blank, 255, mean),
+            |picture| shrunk(picture, peak, mean),
+        )
     };
     let difference = difference.map_or_else(
         || shrunk(&blank, 255, mean),
@@ -47,7 +58,8 @@ pub fn side_by_side(stage: &Stage, input: &[u8], output: Option<&[u8]>) -> Optio
     Some(encode(&beside(&panels), &output))
 }
 
-/// Returns what the stage should make of its input; of a JPEG, by the decoder that comes closest to what there is.
+/// Returns what the stage should make of its input; of a JPEG, by the decoder that comes closest to
+/// what there is.
 fn expected(stage: &Stage, input: &[u8], got: Option<&Picture>) -> Option<Picture> {
     let (header, picture) = input_picture(stage, input).ok()?;
     let expected = reference_picture(stage, &picture);
@@ -58,7 +70,11 @@ fn expected(stage: &Stage, input: &[u8], got: Option<&Picture>) -> Option<Pictur
 }
 
 fn hatched(x: u32, y: u32) -> [u16; 3] {
-    if ((x + y) / 12).is_multiple_of(2) { [70, 70, 70] } else { [95, 95, 95] }
+    if ((x + y) / 12).is_multiple_of(2) {
+        [70, 70, 70]
+    } else {
+        [95, 95, 95]
+    }
 }
 
 /// Returns where two pictures of one shape differ, and the largest difference.
@@ -66,9 +82,20 @@ fn difference(expected: &Picture, got: &Picture) -> Option<(Picture, u16)> {
     if expected.size() != got.size() || expected.channels != got.channels {
         return None;
     }
-    let samples: Vec<u16> = expected.samples.iter().zip(&got.samples).map(|(a, b)| a.abs_diff(*b)).collect();
+    let samples: Vec<u16> = expected
+        .samples
+        .iter()
+        .zip(&got.samples)
+        .map(|(a, b)| a.abs_diff(*b))
+        .collect();
     let largest = samples.iter().copied().max().unwrap_or(0);
-    Some((Picture { samples, ..*expected }, largest))
+    Some((
+        Picture {
+            samples,
+            ..*expected
+        },
+        largest,
+    ))
 }
 
 fn mean(samples: &mut dyn Iterator<Item = u16>) -> u32 {
@@ -84,8 +111,13 @@ fn largest_of(samples: &mut dyn Iterator<Item = u16>) -> u32 {
     samples.max().unwrap_or(0).into()
 }
 
-/// Returns the picture in 8-bit RGB with `peak` as white, each of its points made of a block by `of_block`.
-fn shrunk(picture: &Picture, peak: u32, of_block: fn(&mut dyn Iterator<Item = u16>) -> u32) -> Picture {
+/// Returns the picture in 8-bit RGB with `peak` as white, each of its points made of a block by
+/// `of_block`.
+fn shrunk(
+    picture: &Picture,
+    peak: u32,
+    of_block: fn(&mut dyn Iterator<Item = u16>) -> u32,
+) -> Picture {
     let step = picture.width.max(picture.height).div_ceil(PANEL).max(1);
     let (width, height) = (picture.width.div_ceil(step), picture.height.div_ceil(step));
     Picture::rgb(width, height, |x, y| {
@@ -107,7 +139,11 @@ fn shrunk(picture: &Picture, peak: u32, of_block: fn(&mut dyn Iterator<Item = u1
 fn beside(panels: &[Picture]) -> Picture {
     let height = panels.iter().map(|panel| panel.height).max().unwrap_or(1);
     let width = panels.iter().map(|panel| panel.width + GAP).sum::<u32>() - GAP;
-    let mut samples: Vec<u16> = GAP_COLOUR.into_iter().cycle().take(width as usize * height as usize * 3).collect();
+    let mut samples: Vec<u16> = GAP_COLOUR
+        .into_iter()
+        .cycle()
+        .take(width as usize * height as usize * 3)
+        .collect();
     let mut left = 0;
     for panel in panels {
         for y in 0..panel.height {
@@ -118,7 +154,12 @@ fn beside(panels: &[Picture]) -> Picture {
         }
         left += panel.width + GAP;
     }
-    Picture { width, height, channels: 3, samples }
+    Picture {
+        width,
+        height,
+        channels: 3,
+        samples,
+    }
 }
 
 #[cfg(test)]
@@ -131,12 +172,17 @@ mod tests {
     fn shown(output: Option<&[u8]>) -> Picture {
         let pipeline = Pipeline::parse("pipeline.toml", PIPELINE).unwrap();
         let source = crate::generate(562, 64, 48, Format::Png);
-        decode(&side_by_side(&pipeline.stages[0], &source, output).unwrap()).unwrap().1
+        decode(&side_by_side(&pipeline.stages[0], &source, output).unwrap())
+            .unwrap()
+            .1
     }
 
     fn panel(picture: &Picture, index: u32) -> Vec<u16> {
         let left = index * (64 + GAP);
-        (0..48).flat_map(|y| (left..left + 64).map(move |x| (x, y))).map(|(x, y)| picture.pixel(x, y)[0]).collect()
+        (0..48)
+            .flat_map(|y| (left..left + 64).map(move |x| (x, y)))
+            .map(|(x, y)| picture.pixel(x, y)[0])
+            .collect()
     }
 
     #[test]
@@ -152,7 +198,14 @@ mod tests {
         let mut wrong = decode(&right).unwrap().1;
         wrong.samples[64 * 10 + 5] ^= 3;
         let picture = shown(Some(&encode(&wrong, &pipeline.stages[0].output)));
-        assert_eq!(panel(&picture, 2).iter().enumerate().filter(|(_, s)| **s > 0).collect::<Vec<_>>(), [(645, &255)]);
+        assert_eq!(
+            panel(&picture, 2)
+                .iter()
+                .enumerate()
+                .filter(|(_, s)| **s > 0)
+                .collect::<Vec<_>>(),
+            [(645, &255)]
+        );
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! How long the intervals of a study take: `cargo bench -p darkroom-core --bench intervals`.
 //!
-//! 100 cells x 6 metrics x 10,000 resamples of 100 repetitions each; aim: under 5 s on 2 cores. Beside it the same draws
-//! in a bare loop on one core, and one sample just below and just above the size where resampling gives way to ABC.
+//! 100 cells x 6 metrics x 10,000 resamples of 100 repetitions each; aim: under 5 s on 2 cores.
+//! Beside it the same draws in a bare loop on one core, and one sample just below and just above
+//! the size where resampling gives way to ABC.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -14,15 +15,24 @@ use rayon::prelude::*;
 const SAMPLES: u64 = 100 * 6;
 const RESAMPLES: usize = 10_000;
 
-#[expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark reads the clock and reports")]
+#[expect(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a benchmark reads the clock and reports"
+)]
 fn main() {
     let samples: Vec<Vec<f64>> = (0..SAMPLES).map(|seed| sample(100, seed)).collect();
     let started = Instant::now();
-    let found =
-        samples.par_iter().enumerate().filter_map(|(i, x)| intervals(x, &[], seed_of(i as u64, &["bench"])).mean);
+    let found = samples
+        .par_iter()
+        .enumerate()
+        .filter_map(|(i, x)| intervals(x, &[], seed_of(i as u64, &["bench"])).mean);
     let count = found.count();
     let study_s = started.elapsed().as_secs_f64();
-    println!("{count} samples of 100   {study_s:8.2} s on {} threads", rayon::current_num_threads());
+    println!(
+        "{count} samples of 100   {study_s:8.2} s on {} threads",
+        rayon::current_num_threads()
+    );
 
     let started = Instant::now();
     for (i, x) in samples.iter().take(60).enumerate() {
@@ -35,8 +45,14 @@ fn main() {
     for n in [MOST_RESAMPLED, MOST_RESAMPLED + 1] {
         let x = sample(n, 1);
         let started = Instant::now();
-        let method = intervals(&x, &[], seed_of(1, &["one"])).mean.map(|interval| interval.method());
-        println!("one sample of {n:5}    {:8.4} s {}", started.elapsed().as_secs_f64(), method.unwrap_or("none"));
+        let method = intervals(&x, &[], seed_of(1, &["one"]))
+            .mean
+            .map(|interval| interval.method());
+        println!(
+            "one sample of {n:5}    {:8.4} s {}",
+            started.elapsed().as_secs_f64(),
+            method.unwrap_or("none")
+        );
     }
 }
 
@@ -54,5 +70,7 @@ fn bare(x: &[f64], seed: u64) -> f64 {
 fn sample(n: usize, seed: u64) -> Vec<f64> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut uniform = || f64::from(random.next_u32()) / f64::from(u32::MAX);
-    (0..n).map(|_| 100.0 * (0.3 * ((0..12).map(|_| uniform()).sum::<f64>() - 6.0)).exp()).collect()
+    (0..n)
+        .map(|_| 100.0 * (0.3 * ((0..12).map(|_| uniform()).sum::<f64>() - 6.0)).exp())
+        .collect()
 }

@@ -1,8 +1,8 @@
 //! How handlers with habits of their own are called and understood: `[adapt]` of a `variant.toml`.
 //!
-//! Nothing of it changes a handler's code. It fills a handler's own environment names, makes the event it expects, says
-//! where its output lands, and where in its answer the image and its own idea of the time stand. Pure: templates and
-//! JSON in, text and values out.
+//! Nothing of it changes a handler's code. It fills a handler's own environment names, makes the
+//! event it expects, says where its output lands, and where in its answer the image and its own
+//! idea of the time stand. Pure: templates and JSON in, text and values out.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,8 @@ pub struct Adapt {
     /// Where in the answer the image stands, for example `body.image_base64`; absent: `image`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    /// Where in the answer the handler says how long it took; absent: the usual names ([`USUAL_TIMES_MS`]).
+    /// Where in the answer the handler says how long it took; absent: the usual names
+    /// ([`USUAL_TIMES_MS`]).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reported: Option<String>,
     /// Unit of `reported`.
@@ -67,13 +68,24 @@ fn is_ms(unit: &TimeUnit) -> bool {
 
 /// Placeholders of environment values.
 pub const ENVIRONMENT_FACTS: &[&str] = &["bucket", "prefix", "folder", "region", "stage"];
-/// Placeholders of the output's key: `name` is the input's file name without extension, `input_file` with it.
-pub const KEY_FACTS: &[&str] =
-    &["prefix", "folder", "region", "stage", "name", "extension", "input_key", "input_file", "input_folder"];
+/// Placeholders of the output's key: `name` is the input's file name without extension,
+/// `input_file` with it.
+pub const KEY_FACTS: &[&str] = &[
+    "prefix",
+    "folder",
+    "region",
+    "stage",
+    "name",
+    "extension",
+    "input_key",
+    "input_file",
+    "input_folder",
+];
 /// Placeholders of the event: those of the key, and these.
 pub const EVENT_FACTS: &[&str] = &["bucket", "output_key", "image"];
 
-/// Names under which handlers usually report milliseconds, at the top of their answer or in its `body`.
+/// Names under which handlers usually report milliseconds, at the top of their answer or in its
+/// `body`.
 pub const USUAL_TIMES_MS: &[&str] = &[
     "execution_time_ms",
     "duration_ms",
@@ -112,16 +124,26 @@ impl Adapt {
         }
     }
 
-    /// Returns why an S3 trigger can't feed these handlers, if it can't: what S3 sends and where a chain goes on are
-    /// not the variant's to choose.
+    /// Returns why an S3 trigger can't feed these handlers, if it can't: what S3 sends and where a
+    /// chain goes on are not the variant's to choose.
     pub fn not_for_triggers(&self) -> Option<&'static str> {
-        let own_event = self.event.is_some() || self.stages.values().any(|stage| stage.event.is_some());
-        let elsewhere = |key: &String| !key.starts_with("{prefix}") && !key.starts_with("{folder}/");
-        let own_keys = self.output_key.iter().chain(self.stages.values().filter_map(|stage| stage.output_key.as_ref()));
+        let own_event =
+            self.event.is_some() || self.stages.values().any(|stage| stage.event.is_some());
+        let elsewhere =
+            |key: &String| !key.starts_with("{prefix}") && !key.starts_with("{folder}/");
+        let own_keys = self.output_key.iter().chain(
+            self.stages
+                .values()
+                .filter_map(|stage| stage.output_key.as_ref()),
+        );
         if own_event {
-            Some("its handlers expect an event of their own (adapt.event), and S3 sends its notification")
+            Some(
+                "its handlers expect an event of their own (adapt.event), and S3 sends its notification",
+            )
         } else if own_keys.clone().any(elsewhere) {
-            Some("its outputs land outside the prefix that starts the next stage (adapt.output_key)")
+            Some(
+                "its outputs land outside the prefix that starts the next stage (adapt.output_key)",
+            )
         } else {
             None
         }
@@ -132,23 +154,40 @@ impl Adapt {
         let key_facts: Vec<&str> = KEY_FACTS.to_vec();
         let event_facts: Vec<&str> = KEY_FACTS.iter().chain(EVENT_FACTS).copied().collect();
         let stages = self.stages.values();
-        let environments = std::iter::once(&self.environment).chain(stages.clone().map(|stage| &stage.environment));
+        let environments = std::iter::once(&self.environment)
+            .chain(stages.clone().map(|stage| &stage.environment));
         for value in environments.flat_map(BTreeMap::values) {
             if let Some(name) = unknown_placeholder(value, ENVIRONMENT_FACTS) {
                 return Some(("environment", no_fact(name, ENVIRONMENT_FACTS)));
             }
         }
-        for key in self.output_key.iter().chain(stages.clone().filter_map(|stage| stage.output_key.as_ref())) {
+        for key in self
+            .output_key
+            .iter()
+            .chain(stages.clone().filter_map(|stage| stage.output_key.as_ref()))
+        {
             if let Some(name) = unknown_placeholder(key, &key_facts) {
                 return Some(("output_key", no_fact(name, &key_facts)));
             }
-            if !key.contains("{name}") && !key.contains("{input_file}") && !key.contains("{input_key}") {
-                let message = format!("`{key}` is the same for every image: it needs {{name}} or {{input_file}}");
+            if !key.contains("{name}")
+                && !key.contains("{input_file}")
+                && !key.contains("{input_key}")
+            {
+                let message = format!(
+                    "`{key}` is the same for every image: it needs {{name}} or {{input_file}}"
+                );
                 return Some(("output_key", message));
             }
         }
-        for event in self.event.iter().chain(stages.filter_map(|stage| stage.event.as_ref())) {
-            if let Some(name) = strings(event).into_iter().find_map(|text| unknown_placeholder(text, &event_facts)) {
+        for event in self
+            .event
+            .iter()
+            .chain(stages.filter_map(|stage| stage.event.as_ref()))
+        {
+            if let Some(name) = strings(event)
+                .into_iter()
+                .find_map(|text| unknown_placeholder(text, &event_facts))
+            {
                 return Some(("event", no_fact(name, &event_facts)));
             }
         }
@@ -157,7 +196,10 @@ impl Adapt {
 }
 
 fn no_fact(name: &str, known: &[&str]) -> String {
-    format!("`{{{name}}}` is not known here; known: {}", known.join(", "))
+    format!(
+        "`{{{name}}}` is not known here; known: {}",
+        known.join(", ")
+    )
 }
 
 fn strings(value: &Value) -> Vec<&str> {
@@ -181,7 +223,8 @@ enum Part<'a> {
     Placeholder(&'a str),
 }
 
-/// Splits a template. Only `{letters_and_underscores}` is a placeholder: braces of JSON in a string are text.
+/// Splits a template. Only `{letters_and_underscores}` is a placeholder: braces of JSON in a string
+/// are text.
 fn parts(template: &str) -> impl Iterator<Item = Part<'_>> {
     let mut rest = template;
     std::iter::from_fn(move || {
@@ -202,7 +245,10 @@ fn parts(template: &str) -> impl Iterator<Item = Part<'_>> {
 fn next_placeholder(text: &str) -> Option<(usize, &str)> {
     text.match_indices('{').find_map(|(at, _)| {
         let (name, _) = text[at + 1..].split_once('}')?;
-        let plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        let plain = !name.is_empty()
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b'_');
         plain.then_some((at, name))
     })
 }
@@ -226,10 +272,15 @@ pub fn filled<'a>(template: &str, facts: impl Fn(&str) -> Option<&'a str>) -> St
 pub fn filled_event<'a>(event: &Value, facts: &impl Fn(&str) -> Option<&'a str>) -> Value {
     match event {
         Value::String(text) => Value::String(filled(text, facts)),
-        Value::Array(items) => Value::Array(items.iter().map(|item| filled_event(item, facts)).collect()),
-        Value::Object(entries) => {
-            Value::Object(entries.iter().map(|(key, value)| (key.clone(), filled_event(value, facts))).collect())
+        Value::Array(items) => {
+            Value::Array(items.iter().map(|item| filled_event(item, facts)).collect())
         }
+        Value::Object(entries) => Value::Object(
+            entries
+                .iter()
+                .map(|(key, value)| (key.clone(), filled_event(value, facts)))
+                .collect(),
+        ),
         other => other.clone(),
     }
 }
@@ -237,7 +288,9 @@ pub fn filled_event<'a>(event: &Value, facts: &impl Fn(&str) -> Option<&'a str>)
 /// Returns what stands at `path` (`body.image`) of an answer; a string on the way is read as JSON.
 pub fn value_at(answer: &Value, path: &str) -> Option<Value> {
     fn walk(here: &Value, steps: &[&str]) -> Option<Value> {
-        let [step, rest @ ..] = steps else { return Some(here.clone()) };
+        let [step, rest @ ..] = steps else {
+            return Some(here.clone());
+        };
         match here {
             Value::String(text) => walk(&serde_json::from_str(text).ok()?, steps),
             Value::Object(entries) => walk(entries.get(*step)?, rest),
@@ -259,14 +312,18 @@ fn body_of(answer: &Value) -> Option<Value> {
 impl Habits {
     /// Returns the image in an answer, base64 as the handler gave it. A data URL's head is cut off.
     pub fn image_in(&self, answer: &Value) -> Option<String> {
-        let Value::String(image) = value_at(answer, self.image.as_deref().unwrap_or("image"))? else { return None };
+        let Value::String(image) = value_at(answer, self.image.as_deref().unwrap_or("image"))?
+        else {
+            return None;
+        };
         match image.split_once(";base64,") {
             Some((head, bytes)) if head.starts_with("data:") => Some(bytes.to_owned()),
             _ => Some(image),
         }
     }
 
-    /// Returns the time that a handler claims for itself in its answer, ms; only what is a finite number, not negative.
+    /// Returns the time that a handler claims for itself in its answer, ms; only what is a finite
+    /// number, not negative.
     pub fn reported_ms(&self, answer: &Value) -> Option<f64> {
         let number = |value: Value| match value {
             Value::Number(number) => number.as_f64(),
@@ -274,7 +331,12 @@ impl Habits {
             _ => None,
         };
         let found = if let Some(path) = &self.reported {
-            number(value_at(answer, path)?)? * if self.reported_unit == TimeUnit::S { 1e3 } else { 1.0 }
+            number(value_at(answer, path)?)?
+                * if self.reported_unit == TimeUnit::S {
+                    1e3
+                } else {
+                    1.0
+                }
         } else {
             let usual = |of: &Value| USUAL_TIMES_MS.iter().find_map(|name| of.get(name).cloned());
             number(usual(answer).or_else(|| usual(&body_of(answer)?))?)?
@@ -295,8 +357,14 @@ mod tests {
             "name" => Some("cat"),
             _ => None,
         };
-        assert_eq!(filled(r#"{"img": "{image}", "n": {"a": 1}}"#, facts), r#"{"img": "QUJD", "n": {"a": 1}}"#);
-        assert_eq!(filled("out/{name}_grey.{what}", facts), "out/cat_grey.{what}");
+        assert_eq!(
+            filled(r#"{"img": "{image}", "n": {"a": 1}}"#, facts),
+            r#"{"img": "QUJD", "n": {"a": 1}}"#
+        );
+        assert_eq!(
+            filled("out/{name}_grey.{what}", facts),
+            "out/cat_grey.{what}"
+        );
         let event = json!({ "body": "{\"image\": \"{image}\"}", "options": { "quality": 90, "tags": ["{name}"] } });
         let expected = json!({ "body": "{\"image\": \"QUJD\"}", "options": { "quality": 90, "tags": ["cat"] } });
         assert_eq!(filled_event(&event, &facts), expected);
@@ -304,32 +372,66 @@ mod tests {
 
     #[test]
     fn answers_are_looked_into_also_where_a_body_is_json_in_a_string() {
-        let habits = Habits { image: Some("body.data.image".into()), ..Habits::default() };
-        let answer =
-            json!({ "statusCode": 200, "body": "{\"data\": {\"image\": \"QUJD\"}, \"execution_time_ms\": 12.5}" });
+        let habits = Habits {
+            image: Some("body.data.image".into()),
+            ..Habits::default()
+        };
+        let answer = json!({ "statusCode": 200, "body": "{\"data\": {\"image\": \"QUJD\"}, \"execution_time_ms\": 12.5}" });
         assert_eq!(habits.image_in(&answer).as_deref(), Some("QUJD"));
         assert_eq!(habits.reported_ms(&answer), Some(12.5));
-        let seconds = Habits { reported: Some("took".into()), reported_unit: TimeUnit::S, ..Habits::default() };
+        let seconds = Habits {
+            reported: Some("took".into()),
+            reported_unit: TimeUnit::S,
+            ..Habits::default()
+        };
         assert_eq!(seconds.reported_ms(&json!({ "took": "0.25" })), Some(250.0));
         assert_eq!(seconds.reported_ms(&json!({ "took": -1 })), None);
-        assert_eq!(Habits::default().reported_ms(&json!({ "duration_ms": "soon" })), None);
+        assert_eq!(
+            Habits::default().reported_ms(&json!({ "duration_ms": "soon" })),
+            None
+        );
         let url = json!({ "image": "data:image/png;base64,QUJD" });
         assert_eq!(Habits::default().image_in(&url).as_deref(), Some("QUJD"));
     }
 
     #[test]
     fn a_template_that_names_what_nobody_knows_is_a_mistake() {
-        let mistake =
-            |adapt: Adapt| adapt.mistake().map_or_else(String::new, |(key, message)| format!("{key}: {message}"));
-        let wrong = Adapt { output_key: Some("x/{nmae}.png".into()), ..Adapt::default() };
+        let mistake = |adapt: Adapt| {
+            adapt
+                .mistake()
+                .map_or_else(String::new, |(key, message)| format!("{key}: {message}"))
+        };
+        let wrong = Adapt {
+            output_key: Some("x/{nmae}.png".into()),
+            ..Adapt::default()
+        };
         assert!(mistake(wrong).starts_with("output_key: `{nmae}` is not known here"));
-        let same = Adapt { output_key: Some("x/result.png".into()), ..Adapt::default() };
+        let same = Adapt {
+            output_key: Some("x/result.png".into()),
+            ..Adapt::default()
+        };
         assert!(mistake(same).contains("same for every image"));
         let environment = BTreeMap::from([("BUCKET".to_owned(), "{buckt}".to_owned())]);
-        assert!(mistake(Adapt { environment, ..Adapt::default() }).starts_with("environment: `{buckt}`"));
         assert!(
-            mistake(Adapt { event: Some(json!({ "a": ["{img}"] })), ..Adapt::default() }).starts_with("event: `{img}`")
+            mistake(Adapt {
+                environment,
+                ..Adapt::default()
+            })
+            .starts_with("environment: `{buckt}`")
         );
-        assert_eq!(mistake(Adapt { event: Some(json!({ "a": "{\"x\": \"{image}\"}" })), ..Adapt::default() }), "");
+        assert!(
+            mistake(Adapt {
+                event: Some(json!({ "a": ["{img}"] })),
+                ..Adapt::default()
+            })
+            .starts_with("event: `{img}`")
+        );
+        assert_eq!(
+            mistake(Adapt {
+                event: Some(json!({ "a": "{\"x\": \"{image}\"}" })),
+                ..Adapt::default()
+            }),
+            ""
+        );
     }
 }

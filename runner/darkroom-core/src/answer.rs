@@ -1,7 +1,8 @@
 //! A model's answer → the file it asks to be written, by fixed rules.
 //!
-//! Text → [`Code`] with the rule that found it, or why there is none. Pure: whether a text is Python is asked of the
-//! caller. Nothing is ever changed, joined or mended: code is taken as it stands or not at all.
+//! Text → [`Code`] with the rule that found it, or why there is none. Pure: whether a text is
+//! Python is asked of the caller. Nothing is ever changed, joined or mended: code is taken as it
+//! stands or not at all.
 
 use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 use serde::{Deserialize, Serialize};
@@ -30,39 +31,80 @@ pub struct Code {
 pub enum Unusable {
     #[error("the answer is empty")]
     Empty,
-    #[error("the answer holds no Python code block, and is not Python as a whole: it begins {begins:?}")]
+    #[error(
+        "the answer holds no Python code block, and is not Python as a whole: it begins {begins:?}"
+    )]
     NoCode { begins: String },
     #[error("none of the answer's {blocks} code blocks defines `{function}`")]
     NoHandler { blocks: usize, function: String },
-    #[error("{definitions} of the answer's code blocks define `{function}`: which one is meant is not ours to guess")]
-    SeveralHandlers { definitions: usize, function: String },
+    #[error(
+        "{definitions} of the answer's code blocks define `{function}`: which one is meant is not ours to guess"
+    )]
+    SeveralHandlers {
+        definitions: usize,
+        function: String,
+    },
 }
 
-/// Returns the file in `answer` that defines `function`. `parses` says whether a text is a Python module.
+/// Returns the file in `answer` that defines `function`. `parses` says whether a text is a Python
+/// module.
 ///
-/// One block marked as Python is taken whatever it defines: that it does not work is then a fact about it. Of several,
-/// marked as Python or not at all, the one that defines the function is taken; none or more than one is no answer.
-pub fn code(answer: &str, function: &str, parses: impl FnOnce(&str) -> bool) -> Result<Code, Unusable> {
+/// One block marked as Python is taken whatever it defines: that it does not work is then a fact
+/// about it. Of several, marked as Python or not at all, the one that defines the function is
+/// taken; none or more than one is no answer.
+pub fn code(
+    answer: &str,
+    function: &str,
+    parses: impl FnOnce(&str) -> bool,
+) -> Result<Code, Unusable> {
     if answer.trim().is_empty() {
         return Err(Unusable::Empty);
     }
     let blocks = blocks(answer);
     match blocks.as_slice() {
         [] if defines(answer, function) && parses(answer) => {
-            return Ok(Code { text: answer.to_owned(), rule: Rule::WholeText });
+            return Ok(Code {
+                text: answer.to_owned(),
+                rule: Rule::WholeText,
+            });
         }
-        [] => return Err(Unusable::NoCode { begins: answer.trim().chars().take(60).collect() }),
-        [Block { text, python: true }] => return Ok(Code { text: text.clone(), rule: Rule::OnlyBlock }),
+        [] => {
+            return Err(Unusable::NoCode {
+                begins: answer.trim().chars().take(60).collect(),
+            });
+        }
+        [Block { text, python: true }] => {
+            return Ok(Code {
+                text: text.clone(),
+                rule: Rule::OnlyBlock,
+            });
+        }
         _ => {}
     }
-    let defining: Vec<&Block> = blocks.iter().filter(|block| defines(&block.text, function)).collect();
+    let defining: Vec<&Block> = blocks
+        .iter()
+        .filter(|block| defines(&block.text, function))
+        .collect();
     match defining.as_slice() {
         [one] => {
-            let rule = if blocks.len() == 1 { Rule::OnlyBlock } else { Rule::BlockWithHandler };
-            Ok(Code { text: one.text.clone(), rule })
+            let rule = if blocks.len() == 1 {
+                Rule::OnlyBlock
+            } else {
+                Rule::BlockWithHandler
+            };
+            Ok(Code {
+                text: one.text.clone(),
+                rule,
+            })
         }
-        [] => Err(Unusable::NoHandler { blocks: blocks.len(), function: function.to_owned() }),
-        several => Err(Unusable::SeveralHandlers { definitions: several.len(), function: function.to_owned() }),
+        [] => Err(Unusable::NoHandler {
+            blocks: blocks.len(),
+            function: function.to_owned(),
+        }),
+        several => Err(Unusable::SeveralHandlers {
+            definitions: several.len(),
+            function: function.to_owned(),
+        }),
     }
 }
 
@@ -79,9 +121,16 @@ fn blocks(answer: &str) -> Vec<Block> {
     for event in Parser::new(answer) {
         match event {
             Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(mark))) => {
-                let language: String = mark.chars().take_while(char::is_ascii_alphanumeric).collect();
-                let python = ["python", "py", "python3"].contains(&language.to_lowercase().as_str());
-                open = (python || mark.trim().is_empty()).then(|| Block { text: String::new(), python });
+                let language: String = mark
+                    .chars()
+                    .take_while(char::is_ascii_alphanumeric)
+                    .collect();
+                let python =
+                    ["python", "py", "python3"].contains(&language.to_lowercase().as_str());
+                open = (python || mark.trim().is_empty()).then(|| Block {
+                    text: String::new(),
+                    python,
+                });
             }
             Event::Text(text) => {
                 if let Some(block) = &mut open {
@@ -98,11 +147,17 @@ fn blocks(answer: &str) -> Vec<Block> {
 /// Says whether a line of `code`, not indented, defines or assigns `function`.
 fn defines(code: &str, function: &str) -> bool {
     code.lines().any(|line| {
-        let definition = line.strip_prefix("async ").unwrap_or(line).strip_prefix("def ");
+        let definition = line
+            .strip_prefix("async ")
+            .unwrap_or(line)
+            .strip_prefix("def ");
         let after = |rest: &str, sign: char| {
-            rest.trim_start().strip_prefix(function).is_some_and(|rest| rest.trim_start().starts_with(sign))
+            rest.trim_start()
+                .strip_prefix(function)
+                .is_some_and(|rest| rest.trim_start().starts_with(sign))
         };
-        definition.is_some_and(|rest| after(rest, '(')) || (line.starts_with(function) && after(line, '='))
+        definition.is_some_and(|rest| after(rest, '('))
+            || (line.starts_with(function) && after(line, '='))
     })
 }
 
@@ -117,16 +172,35 @@ mod tests {
     }
 
     fn taken(answer: &str, rule: Rule) {
-        assert_eq!(found(answer), Ok(Code { text: FILE.into(), rule }), "{answer}");
+        assert_eq!(
+            found(answer),
+            Ok(Code {
+                text: FILE.into(),
+                rule
+            }),
+            "{answer}"
+        );
     }
 
     #[test]
     fn one_python_block_is_taken_as_it_stands_whatever_stands_around_it() {
         taken(&format!("```python\n{FILE}```"), Rule::OnlyBlock);
-        taken(&format!("Sure! Here it is:\n\n```py\n{FILE}```\n\nIt uses `os`.\n"), Rule::OnlyBlock);
-        taken(&format!("~~~~python title=greyscale.py\n{FILE}~~~~\n"), Rule::OnlyBlock);
+        taken(
+            &format!("Sure! Here it is:\n\n```py\n{FILE}```\n\nIt uses `os`.\n"),
+            Rule::OnlyBlock,
+        );
+        taken(
+            &format!("~~~~python title=greyscale.py\n{FILE}~~~~\n"),
+            Rule::OnlyBlock,
+        );
         taken(&format!("```\n{FILE}```\n"), Rule::OnlyBlock);
-        taken(&format!("1. The file:\n\n   ```python\n   {}```\n", FILE.replace('\n', "\n   ")), Rule::OnlyBlock);
+        taken(
+            &format!(
+                "1. The file:\n\n   ```python\n   {}```\n",
+                FILE.replace('\n', "\n   ")
+            ),
+            Rule::OnlyBlock,
+        );
         // A fence that is never closed reaches to the end, as in Markdown.
         taken(&format!("```python\n{FILE}"), Rule::OnlyBlock);
     }
@@ -141,15 +215,31 @@ mod tests {
     #[test]
     fn one_python_block_without_a_handler_is_the_models_own_mistake() {
         let wrong = code("```python\ndef main(): pass\n```", "handler", |_| false).unwrap();
-        assert_eq!((wrong.text.as_str(), wrong.rule), ("def main(): pass\n", Rule::OnlyBlock));
+        assert_eq!(
+            (wrong.text.as_str(), wrong.rule),
+            ("def main(): pass\n", Rule::OnlyBlock)
+        );
     }
 
     #[test]
     fn of_several_blocks_the_one_that_defines_the_handler_is_taken() {
-        taken(&format!("```bash\npip install pillow\n```\n\n```python\n{FILE}```\n"), Rule::OnlyBlock);
-        taken(&format!("```python\n{FILE}```\nTest it:\n```python\nprint(1)\n```\n"), Rule::BlockWithHandler);
-        taken(&format!("```\npip install pillow\n```\n```python\n{FILE}```\n"), Rule::BlockWithHandler);
-        for handler in ["async def handler(event, context):\n", "handler = make()\n", "def  handler (event, c):\n"] {
+        taken(
+            &format!("```bash\npip install pillow\n```\n\n```python\n{FILE}```\n"),
+            Rule::OnlyBlock,
+        );
+        taken(
+            &format!("```python\n{FILE}```\nTest it:\n```python\nprint(1)\n```\n"),
+            Rule::BlockWithHandler,
+        );
+        taken(
+            &format!("```\npip install pillow\n```\n```python\n{FILE}```\n"),
+            Rule::BlockWithHandler,
+        );
+        for handler in [
+            "async def handler(event, context):\n",
+            "handler = make()\n",
+            "def  handler (event, c):\n",
+        ] {
             let answer = format!("```python\nx = 1\n```\n```python\n{handler}```\n");
             assert_eq!(found(&answer).unwrap().text, handler);
         }
@@ -158,17 +248,42 @@ mod tests {
     #[test]
     fn no_handler_or_several_is_no_answer() {
         let two = format!("First:\n```python\n{FILE}```\nBetter:\n```python\n{FILE}```\n");
-        assert_eq!(found(&two), Err(Unusable::SeveralHandlers { definitions: 2, function: "handler".into() }));
+        assert_eq!(
+            found(&two),
+            Err(Unusable::SeveralHandlers {
+                definitions: 2,
+                function: "handler".into()
+            })
+        );
         let none = "```python\nx = 1\n```\n```python\n  def handler(): pass\n```\n```python\nhandlers = {}\n```";
-        assert_eq!(found(none), Err(Unusable::NoHandler { blocks: 3, function: "handler".into() }));
-        assert_eq!(found("```\nx\n```"), Err(Unusable::NoHandler { blocks: 1, function: "handler".into() }));
+        assert_eq!(
+            found(none),
+            Err(Unusable::NoHandler {
+                blocks: 3,
+                function: "handler".into()
+            })
+        );
+        assert_eq!(
+            found("```\nx\n```"),
+            Err(Unusable::NoHandler {
+                blocks: 1,
+                function: "handler".into()
+            })
+        );
     }
 
     #[test]
     fn without_a_fence_the_whole_text_is_code_or_there_is_none() {
         taken(FILE, Rule::WholeText);
-        for prose in [&format!("Here you are:\n{FILE}"), "I'm sorry, but I can't help with that.", "```json\n{}\n```"] {
-            assert!(matches!(found(prose), Err(Unusable::NoCode { .. })), "{prose}");
+        for prose in [
+            &format!("Here you are:\n{FILE}"),
+            "I'm sorry, but I can't help with that.",
+            "```json\n{}\n```",
+        ] {
+            assert!(
+                matches!(found(prose), Err(Unusable::NoCode { .. })),
+                "{prose}"
+            );
         }
         assert_eq!(found(" \n"), Err(Unusable::Empty));
     }

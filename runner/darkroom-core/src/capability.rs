@@ -1,6 +1,8 @@
-//! What a target can do, and whether it can run a cell: [`Capability`] × cell → runnable, or why not.
+//! What a target can do, and whether it can run a cell: [`Capability`] × cell → runnable, or why
+//! not.
 //!
-//! The one value by which clouds differ. Whoever knows the target makes it; nobody asks "is this the local cloud?".
+//! The one value by which clouds differ. Whoever knows the target makes it; nobody asks "is this
+//! the local cloud?".
 
 use std::fmt;
 
@@ -10,7 +12,8 @@ use crate::matrix::CellRef;
 /// What one target can run, as far as known before anything is deployed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capability {
-    /// How the target is called in a sentence, for example `the local cloud on this x86_64 machine`.
+    /// How the target is called in a sentence, for example
+    /// `the local cloud on this x86_64 machine`.
     pub name: String,
     pub architectures: Vec<Architecture>,
     /// Lambda `MemorySize` in MB that a function can be given here.
@@ -18,20 +21,24 @@ pub struct Capability {
     pub triggers: Vec<Trigger>,
     pub starts: Vec<Start>,
     pub max_concurrency: u32,
-    /// Processors of the machine that handlers run on; `None` where the platform has as many as it promises.
+    /// Processors of the machine that handlers run on; `None` where the platform has as many as it
+    /// promises.
     pub cores: Option<u32>,
     /// Whether someone is billed for what runs here.
     pub billed: bool,
 }
 
-/// Memory that comes with one whole processor, MB. Source: AWS Lambda developer guide, "Configure Lambda function memory".
+/// Memory that comes with one whole processor, MB. Source: AWS Lambda developer guide, "Configure
+/// Lambda function memory".
 pub const MB_PER_CORE: u32 = 1769;
 
-/// Memory of a function that AWS lets new accounts have, MB; no call tells whether an account is one. Source: AWS Lambda
-/// developer guide, "Lambda quotas", as remembered: new accounts have reduced memory quotas.
+/// Memory of a function that AWS lets new accounts have, MB; no call tells whether an account is
+/// one. Source: AWS Lambda developer guide, "Lambda quotas", as remembered: new accounts have
+/// reduced memory quotas.
 pub const NEW_ACCOUNT_MEMORY_MB: u32 = 3008;
 
-/// Why a cell can't run: the level that stands in the way. [`Capability::why_not`] makes it a sentence.
+/// Why a cell can't run: the level that stands in the way. [`Capability::why_not`] makes it a
+/// sentence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Obstacle<'a> {
     /// The variant says that it is not made for this architecture.
@@ -80,42 +87,91 @@ impl<'a> Demand<'a> {
 impl Capability {
     /// Returns the first thing that keeps a cell from running here; `None` when it can run.
     pub fn obstacle<'a>(&self, demand: &Demand<'a>) -> Option<Obstacle<'a>> {
-        let Demand { variant: name, made_for, architecture, memory_mb, trigger, start, concurrency } = *demand;
+        let Demand {
+            variant: name,
+            made_for,
+            architecture,
+            memory_mb,
+            trigger,
+            start,
+            concurrency,
+        } = *demand;
         let by_s3 = trigger == Trigger::S3;
         let checks = [
-            (made_for.contains(&architecture), Obstacle::Variant { name, architecture, made_for }),
-            (self.architectures.contains(&architecture), Obstacle::Architecture(architecture)),
+            (
+                made_for.contains(&architecture),
+                Obstacle::Variant {
+                    name,
+                    architecture,
+                    made_for,
+                },
+            ),
+            (
+                self.architectures.contains(&architecture),
+                Obstacle::Architecture(architecture),
+            ),
             (memory_mb <= self.max_memory_mb, Obstacle::Memory(memory_mb)),
             (self.triggers.contains(&trigger), Obstacle::Trigger(trigger)),
             (self.starts.contains(&start), Obstacle::Start(start)),
-            (concurrency <= self.max_concurrency, Obstacle::Concurrency(concurrency)),
-            (!by_s3 || concurrency == 1, Obstacle::TriggeredAtOnce(concurrency)),
+            (
+                concurrency <= self.max_concurrency,
+                Obstacle::Concurrency(concurrency),
+            ),
+            (
+                !by_s3 || concurrency == 1,
+                Obstacle::TriggeredAtOnce(concurrency),
+            ),
         ];
-        checks.into_iter().find_map(|(fits, obstacle)| (!fits).then_some(obstacle))
+        checks
+            .into_iter()
+            .find_map(|(fits, obstacle)| (!fits).then_some(obstacle))
     }
 
     /// Says whether a function of this size is due more processors than the target has.
     pub fn is_short_of_cores(&self, memory_mb: u32) -> bool {
-        self.cores.is_some_and(|cores| memory_mb > cores.saturating_mul(MB_PER_CORE))
+        self.cores
+            .is_some_and(|cores| memory_mb > cores.saturating_mul(MB_PER_CORE))
     }
 
     /// Returns the sentence that says why, and what would work.
     pub fn why_not(&self, obstacle: &Obstacle) -> String {
         let here = &self.name;
         match *obstacle {
-            Obstacle::Variant { name, architecture, made_for } => {
-                format!("variant {name} is not made for {architecture}, only for {}", list(made_for))
+            Obstacle::Variant {
+                name,
+                architecture,
+                made_for,
+            } => {
+                format!(
+                    "variant {name} is not made for {architecture}, only for {}",
+                    list(made_for)
+                )
             }
             Obstacle::Architecture(level) => {
-                format!("{here} can't run {level} code, only {}", list(&self.architectures))
+                format!(
+                    "{here} can't run {level} code, only {}",
+                    list(&self.architectures)
+                )
             }
             Obstacle::Memory(level) => {
-                format!("{here} can't give a function {level} MB, at most {} MB", self.max_memory_mb)
+                format!(
+                    "{here} can't give a function {level} MB, at most {} MB",
+                    self.max_memory_mb
+                )
             }
-            Obstacle::Trigger(level) => format!("{here} can't do trigger {level}, only {}", list(&self.triggers)),
-            Obstacle::Start(level) => format!("{here} can't do {level} starts, only {}", list(&self.starts)),
+            Obstacle::Trigger(level) => format!(
+                "{here} can't do trigger {level}, only {}",
+                list(&self.triggers)
+            ),
+            Obstacle::Start(level) => format!(
+                "{here} can't do {level} starts, only {}",
+                list(&self.starts)
+            ),
             Obstacle::Concurrency(level) => {
-                format!("{here} can't run {level} pipelines at once, at most {}", self.max_concurrency)
+                format!(
+                    "{here} can't run {level} pipelines at once, at most {}",
+                    self.max_concurrency
+                )
             }
             Obstacle::TriggeredAtOnce(level) => format!(
                 "trigger s3 is measured one pipeline at a time, not {level}: logs can't tell which of several passes an \
@@ -126,11 +182,15 @@ impl Capability {
 }
 
 fn list<T: fmt::Display>(levels: &[T]) -> String {
-    levels.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    levels
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
-/// Returns how a target isolates handlers, in words: `isolation: namespaces, seccomp, cgroups` of `ns+netns+seccomp+cgroup1`. A
-/// label that is none of the local cloud's stays as it is.
+/// Returns how a target isolates handlers, in words: `isolation: namespaces, seccomp, cgroups` of
+/// `ns+netns+seccomp+cgroup1`. A label that is none of the local cloud's stays as it is.
 pub fn isolation_in_words(label: &str) -> String {
     let word = |part: &str| match part {
         "ns" | "userns" => Some("namespaces"),
@@ -178,7 +238,9 @@ mod tests {
     }
 
     fn why(demand: &Demand) -> String {
-        here().obstacle(demand).map_or_else(String::new, |obstacle| here().why_not(&obstacle))
+        here()
+            .obstacle(demand)
+            .map_or_else(String::new, |obstacle| here().why_not(&obstacle))
     }
 
     #[test]
@@ -188,25 +250,76 @@ mod tests {
 
     #[test]
     fn passes_that_s3_triggers_run_one_at_a_time() {
-        let here = Capability { triggers: vec![Trigger::Direct, Trigger::S3], ..here() };
-        let one = Demand { trigger: Trigger::S3, ..demand() };
+        let here = Capability {
+            triggers: vec![Trigger::Direct, Trigger::S3],
+            ..here()
+        };
+        let one = Demand {
+            trigger: Trigger::S3,
+            ..demand()
+        };
         assert_eq!(here.obstacle(&one), None);
-        let two = Demand { concurrency: 2, ..one };
+        let two = Demand {
+            concurrency: 2,
+            ..one
+        };
         let why = here.why_not(&here.obstacle(&two).unwrap());
         assert!(why.contains("one pipeline at a time, not 2"), "{why}");
-        assert_eq!(here.obstacle(&Demand { concurrency: 2, ..demand() }), None);
+        assert_eq!(
+            here.obstacle(&Demand {
+                concurrency: 2,
+                ..demand()
+            }),
+            None
+        );
     }
 
     #[test]
     fn each_obstacle_is_a_sentence_that_says_what_would_work() {
-        let arm = Demand { architecture: Architecture::Arm64, ..demand() };
-        assert_eq!(why(&arm), "the local cloud on this x86_64 machine can't run arm64 code, only x86_64");
-        assert!(why(&Demand { memory_mb: 4096, ..demand() }).contains("at most 3008 MB"));
-        assert!(why(&Demand { trigger: Trigger::S3, ..demand() }).contains("trigger s3, only direct"));
-        assert!(why(&Demand { start: Start::Cold, ..demand() }).contains("cold starts, only warm"));
-        assert!(why(&Demand { concurrency: 11, ..demand() }).contains("at most 10"));
-        let only_arm = Demand { made_for: &[Architecture::Arm64], ..demand() };
-        assert_eq!(why(&only_arm), "variant pillow is not made for x86_64, only for arm64");
+        let arm = Demand {
+            architecture: Architecture::Arm64,
+            ..demand()
+        };
+        assert_eq!(
+            why(&arm),
+            "the local cloud on this x86_64 machine can't run arm64 code, only x86_64"
+        );
+        assert!(
+            why(&Demand {
+                memory_mb: 4096,
+                ..demand()
+            })
+            .contains("at most 3008 MB")
+        );
+        assert!(
+            why(&Demand {
+                trigger: Trigger::S3,
+                ..demand()
+            })
+            .contains("trigger s3, only direct")
+        );
+        assert!(
+            why(&Demand {
+                start: Start::Cold,
+                ..demand()
+            })
+            .contains("cold starts, only warm")
+        );
+        assert!(
+            why(&Demand {
+                concurrency: 11,
+                ..demand()
+            })
+            .contains("at most 10")
+        );
+        let only_arm = Demand {
+            made_for: &[Architecture::Arm64],
+            ..demand()
+        };
+        assert_eq!(
+            why(&only_arm),
+            "variant pillow is not made for x86_64, only for arm64"
+        );
     }
 
     #[test]
@@ -215,7 +328,10 @@ mod tests {
             isolation_in_words("ns+netns+seccomp+cgroup1"),
             "isolation: namespaces, a network of their own, seccomp, cgroups"
         );
-        assert_eq!(isolation_in_words("plain+rlimit"), "isolation: no namespaces, process limits");
+        assert_eq!(
+            isolation_in_words("plain+rlimit"),
+            "isolation: no namespaces, process limits"
+        );
         assert_eq!(isolation_in_words("firecracker"), "isolation: firecracker");
     }
 }

@@ -1,6 +1,7 @@
 //! A cell: one level of every factor of the matrix, with a stable readable id.
 //!
-//! Knows the factors and how ids are spelt; not how a matrix is expanded ([`crate::manifest`]) or run.
+//! Knows the factors and how ids are spelt; not how a matrix is expanded ([`crate::manifest`]) or
+//! run.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -9,7 +10,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Instruction set a function is built for and runs on. Spelt as the Lambda API spells it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Architecture {
     #[serde(rename = "x86_64")]
@@ -18,7 +21,9 @@ pub enum Architecture {
 }
 
 /// What starts a stage: the runner's own call, or the S3 notification of its input object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Trigger {
     /// The runner invokes each stage and waits for its answer.
@@ -28,7 +33,9 @@ pub enum Trigger {
 }
 
 /// What a stage is fed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Input {
     /// Its predecessor's output, as the variant wrote it.
@@ -37,8 +44,11 @@ pub enum Input {
     Reference,
 }
 
-/// Which start kind counts; verified per invocation from the platform's Init Duration, never assumed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+/// Which start kind counts; verified per invocation from the platform's Init Duration, never
+/// assumed.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Start {
     Warm,
@@ -122,7 +132,13 @@ impl Cell {
         };
         CellId(format!(
             "{}.{}.{}mb.{}.{}{input}.{}.c{}",
-            self.variant, self.architecture, self.memory_mb, self.image_set, self.trigger, self.start, self.concurrency
+            self.variant,
+            self.architecture,
+            self.memory_mb,
+            self.image_set,
+            self.trigger,
+            self.start,
+            self.concurrency
         ))
     }
 }
@@ -152,17 +168,32 @@ impl Factors {
     /// Compares `cells` with each other.
     pub fn of<'a>(cells: impl Iterator<Item = &'a Cell>) -> Self {
         let all: Vec<[String; 8]> = cells.map(levels).collect();
-        let distinct = |factor: usize| all.iter().map(|cell| &cell[factor]).collect::<BTreeSet<_>>().len();
+        let distinct = |factor: usize| {
+            all.iter()
+                .map(|cell| &cell[factor])
+                .collect::<BTreeSet<_>>()
+                .len()
+        };
         // The variant is always said: it is what a table is read for.
-        let (differing, same): (Vec<_>, Vec<_>) = (0..8).partition(|factor| *factor == 0 || distinct(*factor) > 1);
-        let shared = all.first().map(|cell| same.iter().map(|factor| cell[*factor].clone()).collect());
-        Self { differing, shared: shared.unwrap_or_default() }
+        let (differing, same): (Vec<_>, Vec<_>) =
+            (0..8).partition(|factor| *factor == 0 || distinct(*factor) > 1);
+        let shared = all
+            .first()
+            .map(|cell| same.iter().map(|factor| cell[*factor].clone()).collect());
+        Self {
+            differing,
+            shared: shared.unwrap_or_default(),
+        }
     }
 
     /// Names a cell among the others by what differs, for example `pillow arm64 512 MB`.
     pub fn label(&self, cell: &Cell) -> String {
         let levels = levels(cell);
-        self.differing.iter().map(|factor| levels[*factor].as_str()).collect::<Vec<_>>().join(" ")
+        self.differing
+            .iter()
+            .map(|factor| levels[*factor].as_str())
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 }
 
@@ -185,6 +216,9 @@ mod tests {
         assert_eq!(cell.id().as_str(), "pillow.arm64.1024mb.photos.s3.warm.c1");
         cell.trigger = Trigger::Direct;
         cell.input = Input::Reference;
-        assert_eq!(cell.id().as_str(), "pillow.arm64.1024mb.photos.direct.reference.warm.c1");
+        assert_eq!(
+            cell.id().as_str(),
+            "pillow.arm64.1024mb.photos.direct.reference.warm.c1"
+        );
     }
 }

@@ -1,7 +1,8 @@
-//! Which of several offers to take, by what they cost and how long they take: Pareto front and memory size.
+//! Which of several offers to take, by what they cost and how long they take: Pareto front and
+//! memory size.
 //!
-//! [`Offer`]s → their places. Pure arithmetic on means: what differs by noise alone is told apart in
-//! [`crate::statistics`], and which offers may be compared is decided by `darkroom-tables`.
+//! [`Offer`]s → their places. Pure arithmetic on means: what differs by noise alone is told apart
+//! in [`crate::statistics`], and which offers may be compared is decided by `darkroom-tables`.
 
 /// Two things that should be small.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,13 +16,18 @@ pub struct Offer {
 impl Offer {
     /// Says whether it is at least as good as `other` in both and better in one.
     fn beats(self, other: Self) -> bool {
-        self.cost <= other.cost && self.time <= other.time && (self.cost < other.cost || self.time < other.time)
+        self.cost <= other.cost
+            && self.time <= other.time
+            && (self.cost < other.cost || self.time < other.time)
     }
 }
 
 /// Says of each offer whether it is on the Pareto front: no other one beats it.
 pub fn pareto_front(offers: &[Offer]) -> Vec<bool> {
-    offers.iter().map(|of| !offers.iter().any(|other| other.beats(*of))).collect()
+    offers
+        .iter()
+        .map(|of| !offers.iter().any(|other| other.beats(*of)))
+        .collect()
 }
 
 /// The offers to take, as places in the list; of equal ones the first.
@@ -35,7 +41,8 @@ pub struct Choice {
 /// Chooses among offers; `None` when there are none.
 pub fn choose(offers: &[Offer]) -> Option<Choice> {
     let balance = balance(offers);
-    let least = |of: &dyn Fn(usize) -> f64| (0..offers.len()).min_by(|&i, &j| of(i).total_cmp(&of(j)));
+    let least =
+        |of: &dyn Fn(usize) -> f64| (0..offers.len()).min_by(|&i, &j| of(i).total_cmp(&of(j)));
     Some(Choice {
         cheapest: least(&|i| offers[i].cost)?,
         fastest: least(&|i| offers[i].time)?,
@@ -43,14 +50,19 @@ pub fn choose(offers: &[Offer]) -> Option<Choice> {
     })
 }
 
-/// Returns the figure whose least is the balanced offer: the mean of cost / largest cost and time / longest time, from 0 to 1.
+/// Returns the figure whose least is the balanced offer: the mean of cost / largest cost and time /
+/// longest time, from 0 to 1.
 ///
-/// Source: `alexcasalboni/aws-lambda-power-tuning`, strategy `balanced` with its default weight of 0.5.
+/// Source: `alexcasalboni/aws-lambda-power-tuning`, strategy `balanced` with its default weight of
+/// 0.5.
 pub fn balance(offers: &[Offer]) -> Vec<f64> {
     let most = |of: fn(&Offer) -> f64| offers.iter().map(of).fold(0.0f64, f64::max);
     let (dearest, slowest) = (most(|offer| offer.cost), most(|offer| offer.time));
     let share = |value: f64, most: f64| if most > 0.0 { value / most } else { 0.0 };
-    offers.iter().map(|offer| f64::midpoint(share(offer.cost, dearest), share(offer.time, slowest))).collect()
+    offers
+        .iter()
+        .map(|offer| f64::midpoint(share(offer.cost, dearest), share(offer.time, slowest)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -58,7 +70,9 @@ mod tests {
     use super::*;
 
     fn offers(of: &[(f64, f64)]) -> Vec<Offer> {
-        of.iter().map(|&(cost, time)| Offer { cost, time }).collect()
+        of.iter()
+            .map(|&(cost, time)| Offer { cost, time })
+            .collect()
     }
 
     #[test]
@@ -77,10 +91,27 @@ mod tests {
     fn memory_is_chosen_as_power_tuners_choose_it() {
         // Shares of the most: cost 0.2, 0.25, 1; time 1, 0.4, 0.3. Means 0.6, 0.325, 0.65.
         let found = offers(&[(2.0, 10.0), (2.5, 4.0), (10.0, 3.0)]);
-        assert_eq!(choose(&found), Some(Choice { cheapest: 0, fastest: 2, balanced: 1 }));
+        assert_eq!(
+            choose(&found),
+            Some(Choice {
+                cheapest: 0,
+                fastest: 2,
+                balanced: 1
+            })
+        );
         let balance = balance(&found);
-        [0.6, 0.325, 0.65].iter().zip(&balance).for_each(|(e, f)| assert!((e - f).abs() < 1e-12, "{balance:?}"));
+        [0.6, 0.325, 0.65]
+            .iter()
+            .zip(&balance)
+            .for_each(|(e, f)| assert!((e - f).abs() < 1e-12, "{balance:?}"));
         assert_eq!(choose(&[]), None);
-        assert_eq!(choose(&offers(&[(0.0, 0.0)])), Some(Choice { cheapest: 0, fastest: 0, balanced: 0 }));
+        assert_eq!(
+            choose(&offers(&[(0.0, 0.0)])),
+            Some(Choice {
+                cheapest: 0,
+                fastest: 0,
+                balanced: 0
+            })
+        );
     }
 }

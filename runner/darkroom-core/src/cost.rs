@@ -1,6 +1,8 @@
-//! What a measured invocation costs: durations and a dated price table in, USD by part out (`method.md` section 6).
+//! What a measured invocation costs: durations and a dated price table in, USD by part out
+//! (`method.md` section 6).
 //!
-//! Knows prices as data and nothing of where the table's text comes from; no price is written in code.
+//! Knows prices as data and nothing of where the table's text comes from; no price is written in
+//! code.
 
 use std::iter::Sum;
 use std::ops::{Add, AddAssign};
@@ -116,7 +118,9 @@ pub enum PriceError {
     NotAPrice { key: String, usd: f64 },
     #[error("price `{key}` has no `source`; say where it was read")]
     NoSource { key: String },
-    #[error("`lambda.compute.{architecture}` has no tiers; expected at least one, the first being the one quoted")]
+    #[error(
+        "`lambda.compute.{architecture}` has no tiers; expected at least one, the first being the one quoted"
+    )]
     NoTiers { architecture: Architecture },
     #[error("`date` is `{0}`; expected the day the prices were written down, YYYY-MM-DD")]
     Date(String),
@@ -132,7 +136,9 @@ impl PriceTable {
 
     /// Returns the price of a GB-second in the first tier, USD.
     pub fn gb_second_usd(&self, architecture: Architecture) -> f64 {
-        self.tiers(architecture).first().map_or(0.0, |tier| tier.usd)
+        self.tiers(architecture)
+            .first()
+            .map_or(0.0, |tier| tier.usd)
     }
 
     /// Returns the prices of a GB-second by monthly volume, the cheapest volume's first.
@@ -175,18 +181,27 @@ impl PriceTable {
             ("logs.ingest_gb", self.log_ingest()),
             ("metrics.requested", self.metric_requested()),
         ];
-        for (key, price) in optional.into_iter().filter_map(|(key, price)| Some((key, price?))) {
+        for (key, price) in optional
+            .into_iter()
+            .filter_map(|(key, price)| Some((key, price?)))
+        {
             check_price(key, price.usd, &price.source)?;
         }
         if self.lambda.free_tier.source.trim().is_empty() {
-            return Err(PriceError::NoSource { key: "lambda.free_tier".into() });
+            return Err(PriceError::NoSource {
+                key: "lambda.free_tier".into(),
+            });
         }
         for &architecture in Architecture::ALL {
             if self.tiers(architecture).is_empty() {
                 return Err(PriceError::NoTiers { architecture });
             }
             for tier in self.tiers(architecture) {
-                check_price(&format!("lambda.compute.{architecture}"), tier.usd, &tier.source)?;
+                check_price(
+                    &format!("lambda.compute.{architecture}"),
+                    tier.usd,
+                    &tier.source,
+                )?;
             }
         }
         Ok(())
@@ -195,7 +210,10 @@ impl PriceTable {
 
 fn check_price(key: &str, usd: f64, source: &str) -> Result<(), PriceError> {
     if !usd.is_finite() || usd < 0.0 {
-        return Err(PriceError::NotAPrice { key: key.into(), usd });
+        return Err(PriceError::NotAPrice {
+            key: key.into(),
+            usd,
+        });
     }
     if source.trim().is_empty() {
         return Err(PriceError::NoSource { key: key.into() });
@@ -206,7 +224,9 @@ fn check_price(key: &str, usd: f64, source: &str) -> Result<(), PriceError> {
 fn is_day(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
     matches!(parts[..], [y, m, d] if y.len() == 4 && m.len() == 2 && d.len() == 2)
-        && parts.iter().all(|part| part.bytes().all(|b| b.is_ascii_digit()))
+        && parts
+            .iter()
+            .all(|part| part.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// What one invocation used.
@@ -229,7 +249,8 @@ pub struct Usage {
 /// USD by part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Cost {
-    /// GB-seconds at their price, for handler and init together: equal billed times cost exactly the same.
+    /// GB-seconds at their price, for handler and init together: equal billed times cost exactly
+    /// the same.
     pub gb_seconds: f64,
     /// The part of `gb_seconds` that pays for the cold start.
     pub init: f64,
@@ -288,7 +309,8 @@ pub fn cost(usage: &Usage, prices: &PriceTable) -> Cost {
         init: gb * init_s * gb_second,
         request: prices.lambda.request.usd,
         ephemeral: extra_gb * billed_s * prices.lambda.ephemeral.usd,
-        s3: f64::from(usage.s3_puts) * prices.s3.put.usd + f64::from(usage.s3_gets) * prices.s3.get.usd,
+        s3: f64::from(usage.s3_puts) * prices.s3.put.usd
+            + f64::from(usage.s3_gets) * prices.s3.get.usd,
     }
 }
 
@@ -300,17 +322,23 @@ pub struct Keeping {
     pub logs: Option<f64>,
 }
 
-/// Bytes of the GB that storage and log lines are billed by. Source: Amazon S3 FAQs, "How will I be charged and billed for my
-/// use of Amazon S3?"; CloudWatch's pages name no other.
+/// Bytes of the GB that storage and log lines are billed by. Source: Amazon S3 FAQs, "How will I be
+/// charged and billed for my use of Amazon S3?"; CloudWatch's pages name no other.
 pub const GB_BYTES: f64 = 1_073_741_824.0;
 
-/// Returns what objects and log lines of so many bytes cost if they are kept for a month, first tier, no free tier.
+/// Returns what objects and log lines of so many bytes cost if they are kept for a month, first
+/// tier, no free tier.
 pub fn keeping(s3_bytes: u64, log_bytes: u64, prices: &PriceTable) -> Keeping {
-    let usd = |bytes: u64, price: Option<&Price>| price.map(|price| bytes as f64 / GB_BYTES * price.usd);
-    Keeping { s3: usd(s3_bytes, prices.s3.storage_gb_month.as_ref()), logs: usd(log_bytes, prices.logs_storage()) }
+    let usd =
+        |bytes: u64, price: Option<&Price>| price.map(|price| bytes as f64 / GB_BYTES * price.usd);
+    Keeping {
+        s3: usd(s3_bytes, prices.s3.storage_gb_month.as_ref()),
+        logs: usd(log_bytes, prices.logs_storage()),
+    }
 }
 
-/// Returns the billed duration, ms: `init_ms + duration_ms` rounded up; `init_ms` is `None` for a warm start.
+/// Returns the billed duration, ms: `init_ms + duration_ms` rounded up; `init_ms` is `None` for a
+/// warm start.
 ///
 /// Source: AWS bills INIT for all on-demand functions since 2025-08-01 (AWS Compute blog).
 pub fn billed_ms(duration_ms: f64, init_ms: Option<f64>) -> u64 {
@@ -323,13 +351,15 @@ pub fn mix(cold: f64, warm: f64, cold_share: f64) -> f64 {
     f * cold + (1.0 - f) * warm
 }
 
-/// Billed time beyond the handler's. A warm start has none, though a duration printed to 0.01 ms may round up to one
-/// less than what was billed for it.
+/// Billed time beyond the handler's. A warm start has none, though a duration printed to 0.01 ms
+/// may round up to one less than what was billed for it.
 fn init_share_ms(usage: &Usage) -> u64 {
     if !usage.cold {
         return 0;
     }
-    usage.billed_ms.saturating_sub(billed_ms(usage.duration_ms, None))
+    usage
+        .billed_ms
+        .saturating_sub(billed_ms(usage.duration_ms, None))
 }
 
 #[cfg(test)]
@@ -368,20 +398,35 @@ mod tests {
 
     fn assert_usd(found: f64, expected: f64) {
         // The worked values are printed to 7 decimals.
-        assert!((found - expected).abs() < 1e-7, "found ${found:.8}, expected ${expected:.8}");
+        assert!(
+            (found - expected).abs() < 1e-7,
+            "found ${found:.8}, expected ${expected:.8}"
+        );
     }
 
     #[test]
     fn one_stage_of_100_ms_at_512_mb_costs_what_the_method_says() {
-        assert_usd(per_100k(&[warm(Architecture::X86_64, 512, 100)]).hosting(), 0.103_333_5);
-        assert_usd(per_100k(&[warm(Architecture::Arm64, 512, 100)]).hosting(), 0.086_667_0);
+        assert_usd(
+            per_100k(&[warm(Architecture::X86_64, 512, 100)]).hosting(),
+            0.103_333_5,
+        );
+        assert_usd(
+            per_100k(&[warm(Architecture::Arm64, 512, 100)]).hosting(),
+            0.086_667_0,
+        );
     }
 
     #[test]
     fn five_stages_cost_what_the_method_says() {
         let stages = [(512, 120), (512, 80), (512, 60), (512, 55), (1024, 200)];
-        for (architecture, expected) in [(Architecture::X86_64, 0.695_834_5), (Architecture::Arm64, 0.576_669_0)] {
-            let usages: Vec<Usage> = stages.iter().map(|&(mb, ms)| warm(architecture, mb, ms)).collect();
+        for (architecture, expected) in [
+            (Architecture::X86_64, 0.695_834_5),
+            (Architecture::Arm64, 0.576_669_0),
+        ] {
+            let usages: Vec<Usage> = stages
+                .iter()
+                .map(|&(mb, ms)| warm(architecture, mb, ms))
+                .collect();
             let cost = per_100k(&usages);
             assert_usd(cost.hosting(), expected);
             assert_usd(cost.s3, 2.70);
@@ -424,7 +469,10 @@ mod tests {
         let mut usage = warm(Architecture::X86_64, 512, 1000);
         assert_usd(per_100k(&[usage]).ephemeral, 0.0);
         usage.ephemeral_mb = 512 + 1024;
-        assert_usd(per_100k(&[usage]).ephemeral, 0.000_000_030_9 * QUOTED_IMAGES);
+        assert_usd(
+            per_100k(&[usage]).ephemeral,
+            0.000_000_030_9 * QUOTED_IMAGES,
+        );
     }
 
     #[test]
@@ -433,8 +481,22 @@ mod tests {
         let month = keeping(10 * 1024 * 1024 * 1024, 512 * 1024 * 1024, &prices());
         assert_usd(month.s3.unwrap(), 0.23);
         assert_usd(month.logs.unwrap(), 0.015);
-        let unpriced = PriceTable { logs: None, s3: S3Prices { storage_gb_month: None, ..prices().s3 }, ..prices() };
-        assert_eq!(keeping(1, 1, &unpriced), Keeping { s3: None, logs: None }, "what is not known is not free");
+        let unpriced = PriceTable {
+            logs: None,
+            s3: S3Prices {
+                storage_gb_month: None,
+                ..prices().s3
+            },
+            ..prices()
+        };
+        assert_eq!(
+            keeping(1, 1, &unpriced),
+            Keeping {
+                s3: None,
+                logs: None
+            },
+            "what is not known is not free"
+        );
     }
 
     #[test]
@@ -456,15 +518,34 @@ mod tests {
     fn a_table_without_a_source_or_with_a_wrong_price_is_refused() {
         let first_source = PRICES.find("source = ").unwrap();
         let end = PRICES[first_source..].find('\n').unwrap() + first_source;
-        let no_source = format!("{}source = \" \"{}", &PRICES[..first_source], &PRICES[end..]);
-        assert!(matches!(PriceTable::parse(&no_source), Err(PriceError::NoSource { key }) if key == "lambda.request"));
+        let no_source = format!(
+            "{}source = \" \"{}",
+            &PRICES[..first_source],
+            &PRICES[end..]
+        );
+        assert!(
+            matches!(PriceTable::parse(&no_source), Err(PriceError::NoSource { key }) if key == "lambda.request")
+        );
         let negative = PRICES.replacen("0.000015", "-1.0", 1);
-        assert!(matches!(PriceTable::parse(&negative), Err(PriceError::NotAPrice { .. })));
+        assert!(matches!(
+            PriceTable::parse(&negative),
+            Err(PriceError::NotAPrice { .. })
+        ));
         let nan = PRICES.replacen("0.000015", "nan", 1);
-        assert!(matches!(PriceTable::parse(&nan), Err(PriceError::NotAPrice { .. })));
+        assert!(matches!(
+            PriceTable::parse(&nan),
+            Err(PriceError::NotAPrice { .. })
+        ));
         let undated = PRICES.replacen("2026-11-25", "today", 1);
-        assert!(matches!(PriceTable::parse(&undated), Err(PriceError::Date(date)) if date == "today"));
+        assert!(
+            matches!(PriceTable::parse(&undated), Err(PriceError::Date(date)) if date == "today")
+        );
         let unknown = format!("colour = \"red\"\n{PRICES}");
-        assert!(PriceTable::parse(&unknown).unwrap_err().to_string().contains("colour"));
+        assert!(
+            PriceTable::parse(&unknown)
+                .unwrap_err()
+                .to_string()
+                .contains("colour")
+        );
     }
 }

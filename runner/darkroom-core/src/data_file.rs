@@ -1,7 +1,7 @@
 //! Reads the small TOML files that hold data rather than a run: pipelines, variants, image sets.
 //!
-//! Text and its file name → a value, or one [`DataFileError`] that shows the line. Knows TOML and where things stand in
-//! it; not what the files mean.
+//! Text and its file name → a value, or one [`DataFileError`] that shows the line. Knows TOML and
+//! where things stand in it; not what the files mean.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -9,7 +9,8 @@ use std::sync::Arc;
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use serde::de::DeserializeOwned;
 
-/// A data file that says something wrong: `file:line: key: what`, the line itself, and how to mend it.
+/// A data file that says something wrong: `file:line: key: what`, the line itself, and how to mend
+/// it.
 #[derive(Clone, Debug, thiserror::Error, Diagnostic)]
 #[error("{file}:{line}: {message}")]
 #[diagnostic(code(darkroom::data_file))]
@@ -37,7 +38,14 @@ impl DataFileError {
 
 impl PartialEq for DataFileError {
     fn eq(&self, other: &Self) -> bool {
-        let all = |error: &Self| (error.file.clone(), error.message.clone(), error.help.clone(), error.at);
+        let all = |error: &Self| {
+            (
+                error.file.clone(),
+                error.message.clone(),
+                error.help.clone(),
+                error.at,
+            )
+        };
         all(self) == all(other)
     }
 }
@@ -60,7 +68,8 @@ impl DataFile<'_> {
         })
     }
 
-    /// Returns an error about `key` of the table that stands at `table`, pointing at the key's own line if it is there.
+    /// Returns an error about `key` of the table that stands at `table`, pointing at the key's own
+    /// line if it is there.
     pub fn error_at_key(
         &self,
         table: &Range<usize>,
@@ -83,7 +92,11 @@ impl DataFile<'_> {
         DataFileError {
             file: self.name.to_owned(),
             line: self.line_of(start),
-            message: if key.is_empty() { message.into() } else { format!("{key}: {}", message.into()) },
+            message: if key.is_empty() {
+                message.into()
+            } else {
+                format!("{key}: {}", message.into())
+            },
             help,
             source_text: Arc::new(NamedSource::new(self.name, self.text.to_owned())),
             at: SourceSpan::from(span),
@@ -92,7 +105,9 @@ impl DataFile<'_> {
 
     /// Returns the line, from 1, that the byte at `offset` is in.
     pub fn line_of(&self, offset: usize) -> usize {
-        self.text.as_bytes()[..offset].split(|byte| *byte == b'\n').count()
+        self.text.as_bytes()[..offset]
+            .split(|byte| *byte == b'\n')
+            .count()
     }
 
     /// Returns where `key` is set inside `table`, or the table's first line.
@@ -101,7 +116,10 @@ impl DataFile<'_> {
         let leaf = key.rsplit('.').next().unwrap_or(key);
         let mut offset = table.start;
         for line in body.split_inclusive('\n') {
-            let sets_key = line.trim_start().strip_prefix(leaf).is_some_and(|rest| rest.trim_start().starts_with('='));
+            let sets_key = line
+                .trim_start()
+                .strip_prefix(leaf)
+                .is_some_and(|rest| rest.trim_start().starts_with('='));
             if sets_key {
                 let indent = line.len() - line.trim_start().len();
                 return offset + indent..offset + line.trim_end().len();
@@ -138,19 +156,37 @@ mod tests {
 
     #[test]
     fn an_unknown_key_is_refused_with_its_file_line_and_the_known_ones() {
-        let file = DataFile { name: "lamp.toml", text: "watts = 5\n\ncolor = 'red'\n" };
+        let file = DataFile {
+            name: "lamp.toml",
+            text: "watts = 5\n\ncolor = 'red'\n",
+        };
         let error = file.parse::<Lamp>().unwrap_err();
         assert_eq!(error.line, 3);
-        assert_eq!(error.to_string(), "lamp.toml:3: unknown field `color`, expected `watts`");
+        assert_eq!(
+            error.to_string(),
+            "lamp.toml:3: unknown field `color`, expected `watts`"
+        );
     }
 
     #[test]
     fn malformed_toml_is_refused_with_its_line() {
-        let error = DataFile { name: "lamp.toml", text: "watts = \n" }.parse::<Lamp>().unwrap_err();
+        let error = DataFile {
+            name: "lamp.toml",
+            text: "watts = \n",
+        }
+        .parse::<Lamp>()
+        .unwrap_err();
         assert!(error.to_string().starts_with("lamp.toml:1: "), "{error}");
         assert_eq!(error.help, None);
-        let path = DataFile { name: "lamp.toml", text: "# é\nwatts = \"C:\\Users\\é\"\n" };
+        let path = DataFile {
+            name: "lamp.toml",
+            text: "# é\nwatts = \"C:\\Users\\é\"\n",
+        };
         let error = path.parse::<Lamp>().unwrap_err();
-        assert!(error.help.is_some_and(|help| help.contains("single quotes")));
+        assert!(
+            error
+                .help
+                .is_some_and(|help| help.contains("single quotes"))
+        );
     }
 }

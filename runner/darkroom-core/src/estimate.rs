@@ -1,7 +1,7 @@
 //! What a plan will take, judged by what the same cells took before.
 //!
-//! Facts of an earlier run → [`Rates`]; [`Rates`] × passes → [`Effort`]. Never guesses: a cell that was not measured
-//! has no rate.
+//! Facts of an earlier run → [`Rates`]; [`Rates`] × passes → [`Effort`]. Never guesses: a cell that
+//! was not measured has no rate.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,8 @@ use crate::cell::{Cell, CellId, Trigger};
 use crate::cost::{FREE_EPHEMERAL_MB, PriceTable, Usage, cost};
 use crate::event::{Event, Invocation};
 
-/// Time and money. Hosting cost only: S3 requests are the same for every variant and are counted apart.
+/// Time and money. Hosting cost only: S3 requests are the same for every variant and are counted
+/// apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Effort {
     /// Time in which invocations are under way, s.
@@ -45,8 +46,17 @@ impl Rates {
             match event {
                 Event::RunStarted(run) => {
                     (rates.run_id, rates.target) = (run.run_id, run.target);
-                    let tally = |cell| Tally { cell, passes: 0, seconds: 0.0, usd: 0.0 };
-                    rates.cells = run.cells.into_iter().map(|planned| (planned.id, tally(planned.cell))).collect();
+                    let tally = |cell| Tally {
+                        cell,
+                        passes: 0,
+                        seconds: 0.0,
+                        usd: 0.0,
+                    };
+                    rates.cells = run
+                        .cells
+                        .into_iter()
+                        .map(|planned| (planned.id, tally(planned.cell)))
+                        .collect();
                 }
                 Event::InvocationFinished(invocation) => rates.add(&invocation, prices),
                 Event::PipelineFinished(pass) => {
@@ -64,7 +74,9 @@ impl Rates {
     }
 
     fn add(&mut self, invocation: &Invocation, prices: Option<&PriceTable>) {
-        let Some(tally) = self.cells.get_mut(&invocation.pass.cell_id) else { return };
+        let Some(tally) = self.cells.get_mut(&invocation.pass.cell_id) else {
+            return;
+        };
         tally.seconds += invocation.client_ms.unwrap_or_default() / 1000.0;
         if let (Some(prices), Some(report)) = (prices, &invocation.report) {
             tally.usd += hosting_usd(&tally.cell, report.billed_ms, prices);
@@ -74,7 +86,10 @@ impl Rates {
     /// Returns the mean seconds and USD of one pass of a cell, if it has been measured.
     pub fn pass(&self, cell: &CellId) -> Option<(f64, f64)> {
         let tally = self.cells.get(cell).filter(|tally| tally.passes > 0)?;
-        Some((tally.seconds / tally.passes as f64, tally.usd / tally.passes as f64))
+        Some((
+            tally.seconds / tally.passes as f64,
+            tally.usd / tally.passes as f64,
+        ))
     }
 
     pub fn is_empty(&self) -> bool {
@@ -82,7 +97,8 @@ impl Rates {
     }
 }
 
-/// Returns the hosting cost of one invocation of a cell's function that is billed for `billed_ms`, USD.
+/// Returns the hosting cost of one invocation of a cell's function that is billed for `billed_ms`,
+/// USD.
 pub fn hosting_usd(cell: &Cell, billed_ms: u64, prices: &PriceTable) -> f64 {
     let usage = Usage {
         architecture: cell.architecture,
@@ -173,14 +189,25 @@ pub(crate) mod tests {
 
     #[test]
     fn a_plan_takes_what_the_same_cells_took_before_and_says_for_how_many() {
-        let events = [started(), invoked(250.0, 200), invoked(150.0, 100), passed(), invoked(600.0, 500), passed()];
+        let events = [
+            started(),
+            invoked(250.0, 200),
+            invoked(150.0, 100),
+            passed(),
+            invoked(600.0, 500),
+            passed(),
+        ];
         let rates = Rates::of(events, Some(&prices()));
         let manifest = manifest(&["pillow", "rust"], &[512]);
         let capability = local();
         let known = known();
         let plan = Plan::new(&manifest, &known, &capability);
         let expected = plan.expected(&rates, Some(&prices())).unwrap();
-        assert_eq!((expected.run_id.as_str(), expected.cells), ("r1", 1), "rust was not measured");
+        assert_eq!(
+            (expected.run_id.as_str(), expected.cells),
+            ("r1", 1),
+            "rust was not measured"
+        );
         // A pass took 0.5 s and 400 ms were billed; there are 2 images x 3 repetitions + 1 warm-up.
         assert!((expected.effort.seconds - 7.0 * 0.5).abs() < 1e-9);
         let pass_usd = 0.5 * 0.4 * 0.000_016_666_7 + 1.5 * 0.20 / 1e6;
@@ -195,6 +222,12 @@ pub(crate) mod tests {
         let capability = local();
         let plan = Plan::new(&manifest, &known, &capability);
         assert_eq!(plan.expected(&Rates::default(), None), None);
-        assert_eq!(plan.expected(&Rates::of([started(), invoked(1.0, 1), passed()], None), None), None);
+        assert_eq!(
+            plan.expected(
+                &Rates::of([started(), invoked(1.0, 1), passed()], None),
+                None
+            ),
+            None
+        );
     }
 }

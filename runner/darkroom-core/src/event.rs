@@ -1,7 +1,8 @@
 //! The facts of a run: what was observed, in the order it was observed.
 //!
-//! Execution emits [`Event`]s; the journal stores them one a line, the display shows them, tests assert on them.
-//! Conclusions (costs, statistics, which attempt counts) are never facts: they are derived from these by `aggregate`.
+//! Execution emits [`Event`]s; the journal stores them one a line, the display shows them, tests
+//! assert on them. Conclusions (costs, statistics, which attempt counts) are never facts: they are
+//! derived from these by `aggregate`.
 
 use std::collections::BTreeMap;
 
@@ -16,17 +17,20 @@ use crate::statistics::StoppedBy;
 /// Version of the journal's lines. Raised whenever a field is added, removed or changes meaning.
 ///
 /// A reader refuses a newer number; what an older one lacks is `None` or empty (`serde(default)`).
-/// 7: which passes are probes, with pixels of their own; what code did that no honest code does.
-/// 6: calls of handlers that the local cloud refused.
-/// 5: that repetitions were added to a finished run; what no check tells; the quality of a JPEG.
-/// 4: which JPEG decoder a dependency brings.
-/// 2: what a handler's inside view, a chain's hops and a build say of themselves; how a function is fed.
+/// 7: which passes are probes, with pixels of their own; what code did that no honest code does. 6:
+/// calls of handlers that the local cloud refused. 5: that repetitions were added to a finished
+/// run; what no check tells; the quality of a JPEG. 4: which JPEG decoder a dependency brings. 2:
+/// what a handler's inside view, a chain's hops and a build say of themselves; how a function is
+/// fed.
 pub const JOURNAL_VERSION: u32 = 7;
 
 /// Something that happened during a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "nearly every event of a run is one of the large ones")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every event of a run is one of the large ones"
+)]
 pub enum Event {
     /// First line of every journal.
     RunStarted(RunStarted),
@@ -40,9 +44,11 @@ pub enum Event {
         at: String,
         cells: Vec<CellId>,
     },
-    /// A finished run was taken up again to make more repetitions: the same seed, the next blocks (`--extend`).
+    /// A finished run was taken up again to make more repetitions: the same seed, the next blocks
+    /// (`--extend`).
     RunExtended(Extension),
-    /// A function is deployed and what runs is what was packaged (`code_sha256` as Lambda reports it).
+    /// A function is deployed and what runs is what was packaged (`code_sha256` as Lambda reports
+    /// it).
     FunctionDeployed(FunctionDeployed),
     /// A variant's package: what it was made of and by what.
     PackageBuilt(PackageBuilt),
@@ -56,7 +62,8 @@ pub enum Event {
         request_id: String,
         environment_id: String,
     },
-    /// A warm cell's environments were retired between two blocks; what comes next is warmed up again.
+    /// A warm cell's environments were retired between two blocks; what comes next is warmed up
+    /// again.
     EnvironmentsRenewed {
         at: String,
         cell_id: CellId,
@@ -64,20 +71,26 @@ pub enum Event {
         /// The round that begins, from 2.
         round: u32,
     },
-    /// How narrow the intervals were after a whole block, and whether that was enough (`repetitions.until`).
+    /// How narrow the intervals were after a whole block, and whether that was enough
+    /// (`repetitions.until`).
     Looked(Look),
     /// The run's rows were measured by another harness: what was read, and what of it was refused.
     ResultsImported(ResultsImported),
     RowImported(ImportedRow),
-    /// What a session recorded of one function beside what the platform's own metrics counted of it.
+    /// What a session recorded of one function beside what the platform's own metrics counted of
+    /// it.
     Reconciled(Reconciliation),
-    /// The code of a function called what its role does not allow, in one session. Only the local cloud tells.
+    /// The code of a function called what its role does not allow, in one session. Only the local
+    /// cloud tells.
     CallsRefused(CallsRefused),
-    /// The code of a function did what no honest code does, in one session. Only the local cloud tells.
+    /// The code of a function did what no honest code does, in one session. Only the local cloud
+    /// tells.
     Misbehaved(Misbehaved),
-    /// How far the platform's clock was ahead of the runner's in a session. For display: no duration is mended by it.
+    /// How far the platform's clock was ahead of the runner's in a session. For display: no
+    /// duration is mended by it.
     ClocksCompared(ClockOffset),
-    /// What a run came to until the end of a session, of all its sessions: what `budget.usd` is held against.
+    /// What a run came to until the end of a session, of all its sessions: what `budget.usd` is
+    /// held against.
     Spent {
         at: String,
         /// What AWS bills for it, or would, as [`crate::spending`] counts.
@@ -96,10 +109,11 @@ pub enum Event {
 }
 
 impl Event {
-    /// Reads a journal's line, with or without its line break. Errors say the column; lines are counted by who reads the file.
+    /// Reads a journal's line, with or without its line break. Errors say the column; lines are
+    /// counted by who reads the file.
     ///
-    /// It stands here, and not where files are read, so that a journal of millions of lines is read by optimised code:
-    /// generic code is compiled with the crate that names its types.
+    /// It stands here, and not where files are read, so that a journal of millions of lines is read
+    /// by optimised code: generic code is compiled with the crate that names its types.
     pub fn from_line(line: &[u8]) -> serde_json::Result<Self> {
         serde_json::from_slice(line)
     }
@@ -120,8 +134,8 @@ pub struct RunStarted {
     #[serde(default)]
     pub transport: Transport,
     pub seed: u64,
-    /// `local`, `aws`, `aws-endpoint` (AWS's calls went to [`Self::endpoint`], and what was measured is not AWS), or `imported`
-    /// where another harness measured.
+    /// `local`, `aws`, `aws-endpoint` (AWS's calls went to [`Self::endpoint`], and what was
+    /// measured is not AWS), or `imported` where another harness measured.
     pub target: String,
     pub region: String,
     /// The endpoint that stood for AWS; `None` on AWS itself and on the local cloud.
@@ -134,7 +148,8 @@ pub struct RunStarted {
     pub isolation: String,
     /// sha256 of the resolved manifest and of its pipeline, hex.
     pub manifest_sha256: String,
-    /// sha256 of the pipeline alone, hex, by which runs of different manifests are told to be of one pipeline.
+    /// sha256 of the pipeline alone, hex, by which runs of different manifests are told to be of
+    /// one pipeline.
     #[serde(default)]
     pub pipeline_sha256: Option<String>,
     /// With `until` the most.
@@ -234,7 +249,8 @@ pub struct Build {
     pub compiler: Option<String>,
     /// The command that built it, without this machine's paths.
     pub command: Option<String>,
-    /// `[profile.release]` of the variant's Cargo.toml and the profiles of single packages, as JSON.
+    /// `[profile.release]` of the variant's Cargo.toml and the profiles of single packages, as
+    /// JSON.
     pub profile: Option<String>,
     /// Newest version of glibc that the binary asks for, for example `2.34`.
     pub glibc: Option<String>,
@@ -248,16 +264,17 @@ pub struct Dependency {
     pub version: String,
     /// Cargo features it was built with, sorted; empty also where they are not known.
     pub features: Vec<String>,
-    /// sha256 that the lockfile or the requirements demand, hex; several where any of several files will do.
+    /// sha256 that the lockfile or the requirements demand, hex; several where any of several files
+    /// will do.
     pub sha256: Vec<String>,
-    /// What decodes JPEG in it, for example `libjpeg-turbo 3.2.0`; `None` for a package without a decoder, and for one
-    /// that does not say which it has.
+    /// What decodes JPEG in it, for example `libjpeg-turbo 3.2.0`; `None` for a package without a
+    /// decoder, and for one that does not say which it has.
     #[serde(default)]
     pub jpeg_decoder: Option<String>,
 }
 
-/// The code of one stage, looked at and not run: the handler's file and what it imports of its variant. `None` is not
-/// known; `note` then says why.
+/// The code of one stage, looked at and not run: the handler's file and what it imports of its
+/// variant. `None` is not known; `note` then says why.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CodeExamined {
     pub variant: String,
@@ -287,12 +304,14 @@ pub struct CodeExamined {
     pub note: Option<String>,
 }
 
-/// `error_type` of a call that got no answer, or a server's error (5xx): the function may have run all the same.
+/// `error_type` of a call that got no answer, or a server's error (5xx): the function may have run
+/// all the same.
 pub const NO_ANSWER: &str = "NoAnswer";
 /// `error_type` of a stage of a chain that neither its output nor a log shows.
 pub const NOT_SEEN: &str = "NotSeen";
 
-/// `error_type` of a stage that one upload started over and over: the fault of the code, however well each run ended.
+/// `error_type` of a stage that one upload started over and over: the fault of the code, however
+/// well each run ended.
 pub const RECURSIVE_LOOP: &str = "RecursiveLoop";
 
 /// A look at how narrow the intervals are, after a whole block.
@@ -304,9 +323,11 @@ pub struct Look {
     /// Samples that were looked at, and how many of them are not as narrow as was asked.
     pub samples: u32,
     pub wider: u32,
-    /// Largest half width of a 95% interval as a share of its mean; `None` when a sample has no interval yet, or there is none.
+    /// Largest half width of a 95% interval as a share of its mean; `None` when a sample has no
+    /// interval yet, or there is none.
     pub widest: Option<f64>,
-    /// The sample that had it, or the first without an interval; its stage is `None` for the pipeline.
+    /// The sample that had it, or the first without an interval; its stage is `None` for the
+    /// pipeline.
     pub cell_id: Option<CellId>,
     pub stage: Option<String>,
     /// What is measured as often and holds nothing up.
@@ -353,8 +374,8 @@ impl Status {
 
 /// Which repetition of which cell a fact belongs to.
 ///
-/// `attempt` counts from 1: a repetition that was cut off, or was not the start kind its cell asked for, is done
-/// again under the next number; only the last attempt counts.
+/// `attempt` counts from 1: a repetition that was cut off, or was not the start kind its cell asked
+/// for, is done again under the next number; only the last attempt counts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PassKey {
     pub cell_id: CellId,
@@ -363,8 +384,8 @@ pub struct PassKey {
     pub image: String,
     /// Warm-ups are numbered apart from repetitions, both from 1.
     pub warm_up: bool,
-    /// Made with pixels of its own, to see whether times are those of inputs that were seen before. A probe is numbered
-    /// apart too and `warm_up` is true of it: nothing counts it.
+    /// Made with pixels of its own, to see whether times are those of inputs that were seen before.
+    /// A probe is numbered apart too and `warm_up` is true of it: nothing counts it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub probe: bool,
     pub repetition: u32,
@@ -404,16 +425,20 @@ pub struct Invocation {
     pub sequence: u64,
     /// When the schedule released it, UTC.
     pub scheduled_at: String,
-    /// Just before the call was sent, UTC. With `trigger = "s3"` when the platform logged START, by its clock.
+    /// Just before the call was sent, UTC. With `trigger = "s3"` when the platform logged START, by
+    /// its clock.
     pub started_at: String,
-    /// When the platform logged END, by its clock; `None` where the runner called, or the log does not show it.
+    /// When the platform logged END, by its clock; `None` where the runner called, or the log does
+    /// not show it.
     #[serde(default)]
     pub ended_at: Option<String>,
-    /// From the upload's end (runner's clock) or the stage before's END (platform's) to this START (platform's), ms: clocks
-    /// of two hosts, so it may be negative and is kept as it is. `None` where the runner called, or a log lacks a line.
+    /// From the upload's end (runner's clock) or the stage before's END (platform's) to this START
+    /// (platform's), ms: clocks of two hosts, so it may be negative and is kept as it is. `None`
+    /// where the runner called, or a log lacks a line.
     #[serde(default)]
     pub trigger_delay_ms: Option<f64>,
-    /// Runner's monotonic clock, from just before sending to the answer, ms; `None` where the runner did not call.
+    /// Runner's monotonic clock, from just before sending to the answer, ms; `None` where the
+    /// runner did not call.
     pub client_ms: Option<f64>,
     pub status: Status,
     pub error_type: Option<String>,
@@ -423,7 +448,8 @@ pub struct Invocation {
     pub report: Option<Report>,
     /// Log stream, which Lambda keeps one of per environment (`faas.instance`).
     pub environment_id: Option<String>,
-    /// Which round of environments it belongs to, from 1: they are renewed between rounds. `None` in a cold cell.
+    /// Which round of environments it belongs to, from 1: they are renewed between rounds. `None`
+    /// in a cold cell.
     #[serde(default)]
     pub environment_round: Option<u32>,
     pub code_sha256: String,
@@ -437,21 +463,24 @@ pub struct Invocation {
 }
 
 impl Invocation {
-    /// Says whether it stands for a stage that was started over and over: the run itself ended well.
+    /// Says whether it stands for a stage that was started over and over: the run itself ended
+    /// well.
     pub fn is_loop(&self) -> bool {
         self.error_type.as_deref() == Some(RECURSIVE_LOOP)
     }
 
     /// Says whether the call may have reached the function though nothing came back.
     pub fn may_have_run_unseen(&self) -> bool {
-        self.status == Status::CallError && matches!(self.error_type.as_deref(), Some(NO_ANSWER | NOT_SEEN))
+        self.status == Status::CallError
+            && matches!(self.error_type.as_deref(), Some(NO_ANSWER | NOT_SEEN))
     }
 }
 
-/// One invocation from inside: what the handler's own process says of it. Never a duration that ranks.
+/// One invocation from inside: what the handler's own process says of it. Never a duration that
+/// ranks.
 ///
-/// Counts are of the process and its finished children, from just before the handler to just after it. `None`: not
-/// known, for example where the kernel does not say.
+/// Counts are of the process and its finished children, from just before the handler to just after
+/// it. `None`: not known, for example where the kernel does not say.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Profile {
@@ -469,7 +498,8 @@ pub struct Profile {
     pub context_switches_involuntary: Option<u64>,
     pub page_faults_minor: Option<u64>,
     pub page_faults_major: Option<u64>,
-    /// What other guests of the host took, over all processors of the machine; the kernel counts in ticks of 10 ms.
+    /// What other guests of the host took, over all processors of the machine; the kernel counts in
+    /// ticks of 10 ms.
     pub steal_ms: Option<f64>,
     /// Most memory that the process ever held, MiB.
     pub peak_rss_mb: Option<f64>,
@@ -479,7 +509,8 @@ pub struct Profile {
     pub container_invocation: Option<u64>,
     pub cpu_model: Option<String>,
     pub kernel: Option<String>,
-    /// Keys of objects that the handler wrote outside of `OUTPUT_PREFIX`, the first few: what a loop is explained by.
+    /// Keys of objects that the handler wrote outside of `OUTPUT_PREFIX`, the first few: what a
+    /// loop is explained by.
     #[serde(skip_serializing)]
     pub wrote_elsewhere: Vec<String>,
 }
@@ -495,7 +526,8 @@ pub struct Report {
     pub init_ms: Option<f64>,
 }
 
-/// One image through the whole pipeline once (or, with `input = "reference"`, through every stage independently).
+/// One image through the whole pipeline once (or, with `input = "reference"`, through every stage
+/// independently).
 ///
 /// Written after the pass's last invocation: a pass without it was cut off and is done again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -503,19 +535,20 @@ pub struct PipelinePass {
     #[serde(flatten)]
     pub pass: PassKey,
     pub started_at: String,
-    /// From just before the first call (or the source PUT) to the final object first seen, runner's monotonic clock,
-    /// s. `None` when the pipeline broke or its stages ran independently.
+    /// From just before the first call (or the source PUT) to the final object first seen, runner's
+    /// monotonic clock, s. `None` when the pipeline broke or its stages ran independently.
     pub turnaround_s: Option<f64>,
     /// How late `turnaround_s` can be at most: the poll interval, 0 for direct calls.
     pub resolution_ms: f64,
-    /// The source PUT, the first part of the turnaround, runner's monotonic clock, ms; `None` for direct calls.
+    /// The source PUT, the first part of the turnaround, runner's monotonic clock, ms; `None` for
+    /// direct calls.
     #[serde(default)]
     pub upload_ms: Option<f64>,
     pub complete: bool,
     /// First stage that did not end well.
     pub failed_stage: Option<String>,
-    /// This attempt does not count and the repetition is done again: it met a start its cell did not ask for, a throttle, or
-    /// silence.
+    /// This attempt does not count and the repetition is done again: it met a start its cell did
+    /// not ask for, a throttle, or silence.
     pub again: Option<Again>,
     /// Size of what each stage read, bytes, by stage index; `None` where it was not seen.
     pub input_bytes: Vec<Option<u64>>,
@@ -538,8 +571,8 @@ pub struct CallsRefused {
     pub calls: u64,
 }
 
-/// What one function's code did in one session that no honest code does, and that no invocation need fail of: work after its
-/// answer, for example.
+/// What one function's code did in one session that no honest code does, and that no invocation
+/// need fail of: work after its answer, for example.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Misbehaved {
     pub at: String,
@@ -559,22 +592,26 @@ pub struct Reconciliation {
     pub metric: ReconciledMetric,
     /// Sum over the invocations that this session recorded.
     pub recorded: f64,
-    /// What `AWS/Lambda` metrics counted meanwhile; `None` when they could not be asked, and `unknown` says why.
+    /// What `AWS/Lambda` metrics counted meanwhile; `None` when they could not be asked, and
+    /// `unknown` says why.
     pub reported: Option<f64>,
     /// How far the two may be apart: what rounding explains.
     pub tolerance: f64,
-    /// How much more the platform may have counted: of calls that got no answer nobody else knows whether they ran.
+    /// How much more the platform may have counted: of calls that got no answer nobody else knows
+    /// whether they ran.
     #[serde(default)]
     pub unanswered: f64,
     pub unknown: Option<String>,
 }
 
-/// Platform's clock less runner's clock, ms. What a request says of it is an interval: the function logged START after the
-/// call was sent and before its answer was there. This is the middle of what all intervals have in common.
+/// Platform's clock less runner's clock, ms. What a request says of it is an interval: the function
+/// logged START after the call was sent and before its answer was there. This is the middle of what
+/// all intervals have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClockOffset {
     pub offset_ms: f64,
-    /// The true offset lies this far from it at most, if both clocks run evenly and the platform's hosts agree.
+    /// The true offset lies this far from it at most, if both clocks run evenly and the platform's
+    /// hosts agree.
     pub uncertainty_ms: f64,
     /// Requests it was taken from.
     pub samples: u64,
@@ -599,7 +636,12 @@ pub enum ReconciledMetric {
 }
 
 impl ReconciledMetric {
-    pub const ALL: [Self; 4] = [Self::Invocations, Self::Errors, Self::Throttles, Self::DurationMs];
+    pub const ALL: [Self; 4] = [
+        Self::Invocations,
+        Self::Errors,
+        Self::Throttles,
+        Self::DurationMs,
+    ];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -633,8 +675,8 @@ pub struct OutputCheck {
     /// sha256 of the output object, hex; `None` when there was none.
     pub output_sha256: Option<String>,
     pub input_sha256: Option<String>,
-    /// Expected, got and difference side by side: a file of the run's folder, kept for the first failure of a stage
-    /// in a cell.
+    /// Expected, got and difference side by side: a file of the run's folder, kept for the first
+    /// failure of a stage in a cell.
     #[serde(default)]
     pub picture: Option<String>,
     pub verdict: Verdict,

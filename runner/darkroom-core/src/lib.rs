@@ -1,10 +1,10 @@
 //! Darkroom's pure core: what an experiment is, and what its facts mean.
 //!
-//! `manifest` text → [`manifest::Manifest`] → [`plan::Plan`] → [`schedule`] → (the binary executes) →
-//! [`event::Event`] facts → [`statistics`] and [`cost`].
+//! `manifest` text → [`manifest::Manifest`] → [`plan::Plan`] → [`schedule`] → (the binary executes)
+//! → [`event::Event`] facts → [`statistics`] and [`cost`].
 //!
-//! Nothing here does I/O, reads a clock or the environment, or names a cloud SDK or Polars: text, time, seeds and
-//! directory listings come in as arguments. This crate's `clippy.toml` enforces it.
+//! Nothing here does I/O, reads a clock or the environment, or names a cloud SDK or Polars: text,
+//! time, seeds and directory listings come in as arguments. This crate's `clippy.toml` enforces it.
 
 pub mod adapt;
 pub mod answer;

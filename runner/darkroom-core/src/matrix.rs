@@ -1,6 +1,8 @@
-//! Expands a matrix into cells, in the order its lists are declared; the last factor changes fastest.
+//! Expands a matrix into cells, in the order its lists are declared; the last factor changes
+//! fastest.
 //!
-//! Lists multiply, `exclude` removes, `include` adds. Lazy: a million cells are a counter. Knows nothing of targets.
+//! Lists multiply, `exclude` removes, `include` adds. Lazy: a million cells are a counter. Knows
+//! nothing of targets.
 
 use crate::cell::{Architecture, Cell, Input, Start, Trigger};
 use crate::manifest::{Levels, Matrix};
@@ -65,7 +67,8 @@ impl Levels {
 }
 
 impl Matrix {
-    /// Returns how many cells the lists multiply to, before `exclude` and `include`; `None` beyond `u64`.
+    /// Returns how many cells the lists multiply to, before `exclude` and `include`; `None` beyond
+    /// `u64`.
     pub fn product(&self) -> Option<u64> {
         [
             self.variants.len(),
@@ -88,9 +91,11 @@ impl Matrix {
         (0..self.product().unwrap_or(u64::MAX)).map(|index| self.point(index))
     }
 
-    /// Returns the cells of the matrix: the product without what `exclude` matches, then what `include` adds.
+    /// Returns the cells of the matrix: the product without what `exclude` matches, then what
+    /// `include` adds.
     ///
-    /// An `include` that leaves a factor open adds nothing here: validation completes or refuses it.
+    /// An `include` that leaves a factor open adds nothing here: validation completes or refuses
+    /// it.
     pub fn cells(&self) -> impl Iterator<Item = CellRef<'_>> {
         self.multiplied()
             .filter(|cell| !self.exclude.iter().any(|levels| cell.has(levels)))
@@ -113,7 +118,16 @@ impl Matrix {
         let memory_mb = self.memory_mb[digit(self.memory_mb.len())];
         let architecture = self.architectures[digit(self.architectures.len())];
         let variant = &self.variants[digit(self.variants.len())];
-        CellRef { variant, architecture, memory_mb, image_set, trigger, input, start, concurrency }
+        CellRef {
+            variant,
+            architecture,
+            memory_mb,
+            image_set,
+            trigger,
+            input,
+            start,
+            concurrency,
+        }
     }
 }
 
@@ -141,7 +155,10 @@ pub(crate) mod tests {
     }
 
     fn ids(matrix: &Matrix) -> Vec<String> {
-        matrix.cells().map(|cell| format!("{}.{}", cell.variant, cell.memory_mb)).collect()
+        matrix
+            .cells()
+            .map(|cell| format!("{}.{}", cell.variant, cell.memory_mb))
+            .collect()
     }
 
     #[test]
@@ -155,7 +172,10 @@ pub(crate) mod tests {
     #[test]
     fn exclude_removes_every_matching_cell() {
         let mut matrix = matrix(&["pillow", "rust"], &[512, 128]);
-        matrix.exclude = vec![Levels { memory_mb: Some(512), ..Levels::default() }];
+        matrix.exclude = vec![Levels {
+            memory_mb: Some(512),
+            ..Levels::default()
+        }];
         assert_eq!(ids(&matrix), ["pillow.128", "rust.128"]);
         matrix.exclude[0].variant = Some("rust".into());
         assert_eq!(ids(&matrix), ["pillow.512", "pillow.128", "rust.128"]);
@@ -164,7 +184,10 @@ pub(crate) mod tests {
     #[test]
     fn include_adds_its_cell_after_the_product_even_where_exclude_would_match() {
         let mut matrix = matrix(&["pillow"], &[512, 128]);
-        matrix.exclude = vec![Levels { memory_mb: Some(512), ..Levels::default() }];
+        matrix.exclude = vec![Levels {
+            memory_mb: Some(512),
+            ..Levels::default()
+        }];
         let mut added = matrix.multiplied().next().unwrap().to_cell();
         added.variant = "rust".into();
         matrix.include = vec![Levels {
@@ -189,10 +212,18 @@ pub(crate) mod tests {
         let numbers = || prop::collection::hash_set(1_u32..2000, 1..4);
         (
             (names(), some(Architecture::ALL), numbers(), names()),
-            (some(Trigger::ALL), some(Input::ALL), some(Start::ALL), numbers()),
+            (
+                some(Trigger::ALL),
+                some(Input::ALL),
+                some(Start::ALL),
+                numbers(),
+            ),
         )
             .prop_map(
-                |((variants, architectures, memory_mb, image_sets), (trigger, input, start, concurrency))| Matrix {
+                |(
+                    (variants, architectures, memory_mb, image_sets),
+                    (trigger, input, start, concurrency),
+                )| Matrix {
                     variants: variants.into_iter().collect(),
                     architectures,
                     memory_mb: memory_mb.into_iter().collect(),

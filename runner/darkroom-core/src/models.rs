@@ -1,7 +1,8 @@
 //! The models that can be asked for a variant (`experiments/<pipeline>/models.toml`).
 //!
-//! Text → [`Models`]. Data only: where a model answers, which variable holds the key (never the key), what is sent along,
-//! what a token costs, and what to do when the model is withdrawn. Knows nothing of HTTP.
+//! Text → [`Models`]. Data only: where a model answers, which variable holds the key (never the
+//! key), what is sent along, what a token costs, and what to do when the model is withdrawn. Knows
+//! nothing of HTTP.
 
 use std::collections::BTreeMap;
 
@@ -43,7 +44,8 @@ pub struct Model {
     pub price: Option<Price>,
     #[serde(default)]
     pub price_unknown: Option<String>,
-    /// What to ask instead once the vendor withdraws this model, and who decides that; absent: nothing is known.
+    /// What to ask instead once the vendor withdraws this model, and who decides that; absent:
+    /// nothing is known.
     #[serde(default)]
     pub successor: Option<String>,
 }
@@ -77,11 +79,20 @@ const REQUIRED: [(&str, &str); 4] = [
     ("title", "what people call it"),
     ("base_url", "what /chat/completions is appended to"),
     ("id", "what the vendor calls it in a request"),
-    ("key_variable", "the environment variable that holds the key"),
+    (
+        "key_variable",
+        "the environment variable that holds the key",
+    ),
 ];
 
 /// Keys that a model may have besides.
-const KNOWN: [&str; 5] = ["parameters", "timeout_s", "price", "price_unknown", "successor"];
+const KNOWN: [&str; 5] = [
+    "parameters",
+    "timeout_s",
+    "price",
+    "price_unknown",
+    "successor",
+];
 
 /// Says which keys models lack: all of them at once, where reading would stop at the first.
 fn missing(file: &DataFile<'_>) -> Option<DataFileError> {
@@ -89,42 +100,68 @@ fn missing(file: &DataFile<'_>) -> Option<DataFileError> {
     let models = table.get("models")?.as_table()?;
     let lacks = |model: &toml::Table| {
         let named = REQUIRED.iter().filter(|(key, _)| !model.contains_key(*key));
-        let mut lacks: Vec<String> = named.map(|(key, what)| format!("`{key}` ({what})")).collect();
+        let mut lacks: Vec<String> = named
+            .map(|(key, what)| format!("`{key}` ({what})"))
+            .collect();
         if !model.contains_key("price") && !model.contains_key("price_unknown") {
             lacks.push("`price` (or `price_unknown`: why it is not known)".to_owned());
         }
         lacks
     };
     // A key that is misspelt is told as that, not as missing.
-    let is_known = |key: &String| KNOWN.contains(&key.as_str()) || REQUIRED.iter().any(|(known, _)| known == key);
-    if !models.values().filter_map(toml::Value::as_table).flat_map(toml::Table::keys).all(is_known) {
+    let is_known = |key: &String| {
+        KNOWN.contains(&key.as_str()) || REQUIRED.iter().any(|(known, _)| known == key)
+    };
+    if !models
+        .values()
+        .filter_map(toml::Value::as_table)
+        .flat_map(toml::Table::keys)
+        .all(is_known)
+    {
         return None;
     }
     let mut all = Vec::new();
-    for (name, model) in models.iter().filter_map(|(name, model)| Some((name, model.as_table()?))) {
+    for (name, model) in models
+        .iter()
+        .filter_map(|(name, model)| Some((name, model.as_table()?)))
+    {
         let lacks = lacks(model);
         if !lacks.is_empty() {
             all.push((name, lacks.join(", ")));
         }
     }
     let (first, _) = all.first()?;
-    let said: Vec<String> = all.iter().map(|(name, lacks)| format!("models.{name} lacks {lacks}")).collect();
+    let said: Vec<String> = all
+        .iter()
+        .map(|(name, lacks)| format!("models.{name} lacks {lacks}"))
+        .collect();
     let help = "the entries of experiments/image-pipeline/models.toml are examples; `successor` and `parameters` may be left out";
-    Some(file.error(span_of(file.text, first), "", said.join("; "), Some(help.to_owned())))
+    Some(file.error(
+        span_of(file.text, first),
+        "",
+        said.join("; "),
+        Some(help.to_owned()),
+    ))
 }
 
 /// Returns where a model's table stands.
 fn span_of(text: &str, name: &str) -> std::ops::Range<usize> {
     let headers = [format!("[models.{name}]"), format!("[models.\"{name}\"]")];
-    let start = headers.iter().find_map(|header| text.find(header)).unwrap_or(0);
-    let end = text[start..].find('\n').map_or(text.len(), |length| start + length);
+    let start = headers
+        .iter()
+        .find_map(|header| text.find(header))
+        .unwrap_or(0);
+    let end = text[start..]
+        .find('\n')
+        .map_or(text.len(), |length| start + length);
     start..end
 }
 
 impl Models {
     /// Returns the models that `text` describes. `file` is its name for messages.
     ///
-    /// Refuses unknown keys, a key that would travel in clear, a price without a source, and no price without a reason.
+    /// Refuses unknown keys, a key that would travel in clear, a price without a source, and no
+    /// price without a reason.
     pub fn parse(file: &str, text: &str) -> Result<Self, DataFileError> {
         let file = DataFile { name: file, text };
         if let Some(missing) = missing(&file) {
@@ -134,9 +171,19 @@ impl Models {
         for (name, model) in &models.models {
             if let Some((key, message)) = model.mistake() {
                 let headers = [format!("[models.{name}]"), format!("[models.\"{name}\"]")];
-                let start = headers.iter().find_map(|header| text.find(header)).unwrap_or(0);
-                let end = text[start + 1..].find("\n[").map_or(text.len(), |length| start + 1 + length);
-                return Err(file.error_at_key(&(start..end), &format!("models.{name}.{key}"), message, None));
+                let start = headers
+                    .iter()
+                    .find_map(|header| text.find(header))
+                    .unwrap_or(0);
+                let end = text[start + 1..]
+                    .find("\n[")
+                    .map_or(text.len(), |length| start + 1 + length);
+                return Err(file.error_at_key(
+                    &(start..end),
+                    &format!("models.{name}.{key}"),
+                    message,
+                    None,
+                ));
             }
         }
         Ok(models)
@@ -144,14 +191,19 @@ impl Models {
 }
 
 impl Model {
-    /// Says whether an answer that names `answered` as its model came from the model that was asked.
+    /// Says whether an answer that names `answered` as its model came from the model that was
+    /// asked.
     ///
-    /// Vendors answer with the id itself or with a snapshot of it (`id-2026-01-31`, `id-001`: three digits or more), some
-    /// with a path before it (`models/id`). Anything else is another model: they reroute requests for models that they
-    /// have withdrawn.
+    /// Vendors answer with the id itself or with a snapshot of it (`id-2026-01-31`, `id-001`: three
+    /// digits or more), some with a path before it (`models/id`). Anything else is another model:
+    /// they reroute requests for models that they have withdrawn.
     pub fn is_answered_by(&self, answered: &str) -> bool {
-        let Some(rest) = last_segment(answered).strip_prefix(last_segment(&self.id)) else { return false };
-        let Some(snapshot) = rest.strip_prefix(['-', '@', ':']) else { return rest.is_empty() };
+        let Some(rest) = last_segment(answered).strip_prefix(last_segment(&self.id)) else {
+            return false;
+        };
+        let Some(snapshot) = rest.strip_prefix(['-', '@', ':']) else {
+            return rest.is_empty();
+        };
         let digits = snapshot.chars().filter(char::is_ascii_digit).count();
         digits >= 3 && snapshot.chars().all(|c| c.is_ascii_digit() || c == '-')
     }
@@ -159,8 +211,13 @@ impl Model {
     fn mistake(&self) -> Option<(&'static str, String)> {
         const OURS: [&str; 4] = ["model", "messages", "stream", "n"];
         let local = ["http://127.0.0.1:", "http://localhost:", "http://[::1]:"];
-        if !self.base_url.starts_with("https://") && !local.iter().any(|start| self.base_url.starts_with(start)) {
-            return Some(("base_url", "must begin with https://: the key would travel in clear".into()));
+        if !self.base_url.starts_with("https://")
+            && !local.iter().any(|start| self.base_url.starts_with(start))
+        {
+            return Some((
+                "base_url",
+                "must begin with https://: the key would travel in clear".into(),
+            ));
         }
         if self.id.trim().is_empty() {
             return Some(("id", "is empty".into()));
@@ -172,22 +229,31 @@ impl Model {
                 "is the name of an environment variable, A-Z, 0-9 and _; never the key".into(),
             ));
         }
-        if let Some(ours) = OURS.iter().find(|name| self.parameters.contains_key(**name)) {
+        if let Some(ours) = OURS
+            .iter()
+            .find(|name| self.parameters.contains_key(**name))
+        {
             return Some(("parameters", format!("`{ours}` is set by darkroom")));
         }
         if self.timeout_s == 0 {
             return Some(("timeout_s", "0 s is no time to answer".into()));
         }
-        if self.successor.as_ref().is_some_and(|successor| successor.trim().is_empty()) {
+        if self
+            .successor
+            .as_ref()
+            .is_some_and(|successor| successor.trim().is_empty())
+        {
             return Some((
                 "successor",
                 "is empty: say what is asked once this model is withdrawn, or leave it out".into(),
             ));
         }
         match (&self.price, &self.price_unknown) {
-            (None, None) => {
-                Some(("price", "is missing: name it with source and date, or say in `price_unknown` why not".into()))
-            }
+            (None, None) => Some((
+                "price",
+                "is missing: name it with source and date, or say in `price_unknown` why not"
+                    .into(),
+            )),
             (Some(_), Some(_)) => Some(("price_unknown", "there is a `price` too".into())),
             (Some(price), None) => price.mistake().map(|message| ("price", message)),
             (None, Some(_)) => None,
@@ -201,7 +267,8 @@ impl Price {
         if !sound(self.input_usd) || !sound(self.output_usd) {
             return Some("is USD per million tokens, not negative".into());
         }
-        (self.source.trim().is_empty() || self.date.trim().is_empty()).then(|| "needs `source` and `date`".into())
+        (self.source.trim().is_empty() || self.date.trim().is_empty())
+            .then(|| "needs `source` and `date`".into())
     }
 }
 
@@ -227,13 +294,19 @@ successor = "none"
     #[test]
     fn the_committed_models_are_those_of_the_study() {
         let models = Models::parse("models.toml", COMMITTED).unwrap().models;
-        assert_eq!(models.keys().map(String::as_str).collect::<Vec<_>>(), ["deepseek", "gemini-2.5-pro", "gpt-5"]);
+        assert_eq!(
+            models.keys().map(String::as_str).collect::<Vec<_>>(),
+            ["deepseek", "gemini-2.5-pro", "gpt-5"]
+        );
     }
 
     #[test]
     fn all_missing_keys_of_all_models_are_said_at_once_and_a_successor_may_be_missing() {
         let text = ONE.replace("successor = \"none\"\n", "");
-        assert_eq!(Models::parse("models.toml", &text).unwrap().models["scripted"].successor, None);
+        assert_eq!(
+            Models::parse("models.toml", &text).unwrap().models["scripted"].successor,
+            None
+        );
         let text = format!(
             "{ONE}\n[models.\"new-5.1\"]\ntitle = \"New\"\n\n[models.other]\nid = \"o\"\nprice_unknown = \"private\"\n"
         );
@@ -249,7 +322,10 @@ successor = "none"
 
     #[test]
     fn an_answer_costs_its_tokens() {
-        let price = Models::parse("models.toml", ONE).unwrap().models["scripted"].price.clone().unwrap();
+        let price = Models::parse("models.toml", ONE).unwrap().models["scripted"]
+            .price
+            .clone()
+            .unwrap();
         assert!((price.cost_usd(1_000, 500) - 0.006).abs() < 1e-12);
     }
 
@@ -268,7 +344,11 @@ successor = "none"
             ("gemini-2.5-pro", "gemini-3.8-flash", false),
         ] {
             asked.clone_into(&mut model.id);
-            assert_eq!(model.is_answered_by(answered), same, "{asked} answered by {answered}");
+            assert_eq!(
+                model.is_answered_by(answered),
+                same,
+                "{asked} answered by {answered}"
+            );
         }
     }
 
@@ -280,16 +360,38 @@ successor = "none"
                 "http://example.org/v1",
                 ":4: models.scripted.base_url: must begin with https://",
             ),
-            ("SCRIPTED_KEY", "sk-canary", ":6: models.scripted.key_variable: "),
-            ("successor = \"none\"", "successor = \" \"", ":8: models.scripted.successor: is empty"),
-            ("date = \"2026-11-24\"", "date = \"\"", ":7: models.scripted.price: needs `source` and `date`"),
-            ("price = {", "# price = {", "models.scripted lacks `price` (or `price_unknown`"),
-            ("successor =", "parameters = { n = 2 }\nsuccessor =", "`n` is set by darkroom"),
+            (
+                "SCRIPTED_KEY",
+                "sk-canary",
+                ":6: models.scripted.key_variable: ",
+            ),
+            (
+                "successor = \"none\"",
+                "successor = \" \"",
+                ":8: models.scripted.successor: is empty",
+            ),
+            (
+                "date = \"2026-11-24\"",
+                "date = \"\"",
+                ":7: models.scripted.price: needs `source` and `date`",
+            ),
+            (
+                "price = {",
+                "# price = {",
+                "models.scripted lacks `price` (or `price_unknown`",
+            ),
+            (
+                "successor =",
+                "parameters = { n = 2 }\nsuccessor =",
+                "`n` is set by darkroom",
+            ),
             ("title =", "titel =", "unknown field `titel`"),
         ];
         for (from, to, expected) in cases {
             assert!(ONE.contains(from), "the test replaces nothing");
-            let message = Models::parse("models.toml", &ONE.replacen(from, to, 1)).unwrap_err().to_string();
+            let message = Models::parse("models.toml", &ONE.replacen(from, to, 1))
+                .unwrap_err()
+                .to_string();
             assert!(message.contains(expected), "{to}: {message}");
         }
     }

@@ -1,7 +1,8 @@
-//! What a month of images costs: the measured work of one image, times many, through the price tiers.
+//! What a month of images costs: the measured work of one image, times many, through the price
+//! tiers.
 //!
-//! [`crate::cost`] prices what was measured, in the first tier. This asks what if: other volumes, regions, shares of cold
-//! starts, the free tier.
+//! [`crate::cost`] prices what was measured, in the first tier. This asks what if: other volumes,
+//! regions, shares of cold starts, the free tier.
 
 use serde::Serialize;
 
@@ -20,7 +21,8 @@ pub struct PerImage {
 }
 
 impl PerImage {
-    /// Returns the mean work when `cold_share` (0..=1) of the images meet cold starts and the rest warm ones.
+    /// Returns the mean work when `cold_share` (0..=1) of the images meet cold starts and the rest
+    /// warm ones.
     pub fn mixed(cold: Self, warm: Self, cold_share: f64) -> Self {
         let of = |part: fn(&Self) -> f64| mix(part(&cold), part(&warm), cold_share);
         Self {
@@ -48,7 +50,8 @@ impl Month {
     }
 }
 
-/// Prices `images` a month, every tier of compute at its own price; the free tier only if asked for.
+/// Prices `images` a month, every tier of compute at its own price; the free tier only if asked
+/// for.
 pub fn month(
     per_image: &PerImage,
     images: f64,
@@ -57,17 +60,23 @@ pub fn month(
     free_tier: bool,
 ) -> Month {
     let free = &prices.lambda.free_tier;
-    let (free_gb_s, free_requests) = if free_tier { (free.gb_s as f64, free.requests as f64) } else { (0.0, 0.0) };
+    let (free_gb_s, free_requests) = if free_tier {
+        (free.gb_s as f64, free.requests as f64)
+    } else {
+        (0.0, 0.0)
+    };
     let (gb_s, requests) = (per_image.gb_s * images, per_image.requests * images);
     Month {
         gb_s,
         compute_usd: tiered(prices.tiers(architecture), free_gb_s, gb_s),
         requests_usd: (requests - free_requests).max(0.0) * prices.lambda.request.usd,
-        s3_usd: images * (per_image.s3_puts * prices.s3.put.usd + per_image.s3_gets * prices.s3.get.usd),
+        s3_usd: images
+            * (per_image.s3_puts * prices.s3.put.usd + per_image.s3_gets * prices.s3.get.usd),
     }
 }
 
-/// Returns the price of the GB-seconds between `from` and `to`, each at the price of the tier it falls into.
+/// Returns the price of the GB-seconds between `from` and `to`, each at the price of the tier it
+/// falls into.
 fn tiered(tiers: &[Tier], from: f64, to: f64) -> f64 {
     let mut start = 0.0;
     let mut usd = 0.0;
@@ -88,10 +97,18 @@ mod tests {
     }
 
     /// The five stages of the method's worked cost.
-    const WORKED: PerImage = PerImage { gb_s: 0.3575, requests: 5.0, s3_puts: 5.0, s3_gets: 5.0 };
+    const WORKED: PerImage = PerImage {
+        gb_s: 0.3575,
+        requests: 5.0,
+        s3_puts: 5.0,
+        s3_gets: 5.0,
+    };
 
     fn close(found: f64, expected: f64) {
-        assert!((found - expected).abs() <= 1e-9 * expected.abs().max(1.0), "found {found}, expected {expected}");
+        assert!(
+            (found - expected).abs() <= 1e-9 * expected.abs().max(1.0),
+            "found {found}, expected {expected}"
+        );
     }
 
     #[test]
@@ -105,11 +122,20 @@ mod tests {
 
     #[test]
     fn beyond_a_tier_only_what_is_beyond_is_cheaper() {
-        let work = PerImage { gb_s: 1.0, requests: 0.0, s3_puts: 0.0, s3_gets: 0.0 };
-        let of = |images: f64| month(&work, images, Architecture::X86_64, &prices(), false).compute_usd;
+        let work = PerImage {
+            gb_s: 1.0,
+            requests: 0.0,
+            s3_puts: 0.0,
+            s3_gets: 0.0,
+        };
+        let of =
+            |images: f64| month(&work, images, Architecture::X86_64, &prices(), false).compute_usd;
         close(of(6e9), 6e9 * 0.000_016_666_7);
         close(of(7e9), 6e9 * 0.000_016_666_7 + 1e9 * 0.000_015);
-        close(of(16e9), 6e9 * 0.000_016_666_7 + 9e9 * 0.000_015 + 1e9 * 0.000_013_333_4);
+        close(
+            of(16e9),
+            6e9 * 0.000_016_666_7 + 9e9 * 0.000_015 + 1e9 * 0.000_013_333_4,
+        );
     }
 
     #[test]
@@ -117,13 +143,22 @@ mod tests {
         let small = month(&WORKED, 1000.0, Architecture::X86_64, &prices(), true);
         assert_eq!((small.compute_usd, small.requests_usd), (0.0, 0.0));
         let large = month(&WORKED, 2e6, Architecture::X86_64, &prices(), true);
-        close(large.compute_usd, (2e6 * 0.3575 - 400_000.0) * 0.000_016_666_7);
+        close(
+            large.compute_usd,
+            (2e6 * 0.3575 - 400_000.0) * 0.000_016_666_7,
+        );
         close(large.requests_usd, 9e6 * 0.000_000_2);
     }
 
     #[test]
     fn a_share_of_cold_starts_lies_between_cold_and_warm() {
-        let cold = PerImage { gb_s: 1.0, ..WORKED };
-        close(PerImage::mixed(cold, WORKED, 0.05).gb_s, 0.05 + 0.95 * 0.3575);
+        let cold = PerImage {
+            gb_s: 1.0,
+            ..WORKED
+        };
+        close(
+            PerImage::mixed(cold, WORKED, 0.05).gb_s,
+            0.05 + 0.95 * 0.3575,
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! What a run would do: cells, whether this target can run them, and how much work that is.
 //!
-//! Manifest × Known × Capability → [`Plan`]. Pure and lazy: totals of a million cells are computed without holding them.
-//! Knows nothing of order ([`crate::schedule`]) or of what was already measured.
+//! Manifest × Known × Capability → [`Plan`]. Pure and lazy: totals of a million cells are computed
+//! without holding them. Knows nothing of order ([`crate::schedule`]) or of what was already
+//! measured.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -33,21 +34,23 @@ pub struct Summary {
     pub runnable: u64,
     /// Sentences that say why, and how many cells each keeps from running, the most first.
     pub not_runnable: Vec<NotRunnable>,
-    /// Functions to deploy: one a stage and deployment of every (variant, architecture, memory, trigger,
-    /// start) in a runnable cell.
+    /// Functions to deploy: one a stage and deployment of every (variant, architecture, memory,
+    /// trigger, start) in a runnable cell.
     pub functions: u64,
     /// Images through the whole pipeline that count.
     pub passes: u64,
     /// Images through the whole pipeline to warm environments up, in a run without interruption.
     pub warm_up_passes: u64,
-    /// Images with pixels of their own through the whole pipeline, which tell whether code remembers outputs.
+    /// Images with pixels of their own through the whole pipeline, which tell whether code
+    /// remembers outputs.
     pub probes: u64,
     /// Stage invocations, warm-ups and probes included, retries not.
     pub invocations: u64,
-    /// Memory sizes of runnable cells, MB, whose share of processors the target does not have: they run slower than they would
-    /// on AWS.
+    /// Memory sizes of runnable cells, MB, whose share of processors the target does not have: they
+    /// run slower than they would on AWS.
     pub short_of_cores: Vec<u32>,
-    /// What it takes if every invocation takes as long as its stage's timeout allows and no repetition is done again.
+    /// What it takes if every invocation takes as long as its stage's timeout allows and no
+    /// repetition is done again.
     pub at_most: Effort,
     /// What comes beside the functions' time.
     pub besides: Besides,
@@ -74,21 +77,33 @@ pub struct NotRunnable {
 impl<'a> Plan<'a> {
     /// `known` must be what `manifest` was validated against.
     pub fn new(manifest: &'a Manifest, known: &'a Known, capability: &'a Capability) -> Self {
-        Self { manifest, known, capability }
+        Self {
+            manifest,
+            known,
+            capability,
+        }
     }
 
     /// Returns every cell in matrix order with what keeps it from running here, if anything does.
     pub fn cells(&self) -> impl Iterator<Item = (CellRef<'a>, Option<Obstacle<'a>>)> + use<'a> {
-        let Self { manifest, known, capability } = *self;
+        let Self {
+            manifest,
+            known,
+            capability,
+        } = *self;
         manifest.matrix.cells().map(move |cell| {
-            let made_for = known.variant(cell.variant).map_or(&[][..], |variant| &variant.architectures);
+            let made_for = known
+                .variant(cell.variant)
+                .map_or(&[][..], |variant| &variant.architectures);
             (cell, capability.obstacle(&Demand::new(&cell, made_for)))
         })
     }
 
     /// Returns every cell as the journal remembers it.
     pub fn planned_cells(&self) -> impl Iterator<Item = PlannedCell> + use<'a> {
-        let Self { known, capability, .. } = *self;
+        let Self {
+            known, capability, ..
+        } = *self;
         self.cells().map(move |(cell, obstacle)| {
             let variant = known.variant(cell.variant);
             let cell = cell.to_cell();
@@ -103,14 +118,28 @@ impl<'a> Plan<'a> {
         })
     }
 
-    /// Returns the schedule of these cells; [`crate::schedule::PlannedPass::cell`] is a position in `cells`.
+    /// Returns the schedule of these cells; [`crate::schedule::PlannedPass::cell`] is a position in
+    /// `cells`.
     pub fn schedule(&self, cells: &[Cell]) -> Schedule {
-        let Manifest { experiment, repetitions, schedule, .. } = self.manifest;
+        let Manifest {
+            experiment,
+            repetitions,
+            schedule,
+            ..
+        } = self.manifest;
         let shape = |cell: &Cell| CellShape {
-            images: self.known.images(&experiment.pipeline, &cell.image_set).len(),
+            images: self
+                .known
+                .images(&experiment.pipeline, &cell.image_set)
+                .len(),
             warm: cell.start == Start::Warm,
         };
-        Schedule::new(cells.iter().map(shape).collect(), repetitions.clone(), schedule.order, experiment.seed)
+        Schedule::new(
+            cells.iter().map(shape).collect(),
+            repetitions.clone(),
+            schedule.order,
+            experiment.seed,
+        )
     }
 
     /// Returns the totals of the plan, without holding its cells.
@@ -122,7 +151,10 @@ impl<'a> Plan<'a> {
         let longest_pass_s: f64 = timeouts_s.iter().copied().map(f64::from).sum();
         let dearest_pass_usd = |cell: &CellRef, prices| -> f64 {
             let cell = cell.to_cell();
-            timeouts_s.iter().map(|&timeout_s| hosting_usd(&cell, u64::from(timeout_s) * 1000, prices)).sum()
+            timeouts_s
+                .iter()
+                .map(|&timeout_s| hosting_usd(&cell, u64::from(timeout_s) * 1000, prices))
+                .sum()
         };
         let mut dearest: HashMap<(Architecture, u32), f64> = HashMap::new();
         let work = self.work();
@@ -133,29 +165,44 @@ impl<'a> Plan<'a> {
                 *totals.obstacles.entry(obstacle).or_default() += 1;
                 continue;
             }
-            totals.deployed.insert((cell.variant, cell.architecture, cell.memory_mb, cell.trigger, cell.start));
+            totals.deployed.insert((
+                cell.variant,
+                cell.architecture,
+                cell.memory_mb,
+                cell.trigger,
+                cell.start,
+            ));
             if self.capability.is_short_of_cores(cell.memory_mb) {
                 totals.short_of_cores.insert(cell.memory_mb);
             }
-            let Passes { counted, warm_up, probes } = work.of(&cell);
+            let Passes {
+                counted,
+                warm_up,
+                probes,
+            } = work.of(&cell);
             totals.probes += probes;
             totals.passes += counted;
             totals.warm_up_passes += warm_up;
             let passes = (counted + warm_up + probes) as f64;
             if let Some(pipeline) = pipeline {
-                totals.requests.add(besides::of_pass(pipeline, &cell.to_cell()), passes);
+                totals
+                    .requests
+                    .add(besides::of_pass(pipeline, &cell.to_cell()), passes);
             }
             totals.longest_s += passes * longest_pass_s / f64::from(cell.concurrency.max(1));
             if let Some(prices) = prices {
                 let factors = (cell.architecture, cell.memory_mb);
-                totals.dearest_usd +=
-                    passes * *dearest.entry(factors).or_insert_with(|| dearest_pass_usd(&cell, prices));
+                totals.dearest_usd += passes
+                    * *dearest
+                        .entry(factors)
+                        .or_insert_with(|| dearest_pass_usd(&cell, prices));
             }
         }
         self.summarised(&totals, stages.len() as u64, prices)
     }
 
-    /// Returns what the plan takes by the rates of an earlier run; `None` when it measured none of these cells.
+    /// Returns what the plan takes by the rates of an earlier run; `None` when it measured none of
+    /// these cells.
     pub fn expected(&self, rates: &Rates, prices: Option<&PriceTable>) -> Option<Expected> {
         if rates.is_empty() {
             return None;
@@ -163,20 +210,39 @@ impl<'a> Plan<'a> {
         let work = self.work();
         let (mut cells, mut seconds, mut usd) = (0, 0.0, 0.0);
         for (cell, _) in self.cells().filter(|(_, obstacle)| obstacle.is_none()) {
-            let Some((each_s, each_usd)) = rates.pass(&cell.to_cell().id()) else { continue };
-            let Passes { counted, warm_up, probes } = work.of(&cell);
+            let Some((each_s, each_usd)) = rates.pass(&cell.to_cell().id()) else {
+                continue;
+            };
+            let Passes {
+                counted,
+                warm_up,
+                probes,
+            } = work.of(&cell);
             let passes = (counted + warm_up + probes) as f64;
             cells += 1;
             seconds += passes * each_s / f64::from(cell.concurrency.max(1));
             usd += passes * each_usd;
         }
-        let effort = Effort { seconds, usd: prices.map(|_| usd) };
-        (cells > 0).then(|| Expected { run_id: rates.run_id.clone(), target: rates.target.clone(), cells, effort })
+        let effort = Effort {
+            seconds,
+            usd: prices.map(|_| usd),
+        };
+        (cells > 0).then(|| Expected {
+            run_id: rates.run_id.clone(),
+            target: rates.target.clone(),
+            cells,
+            effort,
+        })
     }
 
     fn work(&self) -> Work<'a> {
-        let sets = self.known.pipelines.get(&self.manifest.experiment.pipeline).map(|pipeline| &pipeline.image_sets);
-        let images = |(name, set): (&'a String, &'a KnownImageSet)| (name.as_str(), set.images.len() as u64);
+        let sets = self
+            .known
+            .pipelines
+            .get(&self.manifest.experiment.pipeline)
+            .map(|pipeline| &pipeline.image_sets);
+        let images =
+            |(name, set): (&'a String, &'a KnownImageSet)| (name.as_str(), set.images.len() as u64);
         Work {
             images: sets.into_iter().flatten().map(images).collect(),
             repetitions: self.manifest.repetitions.clone(),
@@ -187,12 +253,17 @@ impl<'a> Plan<'a> {
         let mut not_runnable: Vec<NotRunnable> = totals
             .obstacles
             .iter()
-            .map(|(obstacle, &cells)| NotRunnable { reason: self.capability.why_not(obstacle), cells })
+            .map(|(obstacle, &cells)| NotRunnable {
+                reason: self.capability.why_not(obstacle),
+                cells,
+            })
             .collect();
         not_runnable.sort_by(|a, b| b.cells.cmp(&a.cells).then_with(|| a.reason.cmp(&b.reason)));
         let blocked: u64 = totals.obstacles.values().sum();
         let runnable = totals.cells - blocked;
-        let functions = totals.deployed.len() as u64 * stages * u64::from(self.manifest.repetitions.deployments);
+        let functions = totals.deployed.len() as u64
+            * stages
+            * u64::from(self.manifest.repetitions.deployments);
         let invocations = (totals.passes + totals.warm_up_passes + totals.probes) * stages;
         Summary {
             cells: totals.cells,
@@ -204,7 +275,10 @@ impl<'a> Plan<'a> {
             probes: totals.probes,
             invocations,
             short_of_cores: totals.short_of_cores.iter().copied().collect(),
-            at_most: Effort { seconds: totals.longest_s, usd: prices.map(|_| totals.dearest_usd) },
+            at_most: Effort {
+                seconds: totals.longest_s,
+                usd: prices.map(|_| totals.dearest_usd),
+            },
             besides: Besides::new(totals.requests, invocations, functions, prices),
         }
     }
@@ -225,15 +299,25 @@ struct Passes {
 
 impl Work<'_> {
     fn of(&self, cell: &CellRef) -> Passes {
-        let Repetitions { count, warm_up, deployments, .. } = self.repetitions;
+        let Repetitions {
+            count,
+            warm_up,
+            deployments,
+            ..
+        } = self.repetitions;
         // Each round of environments is warmed up, and of each as many as are used at once.
-        let warm_up = u64::from(warm_up) * u64::from(self.repetitions.rounds()) * u64::from(cell.concurrency);
+        let warm_up =
+            u64::from(warm_up) * u64::from(self.repetitions.rounds()) * u64::from(cell.concurrency);
         let deployments = u64::from(deployments);
         let images = self.images.get(cell.image_set).copied().unwrap_or(0);
         Passes {
             counted: images * u64::from(count) * deployments,
             probes: probes(images, count, self.repetitions.vary_inputs) * deployments,
-            warm_up: if cell.start == Start::Warm { warm_up * deployments } else { 0 },
+            warm_up: if cell.start == Start::Warm {
+                warm_up * deployments
+            } else {
+                0
+            },
         }
     }
 }
@@ -275,7 +359,8 @@ pub(crate) mod tests {
         PriceTable::parse(include_str!("../../../experiments/prices/us-east-1.toml")).unwrap()
     }
 
-    /// Two variants x two architectures x two memory sizes, two images, five repetitions and one warm-up, deployed twice.
+    /// Two variants x two architectures x two memory sizes, two images, five repetitions and one
+    /// warm-up, deployed twice.
     fn summary() -> Summary {
         let mut manifest = manifest(&["pillow", "rust"], &[512, 1024]);
         manifest.matrix.architectures = Architecture::ALL.to_vec();
@@ -289,7 +374,8 @@ pub(crate) mod tests {
     fn totals_count_runnable_cells_and_say_why_the_others_are_not() {
         let summary = summary();
         assert_eq!((summary.cells, summary.runnable), (8, 4));
-        let reason = "the local cloud on this x86_64 machine can't run arm64 code, only x86_64".to_owned();
+        let reason =
+            "the local cloud on this x86_64 machine can't run arm64 code, only x86_64".to_owned();
         assert_eq!(summary.not_runnable, [NotRunnable { reason, cells: 4 }]);
         // 4 cells x 2 images x 5 repetitions x 2 deployments, through 2 stages.
         assert_eq!(summary.passes, 80);
@@ -298,13 +384,27 @@ pub(crate) mod tests {
         assert_eq!(summary.functions, 4 * 2 * 2);
         // Stage timeouts of 10 s and 20 s.
         assert!((summary.at_most.seconds - 88.0 * 30.0).abs() < 1e-9);
-        // 44 passes with 0.5 GB and 44 with 1 GB, 30 s each at $0.0000166667 a GB-second, and 176 requests.
+        // 44 passes with 0.5 GB and 44 with 1 GB, 30 s each at $0.0000166667 a GB-second, and 176
+        // requests.
         let usd = 44.0 * 1.5 * 30.0 * 0.000_016_666_7 + 176.0 * 0.20 / 1e6;
-        assert!((summary.at_most.usd.unwrap() - usd).abs() < 1e-9, "{summary:?}");
-        // A pass: an input put, and of each of 2 stages a GET and a PUT by its handler and three looks by the runner.
-        assert!((summary.besides.s3_puts - 88.0 * 3.0).abs() < 1e-9, "{summary:?}");
-        assert!((summary.besides.s3_gets - 88.0 * 8.0).abs() < 1e-9, "{summary:?}");
-        assert_eq!((summary.besides.log_bytes, summary.besides.metrics), (176 * 1_100, 16 * 4 * 14));
+        assert!(
+            (summary.at_most.usd.unwrap() - usd).abs() < 1e-9,
+            "{summary:?}"
+        );
+        // A pass: an input put, and of each of 2 stages a GET and a PUT by its handler and three
+        // looks by the runner.
+        assert!(
+            (summary.besides.s3_puts - 88.0 * 3.0).abs() < 1e-9,
+            "{summary:?}"
+        );
+        assert!(
+            (summary.besides.s3_gets - 88.0 * 8.0).abs() < 1e-9,
+            "{summary:?}"
+        );
+        assert_eq!(
+            (summary.besides.log_bytes, summary.besides.metrics),
+            (176 * 1_100, 16 * 4 * 14)
+        );
     }
 
     #[test]
@@ -314,12 +414,21 @@ pub(crate) mod tests {
         manifest.repetitions.renew_environments_every = Some(2);
         let (known, capability) = (known(), local());
         let plan = Plan::new(&manifest, &known, &capability);
-        let cells: Vec<Cell> =
-            plan.planned_cells().filter(|cell| cell.not_runnable.is_none()).map(|planned| planned.cell).collect();
+        let cells: Vec<Cell> = plan
+            .planned_cells()
+            .filter(|cell| cell.not_runnable.is_none())
+            .map(|planned| planned.cell)
+            .collect();
         let schedule = plan.schedule(&cells);
         let session: Vec<_> = schedule
             .session(|_| false)
-            .filter_map(|step| if let Step::Pass(pass) = step { Some(pass) } else { None })
+            .filter_map(|step| {
+                if let Step::Pass(pass) = step {
+                    Some(pass)
+                } else {
+                    None
+                }
+            })
             .collect();
         let warm_ups = session.iter().filter(|pass| pass.warm_up).count() as u64;
         // 4 cells in 2 deployments, warmed up once in each of 2 rounds of 2 and 1 repetitions.
@@ -335,15 +444,34 @@ pub(crate) mod tests {
         let summary = Plan::new(&manifest, &known(), &local()).summary(None);
         assert_eq!(summary.warm_up_passes, 3 + 3 * 4);
         // 2 images x 3 repetitions in both cells; four at a time take a quarter of the time.
-        assert!((summary.at_most.seconds - (9.0 + 18.0 / 4.0) * 30.0).abs() < 1e-9, "{summary:?}");
+        assert!(
+            (summary.at_most.seconds - (9.0 + 18.0 / 4.0) * 30.0).abs() < 1e-9,
+            "{summary:?}"
+        );
     }
 
     #[test]
     fn memory_sizes_that_need_more_cores_than_there_are_are_named() {
         let manifest = manifest(&["pillow"], &[1769, 3538, 3539, 10_240]);
-        let (known, capability) = (known(), Capability { cores: Some(2), ..local() });
-        assert_eq!(Plan::new(&manifest, &known, &capability).summary(None).short_of_cores, [3539, 10_240]);
-        assert_eq!(Plan::new(&manifest, &known, &local()).summary(None).short_of_cores, [0; 0]);
+        let (known, capability) = (
+            known(),
+            Capability {
+                cores: Some(2),
+                ..local()
+            },
+        );
+        assert_eq!(
+            Plan::new(&manifest, &known, &capability)
+                .summary(None)
+                .short_of_cores,
+            [3539, 10_240]
+        );
+        assert_eq!(
+            Plan::new(&manifest, &known, &local())
+                .summary(None)
+                .short_of_cores,
+            [0; 0]
+        );
     }
 
     #[test]
@@ -351,9 +479,17 @@ pub(crate) mod tests {
         let mut manifest = manifest(&["pillow"], &[512]);
         manifest.matrix.architectures = Architecture::ALL.to_vec();
         let (known, capability) = (known(), local());
-        let cells: Vec<_> = Plan::new(&manifest, &known, &capability).planned_cells().collect();
+        let cells: Vec<_> = Plan::new(&manifest, &known, &capability)
+            .planned_cells()
+            .collect();
         assert_eq!(cells.len(), 2);
         assert_eq!(cells[0].not_runnable, None);
-        assert!(cells[1].not_runnable.as_ref().unwrap().contains("can't run arm64 code"));
+        assert!(
+            cells[1]
+                .not_runnable
+                .as_ref()
+                .unwrap()
+                .contains("can't run arm64 code")
+        );
     }
 }

@@ -1,9 +1,10 @@
 //! The profile wrapper's line → [`Profile`].
 //!
-//! The wrapper prints one line of JSON after the handler has returned, so the last such line that names the request is
-//! believed. A handler shares a process with the wrapper: one that sets out to lie (a thread that prints later, a
-//! patched wrapper) can. So a profile explains a duration and never replaces it, and one that claims more time than the
-//! platform's REPORT gives the whole invocation is refused.
+//! The wrapper prints one line of JSON after the handler has returned, so the last such line that
+//! names the request is believed. A handler shares a process with the wrapper: one that sets out to
+//! lie (a thread that prints later, a patched wrapper) can. So a profile explains a duration and
+//! never replaces it, and one that claims more time than the platform's REPORT gives the whole
+//! invocation is refused.
 
 use serde_json::Value;
 
@@ -16,15 +17,21 @@ const SLACK_MS: f64 = 1.0;
 /// Longest text that is kept of a name, characters.
 const LONGEST_NAME: usize = 120;
 
-/// Returns what the wrapper said of `request_id` in an invocation's log, and `report` does not contradict.
+/// Returns what the wrapper said of `request_id` in an invocation's log, and `report` does not
+/// contradict.
 pub fn parse_tail(log_tail: &str, request_id: &str, report: Option<&Report>) -> Option<Profile> {
-    let last = log_tail.lines().rev().find_map(|line| parse_line(line, request_id))?;
+    let last = log_tail
+        .lines()
+        .rev()
+        .find_map(|line| parse_line(line, request_id))?;
     fits(&last, report).then_some(last)
 }
 
-/// Returns what one line says of `request_id`; `None` when it is not the wrapper's or is of another request.
+/// Returns what one line says of `request_id`; `None` when it is not the wrapper's or is of another
+/// request.
 ///
-/// The handler may have left a line unfinished, so the mark may stand anywhere in it. A figure that is none is left out.
+/// The handler may have left a line unfinished, so the mark may stand anywhere in it. A figure that
+/// is none is left out.
 pub fn parse_line(line: &str, request_id: &str) -> Option<Profile> {
     let line = &line[line.rfind(MARK)?..];
     let value: Value = serde_json::from_str(line.trim_end()).ok()?;
@@ -43,7 +50,14 @@ pub fn parse_line(line: &str, request_id: &str) -> Option<Profile> {
     for figure in figures {
         *figure = figure.filter(|figure| figure.is_finite() && *figure >= 0.0);
     }
-    for name in [&mut profile.container_id, &mut profile.cpu_model, &mut profile.kernel].into_iter().flatten() {
+    for name in [
+        &mut profile.container_id,
+        &mut profile.cpu_model,
+        &mut profile.kernel,
+    ]
+    .into_iter()
+    .flatten()
+    {
         if let Some((end, _)) = name.char_indices().nth(LONGEST_NAME) {
             name.truncate(end);
         }
@@ -53,8 +67,13 @@ pub fn parse_line(line: &str, request_id: &str) -> Option<Profile> {
 
 /// Returns whether the platform's report leaves room for what the profile claims.
 pub fn fits(profile: &Profile, report: Option<&Report>) -> bool {
-    let (Some(report), Some(handler_ms)) = (report, profile.handler_ms) else { return true };
-    handler_ms <= report.duration_ms + SLACK_MS && profile.s3_ms.is_none_or(|s3_ms| s3_ms <= handler_ms + SLACK_MS)
+    let (Some(report), Some(handler_ms)) = (report, profile.handler_ms) else {
+        return true;
+    };
+    handler_ms <= report.duration_ms + SLACK_MS
+        && profile
+            .s3_ms
+            .is_none_or(|s3_ms| s3_ms <= handler_ms + SLACK_MS)
 }
 
 #[cfg(test)]
@@ -68,7 +87,13 @@ mod tests {
     }
 
     fn report(duration_ms: f64) -> Report {
-        Report { duration_ms, billed_ms: 9, memory_mb: 128, max_memory_mb: 36, init_ms: None }
+        Report {
+            duration_ms,
+            billed_ms: 9,
+            memory_mb: 128,
+            max_memory_mb: 36,
+            init_ms: None,
+        }
     }
 
     #[test]
@@ -95,8 +120,17 @@ mod tests {
 
     #[test]
     fn of_several_lines_the_last_of_the_request_is_believed() {
-        let tail = [line("a", "0.01"), "text".into(), line("a", "4.5"), line("b", "9"), "END RequestId: a".into()];
-        assert_eq!(parse_tail(&tail.join("\n"), "a", None).unwrap().handler_ms, Some(4.5));
+        let tail = [
+            line("a", "0.01"),
+            "text".into(),
+            line("a", "4.5"),
+            line("b", "9"),
+            "END RequestId: a".into(),
+        ];
+        assert_eq!(
+            parse_tail(&tail.join("\n"), "a", None).unwrap().handler_ms,
+            Some(4.5)
+        );
         assert_eq!(parse_tail(&tail.join("\n"), "c", None), None);
     }
 
@@ -104,7 +138,11 @@ mod tests {
     fn one_that_claims_more_time_than_the_platform_measured_is_refused() {
         assert!(parse_tail(&line("a", "4.5"), "a", Some(&report(4.49))).is_some());
         assert_eq!(parse_tail(&line("a", "4.5"), "a", Some(&report(3.0))), None);
-        assert_eq!(parse_tail(&line("a", "0.1"), "a", Some(&report(3.0))), None, "S3 calls longer than the handler");
+        assert_eq!(
+            parse_tail(&line("a", "0.1"), "a", Some(&report(3.0))),
+            None,
+            "S3 calls longer than the handler"
+        );
     }
 
     #[test]
@@ -112,9 +150,20 @@ mod tests {
         assert_eq!(parse_line(&line("a", "-1"), "a").unwrap().handler_ms, None);
         assert_eq!(parse_line(&line("a", "1e999"), "a"), None);
         assert_eq!(parse_line(&line("a", "\"4\""), "a"), None);
-        assert_eq!(parse_line(&line("a", "4").replace("profile\":1", "profile\":2"), "a"), None);
+        assert_eq!(
+            parse_line(&line("a", "4").replace("profile\":1", "profile\":2"), "a"),
+            None
+        );
         assert_eq!(parse_line(&line("a", "4")[..40], "a"), None);
         let long = line("a", "4").replace("c0ffee", &"é".repeat(1000));
-        assert_eq!(parse_line(&long, "a").unwrap().container_id.unwrap().chars().count(), LONGEST_NAME);
+        assert_eq!(
+            parse_line(&long, "a")
+                .unwrap()
+                .container_id
+                .unwrap()
+                .chars()
+                .count(),
+            LONGEST_NAME
+        );
     }
 }

@@ -1,8 +1,9 @@
 //! A stage of a pipeline → the whole prompt that asks a model for its handler.
 //!
-//! Pure: the same contract and terms give the same prompt, byte for byte. Every number comes from the [`Stage`] that the
-//! gate checks by, the event and the names of variables from whoever sends and sets them, the libraries from the
-//! requirements that are packaged: what is asked and what is checked, sent and installed can't differ.
+//! Pure: the same contract and terms give the same prompt, byte for byte. Every number comes from
+//! the [`Stage`] that the gate checks by, the event and the names of variables from whoever sends
+//! and sets them, the libraries from the requirements that are packaged: what is asked and what is
+//! checked, sent and installed can't differ.
 
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
@@ -41,19 +42,32 @@ pub fn libraries(requirements: &str) -> Vec<Library> {
     let pinned = |line: &str| {
         let (name, rest) = line.split_once("==")?;
         let version = rest.split_whitespace().next()?;
-        Some(Library { name: name.trim().to_owned(), version: Some(version.to_owned()) })
+        Some(Library {
+            name: name.trim().to_owned(),
+            version: Some(version.to_owned()),
+        })
     };
-    requirements.lines().filter(|line| !line.trim_start().starts_with('#')).filter_map(pinned).collect()
+    requirements
+        .lines()
+        .filter(|line| !line.trim_start().starts_with('#'))
+        .filter_map(pinned)
+        .collect()
 }
 
-/// Returns the name of the module that holds a stage's handler: the stage's name as Python can spell it.
+/// Returns the name of the module that holds a stage's handler: the stage's name as Python can
+/// spell it.
 pub fn module(stage: &str) -> String {
     stage.replace('-', "_")
 }
 
-/// Returns the whole prompt for `stage`, or the name in braces that its sentences use and that is no fact of it.
+/// Returns the whole prompt for `stage`, or the name in braces that its sentences use and that is
+/// no fact of it.
 pub fn prompt(stage: &Stage, terms: &Terms) -> Result<String, String> {
-    let Terms { python, event, libraries } = terms;
+    let Terms {
+        python,
+        event,
+        libraries,
+    } = terms;
     let (task, module) = (stage.rendered_prompt()?, module(&stage.name));
     let (extension, timeout_s) = (stage.output.format.extension(), stage.timeout_s);
     let (libraries, checks) = (spelt(libraries), bullets(&checks(stage)));
@@ -108,10 +122,12 @@ Answer with the whole file `{module}.py` in one Python code block. It must work 
     ))
 }
 
-/// Returns a prompt of the user's own with the facts that it names in braces, or the name of one that is none.
+/// Returns a prompt of the user's own with the facts that it names in braces, or the name of one
+/// that is none.
 ///
-/// `{prompt}` is the whole standard prompt, `{task}`, `{event}`, `{libraries}` and `{checks}` its parts; any fact of the stage
-/// ([`Stage::facts`]) can be named too. Braces around anything but lowercase letters and `_` are text: JSON, for example.
+/// `{prompt}` is the whole standard prompt, `{task}`, `{event}`, `{libraries}` and `{checks}` its
+/// parts; any fact of the stage ([`Stage::facts`]) can be named too. Braces around anything but
+/// lowercase letters and `_` are text: JSON, for example.
 pub fn of_template(template: &str, stage: &Stage, terms: &Terms) -> Result<String, String> {
     let mut facts = stage.facts();
     facts.insert("prompt", prompt(stage, terms)?);
@@ -121,7 +137,12 @@ pub fn of_template(template: &str, stage: &Stage, terms: &Terms) -> Result<Strin
     facts.insert("checks", bullets(&checks(stage)));
     facts.insert("python", terms.python.clone());
     facts.insert("module", module(&stage.name));
-    let is_name = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let is_name = |text: &str| {
+        !text.is_empty()
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    };
     let (mut filled, mut rest) = (String::new(), template);
     while let Some((before, after)) = rest.split_once('{') {
         filled.push_str(before);
@@ -154,12 +175,19 @@ Answer with the whole corrected file `{}.py` in one Python code block.
 pub fn checks(stage: &Stage) -> Vec<String> {
     let Stage { output, check, .. } = stage;
     let peak = output.peak();
-    let mut checks =
-        vec![format!("It is a {} file, whatever its name, with {}.", output.format.title(), samples(output))];
+    let mut checks = vec![format!(
+        "It is a {} file, whatever its name, with {}.",
+        output.format.title(),
+        samples(output)
+    )];
     checks.push(match output.size {
         SizeRule::Unchanged => "Its width and height are the input's.".to_owned(),
-        SizeRule::Swapped => "Its width is the input's height and its height the input's width.".to_owned(),
-        SizeRule::Exactly { width, height } => format!("It is {width} pixels wide and {height} pixels high."),
+        SizeRule::Swapped => {
+            "Its width is the input's height and its height the input's width.".to_owned()
+        }
+        SizeRule::Exactly { width, height } => {
+            format!("It is {width} pixels wide and {height} pixels high.")
+        }
     });
     checks.push(format!(
         "It is not blank: its standard deviation is at least {} of the reference's, it has at least {} of the reference's \
@@ -168,17 +196,28 @@ pub fn checks(stage: &Stage) -> Vec<String> {
     ));
     checks.push(match stage.clockwise_degrees() {
         0 => "It lies as the input does, neither turned nor mirrored.".to_owned(),
-        degrees => format!("It lies as the input turned by {degrees} degrees clockwise, not mirrored."),
+        degrees => {
+            format!("It lies as the input turned by {degrees} degrees clockwise, not mirrored.")
+        }
     });
     let mut tolerance = String::new();
     if let Some(max_abs) = check.max_abs {
-        let _ = write!(tolerance, "No sample differs from the reference's by more than {max_abs} of {peak}. ");
+        let _ = write!(
+            tolerance,
+            "No sample differs from the reference's by more than {max_abs} of {peak}. "
+        );
     }
     if let Some(db) = check.min_psnr_db {
-        let _ = write!(tolerance, "Its PSNR against the reference is at least {db} dB (peak {peak}). ");
+        let _ = write!(
+            tolerance,
+            "Its PSNR against the reference is at least {db} dB (peak {peak}). "
+        );
     }
     if let Some(limit) = check.max_mean_difference {
-        let _ = write!(tolerance, "Its mean differs from the reference's by at most {limit} of {peak}. ");
+        let _ = write!(
+            tolerance,
+            "Its mean differs from the reference's by at most {limit} of {peak}. "
+        );
     }
     if let Some(from_jpeg) = check.from_jpeg {
         let _ = write!(
@@ -193,7 +232,14 @@ pub fn checks(stage: &Stage) -> Vec<String> {
         );
     }
     checks.push(tolerance.trim_end().to_owned());
-    if let (Some(quality), Some(Qualities { of_a_known_table, of_another })) = (output.quality, output.qualities()) {
+    if let (
+        Some(quality),
+        Some(Qualities {
+            of_a_known_table,
+            of_another,
+        }),
+    ) = (output.quality, output.qualities())
+    {
         let spelt = |pass: &RangeInclusive<u8>| format!("{} to {}", pass.start(), pass.end());
         let (pass, more) = (spelt(&of_a_known_table), spelt(&of_another));
         checks.push(format!(
@@ -208,11 +254,18 @@ fn input(input: &InputSpec) -> String {
     let formats: Vec<_> = input.formats.iter().map(|format| format.title()).collect();
     let used = input.used_bits();
     let range = if used < input.mode.container_bits() {
-        format!(", in which {used} bits are used (0 to {})", (1u32 << used) - 1)
+        format!(
+            ", in which {used} bits are used (0 to {})",
+            (1u32 << used) - 1
+        )
     } else {
         String::new()
     };
-    format!("a {} with {}{range}", formats.join(" or "), channels(input.mode))
+    format!(
+        "a {} with {}{range}",
+        formats.join(" or "),
+        channels(input.mode)
+    )
 }
 
 fn samples(output: &OutputSpec) -> String {
@@ -253,7 +306,11 @@ fn spelt(libraries: &[Library]) -> String {
         None => library.name.clone(),
     };
     let names: Vec<String> = libraries.iter().map(spell).collect();
-    if names.is_empty() { "no packages".to_owned() } else { listed(&names) }
+    if names.is_empty() {
+        "no packages".to_owned()
+    } else {
+        listed(&names)
+    }
 }
 
 #[cfg(test)]
@@ -262,17 +319,29 @@ mod tests {
     use crate::pipeline::Pipeline;
 
     const IMAGE_PIPELINE: &str = include_str!("../../../experiments/image-pipeline/pipeline.toml");
-    const REQUIREMENTS: &str = include_str!("../../../experiments/image-pipeline/generated/requirements.txt");
+    const REQUIREMENTS: &str =
+        include_str!("../../../experiments/image-pipeline/generated/requirements.txt");
 
     fn terms() -> Terms {
-        let mut allowed = vec![Library { name: "boto3".into(), version: None }];
+        let mut allowed = vec![Library {
+            name: "boto3".into(),
+            version: None,
+        }];
         allowed.extend(libraries(REQUIREMENTS));
-        Terms { python: "3.13".into(), libraries: allowed, event: "{ \"Records\": [] }".into() }
+        Terms {
+            python: "3.13".into(),
+            libraries: allowed,
+            event: "{ \"Records\": [] }".into(),
+        }
     }
 
     fn prompts(text: &str) -> Vec<String> {
         let pipeline = Pipeline::parse("pipeline.toml", text).unwrap();
-        pipeline.stages.iter().map(|stage| prompt(stage, &terms()).unwrap()).collect()
+        pipeline
+            .stages
+            .iter()
+            .map(|stage| prompt(stage, &terms()).unwrap())
+            .collect()
     }
 
     #[test]
@@ -280,28 +349,47 @@ mod tests {
         let pipeline = Pipeline::parse("pipeline.toml", IMAGE_PIPELINE).unwrap();
         let (stage, terms) = (&pipeline.stages[1], terms());
         let filled = |template: &str| of_template(template, stage, &terms);
-        assert_eq!(filled("{prompt}\nBe fast.").unwrap(), prompt(stage, &terms).unwrap() + "\nBe fast.");
-        assert_eq!(filled("{module}: {width}x{height}, { \"a\": {} }").unwrap(), "resize: 800x600, { \"a\": {} }");
-        assert!(filled("{task} {checks}").unwrap().contains("exactly 800x600 pixels"));
+        assert_eq!(
+            filled("{prompt}\nBe fast.").unwrap(),
+            prompt(stage, &terms).unwrap() + "\nBe fast."
+        );
+        assert_eq!(
+            filled("{module}: {width}x{height}, { \"a\": {} }").unwrap(),
+            "resize: 800x600, { \"a\": {} }"
+        );
+        assert!(
+            filled("{task} {checks}")
+                .unwrap()
+                .contains("exactly 800x600 pixels")
+        );
         assert_eq!(filled("{colour}"), Err("colour".to_owned()));
     }
 
     #[test]
     fn every_prompt_says_what_is_ranked_and_claims_no_check_that_is_not_made() {
         for prompt in prompts(IMAGE_PIPELINE) {
-            assert!(prompt.contains("# What is ranked") && prompt.contains("Each memory size is measured"), "{prompt}");
+            assert!(
+                prompt.contains("# What is ranked")
+                    && prompt.contains("Each memory size is measured"),
+                "{prompt}"
+            );
         }
         let quality = |text: &str| {
             let pipeline = Pipeline::parse("pipeline.toml", text).unwrap();
             let stage = pipeline.stages[3].clone();
             (
-                checks(&stage).join(" ").contains("85 to 95 pass; 78 to 100 for a table that is neither"),
+                checks(&stage)
+                    .join(" ")
+                    .contains("85 to 95 pass; 78 to 100 for a table that is neither"),
                 stage.demands_not_checked(),
             )
         };
         assert_eq!(quality(IMAGE_PIPELINE), (true, vec![]));
         let unchecked = IMAGE_PIPELINE.replace(", quality_within = 5", "");
-        assert_eq!(quality(&unchecked), (false, vec!["that the JPEG has quality 90".to_owned()]));
+        assert_eq!(
+            quality(&unchecked),
+            (false, vec!["that the JPEG has quality 90".to_owned()])
+        );
     }
 
     /// One whole prompt, and of the others what is theirs alone: the rest is the same text.
@@ -318,20 +406,58 @@ mod tests {
                 bullets(&checks(stage))
             )
         });
-        insta::assert_snapshot!("prompts_of_the_other_stages", own.collect::<Vec<_>>().join("\n---\n\n"));
+        insta::assert_snapshot!(
+            "prompts_of_the_other_stages",
+            own.collect::<Vec<_>>().join("\n---\n\n")
+        );
     }
 
     #[test]
     fn a_number_that_changes_in_the_data_changes_in_the_prompt() {
         let cases = [
-            (0, "check = { max_abs = 1,", "check = { max_abs = 3,", "by more than 3 of 1023"),
-            (0, "max_bias = 1.5", "max_bias = 1.25", "off by at most 1.25 on average"),
+            (
+                0,
+                "check = { max_abs = 1,",
+                "check = { max_abs = 3,",
+                "by more than 3 of 1023",
+            ),
+            (
+                0,
+                "max_bias = 1.5",
+                "max_bias = 1.25",
+                "off by at most 1.25 on average",
+            ),
             (0, "timeout_s = 60", "timeout_s = 45", "ended after 45 s"),
-            (1, "check = { min_psnr_db = 40 }", "check = { min_psnr_db = 42 }", "at least 42 dB (peak 1023)"),
-            (2, "max_mean_difference = 2", "max_mean_difference = 3", "by at most 3 of 255"),
-            (2, "quality = 90, quality_within = 5 }", "quality = 88, quality_within = 5 }", "at quality 88"),
-            (2, "quality = 90, quality_within = 5 }", "quality = 90, quality_within = 3 }", "87 to 93 pass"),
-            (3, "clockwise_degrees = 90 }", "clockwise_degrees = 270 }", "turned by 270 degrees clockwise"),
+            (
+                1,
+                "check = { min_psnr_db = 40 }",
+                "check = { min_psnr_db = 42 }",
+                "at least 42 dB (peak 1023)",
+            ),
+            (
+                2,
+                "max_mean_difference = 2",
+                "max_mean_difference = 3",
+                "by at most 3 of 255",
+            ),
+            (
+                2,
+                "quality = 90, quality_within = 5 }",
+                "quality = 88, quality_within = 5 }",
+                "at quality 88",
+            ),
+            (
+                2,
+                "quality = 90, quality_within = 5 }",
+                "quality = 90, quality_within = 3 }",
+                "87 to 93 pass",
+            ),
+            (
+                3,
+                "clockwise_degrees = 90 }",
+                "clockwise_degrees = 270 }",
+                "turned by 270 degrees clockwise",
+            ),
             (
                 4,
                 "check = { max_abs = 0, from_jpeg",
@@ -340,20 +466,36 @@ mod tests {
             ),
         ];
         for (stage, from, to, asked) in cases {
-            assert!(IMAGE_PIPELINE.contains(from), "the test replaces nothing: {from}");
+            assert!(
+                IMAGE_PIPELINE.contains(from),
+                "the test replaces nothing: {from}"
+            );
             let changed = prompts(&IMAGE_PIPELINE.replacen(from, to, 1));
-            assert!(changed[stage].contains(asked), "{asked} is not in:\n{}", changed[stage]);
-            assert!(!prompts(IMAGE_PIPELINE)[stage].contains(asked), "{asked} was there before");
+            assert!(
+                changed[stage].contains(asked),
+                "{asked} is not in:\n{}",
+                changed[stage]
+            );
+            assert!(
+                !prompts(IMAGE_PIPELINE)[stage].contains(asked),
+                "{asked} was there before"
+            );
         }
     }
 
     #[test]
     fn what_may_be_imported_is_what_the_requirements_pin() {
-        let pinned = libraries("# numpy==1\nnumpy==2.5.5 \\\n    --hash=sha256:aa\npillow==13.0.0 --hash=sha256:bb\n");
-        let names: Vec<_> = pinned.iter().map(|it| (it.name.as_str(), it.version.as_deref().unwrap())).collect();
+        let pinned = libraries(
+            "# numpy==1\nnumpy==2.5.5 \\\n    --hash=sha256:aa\npillow==13.0.0 --hash=sha256:bb\n",
+        );
+        let names: Vec<_> = pinned
+            .iter()
+            .map(|it| (it.name.as_str(), it.version.as_deref().unwrap()))
+            .collect();
         assert_eq!(names, [("numpy", "2.5.5"), ("pillow", "13.0.0")]);
         assert!(
-            prompts(IMAGE_PIPELINE)[0].contains("may import boto3, numpy 2.5.5 and pillow 13.0.0, and nothing else")
+            prompts(IMAGE_PIPELINE)[0]
+                .contains("may import boto3, numpy 2.5.5 and pillow 13.0.0, and nothing else")
         );
     }
 
@@ -361,6 +503,10 @@ mod tests {
     fn a_repair_quotes_the_verdict_and_names_the_file() {
         let pipeline = Pipeline::parse("pipeline.toml", IMAGE_PIPELINE).unwrap();
         let asked = repair(&pipeline.stages[2], "blank: all samples are 0\n");
-        assert!(asked.contains("\n\nblank: all samples are 0\n\n") && asked.contains("`colour_depth.py`"), "{asked}");
+        assert!(
+            asked.contains("\n\nblank: all samples are 0\n\n")
+                && asked.contains("`colour_depth.py`"),
+            "{asked}"
+        );
     }
 }

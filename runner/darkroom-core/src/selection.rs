@@ -12,7 +12,10 @@ pub struct Selection {
 /// A pattern of `--cell` that is not a glob.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error("`{pattern}` is not a cell id or a glob: {reason}")]
-#[diagnostic(code(cell::bad_pattern), help("`*` stands for anything, `?` for one character, `{{a,b}}` for either"))]
+#[diagnostic(
+    code(cell::bad_pattern),
+    help("`*` stands for anything, `?` for one character, `{{a,b}}` for either")
+)]
 pub struct BadPattern {
     pattern: String,
     reason: String,
@@ -33,8 +36,13 @@ impl Selection {
         for pattern in patterns {
             builder.add(glob(pattern)?);
         }
-        let set = builder.build().map_err(|error| bad(&patterns.join(" "), &error))?;
-        Ok(Self { patterns: patterns.to_vec(), set })
+        let set = builder
+            .build()
+            .map_err(|error| bad(&patterns.join(" "), &error))?;
+        Ok(Self {
+            patterns: patterns.to_vec(),
+            set,
+        })
     }
 
     pub fn is_everything(&self) -> bool {
@@ -51,7 +59,10 @@ impl Selection {
             let Ok(glob) = glob(pattern) else { continue };
             let matcher = glob.compile_matcher();
             if !ids.iter().any(|id| matcher.is_match(id.as_ref())) {
-                return Err(NoMatch { pattern: pattern.clone(), help: suggestion(pattern, ids) });
+                return Err(NoMatch {
+                    pattern: pattern.clone(),
+                    help: suggestion(pattern, ids),
+                });
             }
         }
         Ok(())
@@ -63,7 +74,10 @@ fn glob(pattern: &str) -> Result<Glob, BadPattern> {
 }
 
 fn bad(pattern: &str, error: &globset::Error) -> BadPattern {
-    BadPattern { pattern: pattern.to_owned(), reason: error.kind().to_string() }
+    BadPattern {
+        pattern: pattern.to_owned(),
+        reason: error.kind().to_string(),
+    }
 }
 
 fn suggestion(pattern: &str, ids: &[impl AsRef<str>]) -> String {
@@ -71,7 +85,10 @@ fn suggestion(pattern: &str, ids: &[impl AsRef<str>]) -> String {
         let likeness = |id: &str| strsim::jaro_winkler(pattern, id);
         likeness(a).total_cmp(&likeness(b))
     });
-    nearest.map_or_else(|| "the manifest has no cells".to_owned(), |id| format!("the nearest is {id}"))
+    nearest.map_or_else(
+        || "the manifest has no cells".to_owned(),
+        |id| format!("the nearest is {id}"),
+    )
 }
 
 #[cfg(test)]
@@ -80,9 +97,12 @@ mod tests {
     use crate::cell::CellId;
 
     fn ids() -> Vec<CellId> {
-        ["pillow.x86_64.512mb.photos.direct.warm.c1", "rust.x86_64.512mb.photos.direct.warm.c1"]
-            .map(|id| CellId::from(id.to_owned()))
-            .to_vec()
+        [
+            "pillow.x86_64.512mb.photos.direct.warm.c1",
+            "rust.x86_64.512mb.photos.direct.warm.c1",
+        ]
+        .map(|id| CellId::from(id.to_owned()))
+        .to_vec()
     }
 
     fn chosen(patterns: &[&str]) -> Vec<bool> {
@@ -95,21 +115,44 @@ mod tests {
     fn ids_and_globs_choose_cells() {
         assert_eq!(chosen(&[]), [true, true]);
         assert_eq!(chosen(&["rust.*"]), [false, true]);
-        assert_eq!(chosen(&["rust.x86_64.512mb.photos.direct.warm.c1"]), [false, true]);
+        assert_eq!(
+            chosen(&["rust.x86_64.512mb.photos.direct.warm.c1"]),
+            [false, true]
+        );
         assert_eq!(chosen(&["*.512mb.*"]), [true, true]);
-        assert_eq!(chosen(&["rust"]), [false, false], "a part of an id is not the id");
+        assert_eq!(
+            chosen(&["rust"]),
+            [false, false],
+            "a part of an id is not the id"
+        );
     }
 
     #[test]
     fn a_pattern_that_chooses_nothing_names_the_nearest_cell() {
-        let selection = Selection::new(&["rust.*".into(), "pilow.x86_64.512mb.photos.direct.warm.c1".into()]).unwrap();
+        let selection = Selection::new(&[
+            "rust.*".into(),
+            "pilow.x86_64.512mb.photos.direct.warm.c1".into(),
+        ])
+        .unwrap();
         let error = selection.check(&ids()).unwrap_err();
-        assert_eq!(error.to_string(), "no cell matches `pilow.x86_64.512mb.photos.direct.warm.c1`");
-        assert!(error.help.contains("the nearest is pillow.x86_64"), "{}", error.help);
+        assert_eq!(
+            error.to_string(),
+            "no cell matches `pilow.x86_64.512mb.photos.direct.warm.c1`"
+        );
+        assert!(
+            error.help.contains("the nearest is pillow.x86_64"),
+            "{}",
+            error.help
+        );
     }
 
     #[test]
     fn a_broken_glob_is_refused() {
-        assert!(Selection::new(&["rust.[".into()]).unwrap_err().to_string().starts_with("`rust.[` is not"));
+        assert!(
+            Selection::new(&["rust.[".into()])
+                .unwrap_err()
+                .to_string()
+                .starts_with("`rust.[` is not")
+        );
     }
 }

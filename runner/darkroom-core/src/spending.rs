@@ -1,8 +1,9 @@
-//! What a run has cost so far: its facts and a price table in, USD out. What `budget.usd` is held against.
+//! What a run has cost so far: its facts and a price table in, USD out. What `budget.usd` is held
+//! against.
 //!
-//! Everything counts that is billed: warm-ups, failures, attempts done again, what S3 delivered twice. Where a fact does not
-//! say how long an invocation took, it counts as its stage's whole timeout: a budget errs on the dear side. Logs, metrics and
-//! transfer are not in it.
+//! Everything counts that is billed: warm-ups, failures, attempts done again, what S3 delivered
+//! twice. Where a fact does not say how long an invocation took, it counts as its stage's whole
+//! timeout: a budget errs on the dear side. Logs, metrics and transfer are not in it.
 
 use std::collections::HashMap;
 
@@ -61,7 +62,10 @@ impl Billed {
         if refused || invocation.status == Status::Throttled {
             return;
         }
-        let cell = self.cells.entry(invocation.pass.cell_id.clone()).or_default();
+        let cell = self
+            .cells
+            .entry(invocation.pass.cell_id.clone())
+            .or_default();
         let index = invocation.stage_index as usize;
         if cell.stages.len() <= index {
             cell.stages.resize(index + 1, OfStage::default());
@@ -87,8 +91,17 @@ pub struct Spending {
 impl Spending {
     /// Goes on from what is billed of this run so far.
     pub fn new(run: &RunStarted, pipeline: &Pipeline, prices: PriceTable, billed: Billed) -> Self {
-        let cells = run.cells.iter().map(|planned| (planned.id.clone(), planned.cell.clone())).collect();
-        Self { prices, pipeline: pipeline.clone(), cells, billed }
+        let cells = run
+            .cells
+            .iter()
+            .map(|planned| (planned.id.clone(), planned.cell.clone()))
+            .collect();
+        Self {
+            prices,
+            pipeline: pipeline.clone(),
+            cells,
+            billed,
+        }
     }
 
     /// Takes one further fact into account.
@@ -98,7 +111,11 @@ impl Spending {
 
     /// USD until now.
     pub fn usd(&self) -> f64 {
-        self.billed.cells.iter().map(|(id, of)| self.cell_usd(id, of)).sum()
+        self.billed
+            .cells
+            .iter()
+            .map(|(id, of)| self.cell_usd(id, of))
+            .sum()
     }
 
     /// Invocations until now, in whatever way they ended.
@@ -116,7 +133,8 @@ impl Spending {
         let invocations = stages.map(|(stage, of)| {
             let billed_ms = of.billed_ms + of.unknown * u64::from(stage.timeout_s) * 1000;
             let for_each = hosting_usd(cell, 0, &self.prices);
-            let requests = for_each + besides::of_invocation(&self.pipeline, stage).usd(&self.prices);
+            let requests =
+                for_each + besides::of_invocation(&self.pipeline, stage).usd(&self.prices);
             hosting_usd(cell, billed_ms, &self.prices) - for_each + of.invocations as f64 * requests
         });
         passes + invocations.sum::<f64>()
@@ -144,13 +162,23 @@ mod tests {
     "#;
 
     fn spending() -> Spending {
-        let Event::RunStarted(run) = started() else { panic!("a run begins with its start") };
-        Spending::new(&run, &Pipeline::parse("image-pipeline", PIPELINE).unwrap(), prices(), Billed::default())
+        let Event::RunStarted(run) = started() else {
+            panic!("a run begins with its start")
+        };
+        Spending::new(
+            &run,
+            &Pipeline::parse("image-pipeline", PIPELINE).unwrap(),
+            prices(),
+            Billed::default(),
+        )
     }
 
     /// What one invocation adds, in this state.
     fn adds(status: Status, error_type: Option<&str>, billed_ms: Option<u64>) -> f64 {
-        let Event::InvocationFinished(mut invocation) = invoked(1.0, billed_ms.unwrap_or_default()) else { panic!() };
+        let Event::InvocationFinished(mut invocation) = invoked(1.0, billed_ms.unwrap_or_default())
+        else {
+            panic!()
+        };
         invocation.status = status;
         invocation.error_type = error_type.map(str::to_owned);
         invocation.report = invocation.report.filter(|_| billed_ms.is_some());
@@ -162,13 +190,23 @@ mod tests {
 
     #[test]
     fn what_is_billed_counts_however_it_ended_and_what_is_refused_does_not() {
-        // 512 MB x86_64 at $0.0000166667 a GB-second, $0.20 a million requests; a PUT and a GET of S3.
+        // 512 MB x86_64 at $0.0000166667 a GB-second, $0.20 a million requests; a PUT and a GET of
+        // S3.
         let of = |billed_s: f64| 0.5 * billed_s * 0.000_016_666_7 + 0.2e-6 + 0.005e-3 + 0.4e-6;
         let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-12, "{a} is not {b}");
         near(adds(Status::Ok, None, Some(400)), of(0.4));
-        near(adds(Status::FunctionError, Some("ValueError"), Some(300)), of(0.3));
-        near(adds(Status::Throttled, Some("TooManyRequestsException"), None), 0.0);
-        near(adds(Status::CallError, Some("InvalidRuntimeException"), None), 0.0);
+        near(
+            adds(Status::FunctionError, Some("ValueError"), Some(300)),
+            of(0.3),
+        );
+        near(
+            adds(Status::Throttled, Some("TooManyRequestsException"), None),
+            0.0,
+        );
+        near(
+            adds(Status::CallError, Some("InvalidRuntimeException"), None),
+            0.0,
+        );
         // Nobody knows: the stage's whole timeout.
         near(adds(Status::CallError, Some(NO_ANSWER), None), of(10.0));
         near(adds(Status::Ok, None, None), of(10.0));
@@ -177,11 +215,14 @@ mod tests {
     #[test]
     fn warm_ups_and_repeated_attempts_and_the_runners_own_requests_count() {
         let mut spending = spending();
-        let Event::PipelineFinished(mut pass) = passed() else { panic!() };
+        let Event::PipelineFinished(mut pass) = passed() else {
+            panic!()
+        };
         spending.take(&Event::PipelineFinished(pass.clone()));
         let one = spending.usd();
         assert!((one - (0.005e-3 + 3.0 * 0.4e-6)).abs() < 1e-12, "{one}");
-        (pass.pass.warm_up, pass.again, pass.polls) = (true, Some(crate::event::Again::Throttled), 100);
+        (pass.pass.warm_up, pass.again, pass.polls) =
+            (true, Some(crate::event::Again::Throttled), 100);
         spending.take(&Event::PipelineFinished(pass));
         assert!((spending.usd() - 2.0 * one - 100.0 * 0.4e-6).abs() < 1e-12);
     }

@@ -1,7 +1,7 @@
 //! A variant: one author's implementation of every stage (`functions/<name>/variant.toml`).
 //!
-//! Text of `variant.toml` → [`Variant`]. Whether the files it names exist, and how they become a zip, is the business
-//! of whoever packages it.
+//! Text of `variant.toml` → [`Variant`]. Whether the files it names exist, and how they become a
+//! zip, is the business of whoever packages it.
 
 use std::collections::BTreeMap;
 
@@ -33,13 +33,15 @@ pub struct Variant {
     /// How its handlers get and give images: of the pipelines with this transport it is a variant.
     #[serde(default)]
     pub transport: Transport,
-    /// It is wrong on purpose: that the gate finds it is no failure of a run, and that the gate does not is one.
+    /// It is wrong on purpose: that the gate finds it is no failure of a run, and that the gate
+    /// does not is one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub wrong_on_purpose: bool,
     /// Habits of handlers that were not written for this project.
     #[serde(default)]
     pub adapt: Adapt,
-    /// sha256 of files as they were when they were taken in, hex: those that `darkroom import` copied.
+    /// sha256 of files as they were when they were taken in, hex: those that `darkroom import`
+    /// copied.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub imported: BTreeMap<String, String>,
 }
@@ -60,7 +62,8 @@ pub enum Build {
 impl Variant {
     /// Returns the variant that `text` spells. `file` is its name for messages.
     ///
-    /// Refuses unknown keys, an empty list of architectures or handlers, and a runtime that can't run the build.
+    /// Refuses unknown keys, an empty list of architectures or handlers, and a runtime that can't
+    /// run the build.
     pub fn parse(file: &str, text: &str) -> Result<Self, DataFileError> {
         let file = DataFile { name: file, text };
         let variant: Self = file.parse()?;
@@ -73,12 +76,17 @@ impl Variant {
     /// Returns the pipeline's stages that this variant has no handler for, in order.
     pub fn stages_without_handler<'a>(&self, pipeline: &'a Pipeline) -> Vec<&'a str> {
         let names = pipeline.stages.iter().map(|stage| stage.name.as_str());
-        names.filter(|name| !self.handlers.contains_key(*name)).collect()
+        names
+            .filter(|name| !self.handlers.contains_key(*name))
+            .collect()
     }
 
     fn mistake(&self) -> Option<(&'static str, String)> {
         if self.architectures.is_empty() {
-            return Some(("architectures", "is empty: name \"x86_64\", \"arm64\" or both".into()));
+            return Some((
+                "architectures",
+                "is empty: name \"x86_64\", \"arm64\" or both".into(),
+            ));
         }
         let mut architectures = self.architectures.clone();
         architectures.sort_unstable();
@@ -87,57 +95,102 @@ impl Variant {
             return Some(("architectures", "names an architecture twice".into()));
         }
         if self.handlers.is_empty() {
-            return Some(("handlers", "is empty: a variant handles at least one stage".into()));
+            return Some((
+                "handlers",
+                "is empty: a variant handles at least one stage".into(),
+            ));
         }
         if self.sample.is_some() && self.model.is_none() {
-            return Some(("sample", "a sample is of some `model`'s answers, and none is named".into()));
+            return Some((
+                "sample",
+                "a sample is of some `model`'s answers, and none is named".into(),
+            ));
         }
         if let Some(mistake) = self.adapt.mistake() {
             return Some(mistake);
         }
-        if let Some(stage) = self.adapt.stages.keys().find(|stage| !self.handlers.contains_key(*stage)) {
-            return Some(("stages", format!("adapts stage `{stage}`, which has no handler")));
+        if let Some(stage) = self
+            .adapt
+            .stages
+            .keys()
+            .find(|stage| !self.handlers.contains_key(*stage))
+        {
+            return Some((
+                "stages",
+                format!("adapts stage `{stage}`, which has no handler"),
+            ));
         }
         match &self.build {
-            Build::Python { requirements: Some(file) } if file.contains(char::is_control) => {
+            Build::Python {
+                requirements: Some(file),
+            } if file.contains(char::is_control) => {
                 let help = "use single quotes or forward slashes";
-                Some(("requirements", format!("{file:?} holds a control character: {help}")))
+                Some((
+                    "requirements",
+                    format!("{file:?} holds a control character: {help}"),
+                ))
             }
-            Build::Python { requirements: Some(file) } if !is_within(file) => {
-                Some(("requirements", format!("`{file}` is not in the variant's folder: copy it there")))
-            }
+            Build::Python {
+                requirements: Some(file),
+            } if !is_within(file) => Some((
+                "requirements",
+                format!("`{file}` is not in the variant's folder: copy it there"),
+            )),
             Build::Python { .. } => self.mistake_in_python(),
             Build::Cargo { bin } => self.mistake_in_cargo(bin),
         }
     }
 
     fn mistake_in_python(&self) -> Option<(&'static str, String)> {
-        let version = self.runtime.strip_prefix("python3.").filter(|minor| minor.parse::<u32>().is_ok());
+        let version = self
+            .runtime
+            .strip_prefix("python3.")
+            .filter(|minor| minor.parse::<u32>().is_ok());
         if version.is_none() {
-            let message = format!("`{}` does not run Python: expected python3.13 or another python3.N", self.runtime);
+            let message = format!(
+                "`{}` does not run Python: expected python3.13 or another python3.N",
+                self.runtime
+            );
             return Some(("runtime", message));
         }
         let is_python = |handler: &str| {
-            handler.rsplit_once('.').is_some_and(|(module, function)| is_module(module) && is_identifier(function))
+            handler
+                .rsplit_once('.')
+                .is_some_and(|(module, function)| is_module(module) && is_identifier(function))
         };
-        let (stage, handler) = self.handlers.iter().find(|(_, handler)| !is_python(handler))?;
+        let (stage, handler) = self
+            .handlers
+            .iter()
+            .find(|(_, handler)| !is_python(handler))?;
         let help = "use letters, digits, `_` and, in a file's name, `-`";
-        Some(("handlers", format!("`{handler}` of stage `{stage}` is not module.function: {help}")))
+        Some((
+            "handlers",
+            format!("`{handler}` of stage `{stage}` is not module.function: {help}"),
+        ))
     }
 
     fn mistake_in_cargo(&self, bin: &str) -> Option<(&'static str, String)> {
         if !self.runtime.starts_with("provided.") {
-            let message = format!("`{}` does not run a bootstrap: expected provided.al2023", self.runtime);
+            let message = format!(
+                "`{}` does not run a bootstrap: expected provided.al2023",
+                self.runtime
+            );
             return Some(("runtime", message));
         }
         let plain = |name: &str| {
-            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+            !name.is_empty()
+                && name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
         };
         if !plain(bin) {
             return Some(("bin", format!("`{bin}` is not the name of a Cargo binary")));
         }
         let (stage, handler) = self.handlers.iter().find(|(_, handler)| !plain(handler))?;
-        Some(("handlers", format!("`{handler}` of stage `{stage}` is not letters, digits, - and _")))
+        Some((
+            "handlers",
+            format!("`{handler}` of stage `{stage}` is not letters, digits, - and _"),
+        ))
     }
 }
 
@@ -148,17 +201,24 @@ fn is_within(path: &str) -> bool {
     !path.is_empty() && Path::new(path).components().all(inner)
 }
 
-/// Lambda separates the folders of a Python module by `/` or `.`, and imports by name: also names that a statement can't spell.
+/// Lambda separates the folders of a Python module by `/` or `.`, and imports by name: also names
+/// that a statement can't spell.
 fn is_module(module: &str) -> bool {
-    let is_name =
-        |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+    let is_name = |name: &str| {
+        !name.is_empty()
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+    };
     module.split(['/', '.']).all(is_name)
 }
 
 fn is_identifier(name: &str) -> bool {
     !name.starts_with(|first: char| first.is_ascii_digit())
         && !name.is_empty()
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 #[cfg(test)]
@@ -180,14 +240,21 @@ greyscale = "greyscale.handler"
 
     fn refusal(from: &str, to: &str) -> String {
         assert!(PILLOW.contains(from), "the test replaces nothing");
-        Variant::parse("functions/v/variant.toml", &PILLOW.replace(from, to)).unwrap_err().to_string()
+        Variant::parse("functions/v/variant.toml", &PILLOW.replace(from, to))
+            .unwrap_err()
+            .to_string()
     }
 
     #[test]
     fn a_variant_is_read() {
         let variant = Variant::parse("variant.toml", PILLOW).unwrap();
         assert_eq!(variant.handlers["greyscale"], "greyscale.handler");
-        assert_eq!(variant.build, Build::Python { requirements: Some("requirements.txt".into()) });
+        assert_eq!(
+            variant.build,
+            Build::Python {
+                requirements: Some("requirements.txt".into())
+            }
+        );
     }
 
     #[test]
@@ -198,13 +265,27 @@ greyscale = "greyscale.handler"
              expected python3.13 or another python3.N"
         );
         assert!(
-            refusal("architectures = [\"x86_64\", \"arm64\"]", "architectures = []").contains(":4: architectures: ")
+            refusal(
+                "architectures = [\"x86_64\", \"arm64\"]",
+                "architectures = []"
+            )
+            .contains(":4: architectures: ")
         );
         assert!(refusal("\"arm64\"", "\"x86_64\"").contains("twice"));
-        for outside in ["/etc/passwd", "../requirements.txt", "a/../../requirements.txt", ""] {
-            assert!(refusal("requirements.txt", outside).contains("not in the variant's folder"), "{outside}");
+        for outside in [
+            "/etc/passwd",
+            "../requirements.txt",
+            "a/../../requirements.txt",
+            "",
+        ] {
+            assert!(
+                refusal("requirements.txt", outside).contains("not in the variant's folder"),
+                "{outside}"
+            );
         }
-        assert!(refusal("requirements.txt", "r\\new.txt").contains("single quotes or forward slashes"));
+        assert!(
+            refusal("requirements.txt", "r\\new.txt").contains("single quotes or forward slashes")
+        );
         assert!(refusal("greyscale.handler", "greyscale").contains("not module.function"));
         assert!(refusal("greyscale.handler", "../x.handler").contains("not module.function"));
     }

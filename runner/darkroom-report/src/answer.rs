@@ -1,4 +1,5 @@
-//! The answer, in three sentences: who is faster, who is cheaper, what is right. Only what the tables claim.
+//! The answer, in three sentences: who is faster, who is cheaper, what is right. Only what the
+//! tables claim.
 
 use darkroom_core::cell::Factors;
 use darkroom_core::statistics::apart;
@@ -20,13 +21,14 @@ pub struct FirstSentences {
     pub then: Vec<String>,
 }
 
-/// Returns the sentences that say who is faster and who is cheaper, for those who show the outputs' verdicts themselves.
+/// Returns the sentences that say who is faster and who is cheaper, for those who show the outputs'
+/// verdicts themselves.
 pub fn claimed(run: &Run) -> Vec<String> {
     compared(run).0
 }
 
-/// Returns the sentences, in order of interest. Cells of different work (images, trigger, input, start, concurrency) are not
-/// held against each other: each kind of work has an answer of its own.
+/// Returns the sentences, in order of interest. Cells of different work (images, trigger, input,
+/// start, concurrency) are not held against each other: each kind of work has an answer of its own.
 pub fn answer(run: &Run) -> FirstSentences {
     let (mut first, shown, alone) = compared(run);
     first.push(right(run));
@@ -40,17 +42,24 @@ pub fn answer(run: &Run) -> FirstSentences {
     FirstSentences { first, then }
 }
 
-/// Returns what is said of each kind of work by each metric, the kinds that it is said of, and those with one ranked cell alone,
-/// which are put behind where others are compared.
+/// Returns what is said of each kind of work by each metric, the kinds that it is said of, and
+/// those with one ranked cell alone, which are put behind where others are compared.
 fn compared(run: &Run) -> (Vec<String>, Vec<KindOfWork<'_>>, Vec<KindOfWork<'_>>) {
     let groups = groups(run);
     let ranked_cells = |group: &KindOfWork<'_>| ranked(run, group, &FASTER).len();
     let any = groups.iter().any(|group| ranked_cells(group) > 1);
-    let (alone, shown): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| any && ranked_cells(group) == 1);
+    let (alone, shown): (Vec<_>, Vec<_>) = groups
+        .into_iter()
+        .partition(|group| any && ranked_cells(group) == 1);
     let mut said = Vec::new();
     for metric in [FASTER, CHEAPER] {
-        let best: Vec<String> = shown.iter().filter_map(|group| best(run, group, &metric)).collect();
-        let any_value = run.measured().any(|cell| run.stat(cell, PIPELINE, metric.name).is_some());
+        let best: Vec<String> = shown
+            .iter()
+            .filter_map(|group| best(run, group, &metric))
+            .collect();
+        let any_value = run
+            .measured()
+            .any(|cell| run.stat(cell, PIPELINE, metric.name).is_some());
         if best.is_empty() && any_value {
             let remembers = run.measured().any(|cell| !cell.remembers.is_empty());
             let also = if remembers { " and remembers none" } else { "" };
@@ -64,9 +73,12 @@ fn compared(run: &Run) -> (Vec<String>, Vec<KindOfWork<'_>>, Vec<KindOfWork<'_>>
     (said, shown, alone)
 }
 
-/// Warns of cells of one kind of work that were measured at different times, for the sentences before set them side by side.
+/// Warns of cells of one kind of work that were measured at different times, for the sentences
+/// before set them side by side.
 fn at_different_times(run: &Run, groups: &[KindOfWork<'_>]) -> Option<String> {
-    let (a, b) = groups.iter().find_map(|group| pair_apart(run, &group.members))?;
+    let (a, b) = groups
+        .iter()
+        .find_map(|group| pair_apart(run, &group.members))?;
     let of = |cell: &CellView| format!("{} {}", cell.label, run.when(&cell.id));
     Some(if run.about("order") == "sequential" {
         format!(
@@ -88,7 +100,9 @@ fn at_different_times(run: &Run, groups: &[KindOfWork<'_>]) -> Option<String> {
 /// Returns the first two cells that were measured at different times.
 fn pair_apart<'a>(run: &Run, cells: &[&'a CellView]) -> Option<(&'a CellView, &'a CellView)> {
     cells.iter().enumerate().find_map(|(place, a)| {
-        let b = cells[place + 1..].iter().find(|b| run.is_apart(&a.id, &b.id))?;
+        let b = cells[place + 1..]
+            .iter()
+            .find(|b| run.is_apart(&a.id, &b.id))?;
         Some((*a, *b))
     })
 }
@@ -96,22 +110,37 @@ fn pair_apart<'a>(run: &Run, cells: &[&'a CellView]) -> Option<(&'a CellView, &'
 /// Says what was measured beside those that are compared.
 fn aside(run: &Run, alone: &[KindOfWork<'_>]) -> Option<String> {
     let told = |group: &KindOfWork<'_>| {
-        let of = |metric: &Metric| ranked(run, group, metric).first().map(|(_, stat)| metric.with_unit(stat.mean));
+        let of = |metric: &Metric| {
+            ranked(run, group, metric)
+                .first()
+                .map(|(_, stat)| metric.with_unit(stat.mean))
+        };
         let values: Vec<String> = [&FASTER, &CHEAPER].into_iter().filter_map(of).collect();
         let (cell, _) = ranked(run, group, &FASTER).into_iter().next()?;
         Some(format!("{} ({})", cell.label, values.join(", ")))
     };
     let groups_of_one = alone.iter().all(|group| group.members.len() == 1);
     let alone: Vec<String> = alone.iter().filter_map(told).collect();
-    let why =
-        if groups_of_one { "no other cell ran this way" } else { "no other cell with right outputs ran this way" };
+    let why = if groups_of_one {
+        "no other cell ran this way"
+    } else {
+        "no other cell with right outputs ran this way"
+    };
     (!alone.is_empty()).then(|| format!("Not compared ({why}): {}.", alone.join("; ")))
 }
 
-/// Cells of a group that may be called best by a metric: those with right outputs, which remember none.
+/// Cells of a group that may be called best by a metric: those with right outputs, which remember
+/// none.
 fn ranked<'a>(run: &'a Run, group: &KindOfWork<'a>, metric: &Metric) -> Vec<(&'a CellView, Stat)> {
-    let stat = |cell: &CellView| run.stat(cell, PIPELINE, metric.name).filter(|_| cell.may_be_ranked());
-    group.members.iter().filter_map(|cell| Some((*cell, stat(cell)?))).collect()
+    let stat = |cell: &CellView| {
+        run.stat(cell, PIPELINE, metric.name)
+            .filter(|_| cell.may_be_ranked())
+    };
+    group
+        .members
+        .iter()
+        .filter_map(|cell| Some((*cell, stat(cell)?)))
+        .collect()
 }
 
 /// What a best cell is looked for by.
@@ -166,30 +195,50 @@ fn groups(run: &Run) -> Vec<KindOfWork<'_>> {
     kinds(run.measured(), |cell| &cell.cell)
 }
 
-/// Says what a group's best is by a metric: among models where cells are samples of them, otherwise among cells. Whether they are
-/// is decided by all planned cells: a model with one right sample of three is still known by that one draw only.
+/// Says what a group's best is by a metric: among models where cells are samples of them, otherwise
+/// among cells. Whether they are is decided by all planned cells: a model with one right sample of
+/// three is still known by that one draw only.
 fn best(run: &Run, group: &KindOfWork<'_>, metric: &Metric) -> Option<String> {
     let ranked = ranked(run, group, metric);
     let kind = comparable(&group.members.first()?.cell);
-    let planned: Vec<&CellView> = run.cells.iter().filter(|cell| comparable(&cell.cell) == kind).collect();
+    let planned: Vec<&CellView> = run
+        .cells
+        .iter()
+        .filter(|cell| comparable(&cell.cell) == kind)
+        .collect();
     if !models::are_samples(&planned) {
         return best_cell(run, group, &ranked, metric);
     }
-    let means: Vec<(&CellView, f64)> = ranked.iter().map(|(cell, stat)| (*cell, stat.mean)).collect();
-    let said = models::sentences(run, &means, metric).or_else(|| best_cell(run, group, &ranked, metric))?;
+    let means: Vec<(&CellView, f64)> = ranked
+        .iter()
+        .map(|(cell, stat)| (*cell, stat.mean))
+        .collect();
+    let said = models::sentences(run, &means, metric)
+        .or_else(|| best_cell(run, group, &ranked, metric))?;
     Some(said + &models::left_out(&planned, &means))
 }
 
 /// Says of a group's best cell which others it is claimed to be better than, and by how much.
-fn best_cell(run: &Run, group: &KindOfWork<'_>, ranked: &[(&CellView, Stat)], metric: &Metric) -> Option<String> {
+fn best_cell(
+    run: &Run,
+    group: &KindOfWork<'_>,
+    ranked: &[(&CellView, Stat)],
+    metric: &Metric,
+) -> Option<String> {
     let (winner, stat) = ranked.iter().min_by(|a, b| a.1.mean.total_cmp(&b.1.mean))?;
     let factors = Factors::of(group.members.iter().map(|cell| &cell.cell));
-    let name = |id: &str| run.cell(id).map_or_else(String::new, |cell| factors.label(&cell.cell));
+    let name = |id: &str| {
+        run.cell(id)
+            .map_or_else(String::new, |cell| factors.label(&cell.cell))
+    };
     let (of, what) = (name(&winner.id), metric.what);
     let mean = format!("{} {}", metric.with_unit(stat.mean), interval(stat.ci));
     let mean = mean.trim_end();
     let claims = claims(run, group, winner, metric);
-    let worse: Vec<&Claim> = claims.iter().filter(|claim| claim.verdict == metric.word).collect();
+    let worse: Vec<&Claim> = claims
+        .iter()
+        .filter(|claim| claim.verdict == metric.word)
+        .collect();
     let (with, begun) = match &group.words {
         Some(words) => (format!("With {words}: "), ["only", "no"]),
         None => (String::new(), ["Only", "No"]),
@@ -202,13 +251,17 @@ fn best_cell(run: &Run, group: &KindOfWork<'_>, ranked: &[(&CellView, Stat)], me
         _ if ranked.len() == 1 => {
             let remembers = group.members.iter().any(|cell| !cell.remembers.is_empty());
             let also = if remembers { " and remembers none" } else { "" };
-            format!("{only} {of} has right outputs{also}, so its {what} is compared with nothing: {mean}.")
+            format!(
+                "{only} {of} has right outputs{also}, so its {what} is compared with nothing: {mean}."
+            )
         }
         (_, []) if comparisons_of(run, group, winner, metric).next().is_some() => format!(
             "{no} difference in {what} is claimed between {of} ({mean}) and the others: there are too few measurements for an interval."
         ),
         (_, []) => {
-            format!("{no} cell can be compared with {of} ({what} {mean}): none differs from it in one factor only.")
+            format!(
+                "{no} cell can be compared with {of} ({what} {mean}): none differs from it in one factor only."
+            )
         }
         ([], [other]) => format!(
             "{no} difference in {what} is claimed between {of} and {} ({}). That does not mean that there is none.",
@@ -228,8 +281,14 @@ fn best_cell(run: &Run, group: &KindOfWork<'_>, ranked: &[(&CellView, Stat)], me
                 means(run, stat.mean, closest, metric),
                 caveats(run, winner, closest, metric)
             );
-            among(&of, &by, &name(&closest.other), some.len(), all.len(), metric)
-                + &told
+            among(
+                &of,
+                &by,
+                &name(&closest.other),
+                some.len(),
+                all.len(),
+                metric,
+            ) + &told
                 + &unclear(all.len() - some.len())
         }
     };
@@ -268,13 +327,16 @@ fn unclear(others: usize) -> String {
 
 /// Both means: `0.10 s against 0.62 s per image`.
 fn means(run: &Run, of: f64, claim: &Claim, metric: &Metric) -> String {
-    let other = run.cell(&claim.other).and_then(|cell| run.stat(cell, PIPELINE, metric.name));
+    let other = run
+        .cell(&claim.other)
+        .and_then(|cell| run.stat(cell, PIPELINE, metric.name));
     let other = other.map_or_else(|| "–".to_owned(), |stat| metric.with_unit(stat.mean));
     format!("{} against {other}", (metric.amount)(of))
 }
 
-/// Says by how much the first is better, and the interval in the same words: `is 6.2 times faster`, `5.1 to 7.5 times`. A difference
-/// of less than a half is a share: `takes 15% less time`, `12% to 18%`.
+/// Says by how much the first is better, and the interval in the same words: `is 6.2 times faster`,
+/// `5.1 to 7.5 times`. A difference of less than a half is a share: `takes 15% less time`,
+/// `12% to 18%`.
 fn by_how_much(claim: &Claim, metric: &Metric) -> (String, String) {
     let (low, high) = claim.ci;
     if claim.ratio * 1.5 <= 1.0 {
@@ -284,11 +346,18 @@ fn by_how_much(claim: &Claim, metric: &Metric) -> (String, String) {
     }
     let less = |ratio: f64| percent(1.0 - ratio);
     let (verb, what) = metric.less;
-    (format!("{verb} {} {what}", less(claim.ratio)), range(&less(high), &less(low)))
+    (
+        format!("{verb} {} {what}", less(claim.ratio)),
+        range(&less(high), &less(low)),
+    )
 }
 
 fn range(low: &str, high: &str) -> String {
-    if low == high { low.to_owned() } else { format!("{low} to {high}") }
+    if low == high {
+        low.to_owned()
+    } else {
+        format!("{low} to {high}")
+    }
 }
 
 /// Says what a claim does not cover, in sentences with a space before each.
@@ -297,9 +366,15 @@ fn caveats(run: &Run, winner: &CellView, claim: &Claim, metric: &Metric) -> Stri
     let hosts = match floor.map(|floor| floor.apart) {
         None => " Deployed once, so differences between hosts are not covered.".to_owned(),
         Some(floor) if apart(claim.ratio) <= floor => {
-            format!(" The same code deployed twice came out up to {} apart, so this may be the hosts'.", percent(floor))
+            format!(
+                " The same code deployed twice came out up to {} apart, so this may be the hosts'.",
+                percent(floor)
+            )
         }
-        Some(floor) => format!(" The same code deployed twice came out up to {} apart.", percent(floor)),
+        Some(floor) => format!(
+            " The same code deployed twice came out up to {} apart.",
+            percent(floor)
+        ),
     };
     let times = if run.is_apart(&winner.id, &claim.other) {
         " They were measured at different times, so part of the difference may be the time's."
@@ -309,7 +384,8 @@ fn caveats(run: &Run, winner: &CellView, claim: &Claim, metric: &Metric) -> Stri
     hosts + times
 }
 
-/// Returns the comparisons of `winner` with other cells of its group by a metric, with both cells, whatever came of them.
+/// Returns the comparisons of `winner` with other cells of its group by a metric, with both cells,
+/// whatever came of them.
 fn comparisons_of<'a>(
     run: &'a Run,
     group: &'a KindOfWork<'_>,
@@ -318,10 +394,15 @@ fn comparisons_of<'a>(
 ) -> impl Iterator<Item = (Row<'a>, &'a str, &'a str)> {
     let is_here = |id: &str| group.members.iter().any(|cell| cell.id == id);
     run.comparisons.iter().filter_map(move |row| {
-        let is_of_metric = row.text("stage") == Some(PIPELINE) && row.text("metric") == Some(metric.compared);
+        let is_of_metric =
+            row.text("stage") == Some(PIPELINE) && row.text("metric") == Some(metric.compared);
         let (a, b) = (row.text("cell_a")?, row.text("cell_b")?);
         // The same cell deployed twice, or other work: nothing that code is faster by.
-        let is_one = is_of_metric && a != b && is_here(a) && is_here(b) && (a == winner.id || b == winner.id);
+        let is_one = is_of_metric
+            && a != b
+            && is_here(a)
+            && is_here(b)
+            && (a == winner.id || b == winner.id);
         is_one.then_some((row, a, b))
     })
 }
@@ -334,12 +415,16 @@ struct Claim {
     verdict: String,
 }
 
-/// Comparisons of `winner` with cells of its group whose outputs are right, turned so that the winner stands first.
+/// Comparisons of `winner` with cells of its group whose outputs are right, turned so that the
+/// winner stands first.
 fn claims(run: &Run, group: &KindOfWork<'_>, winner: &CellView, metric: &Metric) -> Vec<Claim> {
     comparisons_of(run, group, winner, metric)
         .filter_map(|(row, a, b)| {
-            let (ratio, low, high) =
-                (row.number("ratio_mean")?, row.number("ratio_mean_ci_low")?, row.number("ratio_mean_ci_high")?);
+            let (ratio, low, high) = (
+                row.number("ratio_mean")?,
+                row.number("ratio_mean_ci_low")?,
+                row.number("ratio_mean_ci_high")?,
+            );
             let verdict = row.text("verdict")?;
             let turned = match verdict {
                 "slower" => "faster",
@@ -348,14 +433,31 @@ fn claims(run: &Run, group: &KindOfWork<'_>, winner: &CellView, metric: &Metric)
                 "cheaper" => "dearer",
                 other => other,
             };
-            if ["wrong outputs", "outputs not checked", "remembers outputs", "not measured"].contains(&verdict) {
+            if [
+                "wrong outputs",
+                "outputs not checked",
+                "remembers outputs",
+                "not measured",
+            ]
+            .contains(&verdict)
+            {
                 return None;
             }
             if b == winner.id {
-                return Some(Claim { other: a.to_owned(), ratio, ci: (low, high), verdict: verdict.to_owned() });
+                return Some(Claim {
+                    other: a.to_owned(),
+                    ratio,
+                    ci: (low, high),
+                    verdict: verdict.to_owned(),
+                });
             }
             let ci = (1.0 / high, 1.0 / low);
-            Some(Claim { other: b.to_owned(), ratio: 1.0 / ratio, ci, verdict: turned.to_owned() })
+            Some(Claim {
+                other: b.to_owned(),
+                ratio: 1.0 / ratio,
+                ci,
+                verdict: turned.to_owned(),
+            })
         })
         .collect()
 }
@@ -363,8 +465,9 @@ fn claims(run: &Run, group: &KindOfWork<'_>, winner: &CellView, metric: &Metric)
 /// Warns of code whose times are those of inputs that it has seen, and says where nobody looked.
 fn remembering(run: &Run) -> Option<String> {
     let told = |cell: &CellView| {
-        let of =
-            |(stage, ratio, low): &(String, f64, f64)| format!("{stage} {} times ({})", figure(*ratio), figure(*low));
+        let of = |(stage, ratio, low): &(String, f64, f64)| {
+            format!("{stage} {} times ({})", figure(*ratio), figure(*low))
+        };
         let stages: Vec<String> = cell.remembers.iter().map(of).collect();
         (!stages.is_empty()).then(|| format!("{}: {}", cell.label, stages.join(", ")))
     };
@@ -376,7 +479,11 @@ fn remembering(run: &Run) -> Option<String> {
             named.join("; ")
         ));
     }
-    let probes = run.summary.iter().filter_map(|row| row.number("n_probe")).sum::<f64>();
+    let probes = run
+        .summary
+        .iter()
+        .filter_map(|row| row.number("n_probe"))
+        .sum::<f64>();
     let needless = run.about("vary_inputs") == "true" || run.imported().is_some();
     (probes == 0.0 && !needless && run.measured().next().is_some())
         .then(|| "Not checked: whether code remembers outputs. This run has no probes.".to_owned())
@@ -384,38 +491,62 @@ fn remembering(run: &Run) -> Option<String> {
 
 /// Says whose outputs are right.
 fn right(run: &Run) -> String {
-    let wrong: Vec<&CellView> = run.measured().filter(|cell| cell.outputs_ok == Some(false)).collect();
-    let unchecked = run.measured().filter(|cell| cell.outputs_ok.is_none()).count();
+    let wrong: Vec<&CellView> = run
+        .measured()
+        .filter(|cell| cell.outputs_ok == Some(false))
+        .collect();
+    let unchecked = run
+        .measured()
+        .filter(|cell| cell.outputs_ok.is_none())
+        .count();
     let sentence = if run.checked == 0 {
         "No output was checked, so nothing is known to be right and nothing is ranked".to_owned()
     } else if wrong.is_empty() {
         let outputs = count(run.checked, "output");
         match run.checked_by() {
             Some(who) => {
-                format!("All {outputs} are right by the imported study's own word ({who}); Darkroom has seen none")
+                format!(
+                    "All {outputs} are right by the imported study's own word ({who}); Darkroom has seen none"
+                )
             }
             None => format!("All {outputs} checked are what the contract asks for"),
         }
     } else {
         let named: Vec<String> = wrong
             .iter()
-            .map(|cell| format!("{} ({})", cell.label, cell.reason.as_deref().unwrap_or("wrong")))
+            .map(|cell| {
+                format!(
+                    "{} ({})",
+                    cell.label,
+                    cell.reason.as_deref().unwrap_or("wrong")
+                )
+            })
             .collect();
         format!("WRONG, and therefore not ranked: {}", named.join("; "))
     };
     let unchecked = match unchecked {
         0 => String::new(),
         _ if run.checked == 0 => String::new(),
-        some => format!("; of {} no output was checked, so nothing says that they are right", count(some, "cell")),
+        some => format!(
+            "; of {} no output was checked, so nothing says that they are right",
+            count(some, "cell")
+        ),
     };
     format!("{sentence}{unchecked}.{}", failed(run))
 }
 
-/// Names the cells that have no turnaround because every pass of theirs failed; a sentence with a space before it, or none.
+/// Names the cells that have no turnaround because every pass of theirs failed; a sentence with a
+/// space before it, or none.
 fn failed(run: &Run) -> String {
-    let named: Vec<String> = run.failed().map(|(cell, what)| format!("{} ({what})", cell.label)).collect();
+    let named: Vec<String> = run
+        .failed()
+        .map(|(cell, what)| format!("{} ({what})", cell.label))
+        .collect();
     if named.is_empty() {
         return String::new();
     }
-    format!(" FAILED in every pass, and therefore in no ranking: {}.", named.join("; "))
+    format!(
+        " FAILED in every pass, and therefore in no ranking: {}.",
+        named.join("; ")
+    )
 }

@@ -1,4 +1,5 @@
-//! Which memory size to take: cheapest, fastest, balanced, as the table of choices has them, with what they can't be told from.
+//! Which memory size to take: cheapest, fastest, balanced, as the table of choices has them, with
+//! what they can't be told from.
 
 use darkroom_tables::read::Row;
 use maud::{Markup, html};
@@ -29,9 +30,20 @@ struct Pick<'a> {
 fn picks(run: &Run) -> Vec<(String, Vec<Pick<'_>>)> {
     let mut families: Vec<(String, Vec<Pick<'_>>)> = Vec::new();
     for (column, word, alike) in PICKS {
-        for row in run.choices.iter().filter(|row| row.truth(column) == Some(true)) {
-            let Some(cell) = row.text("cell_id").and_then(|id| run.cell(id)) else { continue };
-            let pick = Pick { cell, word, row, not_told_from: alike.and_then(|alike| row.text(alike)) };
+        for row in run
+            .choices
+            .iter()
+            .filter(|row| row.truth(column) == Some(true))
+        {
+            let Some(cell) = row.text("cell_id").and_then(|id| run.cell(id)) else {
+                continue;
+            };
+            let pick = Pick {
+                cell,
+                word,
+                row,
+                not_told_from: alike.and_then(|alike| row.text(alike)),
+            };
             let name = family(cell);
             match families.iter_mut().find(|(of, _)| *of == name) {
                 Some((_, picks)) => picks.push(pick),
@@ -47,14 +59,22 @@ pub fn sentences(run: &Run) -> Vec<String> {
     let told = |pick: &Pick<'_>| {
         let mb = pick.cell.cell.memory_mb;
         match pick.word {
-            "cheapest" => format!("cheapest {mb} MB (${} per 100,000 images{})", cost(pick), alike(pick)),
+            "cheapest" => format!(
+                "cheapest {mb} MB (${} per 100,000 images{})",
+                cost(pick),
+                alike(pick)
+            ),
             "fastest" => format!("fastest {mb} MB ({} s{})", turnaround(pick), alike(pick)),
             word => format!("{word} {mb} MB (cost and turnaround weighed alike)"),
         }
     };
     let sentence = |(name, picks): (String, Vec<Pick<'_>>)| {
         let told: Vec<String> = picks.iter().map(told).collect();
-        format!("Memory of {name}, by means: {}{}.", told.join(", "), apart(run, &picks[0]))
+        format!(
+            "Memory of {name}, by means: {}{}.",
+            told.join(", "),
+            apart(run, &picks[0])
+        )
     };
     picks(run).into_iter().map(sentence).collect()
 }
@@ -62,21 +82,41 @@ pub fn sentences(run: &Run) -> Vec<String> {
 /// Warns where the sizes among which one is picked were measured at different times.
 fn apart(run: &Run, pick: &Pick<'_>) -> String {
     let of = family(pick.cell);
-    let apart = run.measured().any(|cell| family(cell) == of && run.is_apart(&cell.id, &pick.cell.id));
-    if apart { format!("; {APART}") } else { String::new() }
+    let apart = run
+        .measured()
+        .any(|cell| family(cell) == of && run.is_apart(&cell.id, &pick.cell.id));
+    if apart {
+        format!("; {APART}")
+    } else {
+        String::new()
+    }
 }
 
 fn cost(pick: &Pick<'_>) -> String {
-    mean(pick.row, "cost_usd_per_100k", "cost_usd_per_100k_ci_low", "cost_usd_per_100k_ci_high")
+    mean(
+        pick.row,
+        "cost_usd_per_100k",
+        "cost_usd_per_100k_ci_low",
+        "cost_usd_per_100k_ci_high",
+    )
 }
 
 fn turnaround(pick: &Pick<'_>) -> String {
-    mean(pick.row, "turnaround_s", "turnaround_ci_low_s", "turnaround_ci_high_s")
+    mean(
+        pick.row,
+        "turnaround_s",
+        "turnaround_ci_low_s",
+        "turnaround_ci_high_s",
+    )
 }
 
 fn mean(row: Row<'_>, column: &str, low: &str, high: &str) -> String {
     let ci = row.number(low).zip(row.number(high));
-    format!("{} {}", row.number(column).map_or("–".into(), figure), interval(ci))
+    format!(
+        "{} {}",
+        row.number(column).map_or("–".into(), figure),
+        interval(ci)
+    )
 }
 
 fn alike(pick: &Pick<'_>) -> String {
@@ -122,7 +162,10 @@ fn told_from(pick: &Pick<'_>) -> String {
         None => "not tested".into(),
         Some("") => "told from every other size".into(),
         Some(sizes) => {
-            format!("{} MB: a difference is neither shown nor excluded, or too small", sizes.replace(' ', ", "))
+            format!(
+                "{} MB: a difference is neither shown nor excluded, or too small",
+                sizes.replace(' ', ", ")
+            )
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Kinds of work: cells that may be held against each other (image set, trigger, input, start, concurrency alike), and what a
-//! kind is called among those of a run.
+//! Kinds of work: cells that may be held against each other (image set, trigger, input, start,
+//! concurrency alike), and what a kind is called among those of a run.
 
 use darkroom_core::cell::{Cell, Input, Start, Trigger};
 use darkroom_core::prompt::listed;
@@ -22,7 +22,12 @@ pub fn kinds<T>(members: impl IntoIterator<Item = T>, cell: impl Fn(&T) -> &Cell
         let of = comparable(cell(&member));
         match kinds.iter_mut().find(|kind| kind.of == of) {
             Some(kind) => kind.members.push(member),
-            None => kinds.push(Kind { name: None, words: None, of, members: vec![member] }),
+            None => kinds.push(Kind {
+                name: None,
+                words: None,
+                of,
+                members: vec![member],
+            }),
         }
     }
     let names = names(&kinds.iter().map(|kind| &kind.of).collect::<Vec<_>>());
@@ -46,12 +51,25 @@ fn names(keys: &[&Comparable]) -> Vec<(Option<String>, Option<String>)> {
     let all: Vec<[String; 5]> = keys.iter().map(|key| levels(key)).collect();
     let differs = |place: usize| all.iter().any(|levels| levels[place] != all[0][place]);
     let differing: Vec<usize> = (0..5).filter(|place| differs(*place)).collect();
-    let of = |levels: &[String; 5]| differing.iter().map(|place| levels[*place].clone()).collect::<Vec<_>>();
+    let of = |levels: &[String; 5]| {
+        differing
+            .iter()
+            .map(|place| levels[*place].clone())
+            .collect::<Vec<_>>()
+    };
     let names = all.iter().zip(keys).map(|(levels, key)| {
         let spoken = spoken(key);
         (of(levels).join(", "), listed(&of(&spoken)))
     });
-    names.map(|(name, words)| if differing.is_empty() { (None, None) } else { (Some(name), Some(words)) }).collect()
+    names
+        .map(|(name, words)| {
+            if differing.is_empty() {
+                (None, None)
+            } else {
+                (Some(name), Some(words))
+            }
+        })
+        .collect()
 }
 
 /// Levels as one would say them.
@@ -68,7 +86,16 @@ fn spoken((images, trigger, input, start, concurrency): &Comparable) -> [String;
         Start::Warm => "warm starts",
         Start::Cold => "cold starts",
     };
-    let at_once =
-        if *concurrency == 1 { "one image at a time".into() } else { format!("{concurrency} images at a time") };
-    [images.clone(), trigger.into(), input.into(), start.into(), at_once]
+    let at_once = if *concurrency == 1 {
+        "one image at a time".into()
+    } else {
+        format!("{concurrency} images at a time")
+    };
+    [
+        images.clone(),
+        trigger.into(),
+        input.into(),
+        start.into(),
+        at_once,
+    ]
 }

@@ -1,7 +1,9 @@
-//! A run's tables → one self-contained HTML page, and its figures as SVG, PNG and PDF; several runs' → one page side by side.
+//! A run's tables → one self-contained HTML page, and its figures as SVG, PNG and PDF; several
+//! runs' → one page side by side.
 //!
-//! [`Run`] (read from the Parquet files, so that whatever stands in the report stands in the tables) → [`figures`] and
-//! [`html`]. Computes no statistic: it shows those of `summary`, `comparisons`, `costs` and `choices`. Knows no cloud.
+//! [`Run`] (read from the Parquet files, so that whatever stands in the report stands in the
+//! tables) → [`figures`] and [`html`]. Computes no statistic: it shows those of `summary`,
+//! `comparisons`, `costs` and `choices`. Knows no cloud.
 
 mod answer;
 mod charts;

@@ -23,8 +23,15 @@ pub fn methods(run: &Run) -> String {
         .map(|n| n as usize)
         .filter(|n| *n > 0)
         .collect();
-    let (fewest, most) = (numbers.iter().min().copied().unwrap_or(0), numbers.iter().max().copied().unwrap_or(0));
-    let n = if fewest == most { format!("n = {most}") } else { format!("n = {fewest} to {most}") };
+    let (fewest, most) = (
+        numbers.iter().min().copied().unwrap_or(0),
+        numbers.iter().max().copied().unwrap_or(0),
+    );
+    let n = if fewest == most {
+        format!("n = {most}")
+    } else {
+        format!("n = {fewest} to {most}")
+    };
     let sum = |column: &str| -> usize {
         run.summary
             .iter()
@@ -46,12 +53,19 @@ pub fn methods(run: &Run) -> String {
     let (sessions, stopped) = (sessions(run), stopping_rule(run));
     let (how, clocks) = match run.imported() {
         Some(origin) => (
-            format!("taken in from another harness's files ({origin}) with Darkroom {}", run.about("version")),
+            format!(
+                "taken in from another harness's files ({origin}) with Darkroom {}",
+                run.about("version")
+            ),
             "What the files do not record is not known: nothing was inferred of starts, billed times or turnaround, and stage \
              times were not added up.",
         ),
         None => (
-            format!("measured{day} with Darkroom {} on {}{machine}", run.about("version"), run.target_in_words()),
+            format!(
+                "measured{day} with Darkroom {} on {}{machine}",
+                run.about("version"),
+                run.target_in_words()
+            ),
             "Durations are those of Lambda's REPORT lines, turnaround is the runner's monotonic clock from just before the \
              first call or upload to the final object. Start kinds were read from each REPORT.",
         ),
@@ -94,19 +108,32 @@ pub fn methods(run: &Run) -> String {
 
 /// Says how the intervals were made, and what they are of.
 fn intervals(run: &Run) -> String {
-    let of_means: BTreeSet<&str> =
-        run.summary.iter().filter_map(|row| row.text("ci_method")?.split(';').next()).collect();
-    let plain: BTreeSet<&str> =
-        of_means.iter().map(|method| method.strip_prefix("stratified_").unwrap_or(method)).collect();
-    let ways = plain.into_iter().map(way_in_words).collect::<Vec<_>>().join("; ");
-    let stratified = of_means.iter().any(|method| method.starts_with("stratified_"));
+    let of_means: BTreeSet<&str> = run
+        .summary
+        .iter()
+        .filter_map(|row| row.text("ci_method")?.split(';').next())
+        .collect();
+    let plain: BTreeSet<&str> = of_means
+        .iter()
+        .map(|method| method.strip_prefix("stratified_").unwrap_or(method))
+        .collect();
+    let ways = plain
+        .into_iter()
+        .map(way_in_words)
+        .collect::<Vec<_>>()
+        .join("; ");
+    let stratified = of_means
+        .iter()
+        .any(|method| method.starts_with("stratified_"));
     let of = if stratified {
         " Those of means are for these images, stratified by image, and do not cover other images: mean_ci_images_low and \
          mean_ci_images_high in summary do."
     } else {
         ""
     };
-    format!("Intervals are 95% ({ways}; 10,000 resamples).{of} Those of quantiles are order statistics.")
+    format!(
+        "Intervals are 95% ({ways}; 10,000 resamples).{of} Those of quantiles are order statistics."
+    )
 }
 
 /// Names the way of an interval, a value of `ci_method` of `summary`, as a paper does.
@@ -116,29 +143,41 @@ fn way_in_words(method: &str) -> &str {
         "abc" => "ABC, the BCa bootstrap's approximation",
         "percentile" => "percentile bootstrap",
         "block" => "moving-block bootstrap where neighbours resemble each other",
-        "block_normal" => "moving-block bootstrap's normal form where neighbours resemble each other",
+        "block_normal" => {
+            "moving-block bootstrap's normal form where neighbours resemble each other"
+        }
         "degenerate" => "no width where all values are equal",
         other => other,
     }
 }
 
-/// Says in which order cells were measured, and that an order holds within a session only. Cells take turns where there are
-/// several and each is measured more than once.
+/// Says in which order cells were measured, and that an order holds within a session only. Cells
+/// take turns where there are several and each is measured more than once.
 fn order(run: &Run) -> String {
-    let within = if run.sessions.len() > 1 { " within each session" } else { "" };
+    let within = if run.sessions.len() > 1 {
+        " within each session"
+    } else {
+        ""
+    };
     let seed = format!("(seed {})", run.about("seed"));
     let design = Design::of(run);
     match (run.about("order"), design.cells, design.repetitions) {
         // Of rows that another harness measured nobody knows what else it measured meanwhile.
-        (order, ..) if run.imported().is_some() && order == "interleaved" => format!("interleaved order {seed}"),
+        (order, ..) if run.imported().is_some() && order == "interleaved" => {
+            format!("interleaved order {seed}")
+        }
         ("sequential", 2.., _) => {
-            format!("sequential order (one cell after the other, so at different times){within} {seed}")
+            format!(
+                "sequential order (one cell after the other, so at different times){within} {seed}"
+            )
         }
         ("sequential", ..) => "one repetition after the other".to_owned(),
         ("interleaved", 1, _) if design.places < 2 => "one repetition after the other".to_owned(),
         ("interleaved", 1, 1) => format!("an order drawn at random once {seed}"),
         ("interleaved", 1, _) => format!("an order drawn anew for each repetition{within} {seed}"),
-        ("interleaved", _, 1) => format!("an order drawn at random once, for each cell has one repetition {seed}"),
+        ("interleaved", _, 1) => {
+            format!("an order drawn at random once, for each cell has one repetition {seed}")
+        }
         ("interleaved", ..) => format!("interleaved order{within} {seed}"),
         (other, ..) => format!("{other} order {seed}"),
     }
@@ -155,16 +194,26 @@ struct Design {
 impl Design {
     fn of(run: &Run) -> Self {
         // Warm-ups and probes are numbered apart.
-        let is_counted = |row: &Row<'_>| !matches!(row.text("counts_as"), Some("warm_up" | "probe"));
+        let is_counted =
+            |row: &Row<'_>| !matches!(row.text("counts_as"), Some("warm_up" | "probe"));
         let counted = || run.pipelines.iter().filter(is_counted);
         let place = |row: Row<'_>| {
-            (row.text("image").map(ToOwned::to_owned), row.number("deployment").map(|number| number as u32))
+            (
+                row.text("image").map(ToOwned::to_owned),
+                row.number("deployment").map(|number| number as u32),
+            )
         };
-        let tried = run.cells.iter().filter(|cell| cell.not_measured.is_none() || cell.failed.is_some()).count();
+        let tried = run
+            .cells
+            .iter()
+            .filter(|cell| cell.not_measured.is_none() || cell.failed.is_some())
+            .count();
         Self {
             cells: tried,
             places: counted().map(place).collect::<BTreeSet<_>>().len(),
-            repetitions: counted().filter_map(|row| row.number("repetition")).fold(0.0, f64::max) as u32,
+            repetitions: counted()
+                .filter_map(|row| row.number("repetition"))
+                .fold(0.0, f64::max) as u32,
         }
     }
 }
@@ -174,7 +223,11 @@ fn compared(run: &Run) -> String {
     if run.comparisons.iter().next().is_none() {
         return "No cells were compared.".to_owned();
     }
-    let images: BTreeSet<&str> = run.pipelines.iter().filter_map(|row| row.text("image")).collect();
+    let images: BTreeSet<&str> = run
+        .pipelines
+        .iter()
+        .filter_map(|row| row.text("image"))
+        .collect();
     let over = if images.len() == 1 {
         "repetitions of the one image, so they say nothing of other images"
     } else {
@@ -188,17 +241,23 @@ fn compared(run: &Run) -> String {
     )
 }
 
-/// Tells the run's sessions where there were several, or where the only one did not come to its end.
+/// Tells the run's sessions where there were several, or where the only one did not come to its
+/// end.
 fn sessions(run: &Run) -> String {
     let all = &run.sessions;
     if run.imported().is_some() || (all.len() < 2 && !all.iter().any(Session::was_cut_short)) {
         return String::new();
     }
     let of = count(all.len(), "session");
-    let told = all.iter().map(|session| session.in_words(session.number as usize == all.len()));
+    let told = all
+        .iter()
+        .map(|session| session.in_words(session.number as usize == all.len()));
     let told: Vec<String> = told.collect();
     let ids: Vec<&str> = run.measured().map(|cell| cell.id.as_str()).collect();
-    let apart = ids.iter().enumerate().any(|(place, a)| ids[place + 1..].iter().any(|b| run.is_apart(a, b)));
+    let apart = ids
+        .iter()
+        .enumerate()
+        .any(|(place, a)| ids[place + 1..].iter().any(|b| run.is_apart(a, b)));
     let apart = if apart && run.about("order") != "sequential" {
         " Comparisons of cells that were measured at different times are marked as such (side_by_side is false in comparisons)."
     } else {
@@ -207,10 +266,12 @@ fn sessions(run: &Run) -> String {
     format!(" The run took {of}. {}{apart}", told.join(" "))
 }
 
-/// Counts the cells of the plan that gave no numbers: those that failed, and those that were not tried.
+/// Counts the cells of the plan that gave no numbers: those that failed, and those that were not
+/// tried.
 fn not_run(run: &Run) -> String {
     let without = run.cells.iter().filter(|cell| cell.not_measured.is_some());
-    let (failed, untried): (Vec<&CellView>, Vec<&CellView>) = without.partition(|cell| cell.failed.is_some());
+    let (failed, untried): (Vec<&CellView>, Vec<&CellView>) =
+        without.partition(|cell| cell.failed.is_some());
     let told = |cells: &[&CellView], what: &str| match cells.len() {
         0 => String::new(),
         some => format!(" {} of the plan {what}.", count(some, "further cell")),
@@ -223,15 +284,22 @@ fn stopping_rule(run: &Run) -> String {
     let read = |key: &str| run.about.get(key);
     let until: Option<Until> = read("until").and_then(|text| serde_json::from_str(text).ok());
     let look: Option<Look> = read("last_look").and_then(|text| serde_json::from_str(text).ok());
-    let Some(until) = until else { return String::new() };
+    let Some(until) = until else {
+        return String::new();
+    };
     let whose = match until.metric {
         StoppingMetric::Turnaround => "the mean turnaround of every cell",
         StoppingMetric::Duration => "the mean duration of every stage and cell",
     };
-    let ended = match look.as_ref().and_then(|look| Some((look.stopped_by?, look.repetitions))) {
+    let ended = match look
+        .as_ref()
+        .and_then(|look| Some((look.stopped_by?, look.repetitions)))
+    {
         Some((StoppedBy::CiHalfWidth, n)) => format!("it was after {n}"),
         Some((StoppedBy::Max, n)) => format!("it was not, so that all {n} were made"),
-        Some((StoppedBy::NoSample, n)) => format!("no cell had right values, so that it ended after {n}"),
+        Some((StoppedBy::NoSample, n)) => {
+            format!("no cell had right values, so that it ended after {n}")
+        }
         None => "the run had not come to its end".to_owned(),
     };
     format!(
@@ -255,22 +323,40 @@ fn not_checked(run: &Run) -> String {
     if told.is_empty() {
         return String::new();
     }
-    format!(" The prompts also ask for what no check can tell: {}.", told.join("; "))
+    format!(
+        " The prompts also ask for what no check can tell: {}.",
+        told.join("; ")
+    )
 }
 
 /// Says how many images, deployments and rounds the numbers are of.
 fn design(run: &Run) -> String {
     let distinct = |column: &str| -> BTreeSet<String> {
-        run.pipelines.iter().map(|row| format!("{:?}", row.value(column))).filter(|value| value != "Null").collect()
+        run.pipelines
+            .iter()
+            .map(|row| format!("{:?}", row.value(column)))
+            .filter(|value| value != "Null")
+            .collect()
     };
-    let images: BTreeSet<&str> = run.pipelines.iter().filter_map(|row| row.text("image")).collect();
+    let images: BTreeSet<&str> = run
+        .pipelines
+        .iter()
+        .filter_map(|row| row.text("image"))
+        .collect();
     let named = if images.len() <= 12 {
-        format!(" ({})", images.iter().copied().collect::<Vec<_>>().join(", "))
+        format!(
+            " ({})",
+            images.iter().copied().collect::<Vec<_>>().join(", ")
+        )
     } else {
         String::new()
     };
     let rounds = distinct("environment_round").len();
-    let rounds = if rounds > 1 { format!(", in {rounds} rounds of new environments") } else { String::new() };
+    let rounds = if rounds > 1 {
+        format!(", in {rounds} rounds of new environments")
+    } else {
+        String::new()
+    };
     format!(
         "{}{named}, {} deployed {}{rounds}",
         count(images.len(), "image"),
@@ -284,7 +370,11 @@ fn design(run: &Run) -> String {
 }
 
 fn each_cell(run: &Run) -> &'static str {
-    if run.measured().count() == 1 { "the cell" } else { "each cell" }
+    if run.measured().count() == 1 {
+        "the cell"
+    } else {
+        "each cell"
+    }
 }
 
 /// The day of the first invocation, UTC.
@@ -338,13 +428,24 @@ const NAMED: usize = 6;
 fn code(run: &Run) -> String {
     let mut variants: Vec<(&str, String, Vec<String>)> = Vec::new();
     for row in run.builds.iter() {
-        let Some(variant) = row.text("variant") else { continue };
-        let place = variants.iter().position(|(of, ..)| *of == variant).unwrap_or_else(|| {
-            let compiler = row.text("compiler").and_then(|text| text.split(['\n', ';']).next());
-            let built = [row.text("runtime"), compiler].into_iter().flatten().collect::<Vec<_>>().join(", ");
-            variants.push((variant, built, Vec::new()));
-            variants.len() - 1
-        });
+        let Some(variant) = row.text("variant") else {
+            continue;
+        };
+        let place = variants
+            .iter()
+            .position(|(of, ..)| *of == variant)
+            .unwrap_or_else(|| {
+                let compiler = row
+                    .text("compiler")
+                    .and_then(|text| text.split(['\n', ';']).next());
+                let built = [row.text("runtime"), compiler]
+                    .into_iter()
+                    .flatten()
+                    .collect::<Vec<_>>()
+                    .join(", ");
+                variants.push((variant, built, Vec::new()));
+                variants.len() - 1
+            });
         if let (Some(name), Some(version)) = (row.text("dependency"), row.text("version")) {
             let named = format!("{name} {version}");
             if !variants[place].2.contains(&named) {
@@ -360,28 +461,51 @@ fn code(run: &Run) -> String {
         };
         format!("{variant} ({built}{with})")
     };
-    if variants.is_empty() { "not recorded".into() } else { variants.iter().map(told).collect::<Vec<_>>().join(", ") }
+    if variants.is_empty() {
+        "not recorded".into()
+    } else {
+        variants.iter().map(told).collect::<Vec<_>>().join(", ")
+    }
 }
 
-/// Says of every variant which JPEG decoder its libraries bring: outputs differ by it, and so do durations.
+/// Says of every variant which JPEG decoder its libraries bring: outputs differ by it, and so do
+/// durations.
 fn decoders(run: &Run) -> String {
     let mut variants: Vec<(&str, BTreeSet<String>)> = Vec::new();
     for row in run.builds.iter() {
-        let Some(variant) = row.text("variant") else { continue };
-        let place = variants.iter().position(|(of, _)| *of == variant).unwrap_or_else(|| {
-            variants.push((variant, BTreeSet::new()));
-            variants.len() - 1
-        });
-        let named = [row.text("dependency"), row.text("version"), row.text("jpeg_decoder")];
+        let Some(variant) = row.text("variant") else {
+            continue;
+        };
+        let place = variants
+            .iter()
+            .position(|(of, _)| *of == variant)
+            .unwrap_or_else(|| {
+                variants.push((variant, BTreeSet::new()));
+                variants.len() - 1
+            });
+        let named = [
+            row.text("dependency"),
+            row.text("version"),
+            row.text("jpeg_decoder"),
+        ];
         if let [Some(dependency), Some(version), Some(decoder)] = named {
-            let own = decoder.strip_prefix(dependency).is_some_and(|rest| rest.starts_with(' '));
-            let of = if own { String::new() } else { format!(" (in {dependency} {version})") };
+            let own = decoder
+                .strip_prefix(dependency)
+                .is_some_and(|rest| rest.starts_with(' '));
+            let of = if own {
+                String::new()
+            } else {
+                format!(" (in {dependency} {version})")
+            };
             variants[place].1.insert(format!("{decoder}{of}"));
         }
     }
     let told = |(variant, decoders): &(&str, BTreeSet<String>)| match decoders.len() {
         0 => format!("Which JPEG decoder {variant} uses is not known."),
-        _ => format!("{variant} decodes JPEG with {}.", decoders.iter().cloned().collect::<Vec<_>>().join(" or ")),
+        _ => format!(
+            "{variant} decodes JPEG with {}.",
+            decoders.iter().cloned().collect::<Vec<_>>().join(" or ")
+        ),
     };
     variants.iter().map(told).collect::<Vec<_>>().join(" ")
 }
@@ -395,9 +519,12 @@ fn images(run: &Run) -> String {
     let short = |hash: &String| hash.chars().take(DIGITS).collect::<String>();
     match run.images.len() {
         0 => "not recorded".into(),
-        few if few <= IMAGES => {
-            run.images.iter().map(|(name, hash)| format!("{name} {}", short(hash))).collect::<Vec<_>>().join(", ")
-        }
+        few if few <= IMAGES => run
+            .images
+            .iter()
+            .map(|(name, hash)| format!("{name} {}", short(hash)))
+            .collect::<Vec<_>>()
+            .join(", "),
         _ => "in outputs.parquet (input_sha256 of the first stage)".into(),
     }
 }
@@ -407,5 +534,9 @@ fn hashes(run: &Run) -> String {
     let by_function: std::collections::BTreeMap<String, String> =
         serde_json::from_str(run.about("code_sha256")).unwrap_or_default();
     let distinct: BTreeSet<&String> = by_function.values().collect();
-    distinct.into_iter().map(|hash| hash.chars().take(DIGITS).collect::<String>()).collect::<Vec<_>>().join(", ")
+    distinct
+        .into_iter()
+        .map(|hash| hash.chars().take(DIGITS).collect::<String>())
+        .collect::<Vec<_>>()
+        .join(", ")
 }

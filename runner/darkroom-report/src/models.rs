@@ -1,7 +1,8 @@
-//! The headline where variants are samples of models: what may be said of the models, never of the luckiest sample.
+//! The headline where variants are samples of models: what may be said of the models, never of the
+//! luckiest sample.
 //!
-//! Claims are those of the factor `model` in `comparisons`. Which cells belong together is decided here: samples of one model
-//! at the same levels of everything else.
+//! Claims are those of the factor `model` in `comparisons`. Which cells belong together is decided
+//! here: samples of one model at the same levels of everything else.
 
 use darkroom_core::cell::Cell;
 use darkroom_tables::read::Row;
@@ -33,18 +34,26 @@ impl Pool<'_> {
         let spread = match self.samples.len() {
             1 => "1 sample".to_owned(),
             n => {
-                let ends = [means().fold(f64::INFINITY, f64::min), means().fold(0.0, f64::max)];
+                let ends = [
+                    means().fold(f64::INFINITY, f64::min),
+                    means().fold(0.0, f64::max),
+                ];
                 match ends.map(metric.amount) {
                     [low, high] if low == high => format!("mean of {n} samples, all {low}"),
                     [low, high] => format!("mean of {n} samples, {low} to {high}"),
                 }
             }
         };
-        format!("{} {} ({spread})", self.model, metric.with_unit(self.mean()))
+        format!(
+            "{} {} ({spread})",
+            self.model,
+            metric.with_unit(self.mean())
+        )
     }
 
     fn holds(&self, ids: &str) -> bool {
-        ids.split(' ').any(|id| self.samples.iter().any(|(cell, _)| cell.id == id))
+        ids.split(' ')
+            .any(|id| self.samples.iter().any(|(cell, _)| cell.id == id))
     }
 
     fn is_alike(&self, other: &CellView) -> bool {
@@ -54,33 +63,52 @@ impl Pool<'_> {
 
 /// What two cells must share to be samples at equal levels: all but the variant.
 fn levels(cell: &Cell) -> Cell {
-    Cell { variant: String::new(), ..cell.clone() }
+    Cell {
+        variant: String::new(),
+        ..cell.clone()
+    }
 }
 
-/// Whether models among these cells are known by several samples, so that a cell stands for one draw of its model.
+/// Whether models among these cells are known by several samples, so that a cell stands for one
+/// draw of its model.
 pub fn are_samples(cells: &[&CellView]) -> bool {
     cells.iter().any(|cell| {
-        let alike = |other: &&&CellView| other.model == cell.model && other.cell.variant != cell.cell.variant;
+        let alike = |other: &&&CellView| {
+            other.model == cell.model && other.cell.variant != cell.cell.variant
+        };
         cell.model.is_some() && cells.iter().any(|other| alike(&other))
     })
 }
 
-/// Pools ranked cells by model, a set for each combination of levels, in the order of the matrix. Within a set the lowest mean
-/// comes first. Cells that no model wrote are in none.
+/// Pools ranked cells by model, a set for each combination of levels, in the order of the matrix.
+/// Within a set the lowest mean comes first. Cells that no model wrote are in none.
 fn sets<'a>(ranked: &[(&'a CellView, f64)]) -> Vec<Vec<Pool<'a>>> {
     let mut sets: Vec<Vec<Pool<'a>>> = Vec::new();
     for (cell, mean) in ranked {
-        let Some(model) = cell.model.as_deref() else { continue };
-        let place = sets.iter().position(|set| set[0].is_alike(cell)).unwrap_or_else(|| {
-            sets.push(Vec::new());
-            sets.len() - 1
-        });
+        let Some(model) = cell.model.as_deref() else {
+            continue;
+        };
+        let place = sets
+            .iter()
+            .position(|set| set[0].is_alike(cell))
+            .unwrap_or_else(|| {
+                sets.push(Vec::new());
+                sets.len() - 1
+            });
         let set = &mut sets[place];
         if let Some(pool) = set.iter_mut().find(|pool| pool.model == model) {
             pool.samples.push((cell, *mean));
         } else {
-            let levels = cell.label.strip_prefix(&cell.cell.variant).unwrap_or_default().trim();
-            set.push(Pool { model, levels, samples: vec![(cell, *mean)] });
+            let levels = cell
+                .label
+                .strip_prefix(&cell.cell.variant)
+                .unwrap_or_default()
+                .trim();
+            set.push(Pool {
+                model,
+                levels,
+                samples: vec![(cell, *mean)],
+            });
         }
     }
     for set in &mut sets {
@@ -89,13 +117,17 @@ fn sets<'a>(ranked: &[(&'a CellView, f64)]) -> Vec<Vec<Pool<'a>>> {
     sets
 }
 
-/// Says of every set of equal levels which models are claimed to be better than which, or that none is; then what cannot be
-/// compared, and how the code that no model wrote did. `None` where no sample has right outputs.
+/// Says of every set of equal levels which models are claimed to be better than which, or that none
+/// is; then what cannot be compared, and how the code that no model wrote did. `None` where no
+/// sample has right outputs.
 pub fn sentences(run: &Run, ranked: &[(&CellView, f64)], metric: &Metric) -> Option<String> {
     let sets = sets(ranked);
     let model = sets.first()?[0].model;
     let (compared, alone): (Vec<_>, Vec<_>) = sets.iter().partition(|set| set.len() > 1);
-    let mut said: Vec<String> = compared.into_iter().map(|set| of_set(run, set, metric)).collect();
+    let mut said: Vec<String> = compared
+        .into_iter()
+        .map(|set| of_set(run, set, metric))
+        .collect();
     if !alone.is_empty() {
         let why = if sets.iter().flatten().all(|pool| pool.model == model) {
             "only one model has right outputs"
@@ -144,25 +176,47 @@ fn of_set(run: &Run, set: &[Pool<'_>], metric: &Metric) -> String {
             }
         }
     }
-    let told =
-        |pools: Vec<&Pool<'_>>| pools.iter().map(|pool| pool.mean_in_words(metric)).collect::<Vec<_>>().join("; ");
+    let told = |pools: Vec<&Pool<'_>>| {
+        pools
+            .iter()
+            .map(|pool| pool.mean_in_words(metric))
+            .collect::<Vec<_>>()
+            .join("; ")
+    };
     let (with, no) = match set[0].levels {
         "" => (String::new(), "No"),
         levels => (format!("With {levels}: "), "no"),
     };
     let mut text = if claims.is_empty() {
         let all = told(set.iter().collect());
-        format!("{with}{no} model is claimed to be {} than another in {}: {all}.", metric.word, metric.what)
+        format!(
+            "{with}{no} model is claimed to be {} than another in {}: {all}.",
+            metric.word, metric.what
+        )
     } else {
         let unclear = match unclear.len() {
             0 => String::new(),
             few if few <= NAMED => {
-                format!(" No difference in {} is claimed between {}.", metric.what, unclear.join(", nor between "))
+                format!(
+                    " No difference in {} is claimed between {}.",
+                    metric.what,
+                    unclear.join(", nor between ")
+                )
             }
-            many => format!(" For the other {many} pairs no difference in {} is claimed.", metric.what),
+            many => format!(
+                " For the other {many} pairs no difference in {} is claimed.",
+                metric.what
+            ),
         };
-        let others: Vec<&Pool<'_>> = set.iter().filter(|pool| !claimed.contains(&pool.model)).collect();
-        let others = if others.is_empty() { String::new() } else { format!(" Also measured: {}.", told(others)) };
+        let others: Vec<&Pool<'_>> = set
+            .iter()
+            .filter(|pool| !claimed.contains(&pool.model))
+            .collect();
+        let others = if others.is_empty() {
+            String::new()
+        } else {
+            format!(" Also measured: {}.", told(others))
+        };
         format!("{with}{}.{unclear}{others}", claims.join("; "))
     };
     if !missing.is_empty() {
@@ -189,14 +243,19 @@ fn verdict(run: &Run, first: &Pool<'_>, other: &Pool<'_>, metric: &Metric) -> Pa
         }
     };
     let mut rows = run.comparisons.iter().filter(of_models);
-    let Some((row, (a, b))) = rows.find_map(|row| Some((row, sides(&row)?))) else { return PairOfModels::NotCompared };
+    let Some((row, (a, b))) = rows.find_map(|row| Some((row, sides(&row)?))) else {
+        return PairOfModels::NotCompared;
+    };
     claim(&row, a, b, metric).map_or(PairOfModels::NotClaimed, PairOfModels::Claimed)
 }
 
 /// Says which of the two sides of a row is better, where the row claims it.
 fn claim(row: &Row<'_>, a: &Pool<'_>, b: &Pool<'_>, metric: &Metric) -> Option<String> {
-    let (ratio, low, high) =
-        (row.number("ratio_mean")?, row.number("ratio_mean_ci_low")?, row.number("ratio_mean_ci_high")?);
+    let (ratio, low, high) = (
+        row.number("ratio_mean")?,
+        row.number("ratio_mean_ci_low")?,
+        row.number("ratio_mean_ci_high")?,
+    );
     let verdict = row.text("verdict")?;
     let (better, worse, [times, low, high]) = match verdict {
         _ if verdict == metric.word => (b, a, [1.0 / ratio, 1.0 / high, 1.0 / low]),
@@ -211,8 +270,11 @@ fn claim(row: &Row<'_>, a: &Pool<'_>, b: &Pool<'_>, metric: &Metric) -> Option<S
         [low, high] if low == high => low,
         [low, high] => format!("{low} to {high}"),
     };
-    let apart =
-        if row.truth("side_by_side") == Some(false) { format!("; {}", crate::pairs::APART) } else { String::new() };
+    let apart = if row.truth("side_by_side") == Some(false) {
+        format!("; {}", crate::pairs::APART)
+    } else {
+        String::new()
+    };
     Some(format!(
         "{} is {} times {} than {} ({} against {}; 95% CI {range} times; {samples}{apart})",
         better.model,
@@ -224,9 +286,14 @@ fn claim(row: &Row<'_>, a: &Pool<'_>, b: &Pool<'_>, metric: &Metric) -> Option<S
     ))
 }
 
-/// Says how many of the planned samples are not among the ranked ones, and why; a sentence with a space before it, or none.
+/// Says how many of the planned samples are not among the ranked ones, and why; a sentence with a
+/// space before it, or none.
 pub fn left_out(planned: &[&CellView], ranked: &[(&CellView, f64)]) -> String {
-    let samples: Vec<&CellView> = planned.iter().copied().filter(|cell| cell.model.is_some()).collect();
+    let samples: Vec<&CellView> = planned
+        .iter()
+        .copied()
+        .filter(|cell| cell.model.is_some())
+        .collect();
     let is_ranked = |cell: &CellView| ranked.iter().any(|(other, _)| other.id == cell.id);
     let mut reasons: Vec<(&str, usize)> = Vec::new();
     for cell in samples.iter().filter(|cell| !is_ranked(cell)) {
@@ -247,6 +314,13 @@ pub fn left_out(planned: &[&CellView], ranked: &[(&CellView, f64)]) -> String {
     if all == 0 {
         return String::new();
     }
-    let told: Vec<String> = reasons.iter().map(|(why, count)| format!("{count} {why}")).collect();
-    format!(" Left out: {all} of {} ({}).", count(samples.len(), "sample"), told.join(", "))
+    let told: Vec<String> = reasons
+        .iter()
+        .map(|(why, count)| format!("{count} {why}"))
+        .collect();
+    format!(
+        " Left out: {all} of {} ({}).",
+        count(samples.len(), "sample"),
+        told.join(", ")
+    )
 }

@@ -1,4 +1,5 @@
-//! The noise floor: how far the same code, deployed under another name, came out apart. Said beside every claimed effect.
+//! The noise floor: how far the same code, deployed under another name, came out apart. Said beside
+//! every claimed effect.
 
 use darkroom_core::statistics::apart;
 use darkroom_tables::is_claim;
@@ -13,8 +14,8 @@ pub const DEPLOYMENT: &str = "deployment";
 /// The largest difference of identical code in one metric of one stage (or the pipeline).
 #[derive(Clone, Debug)]
 pub struct Floor {
-    /// The outer end of the 95% interval of the ratio of the means, larger / smaller, less 1: what the two can be apart and
-    /// still be the same; without an interval the ratio itself.
+    /// The outer end of the 95% interval of the ratio of the means, larger / smaller, less 1: what
+    /// the two can be apart and still be the same; without an interval the ratio itself.
     pub apart: f64,
     /// Of the means.
     pub ratio: f64,
@@ -26,15 +27,22 @@ pub struct Floor {
     pub claimed: bool,
 }
 
-/// Returns the floor among these cells (all, when none is named); `None` where each was deployed once.
+/// Returns the floor among these cells (all, when none is named); `None` where each was deployed
+/// once.
 pub fn floor(run: &Run, cells: &[&str], stage: &str, metric: &str) -> Option<Floor> {
     let twins = run.comparisons.iter().filter(|row| {
-        row.text("factor") == Some(DEPLOYMENT) && row.text("stage") == Some(stage) && row.text("metric") == Some(metric)
+        row.text("factor") == Some(DEPLOYMENT)
+            && row.text("stage") == Some(stage)
+            && row.text("metric") == Some(metric)
     });
-    let of = twins.filter(|row| cells.is_empty() || row.text("cell_a").is_some_and(|cell| cells.contains(&cell)));
+    let of = twins.filter(|row| {
+        cells.is_empty() || row.text("cell_a").is_some_and(|cell| cells.contains(&cell))
+    });
     let floors = of.filter_map(|row| {
         let ratio = row.number("ratio_mean")?;
-        let ci = row.number("ratio_mean_ci_low").zip(row.number("ratio_mean_ci_high"));
+        let ci = row
+            .number("ratio_mean_ci_low")
+            .zip(row.number("ratio_mean_ci_high"));
         Some(Floor {
             apart: ci.map_or_else(|| apart(ratio), |(low, high)| apart(low).max(apart(high))),
             ratio,
@@ -46,12 +54,16 @@ pub fn floor(run: &Run, cells: &[&str], stage: &str, metric: &str) -> Option<Flo
     floors.max_by(|a, b| a.apart.total_cmp(&b.apart))
 }
 
-/// Says how a ratio stands to how far what is the same came out apart, in a few words; for every claimed ratio.
+/// Says how a ratio stands to how far what is the same came out apart, in a few words; for every
+/// claimed ratio.
 pub fn beside(floor: Option<f64>, ratio: f64) -> String {
     match floor {
         None => "noise floor unknown, deployed once".into(),
         Some(floor) if apart(ratio) <= floor => {
-            format!("no larger than the noise floor of {}: may be the host's", percent(floor))
+            format!(
+                "no larger than the noise floor of {}: may be the host's",
+                percent(floor)
+            )
         }
         Some(floor) => format!("noise floor {}", percent(floor)),
     }
@@ -60,17 +72,28 @@ pub fn beside(floor: Option<f64>, ratio: f64) -> String {
 /// Says how far identical code came out apart in turnaround, or why that is not known.
 pub fn sentence(run: &Run) -> Option<String> {
     let Some(floor) = floor(run, &[], crate::run::PIPELINE, "turnaround_s") else {
-        run.measured().find(|cell| run.stat(cell, crate::run::PIPELINE, "turnaround_s").is_some())?;
+        run.measured().find(|cell| {
+            run.stat(cell, crate::run::PIPELINE, "turnaround_s")
+                .is_some()
+        })?;
         return Some(
             "Each cell was deployed once, so a host's share in a difference is unknown. Set repetitions.deployments = 2 to \
              measure it."
                 .into(),
         );
     };
-    let cell = run.cell(&floor.cell).map_or(floor.cell.as_str(), |cell| &cell.label);
-    let ratio = floor.ci.map(|ci| format!(", ratio within {}", interval(Some(ci)))).unwrap_or_default();
-    let told_apart =
-        if floor.claimed { " The two are even told apart, so this run can't resolve anything smaller." } else { "" };
+    let cell = run
+        .cell(&floor.cell)
+        .map_or(floor.cell.as_str(), |cell| &cell.label);
+    let ratio = floor
+        .ci
+        .map(|ci| format!(", ratio within {}", interval(Some(ci))))
+        .unwrap_or_default();
+    let told_apart = if floor.claimed {
+        " The two are even told apart, so this run can't resolve anything smaller."
+    } else {
+        ""
+    };
     Some(format!(
         "Noise floor: the same code deployed twice came out {} apart in mean turnaround, by its interval up to {} ({cell}{ratio}); \
          a difference no larger than that may be the host's, not the code's.{told_apart}",

@@ -1,7 +1,8 @@
-//! What would mislead a reader of a mean, said beside it: plain sentences from its row of `summary`.
+//! What would mislead a reader of a mean, said beside it: plain sentences from its row of
+//! `summary`.
 //!
-//! Decides nothing: trend, autocorrelation and shares of variance are the table's. Thresholds here say when they are worth
-//! a reader's time.
+//! Decides nothing: trend, autocorrelation and shares of variance are the table's. Thresholds here
+//! say when they are worth a reader's time.
 
 use std::collections::BTreeMap;
 
@@ -41,11 +42,15 @@ impl Kind {
     /// What it means, as a sentence that goes on with the cells it is true of.
     pub const fn meaning(self) -> &'static str {
         match self {
-            Self::Unchecked => "Outputs were not checked, and nothing says that this code does the work at all",
+            Self::Unchecked => {
+                "Outputs were not checked, and nothing says that this code does the work at all"
+            }
             Self::Survivors => {
                 "What failed is in no mean; these are the times of the survivors, and what failed might have been slower"
             }
-            Self::Single => "A single measurement has no SD and no interval, and nothing can be claimed of it",
+            Self::Single => {
+                "A single measurement has no SD and no interval, and nothing can be claimed of it"
+            }
             Self::Small => {
                 "With fewer than 10 measurements, or fewer than 9 beyond one for each image, an interval is rough"
             }
@@ -68,7 +73,9 @@ impl Kind {
             Self::Environments => {
                 "Environments of one deployment came out apart, so a mean over few of them is partly luck"
             }
-            Self::Images => "Most of the spread is not noise, it lies between images of different size",
+            Self::Images => {
+                "Most of the spread is not noise, it lies between images of different size"
+            }
         }
     }
 }
@@ -115,7 +122,10 @@ pub fn notes(cell: &CellView, row: Row<'_>) -> Vec<Note> {
         say(Kind::Coarse, late.clone(), late);
     }
     if let Some(r1) = number("r1") {
-        let (here, short) = (format!("lag-1 autocorrelation {}", figure(r1)), format!("r1 {}", figure(r1)));
+        let (here, short) = (
+            format!("lag-1 autocorrelation {}", figure(r1)),
+            format!("r1 {}", figure(r1)),
+        );
         match neighbours(n as usize, r1) {
             Neighbours::Alike => say(Kind::Autocorrelated, here, short),
             Neighbours::Alternating => say(Kind::Alternating, here, short),
@@ -123,8 +133,18 @@ pub fn notes(cell: &CellView, row: Row<'_>) -> Vec<Note> {
         }
     }
     let shares = [
-        (Kind::Deployments, "variance_deployment", WORTH_A_SENTENCE, "deployments"),
-        (Kind::Environments, "variance_environment", WORTH_A_SENTENCE, "environments"),
+        (
+            Kind::Deployments,
+            "variance_deployment",
+            WORTH_A_SENTENCE,
+            "deployments",
+        ),
+        (
+            Kind::Environments,
+            "variance_environment",
+            WORTH_A_SENTENCE,
+            "environments",
+        ),
         (Kind::Images, "variance_image", MOSTLY, "images"),
     ];
     for (kind, column, threshold, between) in shares {
@@ -140,33 +160,62 @@ fn drift(row: Row<'_>) -> (String, String) {
     let tau = row.number("trend_tau").unwrap_or(0.0);
     let way = if tau > 0.0 { "rose" } else { "fell" };
     let Some(ratio) = row.number("halves_ratio") else {
-        return (format!("{way} over the run, Kendall's tau {tau:.2}"), format!("{way} over the run"));
+        return (
+            format!("{way} over the run, Kendall's tau {tau:.2}"),
+            format!("{way} over the run"),
+        );
     };
-    let (moved, side) = (percent((ratio - 1.0).abs()), if ratio >= 1.0 { "above" } else { "below" });
-    let here =
-        format!("{way} over the run, Kendall's tau {tau:.2}, the second half's median {moved} {side} the first's");
+    let (moved, side) = (
+        percent((ratio - 1.0).abs()),
+        if ratio >= 1.0 { "above" } else { "below" },
+    );
+    let here = format!(
+        "{way} over the run, Kendall's tau {tau:.2}, the second half's median {moved} {side} the first's"
+    );
     (here, format!("{way}, second half {moved} {side}"))
 }
 
 /// Cells that a sentence tells of in full; of more it says the short of each.
 const IN_FULL: usize = 3;
 
-/// Returns a sentence a kind, with the cells that it is true of, for one metric of one stage (or the pipeline).
-pub fn sentences(run: &Run, stage: &str, metric: impl Fn(&CellView) -> &'static str) -> Vec<String> {
+/// Returns a sentence a kind, with the cells that it is true of, for one metric of one stage (or
+/// the pipeline).
+pub fn sentences(
+    run: &Run,
+    stage: &str,
+    metric: impl Fn(&CellView) -> &'static str,
+) -> Vec<String> {
     let mut kinds: BTreeMap<Kind, Vec<(&str, Note)>> = BTreeMap::new();
     for cell in run.measured() {
-        let Some(row) = run.summary_row(cell, stage, metric(cell)).filter(|row| row.number("mean").is_some()) else {
+        let Some(row) = run
+            .summary_row(cell, stage, metric(cell))
+            .filter(|row| row.number("mean").is_some())
+        else {
             continue;
         };
         for note in notes(cell, row) {
-            kinds.entry(note.kind).or_default().push((&cell.label, note));
+            kinds
+                .entry(note.kind)
+                .or_default()
+                .push((&cell.label, note));
         }
     }
     let sentence = |(kind, cells): (Kind, Vec<(&str, Note)>)| {
         let told = |(cell, note): &(&str, Note)| {
-            format!("{cell} ({})", if cells.len() <= IN_FULL { &note.here } else { &note.short })
+            format!(
+                "{cell} ({})",
+                if cells.len() <= IN_FULL {
+                    &note.here
+                } else {
+                    &note.short
+                }
+            )
         };
-        format!("{}: {}.", kind.meaning(), cells.iter().map(told).collect::<Vec<_>>().join(", "))
+        format!(
+            "{}: {}.",
+            kind.meaning(),
+            cells.iter().map(told).collect::<Vec<_>>().join(", ")
+        )
     };
     kinds.into_iter().map(sentence).collect()
 }
@@ -174,5 +223,9 @@ pub fn sentences(run: &Run, stage: &str, metric: impl Fn(&CellView) -> &'static 
 /// Spells a share as per cent.
 pub fn percent(share: f64) -> String {
     let percent = share * 100.0;
-    if percent != 0.0 && percent < 9.95 { format!("{percent:.1}%") } else { format!("{percent:.0}%") }
+    if percent != 0.0 && percent < 9.95 {
+        format!("{percent:.1}%")
+    } else {
+        format!("{percent:.0}%")
+    }
 }

@@ -13,12 +13,18 @@ pub fn figure(value: f64) -> String {
 
 /// Returns an interval, as `[low, high]`.
 pub fn interval(bounds: Option<(f64, f64)>) -> String {
-    bounds.map(|(low, high)| format!("[{}, {}]", figure(low), figure(high))).unwrap_or_default()
+    bounds
+        .map(|(low, high)| format!("[{}, {}]", figure(low), figure(high)))
+        .unwrap_or_default()
 }
 
 /// Returns `count` things, in the plural where it is one.
 pub fn count(count: usize, thing: &str) -> String {
-    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
+    if count == 1 {
+        format!("1 {thing}")
+    } else {
+        format!("{count} {thing}s")
+    }
 }
 
 #[cfg(test)]
@@ -28,6 +34,9 @@ mod tests {
     #[test]
     fn numbers_have_three_figures_and_no_exponent_unless_tiny() {
         let spelt = [1234.5, 99.96, 5.678, 0.0421, 0.0, 0.000_012].map(figure);
-        assert_eq!(spelt, ["1234", "100.0", "5.68", "0.042", "0.000", "1.20e-5"]);
+        assert_eq!(
+            spelt,
+            ["1234", "100.0", "5.68", "0.042", "0.000", "1.20e-5"]
+        );
     }
 }

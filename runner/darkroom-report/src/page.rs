@@ -16,7 +16,8 @@ use crate::number::count;
 use crate::run::{PIPELINE, Run};
 use crate::{choices, pairs, tables};
 
-/// Returns the report as one HTML document. `findings` is what does not match the run's journal, in words.
+/// Returns the report as one HTML document. `findings` is what does not match the run's journal, in
+/// words.
 pub fn html(run: &Run, findings: &[String]) -> String {
     let title = format!("{} · {}", run.about("experiment"), run.about("run_id"));
     document(
@@ -63,7 +64,11 @@ pub fn document(title: &str, content: &Markup) -> String {
 }
 
 fn header(run: &Run) -> Markup {
-    let shared = if run.shared.is_empty() { String::new() } else { format!(" · {}", run.shared.join(", ")) };
+    let shared = if run.shared.is_empty() {
+        String::new()
+    } else {
+        format!(" · {}", run.shared.join(", "))
+    };
     html! {
         header {
             h1 { (run.about("experiment")) }
@@ -105,7 +110,10 @@ const NAMED: usize = 8;
 pub fn named(findings: &[String]) -> Vec<String> {
     let mut named: Vec<String> = findings.iter().take(NAMED).cloned().collect();
     if findings.len() > NAMED {
-        named.push(format!("{} more: darkroom verify lists them", findings.len() - NAMED));
+        named.push(format!(
+            "{} more: darkroom verify lists them",
+            findings.len() - NAMED
+        ));
     }
     named
 }
@@ -145,7 +153,8 @@ fn notes_list(sentences: &[String]) -> Markup {
     html! { @if !sentences.is_empty() { ul class="notes" { @for sentence in sentences { li { (sentence) } } } } }
 }
 
-/// Returns the cells without a turnaround, by what became of them (tried or not) and the reason why.
+/// Returns the cells without a turnaround, by what became of them (tried or not) and the reason
+/// why.
 fn without_numbers(run: &Run) -> BTreeMap<(&str, &str), Vec<&str>> {
     let mut by_reason: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
     for cell in &run.cells {
@@ -163,8 +172,16 @@ fn wrong_section(run: &Run) -> Markup {
     let mut kinds: Vec<(String, String, String, String, usize)> = Vec::new();
     for row in run.wrong.iter() {
         let text = |column| row.text(column).unwrap_or("").to_owned();
-        let (cell, stage, reason, detail) = (text("cell_id"), text("stage"), text("reason"), text("detail"));
-        match kinds.iter_mut().find(|kind| (&kind.0, &kind.1, &kind.2) == (&cell, &stage, &reason)) {
+        let (cell, stage, reason, detail) = (
+            text("cell_id"),
+            text("stage"),
+            text("reason"),
+            text("detail"),
+        );
+        match kinds
+            .iter_mut()
+            .find(|kind| (&kind.0, &kind.1, &kind.2) == (&cell, &stage, &reason))
+        {
             Some(kind) => kind.4 += 1,
             None => kinds.push((cell, stage, reason, detail, 1)),
         }
@@ -190,8 +207,8 @@ fn wrong_section(run: &Run) -> Markup {
     }
 }
 
-/// Names what handlers did that no honest one does, and what they called and may not: nobody who reads a contest should have to
-/// look for it.
+/// Names what handlers did that no honest one does, and what they called and may not: nobody who
+/// reads a contest should have to look for it.
 fn misbehaviour_section(run: &Run) -> Markup {
     let misdeeds: Vec<Misdeed> = run.facts("misdeeds");
     let refused: Vec<RefusedCalls> = run.facts("refused_calls");

@@ -1,4 +1,5 @@
-//! Comparisons for a reader: ratio, interval, effect size, adjusted p, noise floor and verdict in words, by factor.
+//! Comparisons for a reader: ratio, interval, effect size, adjusted p, noise floor and verdict in
+//! words, by factor.
 
 use darkroom_core::statistics::SIGNIFICANCE;
 use darkroom_tables::is_claim;
@@ -42,10 +43,15 @@ pub fn factors(run: &Run) -> Vec<String> {
 }
 
 fn of_factor(run: &Run, factor: &str) -> Markup {
-    let rows = run.comparisons.iter().filter(|row| row.text("factor") == Some(factor) && is_headline(run, *row));
-    let (rows, unmeasured): (Vec<Row<'_>>, Vec<Row<'_>>) = rows.partition(|row| row.number("ratio_mean").is_some());
-    let (whole, stages): (Vec<Row<'_>>, Vec<Row<'_>>) =
-        rows.into_iter().partition(|row| row.text("stage") == Some(PIPELINE));
+    let rows = run
+        .comparisons
+        .iter()
+        .filter(|row| row.text("factor") == Some(factor) && is_headline(run, *row));
+    let (rows, unmeasured): (Vec<Row<'_>>, Vec<Row<'_>>) =
+        rows.partition(|row| row.number("ratio_mean").is_some());
+    let (whole, stages): (Vec<Row<'_>>, Vec<Row<'_>>) = rows
+        .into_iter()
+        .partition(|row| row.text("stage") == Some(PIPELINE));
     html! {
         h3 { "By " (in_words(factor)) }
         @if !unmeasured.is_empty() { p class="quiet" { (count(unmeasured.len(), "comparison")) " with what was not measured, in the downloaded table alone." } }
@@ -57,12 +63,15 @@ fn of_factor(run: &Run, factor: &str) -> Markup {
     }
 }
 
-/// One time a stage and pair (init included when either is cold, as the tables show them), turnaround and cost.
+/// One time a stage and pair (init included when either is cold, as the tables show them),
+/// turnaround and cost.
 pub fn is_headline(run: &Run, row: Row<'_>) -> bool {
     let cold = ["cell_a", "cell_b"].iter().any(|column| {
         // Of models several cells, alike but for the variant.
         let first = row.text(column).and_then(|ids| ids.split(' ').next());
-        first.and_then(|id| run.cell(id)).is_some_and(|cell| Run::time_metric(cell) == "cold_total_ms")
+        first
+            .and_then(|id| run.cell(id))
+            .is_some_and(|cell| Run::time_metric(cell) == "cold_total_ms")
     });
     match row.text("metric") {
         Some("turnaround_s") => true,
@@ -109,7 +118,9 @@ pub fn what(row: Row<'_>) -> String {
     match (row.text("stage"), row.text("metric")) {
         (Some(PIPELINE), Some("turnaround_s")) => "turnaround".into(),
         (Some(PIPELINE), Some("cost_usd")) => "cost".into(),
-        (Some(stage), Some("cold_total_ms")) if row.text("factor") == Some("start") => format!("{stage}, with init"),
+        (Some(stage), Some("cold_total_ms")) if row.text("factor") == Some("start") => {
+            format!("{stage}, with init")
+        }
         (stage, _) => stage.unwrap_or("–").into(),
     }
 }
@@ -119,7 +130,10 @@ fn luck(row: Row<'_>) -> String {
     let sure = row.number("p_adj").is_some_and(|p| p < SIGNIFICANCE);
     match (row.text("verdict"), row.number("p_units")) {
         (Some("inconclusive"), Some(p)) if sure && p >= SIGNIFICANCE => {
-            format!("; environments of the same code differ by as much (p {} over them)", p_text(p))
+            format!(
+                "; environments of the same code differ by as much (p {} over them)",
+                p_text(p)
+            )
         }
         _ => String::new(),
     }
@@ -138,9 +152,15 @@ fn apart(row: Row<'_>) -> &'static str {
 
 /// Names one side: its cell, and which deployment of it where that is what differs.
 fn name(run: &Run, factor: &str, row: Row<'_>, side: &str) -> String {
-    let id = row.text(if side == "a" { "cell_a" } else { "cell_b" }).unwrap_or("–");
-    let label = run.cell(id).map_or_else(|| id.to_owned(), crate::charts::marked);
-    let level = row.text(if side == "a" { "level_a" } else { "level_b" }).unwrap_or("–");
+    let id = row
+        .text(if side == "a" { "cell_a" } else { "cell_b" })
+        .unwrap_or("–");
+    let label = run
+        .cell(id)
+        .map_or_else(|| id.to_owned(), crate::charts::marked);
+    let level = row
+        .text(if side == "a" { "level_a" } else { "level_b" })
+        .unwrap_or("–");
     if factor == crate::noise::DEPLOYMENT {
         format!("{label}, deployment {level}")
     } else if factor == "model" {
@@ -152,7 +172,10 @@ fn name(run: &Run, factor: &str, row: Row<'_>, side: &str) -> String {
 
 /// Returns the noise floor of the two cells of a comparison.
 pub fn floor_of(run: &Run, row: Row<'_>) -> Option<Floor> {
-    let cells: Vec<&str> = ["cell_a", "cell_b"].iter().filter_map(|column| row.text(column)).collect();
+    let cells: Vec<&str> = ["cell_a", "cell_b"]
+        .iter()
+        .filter_map(|column| row.text(column))
+        .collect();
     floor(run, &cells, row.text("stage")?, row.text("metric")?)
 }
 
@@ -163,7 +186,11 @@ pub fn in_full(verdict: &str, ratio: Option<f64>, floor: Option<f64>, factor: &s
             format!("{claim}, though it is the same code: the run can't resolve less than this")
         }
         (claim, Some(ratio)) if is_claim(claim) => {
-            format!("{claim} by {} ({})", percent((ratio - 1.0).abs()), beside(floor, ratio))
+            format!(
+                "{claim} by {} ({})",
+                percent((ratio - 1.0).abs()),
+                beside(floor, ratio)
+            )
         }
         ("inconclusive", _) => "inconclusive: a difference is neither shown nor excluded".into(),
         ("equivalent", _) => "equivalent: the interval lies within 5%".into(),
@@ -178,17 +205,27 @@ pub fn in_full(verdict: &str, ratio: Option<f64>, floor: Option<f64>, factor: &s
 
 /// Returns the comparison in a sentence.
 pub fn comparison_in_words(run: &Run, row: Row<'_>, label: &str) -> String {
-    let ci = row.number("ratio_mean_ci_low").zip(row.number("ratio_mean_ci_high"));
-    let p = row.number("p_adj").map_or(String::new(), |p| format!(", adjusted p {}", p_text(p)));
-    let effect = row.text("effect").map_or(String::new(), |effect| format!(", {effect} effect"));
+    let ci = row
+        .number("ratio_mean_ci_low")
+        .zip(row.number("ratio_mean_ci_high"));
+    let p = row
+        .number("p_adj")
+        .map_or(String::new(), |p| format!(", adjusted p {}", p_text(p)));
+    let effect = row
+        .text("effect")
+        .map_or(String::new(), |effect| format!(", {effect} effect"));
     let ratio = row.number("ratio_mean");
     let factor = row.text("factor").unwrap_or("");
     format!(
         "{label}: ratio {} {}{effect}{p}, {}",
         ratio.map_or("–".into(), figure),
         crate::number::interval(ci),
-        in_full(row.text("verdict").unwrap_or("–"), ratio, floor_of(run, row).map(|floor| floor.apart), factor)
-            + &luck(row)
+        in_full(
+            row.text("verdict").unwrap_or("–"),
+            ratio,
+            floor_of(run, row).map(|floor| floor.apart),
+            factor
+        ) + &luck(row)
             + apart(row)
     )
 }

@@ -1,4 +1,5 @@
-//! A figure for a paper, as SVG, PNG and PDF, with letters of our own: it looks the same on a machine without fonts.
+//! A figure for a paper, as SVG, PNG and PDF, with letters of our own: it looks the same on a
+//! machine without fonts.
 
 use std::sync::{Arc, LazyLock};
 
@@ -22,8 +23,8 @@ pub const WIDTHS_MM: std::ops::RangeInclusive<f64> = 60.0..=420.0;
 /// Pixels of a PNG a pixel of the drawing: 330 dots an inch.
 const SCALE: f32 = 3.0;
 
-/// Returns how many pixels wide a figure is drawn that is to be so many mm wide on paper. Letters are as large at every
-/// width, 7 points at least.
+/// Returns how many pixels wide a figure is drawn that is to be so many mm wide on paper. Letters
+/// are as large at every width, 7 points at least.
 pub fn pixels(width_mm: f64) -> u32 {
     (f64::from(PAGE_PIXELS) * width_mm / WIDTH_MM).round() as u32
 }
@@ -37,17 +38,24 @@ pub struct Drawn<'a> {
 impl<'a> Drawn<'a> {
     pub fn of(figure: &'a Figure) -> Result<Self, String> {
         let svg = figure.svg.replace("currentColor", "#000000");
-        let options = usvg::Options { fontdb: FONTS.clone(), font_family: "Inter".into(), ..usvg::Options::default() };
+        let options = usvg::Options {
+            fontdb: FONTS.clone(),
+            font_family: "Inter".into(),
+            ..usvg::Options::default()
+        };
         let tree = usvg::Tree::from_str(&svg, &options).map_err(|error| error.to_string())?;
         Ok(Self { figure, tree })
     }
 
-    /// Returns the figure as an SVG document. Letters are Inter's outlines, since programs that set papers ignore fonts embedded
-    /// in an SVG; what they say stands in its `<title>` and `<desc>`.
+    /// Returns the figure as an SVG document. Letters are Inter's outlines, since programs that set
+    /// papers ignore fonts embedded in an SVG; what they say stands in its `<title>` and `<desc>`.
     pub fn svg(&self) -> Result<String, String> {
         let (width, height) = (self.tree.size().width(), self.tree.size().height());
-        let options =
-            usvg::WriteOptions { preserve_text: false, indent: usvg::Indent::None, ..usvg::WriteOptions::default() };
+        let options = usvg::WriteOptions {
+            preserve_text: false,
+            indent: usvg::Indent::None,
+            ..usvg::WriteOptions::default()
+        };
         let drawn = self.tree.to_string(&options);
         let (_, body) = drawn.split_once('>').ok_or("the figure is empty")?;
         Ok(format!(
@@ -63,10 +71,17 @@ impl<'a> Drawn<'a> {
     /// Returns the figure as PNG, on white.
     pub fn png(&self) -> Result<Vec<u8>, String> {
         let size = self.tree.size();
-        let (width, height) = ((size.width() * SCALE) as u32, (size.height() * SCALE) as u32);
+        let (width, height) = (
+            (size.width() * SCALE) as u32,
+            (size.height() * SCALE) as u32,
+        );
         let mut canvas = tiny_skia::Pixmap::new(width, height).ok_or("the figure is empty")?;
         canvas.fill(tiny_skia::Color::WHITE);
-        resvg::render(&self.tree, tiny_skia::Transform::from_scale(SCALE, SCALE), &mut canvas.as_mut());
+        resvg::render(
+            &self.tree,
+            tiny_skia::Transform::from_scale(SCALE, SCALE),
+            &mut canvas.as_mut(),
+        );
         canvas.encode_png().map_err(|error| error.to_string())
     }
 
@@ -87,5 +102,8 @@ fn millimetres(pixels: f32) -> f64 {
 
 /// Two decimals at most.
 fn decimals(number: f64) -> String {
-    format!("{number:.2}").trim_end_matches('0').trim_end_matches('.').to_owned()
+    format!("{number:.2}")
+        .trim_end_matches('0')
+        .trim_end_matches('.')
+        .to_owned()
 }

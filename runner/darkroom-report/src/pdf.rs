@@ -1,5 +1,6 @@
-//! A drawing as a PDF of one page: shapes of one colour, with their lines and opacity. That is all that a figure is made of,
-//! its letters being outlines; anything else (a gradient, a clip, an image) is refused by name, never left out silently.
+//! A drawing as a PDF of one page: shapes of one colour, with their lines and opacity. That is all
+//! that a figure is made of, its letters being outlines; anything else (a gradient, a clip, an
+//! image) is refused by name, never left out silently.
 
 use std::io::Write as _;
 
@@ -16,12 +17,18 @@ const PAGE: Ref = Ref::new(3);
 const CONTENT: Ref = Ref::new(4);
 const INFORMATION: Ref = Ref::new(5);
 
-/// Returns a drawing as a PDF: a page of its size, `points` a pixel. It holds no date, so the same drawing gives the same file.
+/// Returns a drawing as a PDF: a page of its size, `points` a pixel. It holds no date, so the same
+/// drawing gives the same file.
 pub fn page(tree: &usvg::Tree, points: f32, title: &str, words: &str) -> Result<Vec<u8>, String> {
     let (width, height) = (tree.size().width() * points, tree.size().height() * points);
-    let mut shapes = Shapes { content: Content::new(), opacities: Vec::new() };
+    let mut shapes = Shapes {
+        content: Content::new(),
+        opacities: Vec::new(),
+    };
     // A PDF's origin is below, a drawing's above.
-    shapes.content.transform([points, 0.0, 0.0, -points, 0.0, height]);
+    shapes
+        .content
+        .transform([points, 0.0, 0.0, -points, 0.0, height]);
     shapes.group(tree.root(), 1.0)?;
     let content = shapes.content.finish();
     let content = deflated(&content).map_err(|error| error.to_string())?;
@@ -30,19 +37,25 @@ pub fn page(tree: &usvg::Tree, points: f32, title: &str, words: &str) -> Result<
     pdf.catalog(CATALOGUE).pages(PAGES).lang(TextStr("en"));
     pdf.pages(PAGES).kids([PAGE]).count(1);
     let mut page = pdf.page(PAGE);
-    page.parent(PAGES).media_box(Rect::new(0.0, 0.0, width, height)).contents(CONTENT);
+    page.parent(PAGES)
+        .media_box(Rect::new(0.0, 0.0, width, height))
+        .contents(CONTENT);
     let mut resources = page.resources();
     let mut states = resources.ext_g_states();
     for (place, (fill, stroke)) in shapes.opacities.iter().enumerate() {
-        let mut state =
-            states.insert(Name(state(place).as_bytes())).start::<pdf_writer::writers::ExtGraphicsState<'_>>();
+        let mut state = states
+            .insert(Name(state(place).as_bytes()))
+            .start::<pdf_writer::writers::ExtGraphicsState<'_>>();
         state.non_stroking_alpha(*fill).stroking_alpha(*stroke);
     }
     states.finish();
     resources.finish();
     page.finish();
     pdf.stream(CONTENT, &content).filter(Filter::FlateDecode);
-    pdf.document_info(INFORMATION).title(TextStr(title)).subject(TextStr(words)).creator(TextStr("darkroom"));
+    pdf.document_info(INFORMATION)
+        .title(TextStr(title))
+        .subject(TextStr(words))
+        .creator(TextStr("darkroom"));
     Ok(pdf.finish())
 }
 
@@ -71,7 +84,9 @@ impl Shapes {
         }
         let opacity = opacity * group.opacity().get();
         if group.opacity().get() < 1.0 && group.children().len() > 1 {
-            return Err("a figure with a transparent group of shapes can't be written as PDF".into());
+            return Err(
+                "a figure with a transparent group of shapes can't be written as PDF".into(),
+            );
         }
         for child in group.children() {
             match child {
@@ -79,7 +94,9 @@ impl Shapes {
                 Node::Text(text) => self.group(text.flattened(), opacity)?,
                 Node::Path(path) if path.is_visible() => self.path(path, opacity)?,
                 Node::Path(_) => {}
-                Node::Image(_) => return Err("a figure with an image can't be written as PDF".into()),
+                Node::Image(_) => {
+                    return Err("a figure with an image can't be written as PDF".into());
+                }
             }
         }
         Ok(())
@@ -95,10 +112,20 @@ impl Shapes {
             return Err("a figure with a line below its filling can't be written as PDF".into());
         }
         self.content.save_state();
-        let Transform { sx, ky, kx, sy, tx, ty } = path.abs_transform();
+        let Transform {
+            sx,
+            ky,
+            kx,
+            sy,
+            tx,
+            ty,
+        } = path.abs_transform();
         self.content.transform([sx, ky, kx, sy, tx, ty]);
         let of = |alpha: Option<f32>| alpha.map_or(1.0, |alpha| alpha * opacity);
-        self.opacity((of(fill.map(|fill| fill.opacity().get())), of(stroke.map(|stroke| stroke.opacity().get()))));
+        self.opacity((
+            of(fill.map(|fill| fill.opacity().get())),
+            of(stroke.map(|stroke| stroke.opacity().get())),
+        ));
         if let Some(fill) = fill {
             let [red, green, blue] = rgb(fill.paint())?;
             self.content.set_fill_rgb(red, green, blue);
@@ -129,7 +156,9 @@ impl Shapes {
 
     fn line(&mut self, stroke: &usvg::Stroke) -> Result<(), String> {
         let [red, green, blue] = rgb(stroke.paint())?;
-        self.content.set_stroke_rgb(red, green, blue).set_line_width(stroke.width().get());
+        self.content
+            .set_stroke_rgb(red, green, blue)
+            .set_line_width(stroke.width().get());
         self.content.set_line_cap(match stroke.linecap() {
             LineCap::Butt => LineCapStyle::ButtCap,
             LineCap::Round => LineCapStyle::RoundCap,
@@ -142,7 +171,8 @@ impl Shapes {
         });
         self.content.set_miter_limit(stroke.miterlimit().get());
         if let Some(dashes) = stroke.dasharray() {
-            self.content.set_dash_pattern(dashes.iter().copied(), stroke.dashoffset());
+            self.content
+                .set_dash_pattern(dashes.iter().copied(), stroke.dashoffset());
         }
         Ok(())
     }
@@ -160,7 +190,8 @@ impl Shapes {
                     from = (to.x, to.y);
                 }
                 PathSegment::QuadTo(by, to) => {
-                    // A PDF knows cubic curves only: the same curve has its handles two thirds of the way.
+                    // A PDF knows cubic curves only: the same curve has its handles two thirds of
+                    // the way.
                     let towards = |end: f32, by: f32| end + (by - end) * 2.0 / 3.0;
                     let (x0, y0) = from;
                     let (x1, y1) = (towards(x0, by.x), towards(y0, by.y));
@@ -169,7 +200,8 @@ impl Shapes {
                     from = (to.x, to.y);
                 }
                 PathSegment::CubicTo(first, second, to) => {
-                    self.content.cubic_to(first.x, first.y, second.x, second.y, to.x, to.y);
+                    self.content
+                        .cubic_to(first.x, first.y, second.x, second.y, to.x, to.y);
                     from = (to.x, to.y);
                 }
                 PathSegment::Close => {
@@ -182,7 +214,9 @@ impl Shapes {
 
 fn rgb(paint: &Paint) -> Result<[f32; 3], String> {
     match paint {
-        Paint::Color(colour) => Ok([colour.red, colour.green, colour.blue].map(|part| f32::from(part) / 255.0)),
+        Paint::Color(colour) => {
+            Ok([colour.red, colour.green, colour.blue].map(|part| f32::from(part) / 255.0))
+        }
         _ => Err("a figure with a gradient or a pattern can't be written as PDF".into()),
     }
 }
@@ -192,16 +226,31 @@ mod tests {
     use super::*;
 
     fn written(svg: &str) -> Result<Vec<u8>, String> {
-        let svg = format!("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"100\" height=\"50\">{svg}</svg>");
-        page(&usvg::Tree::from_str(&svg, &usvg::Options::default()).unwrap(), 0.5, "Title", "Words")
+        let svg = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"100\" height=\"50\">{svg}</svg>"
+        );
+        page(
+            &usvg::Tree::from_str(&svg, &usvg::Options::default()).unwrap(),
+            0.5,
+            "Title",
+            "Words",
+        )
     }
 
     /// Returns the operators of the page.
     fn operators(pdf: &[u8]) -> String {
-        let find = |what: &[u8]| pdf.windows(what.len()).position(|window| window == what).unwrap();
+        let find = |what: &[u8]| {
+            pdf.windows(what.len())
+                .position(|window| window == what)
+                .unwrap()
+        };
         let (start, end) = (find(b"stream\n") + 7, find(b"\nendstream"));
         let mut text = String::new();
-        std::io::Read::read_to_string(&mut flate2::read::ZlibDecoder::new(&pdf[start..end]), &mut text).unwrap();
+        std::io::Read::read_to_string(
+            &mut flate2::read::ZlibDecoder::new(&pdf[start..end]),
+            &mut text,
+        )
+        .unwrap();
         text
     }
 
@@ -213,16 +262,34 @@ mod tests {
         )
         .unwrap();
         let text = String::from_utf8_lossy(&pdf).into_owned();
-        assert!(text.starts_with("%PDF-") && text.contains("/MediaBox [0 0 50 25]"), "{text}");
         assert!(
-            text.contains("/ca 0.5") && text.contains("/Title (Title)") && text.contains("/Subject (Words)"),
+            text.starts_with("%PDF-") && text.contains("/MediaBox [0 0 50 25]"),
+            "{text}"
+        );
+        assert!(
+            text.contains("/ca 0.5")
+                && text.contains("/Title (Title)")
+                && text.contains("/Subject (Words)"),
             "{text}"
         );
         let drawn = operators(&pdf);
         assert!(drawn.starts_with("0.5 0 0 -0.5 0 25 cm"), "{drawn}");
-        assert!(drawn.contains("1 0 0 rg") && drawn.contains("0 0 1 RG\n2 w"), "{drawn}");
-        assert_eq!((drawn.matches("\nf\n").count(), drawn.matches("\nS\n").count()), (1, 1), "{drawn}");
-        assert_eq!(written("<rect width=\"3\" height=\"4\"/>"), written("<rect width=\"3\" height=\"4\"/>"));
+        assert!(
+            drawn.contains("1 0 0 rg") && drawn.contains("0 0 1 RG\n2 w"),
+            "{drawn}"
+        );
+        assert_eq!(
+            (
+                drawn.matches("\nf\n").count(),
+                drawn.matches("\nS\n").count()
+            ),
+            (1, 1),
+            "{drawn}"
+        );
+        assert_eq!(
+            written("<rect width=\"3\" height=\"4\"/>"),
+            written("<rect width=\"3\" height=\"4\"/>")
+        );
     }
 
     #[test]
@@ -232,7 +299,11 @@ mod tests {
         let together = "<g opacity=\"0.5\"><rect width=\"3\" height=\"4\"/><rect width=\"4\" height=\"3\"/></g>";
         let clipped = "<clipPath id=\"c\"><rect width=\"2\" height=\"2\"/></clipPath>\
                        <g clip-path=\"url(#c)\"><rect width=\"3\" height=\"4\"/></g>";
-        for (drawing, what) in [(gradient, "gradient"), (together, "transparent group"), (clipped, "clip")] {
+        for (drawing, what) in [
+            (gradient, "gradient"),
+            (together, "transparent group"),
+            (clipped, "clip"),
+        ] {
             assert!(written(drawing).unwrap_err().contains(what), "{what}");
         }
     }

@@ -36,7 +36,8 @@ pub struct Run {
     pub images: BTreeMap<String, String>,
     /// Checks that failed.
     pub wrong: Rows,
-    /// Expected, got and difference of wrong outputs, as PNG: cell, stage and bytes, the first of each.
+    /// Expected, got and difference of wrong outputs, as PNG: cell, stage and bytes, the first of
+    /// each.
     pub pictures: Vec<(String, String, Vec<u8>)>,
     /// How many outputs were checked.
     pub checked: usize,
@@ -63,7 +64,8 @@ pub struct CellView {
     pub colour: usize,
     pub outputs_ok: Option<bool>,
     pub reason: Option<String>,
-    /// Stages that remember outputs: name, time on fresh pixels / on those of the set, and what it is at least.
+    /// Stages that remember outputs: name, time on fresh pixels / on those of the set, and what it
+    /// is at least.
     pub remembers: Vec<(String, f64, f64)>,
     /// Why it has no numbers.
     pub not_measured: Option<String>,
@@ -86,22 +88,49 @@ pub struct Stat {
 }
 
 impl Run {
-    /// Reads the tables in a run's folder. Fails if one is missing or not Parquet; `darkroom aggregate` makes them.
+    /// Reads the tables in a run's folder. Fails if one is missing or not Parquet;
+    /// `darkroom aggregate` makes them.
     pub fn read(dir: &Path) -> Result<Self, TablesError> {
         let path = |name: &str| dir.join(format!("{name}.parquet"));
         let all = |name: &str| read(&path(name), Wanted::default()).map(Rows::shown);
         let (summary, comparisons, costs) = (all("summary")?, all("comparisons")?, all("costs")?);
-        let newer = |name: &str| if path(name).exists() { all(name) } else { Ok(Rows::default()) };
+        let newer = |name: &str| {
+            if path(name).exists() {
+                all(name)
+            } else {
+                Ok(Rows::default())
+            }
+        };
         let (choices, builds) = (newer("choices")?, newer("builds")?);
-        let outputs = read(&path("outputs"), Wanted { columns: OUTPUT_COLUMNS, ..Wanted::default() })?.shown();
-        let drawn =
-            |name: &str, columns| read(&path(name), Wanted { columns, about: DRAWN, only: None }).map(Rows::shown);
+        let outputs = read(
+            &path("outputs"),
+            Wanted {
+                columns: OUTPUT_COLUMNS,
+                ..Wanted::default()
+            },
+        )?
+        .shown();
+        let drawn = |name: &str, columns| {
+            read(
+                &path(name),
+                Wanted {
+                    columns,
+                    about: DRAWN,
+                    only: None,
+                },
+            )
+            .map(Rows::shown)
+        };
         let index = summary.iter().enumerate().filter_map(|(place, row)| {
             let name = |column| row.text(column).map(str::to_owned);
             Some(((name("cell_id")?, name("stage")?, name("metric")?), place))
         });
         let (cells, shared) = cells(&costs, &summary);
-        let wrong = Rows { rows: wrong(&outputs), columns: outputs.columns.clone(), of: outputs.of };
+        let wrong = Rows {
+            rows: wrong(&outputs),
+            columns: outputs.columns.clone(),
+            of: outputs.of,
+        };
         let about = provenance(&path("summary"))?;
         Ok(Self {
             sessions: facts(&about, "sessions"),
@@ -140,17 +169,23 @@ impl Run {
         self.cells.iter().filter(|cell| cell.not_measured.is_none())
     }
 
-    /// Cells that were tried and of which no pass ended well, in matrix order, each with what failed.
+    /// Cells that were tried and of which no pass ended well, in matrix order, each with what
+    /// failed.
     pub fn failed(&self) -> impl Iterator<Item = (&CellView, &str)> {
-        self.cells.iter().filter_map(|cell| Some((cell, cell.failed.as_deref()?)))
+        self.cells
+            .iter()
+            .filter_map(|cell| Some((cell, cell.failed.as_deref()?)))
     }
 
-    /// Leaves out every other cell, and what is compared with one: for figures of a choice of cells. Labels stay as they are.
+    /// Leaves out every other cell, and what is compared with one: for figures of a choice of
+    /// cells. Labels stay as they are.
     pub fn keep_cells(&mut self, keep: impl Fn(&str) -> bool) {
         self.cells.retain(|cell| keep(&cell.id));
         self.comparisons.retain(|row| {
             // Of models several cells.
-            let ids = ["cell_a", "cell_b"].into_iter().filter_map(|column| row.text(column));
+            let ids = ["cell_a", "cell_b"]
+                .into_iter()
+                .filter_map(|column| row.text(column));
             ids.flat_map(|ids| ids.split(' ')).all(&keep)
         });
     }
@@ -182,16 +217,21 @@ impl Run {
         })
     }
 
-    /// Whether two cells were measured at different times: in other sessions, or one after the other.
+    /// Whether two cells were measured at different times: in other sessions, or one after the
+    /// other.
     pub fn is_apart(&self, a: &str, b: &str) -> bool {
-        let (Some(of_a), Some(of_b)) = (self.measured_in.get(a), self.measured_in.get(b)) else { return false };
+        let (Some(of_a), Some(of_b)) = (self.measured_in.get(a), self.measured_in.get(b)) else {
+            return false;
+        };
         let in_turns = self.about("order") != "sequential";
         a != b && (!in_turns || of_a.side_by_side(of_b) == Some(false))
     }
 
     /// Says when a cell was measured.
     pub fn when(&self, id: &str) -> String {
-        self.measured_in.get(id).map_or_else(|| "at a time not recorded".to_owned(), Measured::when)
+        self.measured_in
+            .get(id)
+            .map_or_else(|| "at a time not recorded".to_owned(), Measured::when)
     }
 
     /// When the first and the last repetition that counts began.
@@ -201,13 +241,20 @@ impl Run {
 
     /// The metric that a stage's time is read from: init included where every start is cold.
     pub fn time_metric(cell: &CellView) -> &'static str {
-        if cell.cell.start == Start::Cold { "cold_total_ms" } else { "duration_ms" }
+        if cell.cell.start == Start::Cold {
+            "cold_total_ms"
+        } else {
+            "duration_ms"
+        }
     }
 
     /// What the turnaround of these durations is worth: the target in words.
     pub fn target_in_words(&self) -> String {
         match self.about("target") {
-            "local" => format!("this machine's local cloud ({})", isolation_in_words(self.about("isolation"))),
+            "local" => format!(
+                "this machine's local cloud ({})",
+                isolation_in_words(self.about("isolation"))
+            ),
             "aws" => format!("AWS in {}", self.about("region")),
             IMPORTED => "what another harness says".to_owned(),
             _ => format!("{}, an endpoint that is not AWS", self.about("endpoint")),
@@ -216,7 +263,8 @@ impl Run {
 
     /// Names the runner's processor, or a dash; on AWS it is not the one that was measured.
     pub fn machine(&self) -> String {
-        let machine: serde_json::Value = serde_json::from_str(self.about("machine")).unwrap_or_default();
+        let machine: serde_json::Value =
+            serde_json::from_str(self.about("machine")).unwrap_or_default();
         let fact = |key: &str| machine.get(key).and_then(|value| value.as_str());
         match (fact("cpu_model"), fact("cores")) {
             (Some(model), Some(cores)) => format!("{model}, {cores} cores"),
@@ -230,7 +278,8 @@ impl Run {
         self.about("target") == "aws"
     }
 
-    /// Who judged the outputs of imported rows, in words; `None` where nobody did, or Darkroom itself.
+    /// Who judged the outputs of imported rows, in words; `None` where nobody did, or Darkroom
+    /// itself.
     pub fn checked_by(&self) -> Option<String> {
         let imported: ResultsImported = serde_json::from_str(self.about.get("imported")?).ok()?;
         imported.outputs_checked_by
@@ -296,7 +345,10 @@ const PIPELINE_COLUMNS: &[&str] = &[
 ];
 
 fn facts<T: DeserializeOwned + Default>(about: &BTreeMap<String, String>, key: &str) -> T {
-    about.get(key).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    about
+        .get(key)
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default()
 }
 
 fn stages(summary: &Rows) -> Vec<String> {
@@ -310,58 +362,97 @@ fn stages(summary: &Rows) -> Vec<String> {
 }
 
 fn images(outputs: &Rows) -> BTreeMap<String, String> {
-    let first = outputs.iter().filter(|row| row.number("stage_index") == Some(0.0));
-    first.filter_map(|row| Some((row.text("image")?.to_owned(), row.text("input_sha256")?.to_owned()))).collect()
+    let first = outputs
+        .iter()
+        .filter(|row| row.number("stage_index") == Some(0.0));
+    first
+        .filter_map(|row| {
+            Some((
+                row.text("image")?.to_owned(),
+                row.text("input_sha256")?.to_owned(),
+            ))
+        })
+        .collect()
 }
 
 fn wrong(outputs: &Rows) -> Vec<Vec<darkroom_tables::read::Value>> {
-    let failed = |row: &Row<'_>| row.truth("pass") == Some(false) && row.truth("counts") != Some(false);
-    let places = outputs.iter().enumerate().filter(|(_, row)| failed(row)).map(|(place, _)| place);
+    let failed =
+        |row: &Row<'_>| row.truth("pass") == Some(false) && row.truth("counts") != Some(false);
+    let places = outputs
+        .iter()
+        .enumerate()
+        .filter(|(_, row)| failed(row))
+        .map(|(place, _)| place);
     places.map(|place| outputs.rows[place].clone()).collect()
 }
 
 /// Pictures of wrong outputs that a page shows at most.
 const PICTURES: usize = 12;
 
-/// Reads the first picture of each cell and stage. One that is gone is left out: the row still says what was wrong.
+/// Reads the first picture of each cell and stage. One that is gone is left out: the row still says
+/// what was wrong.
 fn pictures(wrong: &Rows, dir: &Path) -> Vec<(String, String, Vec<u8>)> {
     let mut found: Vec<(String, String, Vec<u8>)> = Vec::new();
     for row in wrong.iter() {
-        let (Some(cell), Some(stage), Some(file)) = (row.text("cell_id"), row.text("stage"), row.text("picture"))
+        let (Some(cell), Some(stage), Some(file)) =
+            (row.text("cell_id"), row.text("stage"), row.text("picture"))
         else {
             continue;
         };
-        let known = found.iter().any(|(of, at, _)| (of.as_str(), at.as_str()) == (cell, stage));
-        if let (false, true, Ok(png)) = (known, found.len() < PICTURES, std::fs::read(dir.join(file))) {
+        let known = found
+            .iter()
+            .any(|(of, at, _)| (of.as_str(), at.as_str()) == (cell, stage));
+        if let (false, true, Ok(png)) =
+            (known, found.len() < PICTURES, std::fs::read(dir.join(file)))
+        {
             found.push((cell.to_owned(), stage.to_owned(), png));
         }
     }
     found
 }
 
-/// Returns the cells, which `costs` has one row of each, and the levels that those that were tried share.
+/// Returns the cells, which `costs` has one row of each, and the levels that those that were tried
+/// share.
 fn cells(costs: &Rows, summary: &Rows) -> (Vec<CellView>, Vec<String>) {
     let with_values: BTreeSet<&str> = summary
         .iter()
         .filter(|row| row.number("n").is_some_and(|n| n > 0.0))
         .filter_map(|row| row.text("cell_id"))
         .collect();
-    let found: Vec<(Cell, Row<'_>)> = costs.iter().filter_map(|row| Some((cell(row)?, row))).collect();
+    let found: Vec<(Cell, Row<'_>)> = costs
+        .iter()
+        .filter_map(|row| Some((cell(row)?, row)))
+        .collect();
     let not_measured = |row: &Row<'_>| {
         // A cell of which no pass was complete may have measured stages all the same.
-        let seen = row.text("cell_id").is_some_and(|id| with_values.contains(id));
+        let seen = row
+            .text("cell_id")
+            .is_some_and(|id| with_values.contains(id));
         let nothing = row.number("n").unwrap_or(0.0) == 0.0 && !seen;
         nothing.then(|| row.text("note").unwrap_or("not measured").to_owned())
     };
     let mut of_cells: HashMap<&str, Vec<Row<'_>>> = HashMap::new();
     for row in summary.iter() {
-        of_cells.entry(row.text("cell_id").unwrap_or_default()).or_default().push(row);
+        of_cells
+            .entry(row.text("cell_id").unwrap_or_default())
+            .or_default()
+            .push(row);
     }
     let failed = |row: &Row<'_>| row.text("cell_id").and_then(|id| failed(of_cells.get(id)?));
     let was_tried = |row: &Row<'_>| not_measured(row).is_none() || failed(row).is_some();
-    let tried: Vec<&Cell> = found.iter().filter(|(_, row)| was_tried(row)).map(|(cell, _)| cell).collect();
-    let factors =
-        Factors::of(if tried.is_empty() { found.iter().map(|(c, _)| c).collect() } else { tried }.into_iter());
+    let tried: Vec<&Cell> = found
+        .iter()
+        .filter(|(_, row)| was_tried(row))
+        .map(|(cell, _)| cell)
+        .collect();
+    let factors = Factors::of(
+        if tried.is_empty() {
+            found.iter().map(|(c, _)| c).collect()
+        } else {
+            tried
+        }
+        .into_iter(),
+    );
     let mut variants: Vec<&str> = Vec::new();
     for (cell, _) in &found {
         if !variants.contains(&cell.variant.as_str()) {
@@ -371,12 +462,19 @@ fn cells(costs: &Rows, summary: &Rows) -> (Vec<CellView>, Vec<String>) {
     let view = |(cell, row): &(Cell, Row<'_>)| CellView {
         id: row.text("cell_id").unwrap_or_default().to_owned(),
         label: factors.label(cell),
-        colour: variants.iter().position(|variant| *variant == cell.variant).unwrap_or(0),
+        colour: variants
+            .iter()
+            .position(|variant| *variant == cell.variant)
+            .unwrap_or(0),
         cell: cell.clone(),
         model: row.text("model").map(str::to_owned),
         outputs_ok: row.truth("outputs_ok"),
         reason: row.text("reason").map(str::to_owned),
-        remembers: row.text("cell_id").and_then(|id| of_cells.get(id)).map(|rows| remembered(rows)).unwrap_or_default(),
+        remembers: row
+            .text("cell_id")
+            .and_then(|id| of_cells.get(id))
+            .map(|rows| remembered(rows))
+            .unwrap_or_default(),
         not_measured: not_measured(row),
         failed: failed(row),
     };
@@ -403,17 +501,23 @@ impl CellView {
 /// Returns the stages of a cell (its rows of `summary`) that remember outputs.
 fn remembered(rows: &[Row<'_>]) -> Vec<(String, f64, f64)> {
     let of = |row: &Row<'_>| {
-        let found = (row.text("stage")?.to_owned(), row.number("fresh_ratio")?, row.number("fresh_ratio_low")?);
+        let found = (
+            row.text("stage")?.to_owned(),
+            row.number("fresh_ratio")?,
+            row.number("fresh_ratio_low")?,
+        );
         (row.truth("remembers") == Some(true)).then_some(found)
     };
     rows.iter().filter_map(of).collect()
 }
 
-/// Says what failed in a cell (its rows of `summary`) where no pass ended well; `None` where one did, or nothing failed.
+/// Says what failed in a cell (its rows of `summary`) where no pass ended well; `None` where one
+/// did, or nothing failed.
 fn failed(rows: &[Row<'_>]) -> Option<String> {
     let count = |row: &Row<'_>, column: &str| row.number(column).unwrap_or(0.0) as usize;
-    let (passes, stages): (Vec<Row<'_>>, Vec<Row<'_>>) =
-        rows.iter().partition(|row| row.text("stage") == Some(PIPELINE));
+    let (passes, stages): (Vec<Row<'_>>, Vec<Row<'_>>) = rows
+        .iter()
+        .partition(|row| row.text("stage") == Some(PIPELINE));
     if passes.iter().any(|row| count(row, "n") > 0) {
         return None;
     }
@@ -422,14 +526,26 @@ fn failed(rows: &[Row<'_>]) -> Option<String> {
         .filter(|row| row.text("metric") == Some("duration_ms") && count(row, "n_failed") > 0)
         .filter_map(|row| Some((row.text("stage")?, count(row, "n_failed"), count(row, "n"))))
         .collect();
-    let of_passes = passes.iter().map(|row| (count(row, "n_failed"), count(row, "n_missing"))).max()?;
+    let of_passes = passes
+        .iter()
+        .map(|row| (count(row, "n_failed"), count(row, "n_missing")))
+        .max()?;
     if let (failed @ 1.., missing) = of_passes {
         let stages: Vec<&str> = broken.iter().map(|(stage, ..)| *stage).collect();
-        let place = if stages.is_empty() { String::new() } else { format!(", in {}", stages.join(", ")) };
-        return Some(format!("{failed} of {} passes failed{place}", failed + missing));
+        let place = if stages.is_empty() {
+            String::new()
+        } else {
+            format!(", in {}", stages.join(", "))
+        };
+        return Some(format!(
+            "{failed} of {} passes failed{place}",
+            failed + missing
+        ));
     }
     // Rows of another harness need not make up passes.
-    let told = broken.iter().map(|(stage, failed, n)| format!("{failed} of {} calls of {stage} failed", failed + n));
+    let told = broken
+        .iter()
+        .map(|(stage, failed, n)| format!("{failed} of {} calls of {stage} failed", failed + n));
     (!broken.is_empty()).then(|| told.collect::<Vec<_>>().join(", "))
 }
 

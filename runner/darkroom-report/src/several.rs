@@ -1,4 +1,5 @@
-//! Several runs side by side: what each is, what makes them hard to compare, their values, and what differs from the first.
+//! Several runs side by side: what each is, what makes them hard to compare, their values, and what
+//! differs from the first.
 //!
 //! Differences are [`between`](darkroom_tables::between)'s, as `darkroom compare` prints them.
 
@@ -50,15 +51,27 @@ pub fn several(runs: &[Run], changes: &[Between], findings: &[Vec<String>]) -> S
 }
 
 fn letters(count: usize) -> Vec<String> {
-    (0..count).map(|place| ((b'A' + (place % 26) as u8) as char).to_string().repeat(place / 26 + 1)).collect()
+    (0..count)
+        .map(|place| {
+            ((b'A' + (place % 26) as u8) as char)
+                .to_string()
+                .repeat(place / 26 + 1)
+        })
+        .collect()
 }
 
 fn unlike_section(runs: &[Run], letters: &[String], findings: &[Vec<String>]) -> Markup {
-    let found: Vec<String> =
-        (1..runs.len()).flat_map(|place| unlike((&runs[0], &letters[0]), (&runs[place], &letters[place]))).collect();
-    let older = runs.iter().zip(letters).filter_map(|(run, letter)| Some(format!("{letter}: {}", older(run)?)));
+    let found: Vec<String> = (1..runs.len())
+        .flat_map(|place| unlike((&runs[0], &letters[0]), (&runs[place], &letters[place])))
+        .collect();
+    let older = runs
+        .iter()
+        .zip(letters)
+        .filter_map(|(run, letter)| Some(format!("{letter}: {}", older(run)?)));
     let unproven = findings.iter().zip(letters).flat_map(|(of_run, letter)| {
-        named(of_run).into_iter().map(move |finding| format!("{letter} is NOT what its journal says: {finding}"))
+        named(of_run)
+            .into_iter()
+            .map(move |finding| format!("{letter} is NOT what its journal says: {finding}"))
     });
     let found: Vec<String> = found.into_iter().chain(older).chain(unproven).collect();
     html! {
@@ -95,10 +108,16 @@ fn answer(found: &Between, first: &str, other: &str) -> String {
     let claimed: Vec<&Change> = found.rows.iter().filter(|row| row.is_claim()).collect();
     let compared = count(found.rows.len(), "comparison");
     if found.rows.is_empty() {
-        return format!("{other} and {first} have no cell with numbers in common: nothing is compared.");
+        return format!(
+            "{other} and {first} have no cell with numbers in common: nothing is compared."
+        );
     }
     if claimed.is_empty() {
-        let equivalent = found.rows.iter().filter(|row| row.verdict == "equivalent").count();
+        let equivalent = found
+            .rows
+            .iter()
+            .filter(|row| row.verdict == "equivalent")
+            .count();
         return format!(
             "{other} against {first}: nothing is claimed to have changed in {compared}; {equivalent} equivalent within 5%, of the \
              rest a change is neither shown nor excluded."
@@ -106,13 +125,24 @@ fn answer(found: &Between, first: &str, other: &str) -> String {
     }
     let of = |word: &str| claimed.iter().filter(|row| row.verdict == word).count();
     let words = ["faster", "slower", "cheaper", "dearer"];
-    let told: Vec<String> =
-        words.iter().filter(|word| of(word) > 0).map(|word| format!("{} {word}", of(word))).collect();
-    format!("{other} against {first}: of {compared} {} claimed, {}.", plural(claimed.len()), told.join(", "))
+    let told: Vec<String> = words
+        .iter()
+        .filter(|word| of(word) > 0)
+        .map(|word| format!("{} {word}", of(word)))
+        .collect();
+    format!(
+        "{other} against {first}: of {compared} {} claimed, {}.",
+        plural(claimed.len()),
+        told.join(", ")
+    )
 }
 
 fn plural(count: usize) -> String {
-    if count == 1 { "1 change is".into() } else { format!("{count} changes are") }
+    if count == 1 {
+        "1 change is".into()
+    } else {
+        format!("{count} changes are")
+    }
 }
 
 /// What a run says of itself under one head.
@@ -125,15 +155,27 @@ fn runs_section(runs: &[Run], letters: &[String]) -> Markup {
         ("experiment", &|run| run.about("experiment").to_owned()),
         ("target", &Run::target_in_words),
         ("machine", &Run::machine),
-        ("pipeline", &|run| format!("{} ({})", run.about("pipeline"), run.stages.join(", "))),
+        ("pipeline", &|run| {
+            format!("{} ({})", run.about("pipeline"), run.stages.join(", "))
+        }),
         ("cells measured", &|run| run.measured().count().to_string()),
         ("outputs checked", &|run| run.checked.to_string()),
-        ("order, seed", &|run| format!("{}, {}", run.about("order"), run.about("seed"))),
-        ("prices", &|run| format!("{}, {}", run.about("price_region"), run.about("price_date"))),
+        ("order, seed", &|run| {
+            format!("{}, {}", run.about("order"), run.about("seed"))
+        }),
+        ("prices", &|run| {
+            format!("{}, {}", run.about("price_region"), run.about("price_date"))
+        }),
         ("Darkroom", &|run| run.about("version").to_owned()),
-        ("tables' schema", &|run| run.about("schema_version").to_owned()),
-        ("manifest sha256", &|run| short(run.about("manifest_sha256"))),
-        ("pipeline sha256", &|run| short(run.about("pipeline_sha256"))),
+        ("tables' schema", &|run| {
+            run.about("schema_version").to_owned()
+        }),
+        ("manifest sha256", &|run| {
+            short(run.about("manifest_sha256"))
+        }),
+        ("pipeline sha256", &|run| {
+            short(run.about("pipeline_sha256"))
+        }),
     ];
     html! {
         section id="runs" {
@@ -165,11 +207,23 @@ fn figures(runs: &[Run], letters: &[String]) -> Vec<Figure> {
     }
     let lines = |stage: &str, metric: Option<&str>| -> Vec<Line> {
         let of = |cell: &&Cell| {
-            let of_runs = runs.iter().zip(letters).enumerate().filter_map(|(place, (run, letter))| {
-                let view = run.measured().find(|view| view.cell == **cell)?;
-                let stat = run.stat(view, stage, metric.unwrap_or_else(|| Run::time_metric(view)))?;
-                Some(Line { label: format!("{} · {letter}{}", factors.label(cell), view.mark()), colour: place, stat })
-            });
+            let of_runs =
+                runs.iter()
+                    .zip(letters)
+                    .enumerate()
+                    .filter_map(|(place, (run, letter))| {
+                        let view = run.measured().find(|view| view.cell == **cell)?;
+                        let stat = run.stat(
+                            view,
+                            stage,
+                            metric.unwrap_or_else(|| Run::time_metric(view)),
+                        )?;
+                        Some(Line {
+                            label: format!("{} · {letter}{}", factors.label(cell), view.mark()),
+                            colour: place,
+                            stat,
+                        })
+                    });
             of_runs.collect::<Vec<_>>()
         };
         cells.iter().flat_map(of).collect()
@@ -177,13 +231,28 @@ fn figures(runs: &[Run], letters: &[String]) -> Vec<Figure> {
     let mut figures: Vec<Figure> = stages
         .iter()
         .filter_map(|stage| {
-            side_by_side(&format!("runtime-{stage}"), &format!("Runtime of {stage}"), "ms", &lines(stage, None))
+            side_by_side(
+                &format!("runtime-{stage}"),
+                &format!("Runtime of {stage}"),
+                "ms",
+                &lines(stage, None),
+            )
         })
         .collect();
     let turnaround = lines(PIPELINE, Some("turnaround_s"));
-    figures.extend(side_by_side("turnaround", "Pipeline turnaround", "s", &turnaround));
+    figures.extend(side_by_side(
+        "turnaround",
+        "Pipeline turnaround",
+        "s",
+        &turnaround,
+    ));
     let cost = lines(PIPELINE, Some("cost_usd_per_100k"));
-    figures.extend(side_by_side("cost", "Hosting cost of 100,000 images", "USD", &cost));
+    figures.extend(side_by_side(
+        "cost",
+        "Hosting cost of 100,000 images",
+        "USD",
+        &cost,
+    ));
     figures
 }
 
@@ -270,5 +339,9 @@ fn as_rows(found: &Between) -> Rows {
         ]
     };
     let rows: Vec<Vec<Value>> = found.rows.iter().map(row).collect();
-    Rows { columns: columns.map(String::from).into(), of: rows.len(), rows }
+    Rows {
+        columns: columns.map(String::from).into(),
+        of: rows.len(),
+        rows,
+    }
 }

@@ -1,4 +1,5 @@
-//! Tables of the page: those that a reader needs in words, and those of the run as they are, each with its download.
+//! Tables of the page: those that a reader needs in words, and those of the run as they are, each
+//! with its download.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -15,14 +16,38 @@ const SHOWN: usize = 2_000;
 /// Every stage and the pipeline, each with mean, SD and CV: what the study asks for.
 pub fn numbers(run: &Run) -> Markup {
     let stages = run.stages.iter().flat_map(|stage| {
-        run.measured().map(move |cell| (stage.as_str(), cell, stage.as_str(), Run::time_metric(cell), "ms"))
+        run.measured().map(move |cell| {
+            (
+                stage.as_str(),
+                cell,
+                stage.as_str(),
+                Run::time_metric(cell),
+                "ms",
+            )
+        })
     });
-    let whole = run.measured().map(|cell| ("turnaround", cell, "pipeline", "turnaround_s", "s"));
-    let cost = run.measured().map(|cell| ("cost of 100,000", cell, "pipeline", "cost_usd_per_100k", "USD"));
-    let rows = stages.chain(whole).chain(cost).filter_map(|(what, cell, stage, metric, unit)| {
-        let (stat, row) = (run.stat(cell, stage, metric)?, run.summary_row(cell, stage, metric)?);
-        Some((what, cell, stage, metric, stat, row, unit))
+    let whole = run
+        .measured()
+        .map(|cell| ("turnaround", cell, "pipeline", "turnaround_s", "s"));
+    let cost = run.measured().map(|cell| {
+        (
+            "cost of 100,000",
+            cell,
+            "pipeline",
+            "cost_usd_per_100k",
+            "USD",
+        )
     });
+    let rows = stages
+        .chain(whole)
+        .chain(cost)
+        .filter_map(|(what, cell, stage, metric, unit)| {
+            let (stat, row) = (
+                run.stat(cell, stage, metric)?,
+                run.summary_row(cell, stage, metric)?,
+            );
+            Some((what, cell, stage, metric, stat, row, unit))
+        });
     html! {
         section id="numbers" {
             h2 { "In numbers" }
@@ -66,7 +91,10 @@ pub fn whole(run: &Run) -> Markup {
 
 /// Offers a table as a file, from the page itself.
 pub fn download(name: &str, rows: &Rows) -> Markup {
-    let address = format!("data:text/csv;base64,{}", BASE64_STANDARD.encode(rows.csv(Formulas::Harmless)));
+    let address = format!(
+        "data:text/csv;base64,{}",
+        BASE64_STANDARD.encode(rows.csv(Formulas::Harmless))
+    );
     html! {
         p class="download" { a download=(format!("{name}.csv")) href=(address) { "Download " (name) ".csv" } " (every column, " (rows.rows.len()) " rows)" }
     }
@@ -103,7 +131,9 @@ fn shown(value: &Value) -> Markup {
         Value::Null => html! { td {} },
         Value::Text(text) => html! { td { (text) } },
         Value::Bool(truth) => html! { td { (truth) } },
-        Value::Integer(number) | Value::Time(number) => html! { td class="n" data-value=(number) { (number) } },
+        Value::Integer(number) | Value::Time(number) => {
+            html! { td class="n" data-value=(number) { (number) } }
+        }
         Value::Float(number) => html! { td class="n" data-value=(number) { (figure(*number)) } },
     }
 }

@@ -6,7 +6,8 @@ use darkroom_tables::minute;
 
 use crate::run::Run;
 
-/// Returns what differs between two runs, a sentence each; each run comes with the letter that it has on the page.
+/// Returns what differs between two runs, a sentence each; each run comes with the letter that it
+/// has on the page.
 pub fn unlike((a, letter_a): (&Run, &str), (b, letter_b): (&Run, &str)) -> Vec<String> {
     let both = format!("{letter_a} and {letter_b}");
     let mut found = Vec::new();
@@ -17,17 +18,33 @@ pub fn unlike((a, letter_a): (&Run, &str), (b, letter_b): (&Run, &str)) -> Vec<S
     };
     let about = |run: &Run, key: &str| run.about(key).to_owned();
     differ(a.target_in_words(), b.target_in_words(), &|x, y| {
-        format!("{both} are of different targets ({x}; {y}): their durations are of different machines.")
+        format!(
+            "{both} are of different targets ({x}; {y}): their durations are of different machines."
+        )
     });
     differ(began(a), began(b), &|x, y| {
-        format!("{both} were measured at different times ({x}; {y}), so part of a difference may be the time's.")
+        format!(
+            "{both} were measured at different times ({x}; {y}), so part of a difference may be the time's."
+        )
     });
-    differ(a.machine(), b.machine(), &|x, y| format!("{both} ran on different machines ({x}; {y})."));
-    let prices = |run: &Run| format!("{} of {}", run.about("price_region"), run.about("price_date"));
+    differ(a.machine(), b.machine(), &|x, y| {
+        format!("{both} ran on different machines ({x}; {y}).")
+    });
+    let prices = |run: &Run| {
+        format!(
+            "{} of {}",
+            run.about("price_region"),
+            run.about("price_date")
+        )
+    };
     differ(prices(a), prices(b), &|x, y| {
-        format!("Costs of {both} are at different prices ({x}; {y}): their ratio is not the code's.")
+        format!(
+            "Costs of {both} are at different prices ({x}; {y}): their ratio is not the code's."
+        )
     });
-    differ(about(a, "order"), about(b, "order"), &|x, y| format!("{both} were run in different orders ({x}; {y})."));
+    differ(about(a, "order"), about(b, "order"), &|x, y| {
+        format!("{both} were run in different orders ({x}; {y}).")
+    });
     differ(about(a, "version"), about(b, "version"), &|x, y| {
         format!("{both} were measured by different versions of Darkroom ({x}; {y}).")
     });
@@ -39,14 +56,24 @@ pub fn unlike((a, letter_a): (&Run, &str), (b, letter_b): (&Run, &str)) -> Vec<S
 
 /// When a run began, to the minute.
 fn began(run: &Run) -> String {
-    run.sessions.first().map_or_else(|| "not recorded".to_owned(), |session| minute(&session.began_at))
+    run.sessions.first().map_or_else(
+        || "not recorded".to_owned(),
+        |session| minute(&session.began_at),
+    )
 }
 
 fn pipelines(a: &Run, b: &Run, both: &str) -> Option<String> {
     let of = |run: &Run| (run.about("pipeline").to_owned(), run.stages.clone());
-    let known = |run: &Run| run.about.get("pipeline_sha256").filter(|hash| !hash.is_empty()).cloned();
+    let known = |run: &Run| {
+        run.about
+            .get("pipeline_sha256")
+            .filter(|hash| !hash.is_empty())
+            .cloned()
+    };
     if of(a) != of(b) {
-        return Some(format!("{both} are of different pipelines: equal names of stages need not be equal work."));
+        return Some(format!(
+            "{both} are of different pipelines: equal names of stages need not be equal work."
+        ));
     }
     match (known(a), known(b)) {
         (Some(x), Some(y)) if x != y => Some(format!(
@@ -54,7 +81,9 @@ fn pipelines(a: &Run, b: &Run, both: &str) -> Option<String> {
             a.about("pipeline")
         )),
         (Some(_), Some(_)) => None,
-        _ => Some(format!("Whether {both} are of the very same pipeline is not recorded.")),
+        _ => Some(format!(
+            "Whether {both} are of the very same pipeline is not recorded."
+        )),
     }
 }
 
@@ -62,19 +91,34 @@ fn images(a: &Run, b: &Run, letter_a: &str, letter_b: &str) -> Vec<String> {
     let names = |run: &Run| -> BTreeSet<String> { run.images.keys().cloned().collect() };
     let (of_a, of_b) = (names(a), names(b));
     if of_a.is_empty() || of_b.is_empty() {
-        return vec![format!("Whether {letter_a} and {letter_b} measured the same images is not recorded.")];
+        return vec![format!(
+            "Whether {letter_a} and {letter_b} measured the same images is not recorded."
+        )];
     }
     let mut found = Vec::new();
-    let list = |names: &mut dyn Iterator<Item = &String>| names.map(String::as_str).collect::<Vec<_>>().join(", ");
-    for (only, letter) in [(of_a.difference(&of_b), letter_a), (of_b.difference(&of_a), letter_b)] {
+    let list = |names: &mut dyn Iterator<Item = &String>| {
+        names.map(String::as_str).collect::<Vec<_>>().join(", ")
+    };
+    for (only, letter) in [
+        (of_a.difference(&of_b), letter_a),
+        (of_b.difference(&of_a), letter_b),
+    ] {
         let names = list(&mut only.into_iter());
         if !names.is_empty() {
-            found.push(format!("Only {letter} measured {names}: means are of different images."));
+            found.push(format!(
+                "Only {letter} measured {names}: means are of different images."
+            ));
         }
     }
-    let changed = list(&mut of_a.intersection(&of_b).filter(|name| a.images[*name] != b.images[*name]));
+    let changed = list(
+        &mut of_a
+            .intersection(&of_b)
+            .filter(|name| a.images[*name] != b.images[*name]),
+    );
     if !changed.is_empty() {
-        found.push(format!("Not the same files under the same names in {letter_a} and {letter_b}: {changed}."));
+        found.push(format!(
+            "Not the same files under the same names in {letter_a} and {letter_b}: {changed}."
+        ));
     }
     found
 }
@@ -90,15 +134,24 @@ fn code(a: &Run, b: &Run, both: &str) -> Option<String> {
         .map(|((variant, architecture), _)| format!("{variant} ({architecture})"))
         .collect();
     (!changed.is_empty()).then(|| {
-        format!("The code is not the same in {both}: {}. A difference may be its, or the hour's.", changed.join(", "))
+        format!(
+            "The code is not the same in {both}: {}. A difference may be its, or the hour's.",
+            changed.join(", ")
+        )
     })
 }
 
 /// Returns the zip's hash by variant and architecture.
 fn code_of(run: &Run) -> BTreeMap<(String, String), String> {
-    let own = run.builds.iter().filter(|row| row.text("dependency").is_none());
+    let own = run
+        .builds
+        .iter()
+        .filter(|row| row.text("dependency").is_none());
     own.filter_map(|row| {
-        let of = (row.text("variant")?.to_owned(), row.text("architecture")?.to_owned());
+        let of = (
+            row.text("variant")?.to_owned(),
+            row.text("architecture")?.to_owned(),
+        );
         Some((of, row.text("code_sha256")?.to_owned()))
     })
     .collect()

@@ -1,7 +1,8 @@
 //! Groups → the rows of `summary`: which metrics a cell has, and what is computed of each.
 //!
-//! Statistics are [`darkroom_core::statistics`]'s; this room only chooses their input. Every cell of the plan gets every
-//! row it could have had: one that can't run or has not run is there with n = 0.
+//! Statistics are [`darkroom_core::statistics`]'s; this room only chooses their input. Every cell
+//! of the plan gets every row it could have had: one that can't run or has not run is there with n
+//! = 0.
 
 use std::collections::BTreeSet;
 
@@ -10,8 +11,8 @@ use darkroom_core::cost::QUOTED_IMAGES;
 use darkroom_core::event::PlannedCell;
 use darkroom_core::imported::IMPORTED;
 use darkroom_core::statistics::{
-    Description, Fresh, Interval, Intervals, Origin, Trend, VarianceSplit, describe, fresh, halves_ratio, holm,
-    intervals, is_testable, seed_of, trend, variance_split,
+    Description, Fresh, Interval, Intervals, Origin, Trend, VarianceSplit, describe, fresh,
+    halves_ratio, holm, intervals, is_testable, seed_of, trend, variance_split,
 };
 use polars::prelude::{DataFrame, PolarsResult};
 use rayon::prelude::*;
@@ -52,16 +53,34 @@ struct Metric {
     applies: fn(&Cell) -> bool,
 }
 
-const fn metric(name: &'static str, column: &'static str, scale: f64, applies: fn(&Cell) -> bool) -> Metric {
-    Metric { name, column, scale, applies }
+const fn metric(
+    name: &'static str,
+    column: &'static str,
+    scale: f64,
+    applies: fn(&Cell) -> bool,
+) -> Metric {
+    Metric {
+        name,
+        column,
+        scale,
+        applies,
+    }
 }
 
 const STAGE_METRICS: [Metric; 9] = [
     metric("duration_ms", "duration_ms", 1.0, |_| true),
-    metric("cold_total_ms", "cold_total_ms", 1.0, |cell| matches!(cell.start, Start::Cold)),
-    metric("init_ms", "init_ms", 1.0, |cell| matches!(cell.start, Start::Cold)),
-    metric("client_ms", "client_ms", 1.0, |cell| matches!(cell.trigger, Trigger::Direct)),
-    metric("trigger_delay_ms", "trigger_delay_ms", 1.0, |cell| matches!(cell.trigger, Trigger::S3)),
+    metric("cold_total_ms", "cold_total_ms", 1.0, |cell| {
+        matches!(cell.start, Start::Cold)
+    }),
+    metric("init_ms", "init_ms", 1.0, |cell| {
+        matches!(cell.start, Start::Cold)
+    }),
+    metric("client_ms", "client_ms", 1.0, |cell| {
+        matches!(cell.trigger, Trigger::Direct)
+    }),
+    metric("trigger_delay_ms", "trigger_delay_ms", 1.0, |cell| {
+        matches!(cell.trigger, Trigger::S3)
+    }),
     metric("billed_ms", "billed_ms", 1.0, |_| true),
     metric("max_memory_mb", "max_memory_mb", 1.0, |_| true),
     metric("cost_usd", "cost_usd", 1.0, |_| true),
@@ -69,7 +88,9 @@ const STAGE_METRICS: [Metric; 9] = [
 ];
 
 const PIPELINE_METRICS: [Metric; 3] = [
-    metric("turnaround_s", "turnaround_s", 1.0, |cell| matches!(cell.input, Input::Chained)),
+    metric("turnaround_s", "turnaround_s", 1.0, |cell| {
+        matches!(cell.input, Input::Chained)
+    }),
     metric("cost_usd", "cost_usd", 1.0, |_| true),
     metric("cost_usd_per_100k", "cost_usd", QUOTED_IMAGES, |_| true),
 ];
@@ -84,7 +105,10 @@ pub struct Groups {
 impl Groups {
     /// Counts the calls of a cell that failed, in whatever stage.
     pub fn calls_failed(&self, planned: &PlannedCell, stages: &[String]) -> usize {
-        let of = |stage: &String| self.invocations.get(&(planned.id.to_string(), stage.clone()));
+        let of = |stage: &String| {
+            self.invocations
+                .get(&(planned.id.to_string(), stage.clone()))
+        };
         stages.iter().filter_map(of).map(|group| group.failed).sum()
     }
 }
@@ -106,9 +130,11 @@ pub struct SummaryRow {
     pub split: Option<VarianceSplit>,
     /// Median of the second half of the sample / of the first, in the order of execution.
     pub halves_ratio: Option<f64>,
-    /// Of turnarounds that were polled for: how late the mean can be at most, as a share of the median.
+    /// Of turnarounds that were polled for: how late the mean can be at most, as a share of the
+    /// median.
     pub resolution_share: Option<f64>,
-    /// Of durations: how much longer they are on pixels that were not seen before; `None` where that was not probed.
+    /// Of durations: how much longer they are on pixels that were not seen before; `None` where
+    /// that was not probed.
     pub fresh: Option<Fresh>,
     pub rank: Option<u32>,
     pub note: Option<String>,
@@ -124,17 +150,36 @@ impl SummaryRow {
 /// Returns every row of `summary`, by cell, stage (the pipeline last) and metric.
 ///
 /// Columns are loaded one by one, so that of the largest table only one is in memory at a time.
-pub fn summary_rows(facts: &JournalFacts, groups: &mut Groups, outputs: &[Outputs]) -> PolarsResult<Vec<SummaryRow>> {
+pub fn summary_rows(
+    facts: &JournalFacts,
+    groups: &mut Groups,
+    outputs: &[Outputs],
+) -> PolarsResult<Vec<SummaryRow>> {
     let cells = facts.run.cells.iter();
-    let calls_failed = cells.map(|planned| groups.calls_failed(planned, &facts.run.stages)).collect();
-    let describer = Describer { facts, outputs, calls_failed };
+    let calls_failed = cells
+        .map(|planned| groups.calls_failed(planned, &facts.run.stages))
+        .collect();
+    let describer = Describer {
+        facts,
+        outputs,
+        calls_failed,
+    };
     let mut rows: Vec<(usize, SummaryRow)> = Vec::new();
     for column in columns_of(&STAGE_METRICS) {
         groups.invocations.load(&[column])?;
-        let stages = (0u32..).zip(&facts.run.stages).map(|(index, name)| Some((index, name)));
-        rows.extend(describer.rows(&stages.collect::<Vec<_>>(), &STAGE_METRICS, column, |planned, stage| {
-            groups.invocations.get(&(planned.id.to_string(), stage.to_owned()))
-        }));
+        let stages = (0u32..)
+            .zip(&facts.run.stages)
+            .map(|(index, name)| Some((index, name)));
+        rows.extend(describer.rows(
+            &stages.collect::<Vec<_>>(),
+            &STAGE_METRICS,
+            column,
+            |planned, stage| {
+                groups
+                    .invocations
+                    .get(&(planned.id.to_string(), stage.to_owned()))
+            },
+        ));
         if column == FRESH {
             probed(&mut rows, facts, groups);
         }
@@ -143,7 +188,9 @@ pub fn summary_rows(facts: &JournalFacts, groups: &mut Groups, outputs: &[Output
     groups.pipelines.load(&PIPELINE_COLUMNS)?;
     for column in columns_of(&PIPELINE_METRICS) {
         rows.extend(
-            describer.rows(&[None], &PIPELINE_METRICS, column, |planned, _| groups.pipelines.get(planned.id.as_str())),
+            describer.rows(&[None], &PIPELINE_METRICS, column, |planned, _| {
+                groups.pipelines.get(planned.id.as_str())
+            }),
         );
     }
     rows.sort_by_key(|(metric, row)| (row.cell, row.stage.unwrap_or(u32::MAX), *metric));
@@ -178,7 +225,8 @@ struct Measured {
 }
 
 impl Describer<'_> {
-    /// Returns the rows of every metric of one column, each with the metric's place among `metrics`.
+    /// Returns the rows of every metric of one column, each with the metric's place among
+    /// `metrics`.
     fn rows<'a>(
         &self,
         stages: &[Option<(u32, &String)>],
@@ -187,23 +235,41 @@ impl Describer<'_> {
         group: impl Fn(&PlannedCell, &str) -> Option<&'a SampleGroup> + Sync,
     ) -> Vec<(usize, SummaryRow)> {
         let cells = (0u32..).zip(&self.facts.run.cells);
-        let places: Vec<_> = cells.flat_map(|cell| stages.iter().map(move |stage| (cell, *stage))).collect();
+        let places: Vec<_> = cells
+            .flat_map(|cell| stages.iter().map(move |stage| (cell, *stage)))
+            .collect();
         let empty = SampleGroup::default();
-        let of_place = |&((index, planned), stage): &((u32, &PlannedCell), Option<(u32, &String)>)| {
-            let name = stage.map_or(PIPELINE, |(_, name)| name);
-            let group = group(planned, name).unwrap_or(&empty);
-            let of_column = metrics.iter().enumerate().filter(|(_, metric)| metric.column == column);
-            let applying: Vec<_> = of_column.filter(|(_, metric)| (metric.applies)(&planned.cell)).collect();
-            let measured = (!applying.is_empty()).then(|| self.measured(planned, name, column, group));
-            let place = (index, stage.map(|(index, _)| index));
-            let row = |(at, metric), measured| (at, self.row(place, metric, group, measured));
-            let rows: Vec<_> = measured.iter().flat_map(|of| applying.iter().map(|&metric| row(metric, of))).collect();
-            rows
-        };
+        let of_place =
+            |&((index, planned), stage): &((u32, &PlannedCell), Option<(u32, &String)>)| {
+                let name = stage.map_or(PIPELINE, |(_, name)| name);
+                let group = group(planned, name).unwrap_or(&empty);
+                let of_column = metrics
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, metric)| metric.column == column);
+                let applying: Vec<_> = of_column
+                    .filter(|(_, metric)| (metric.applies)(&planned.cell))
+                    .collect();
+                let measured =
+                    (!applying.is_empty()).then(|| self.measured(planned, name, column, group));
+                let place = (index, stage.map(|(index, _)| index));
+                let row = |(at, metric), measured| (at, self.row(place, metric, group, measured));
+                let rows: Vec<_> = measured
+                    .iter()
+                    .flat_map(|of| applying.iter().map(|&metric| row(metric, of)))
+                    .collect();
+                rows
+            };
         places.par_iter().flat_map_iter(of_place).collect()
     }
 
-    fn measured(&self, planned: &PlannedCell, stage: &str, column: &'static str, group: &SampleGroup) -> Measured {
+    fn measured(
+        &self,
+        planned: &PlannedCell,
+        stage: &str,
+        column: &'static str,
+        group: &SampleGroup,
+    ) -> Measured {
         let (values, images) = group.of_images(column);
         let seed = seed_of(self.facts.run.seed, &[planned.id.as_str(), stage, column]);
         Measured {
@@ -234,16 +300,30 @@ impl Describer<'_> {
             missing: group.no_report + group.keys.len() - description.n,
         };
         let intervals = of.intervals.scaled(metric.scale);
-        let calls_failed = if stage.is_none() { self.calls_failed[cell as usize] } else { 0 };
+        let calls_failed = if stage.is_none() {
+            self.calls_failed[cell as usize]
+        } else {
+            0
+        };
         let mut notes = sample_notes(planned, group.rows, calls_failed, counts, &description);
         notes.extend(interval_notes(&description, &intervals));
         let polled = metric.name == "turnaround_s" && planned.cell.trigger == Trigger::S3;
-        let resolution_share = if polled { resolution_share(group, &description) } else { None };
+        let resolution_share = if polled {
+            resolution_share(group, &description)
+        } else {
+            None
+        };
         notes.extend(resolution_share.and_then(resolution_note));
         if metric.name == "trigger_delay_ms" && description.n > 0 {
-            notes.push("cross_clock: a difference of two hosts' clocks, negative values kept".to_owned());
+            notes.push(
+                "cross_clock: a difference of two hosts' clocks, negative values kept".to_owned(),
+            );
         }
-        notes.extend(outputs_note(planned, group.rows, &self.outputs[cell as usize]));
+        notes.extend(outputs_note(
+            planned,
+            group.rows,
+            &self.outputs[cell as usize],
+        ));
         if self.facts.run.target == IMPORTED && group.rows > 0 {
             notes.push(self.facts.run.isolation.clone());
         }
@@ -266,16 +346,22 @@ impl Describer<'_> {
     }
 }
 
-/// Says of the durations of every stage how much longer they are on fresh pixels, all of the run taken together.
+/// Says of the durations of every stage how much longer they are on fresh pixels, all of the run
+/// taken together.
 fn probed(rows: &mut [(usize, SummaryRow)], facts: &JournalFacts, groups: &Groups) {
     let of = |row: &SummaryRow| -> Option<Vec<f64>> {
         let stage = row.stage.filter(|_| row.metric == FRESH)?;
         let cell = facts.run.cells[row.cell as usize].id.to_string();
-        let group = groups.invocations.get(&(cell, facts.run.stages[stage as usize].clone()))?;
+        let group = groups
+            .invocations
+            .get(&(cell, facts.run.stages[stage as usize].clone()))?;
         Some(group.fresh_longer(FRESH)).filter(|longer| is_testable(longer.len()))
     };
-    let tested: Vec<(usize, Vec<f64>)> =
-        rows.iter().enumerate().filter_map(|(index, (_, row))| Some((index, of(row)?))).collect();
+    let tested: Vec<(usize, Vec<f64>)> = rows
+        .iter()
+        .enumerate()
+        .filter_map(|(index, (_, row))| Some((index, of(row)?)))
+        .collect();
     for (index, longer) in &tested {
         rows[*index].1.fresh = fresh(longer, tested.len());
     }
@@ -290,18 +376,37 @@ pub fn remembering(rows: &[SummaryRow]) -> BTreeSet<u32> {
 /// Says in every row of a cell that remembers outputs that it is not ranked.
 fn note_memories(rows: &mut [SummaryRow]) {
     let remembering = remembering(rows);
-    for row in rows.iter_mut().filter(|row| remembering.contains(&row.cell)) {
+    for row in rows
+        .iter_mut()
+        .filter(|row| remembering.contains(&row.cell))
+    {
         let note = "remembers outputs, not ranked".to_owned();
-        row.note = Some(row.note.take().map_or(note.clone(), |before| format!("{before}; {note}")));
+        row.note = Some(
+            row.note
+                .take()
+                .map_or(note.clone(), |before| format!("{before}; {note}")),
+        );
     }
 }
 
 /// Splits a sample's variance between its images, deployments and environments.
 fn variance_of(group: &SampleGroup, column: &str) -> Option<VarianceSplit> {
-    let of = group.keys.iter().zip(group.values.get(column)?).enumerate().filter_map(|(row, (key, value))| {
-        let environment = group.environments.get(row).copied().flatten();
-        Some(((*value)?, Origin { image: key.image, deployment: key.deployment, environment }))
-    });
+    let of = group
+        .keys
+        .iter()
+        .zip(group.values.get(column)?)
+        .enumerate()
+        .filter_map(|(row, (key, value))| {
+            let environment = group.environments.get(row).copied().flatten();
+            Some((
+                (*value)?,
+                Origin {
+                    image: key.image,
+                    deployment: key.deployment,
+                    environment,
+                },
+            ))
+        });
     let (values, origins): (Vec<f64>, Vec<Origin>) = of.unzip();
     variance_split(&values, &origins)
 }
@@ -310,20 +415,32 @@ fn variance_of(group: &SampleGroup, column: &str) -> Option<VarianceSplit> {
 fn adjust_trends(rows: &mut [SummaryRow]) {
     let metrics: BTreeSet<&str> = rows.iter().map(|row| row.metric).collect();
     for metric in metrics {
-        let family: Vec<usize> = (0..rows.len()).filter(|&i| rows[i].metric == metric).collect();
-        let p: Vec<Option<f64>> = family.iter().map(|&i| rows[i].trend.map(|trend| trend.p)).collect();
+        let family: Vec<usize> = (0..rows.len())
+            .filter(|&i| rows[i].metric == metric)
+            .collect();
+        let p: Vec<Option<f64>> = family
+            .iter()
+            .map(|&i| rows[i].trend.map(|trend| trend.p))
+            .collect();
         for (&i, p) in family.iter().zip(holm(&p)) {
             rows[i].trend_p_adjusted = p;
-            if let (Some(trend), true) = (rows[i].trend, p.is_some_and(|p| p < TREND_SIGNIFICANCE)) {
+            if let (Some(trend), true) = (rows[i].trend, p.is_some_and(|p| p < TREND_SIGNIFICANCE))
+            {
                 let way = if trend.tau > 0.0 { "rises" } else { "falls" };
                 let note = format!("{way} over the run (tau {:.2}): not stationary", trend.tau);
-                rows[i].note = Some(rows[i].note.take().map_or(note.clone(), |before| format!("{before}; {note}")));
+                rows[i].note = Some(
+                    rows[i]
+                        .note
+                        .take()
+                        .map_or(note.clone(), |before| format!("{before}; {note}")),
+                );
             }
         }
     }
 }
 
-/// Returns how late the mean turnaround can be at most, as a share of the median: the mean of the polls' resolutions over it.
+/// Returns how late the mean turnaround can be at most, as a share of the median: the mean of the
+/// polls' resolutions over it.
 fn resolution_share(group: &SampleGroup, d: &Description) -> Option<f64> {
     let resolutions_ms = group.present("resolution_ms");
     let mean_ms = resolutions_ms.iter().sum::<f64>() / resolutions_ms.len() as f64;
@@ -332,20 +449,35 @@ fn resolution_share(group: &SampleGroup, d: &Description) -> Option<f64> {
 
 fn resolution_note(share: f64) -> Option<String> {
     let coarse = share > MAX_RESOLUTION;
-    coarse.then(|| format!("seen late by up to {:.1}% of the median: polls were too far apart", share * 100.0))
+    coarse.then(|| {
+        format!(
+            "seen late by up to {:.1}% of the median: polls were too far apart",
+            share * 100.0
+        )
+    })
 }
 
 /// Returns the frame of `summary`.
-pub fn summary_frame(facts: &JournalFacts, rows: &[SummaryRow], outputs: &[Outputs]) -> PolarsResult<DataFrame> {
+pub fn summary_frame(
+    facts: &JournalFacts,
+    rows: &[SummaryRow],
+    outputs: &[Outputs],
+) -> PolarsResult<DataFrame> {
     let d = |of: fn(&Description) -> Option<f64>| rows.iter().map(move |row| of(&row.description));
     let ci = |of: fn(&Intervals) -> Option<f64>| rows.iter().map(move |row| of(&row.intervals));
     let count = |of: fn(&SummaryRow) -> usize| rows.iter().map(move |row| Some(of(row) as i64));
-    let stage = |row: &SummaryRow| row.stage.map_or(PIPELINE, |stage| &facts.run.stages[stage as usize]);
+    let stage = |row: &SummaryRow| {
+        row.stage
+            .map_or(PIPELINE, |stage| &facts.run.stages[stage as usize])
+    };
     let cells: Vec<u32> = rows.iter().map(|row| row.cell).collect();
     let mut columns = cell_columns(facts, &cells)?;
     columns.extend([
         texts("stage", rows.iter().map(|row| Some(stage(row)))),
-        integers("stage_index", rows.iter().map(|row| row.stage.map(i64::from))),
+        integers(
+            "stage_index",
+            rows.iter().map(|row| row.stage.map(i64::from)),
+        ),
         texts("metric", rows.iter().map(|row| Some(row.metric))),
         integers("n", count(|row| row.description.n)),
         integers("n_failed", count(|row| row.group.failed)),
@@ -366,8 +498,14 @@ pub fn summary_frame(facts: &JournalFacts, rows: &[SummaryRow], outputs: &[Outpu
         floats("max", d(|d| d.max)),
         floats("mean_ci_low", ci(|ci| ci.mean.map(|i| i.low))),
         floats("mean_ci_high", ci(|ci| ci.mean.map(|i| i.high))),
-        floats("mean_ci_images_low", ci(|ci| ci.mean_of_random_images.map(|(low, _)| low))),
-        floats("mean_ci_images_high", ci(|ci| ci.mean_of_random_images.map(|(_, high)| high))),
+        floats(
+            "mean_ci_images_low",
+            ci(|ci| ci.mean_of_random_images.map(|(low, _)| low)),
+        ),
+        floats(
+            "mean_ci_images_high",
+            ci(|ci| ci.mean_of_random_images.map(|(_, high)| high)),
+        ),
         floats("sd_ci_low", ci(|ci| ci.sd.map(|i| i.low))),
         floats("sd_ci_high", ci(|ci| ci.sd.map(|i| i.high))),
         floats("cv_ci_low", ci(|ci| ci.cv.map(|i| i.low))),
@@ -376,26 +514,92 @@ pub fn summary_frame(facts: &JournalFacts, rows: &[SummaryRow], outputs: &[Outpu
         floats("p50_ci_high", ci(|ci| ci.p50.1)),
         floats("p90_ci_low", ci(|ci| ci.p90.0)),
         floats("p90_ci_high", ci(|ci| ci.p90.1)),
-        floats("p95_ci_low", rows.iter().map(|row| row.intervals.p95.0.filter(|_| row.description.p95.is_some()))),
-        floats("p95_ci_high", rows.iter().map(|row| row.intervals.p95.1.filter(|_| row.description.p95.is_some()))),
-        floats("p99_ci_low", rows.iter().map(|row| row.intervals.p99.0.filter(|_| row.description.p99.is_some()))),
-        floats("p99_ci_high", rows.iter().map(|row| row.intervals.p99.1.filter(|_| row.description.p99.is_some()))),
-        texts("ci_method", rows.iter().map(|row| ci_method(&row.intervals))),
+        floats(
+            "p95_ci_low",
+            rows.iter().map(|row| {
+                row.intervals
+                    .p95
+                    .0
+                    .filter(|_| row.description.p95.is_some())
+            }),
+        ),
+        floats(
+            "p95_ci_high",
+            rows.iter().map(|row| {
+                row.intervals
+                    .p95
+                    .1
+                    .filter(|_| row.description.p95.is_some())
+            }),
+        ),
+        floats(
+            "p99_ci_low",
+            rows.iter().map(|row| {
+                row.intervals
+                    .p99
+                    .0
+                    .filter(|_| row.description.p99.is_some())
+            }),
+        ),
+        floats(
+            "p99_ci_high",
+            rows.iter().map(|row| {
+                row.intervals
+                    .p99
+                    .1
+                    .filter(|_| row.description.p99.is_some())
+            }),
+        ),
+        texts(
+            "ci_method",
+            rows.iter().map(|row| ci_method(&row.intervals)),
+        ),
         floats("r1", ci(|ci| ci.r1)),
-        floats("trend_tau", rows.iter().map(|row| row.trend.map(|trend| trend.tau))),
+        floats(
+            "trend_tau",
+            rows.iter().map(|row| row.trend.map(|trend| trend.tau)),
+        ),
         floats("trend_p_adj", rows.iter().map(|row| row.trend_p_adjusted)),
         floats("halves_ratio", rows.iter().map(|row| row.halves_ratio)),
-        floats("variance_image", rows.iter().map(|row| row.split.map(|split| split.image))),
-        floats("variance_deployment", rows.iter().map(|row| row.split.and_then(|split| split.deployment))),
-        floats("variance_environment", rows.iter().map(|row| row.split.and_then(|split| split.environment))),
-        floats("variance_repetition", rows.iter().map(|row| row.split.map(|split| split.repetition))),
+        floats(
+            "variance_image",
+            rows.iter().map(|row| row.split.map(|split| split.image)),
+        ),
+        floats(
+            "variance_deployment",
+            rows.iter()
+                .map(|row| row.split.and_then(|split| split.deployment)),
+        ),
+        floats(
+            "variance_environment",
+            rows.iter()
+                .map(|row| row.split.and_then(|split| split.environment)),
+        ),
+        floats(
+            "variance_repetition",
+            rows.iter()
+                .map(|row| row.split.map(|split| split.repetition)),
+        ),
         floats("iqr", d(|d| d.iqr)),
         floats("mad", d(|d| d.mad)),
-        floats("resolution_share", rows.iter().map(|row| row.resolution_share)),
+        floats(
+            "resolution_share",
+            rows.iter().map(|row| row.resolution_share),
+        ),
         bools("coarse", rows.iter().map(SummaryRow::is_coarse)),
-        floats("fresh_ratio", rows.iter().map(|row| row.fresh.map(|fresh| fresh.ratio))),
-        floats("fresh_ratio_low", rows.iter().map(|row| row.fresh.map(|fresh| fresh.low))),
-        bools("remembers", rows.iter().map(|row| row.fresh.map(|fresh| fresh.remembers))),
+        floats(
+            "fresh_ratio",
+            rows.iter().map(|row| row.fresh.map(|fresh| fresh.ratio)),
+        ),
+        floats(
+            "fresh_ratio_low",
+            rows.iter().map(|row| row.fresh.map(|fresh| fresh.low)),
+        ),
+        bools(
+            "remembers",
+            rows.iter()
+                .map(|row| row.fresh.map(|fresh| fresh.remembers)),
+        ),
         integers("rank", rows.iter().map(|row| row.rank.map(i64::from))),
         texts("note", rows.iter().map(|row| row.note.as_ref())),
     ]);
@@ -407,7 +611,14 @@ pub fn summary_frame(facts: &JournalFacts, rows: &[SummaryRow], outputs: &[Outpu
 fn ci_method(intervals: &Intervals) -> Option<String> {
     let mean = intervals.mean?.method();
     let other = |name: &str, interval: Option<Interval>| {
-        interval.filter(|i| i.method() != mean).map(|i| format!("; {name} {}", i.method())).unwrap_or_default()
+        interval
+            .filter(|i| i.method() != mean)
+            .map(|i| format!("; {name} {}", i.method()))
+            .unwrap_or_default()
     };
-    Some(format!("{mean}{}{}", other("sd", intervals.sd), other("cv", intervals.cv)))
+    Some(format!(
+        "{mean}{}{}",
+        other("sd", intervals.sd),
+        other("cv", intervals.cv)
+    ))
 }

@@ -1,8 +1,10 @@
-//! Two runs of one manifest, cell by cell: what became slower, faster, dearer or cheaper from the one to the other.
+//! Two runs of one manifest, cell by cell: what became slower, faster, dearer or cheaper from the
+//! one to the other.
 //!
-//! The same statistics as within a run, over the same rows (`counts_as = 'sample'`); the family of Holm's adjustment is
-//! one metric over all cells. Two runs differ in hour and host too, which no statistic here can tell from the code: cells
-//! whose code is the same in both are the only control there is, and what is claimed of them is said.
+//! The same statistics as within a run, over the same rows (`counts_as = 'sample'`); the family of
+//! Holm's adjustment is one metric over all cells. Two runs differ in hour and host too, which no
+//! statistic here can tell from the code: cells whose code is the same in both are the only control
+//! there is, and what is claimed of them is said.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
@@ -47,14 +49,17 @@ pub struct Change {
     pub cliffs_delta: Option<f64>,
     /// Holm-adjusted within the metric.
     pub p_adjusted: Option<f64>,
-    /// As in `comparisons`: whether it is more than environments of the same code differ; `None` with one of either.
+    /// As in `comparisons`: whether it is more than environments of the same code differ; `None`
+    /// with one of either.
     pub p_units: Option<f64>,
     /// As in `comparisons`.
     pub verdict: &'static str,
-    /// How far what is the same came out apart, as larger / smaller less 1: the outer end of the interval of the cell deployed
-    /// twice in either run, and the cells whose code did not change between them. `None` where nothing tells.
+    /// How far what is the same came out apart, as larger / smaller less 1: the outer end of the
+    /// interval of the cell deployed twice in either run, and the cells whose code did not change
+    /// between them. `None` where nothing tells.
     pub noise: Option<f64>,
-    /// Whether both runs measured the same package and layers; `None` where a run has no record of them.
+    /// Whether both runs measured the same package and layers; `None` where a run has no record of
+    /// them.
     pub same_code: Option<bool>,
 }
 
@@ -66,7 +71,8 @@ impl Change {
 
     /// Whether the ratio is further from 1 than what is the same came out apart.
     pub fn is_beyond_noise(&self) -> bool {
-        self.ratio.is_some_and(|ratio| self.noise.is_none_or(|noise| apart(ratio) > noise))
+        self.ratio
+            .is_some_and(|ratio| self.noise.is_none_or(|noise| apart(ratio) > noise))
     }
 
     fn row_key(&self) -> Place {
@@ -88,32 +94,59 @@ type Place = (String, String, &'static str);
 /// Compares the runs whose folders these are. Fails if a table is missing.
 pub fn between(a: &Path, b: &Path) -> Result<Between, TablesError> {
     let (before, after) = (Half::read(a)?, Half::read(b)?);
-    let places: Vec<Place> = before.places.iter().filter(|place| after.groups.contains_key(*place)).cloned().collect();
+    let places: Vec<Place> = before
+        .places
+        .iter()
+        .filter(|place| after.groups.contains_key(*place))
+        .cloned()
+        .collect();
     let same_images = before.images == after.images;
     let compared: Vec<(Place, Comparison, Units)> = places
         .into_par_iter()
         .map(|place| {
-            let seed = seed_of(0, &["between", &before.run_id, &after.run_id, &place.0, &place.1, place.2]);
+            let seed = seed_of(
+                0,
+                &[
+                    "between",
+                    &before.run_id,
+                    &after.run_id,
+                    &place.0,
+                    &place.1,
+                    place.2,
+                ],
+            );
             let (a, b) = (&before.groups[&place], &after.groups[&place]);
             let comparison = compare(&samples(a, b, place.2, same_images), seed);
             // Images are numbered run by run.
-            let units = if same_images { units(a, b, place.2) } else { Units::default() };
+            let units = if same_images {
+                units(a, b, place.2)
+            } else {
+                Units::default()
+            };
             (place, comparison, units)
         })
         .collect();
     let barred = |cell: &str| match (before.outputs_ok(cell), after.outputs_ok(cell)) {
         (Some(false), _) | (_, Some(false)) => Some("wrong outputs"),
         (None, _) | (_, None) => Some("outputs not checked"),
-        _ if [&before, &after].iter().any(|half| half.remembering.contains(cell)) => {
+        _ if [&before, &after]
+            .iter()
+            .any(|half| half.remembering.contains(cell)) =>
+        {
             Some(crate::comparisons::REMEMBERS)
         }
         _ => None,
     };
-    let mut rows: Vec<Change> =
-        compared.into_iter().map(|(place, found, units)| change(&found, units, barred(&place.0), place)).collect();
+    let mut rows: Vec<Change> = compared
+        .into_iter()
+        .map(|(place, found, units)| change(&found, units, barred(&place.0), place))
+        .collect();
     judge(&mut rows);
     for row in &mut rows {
-        row.same_code = before.code_of(&row.cell_id).zip(after.code_of(&row.cell_id)).map(|(a, b)| a == b);
+        row.same_code = before
+            .code_of(&row.cell_id)
+            .zip(after.code_of(&row.cell_id))
+            .map(|(a, b)| a == b);
     }
     hold_against_noise(&mut rows, [&before, &after]);
     Ok(Between {
@@ -158,11 +191,23 @@ impl Half {
         let about = read::provenance(&path("summary"))?;
         let about = |key: &str| about.get(key).cloned().unwrap_or_default();
         let some = |table: &str, columns: &[&str]| -> Result<Rows, TablesError> {
-            read::read(&path(table), Wanted { columns, ..Wanted::default() })
+            read::read(
+                &path(table),
+                Wanted {
+                    columns,
+                    ..Wanted::default()
+                },
+            )
         };
         let images = some("pipelines", &["image"])?;
-        let costs = some("costs", &["cell_id", "variant", "architecture", "outputs_ok"])?;
-        let summary = some("summary", &["cell_id", "stage", "metric", "n", "r1", "remembers"])?;
+        let costs = some(
+            "costs",
+            &["cell_id", "variant", "architecture", "outputs_ok"],
+        )?;
+        let summary = some(
+            "summary",
+            &["cell_id", "stage", "metric", "n", "r1", "remembers"],
+        )?;
         let stages = of_invocations(&path("invocations"))
             .and_then(|mut samples| samples.load(&STAGE_METRICS).map(|()| samples))
             .map_err(|error| failed("read", &path("invocations"), &error))?;
@@ -174,7 +219,10 @@ impl Half {
             manifest: about("manifest_sha256"),
             target: about("target"),
             other_schema: read::other_schema(&path("summary"))?,
-            images: images.iter().filter_map(|row| row.text("image").map(str::to_owned)).collect(),
+            images: images
+                .iter()
+                .filter_map(|row| row.text("image").map(str::to_owned))
+                .collect(),
             cells: BTreeSet::new(),
             code: code(&path("builds"), &costs)?,
             outputs_ok: costs
@@ -193,14 +241,23 @@ impl Half {
         };
         let mut seen = BTreeSet::new();
         for row in summary.iter() {
-            let (Some(cell), Some(stage)) = (row.text("cell_id"), row.text("stage")) else { continue };
+            let (Some(cell), Some(stage)) = (row.text("cell_id"), row.text("stage")) else {
+                continue;
+            };
             half.dependent.extend(dependent(row));
             if !seen.insert((cell.to_owned(), stage.to_owned())) {
                 continue;
             }
-            let metrics = if stage == PIPELINE { PIPELINE_METRICS } else { STAGE_METRICS };
-            let group =
-                if stage == PIPELINE { passes.get(cell) } else { stages.get(&(cell.to_owned(), stage.to_owned())) };
+            let metrics = if stage == PIPELINE {
+                PIPELINE_METRICS
+            } else {
+                STAGE_METRICS
+            };
+            let group = if stage == PIPELINE {
+                passes.get(cell)
+            } else {
+                stages.get(&(cell.to_owned(), stage.to_owned()))
+            };
             half.take(cell, stage, metrics, group);
         }
         Ok(half)
@@ -214,8 +271,15 @@ impl Half {
         self.code.get(cell)
     }
 
-    /// Keeps a group under each metric that it has values of; a cold start's headline is init + duration.
-    fn take(&mut self, cell: &str, stage: &str, metrics: [&'static str; 2], group: Option<&SampleGroup>) {
+    /// Keeps a group under each metric that it has values of; a cold start's headline is init +
+    /// duration.
+    fn take(
+        &mut self,
+        cell: &str,
+        stage: &str,
+        metrics: [&'static str; 2],
+        group: Option<&SampleGroup>,
+    ) {
         let Some(group) = group else { return };
         let cold = !group.present("cold_total_ms").is_empty();
         for metric in metrics {
@@ -230,29 +294,56 @@ impl Half {
     }
 }
 
-/// Returns the place of a row of `summary` whose values depend on the ones before them (`method.md` section 3).
+/// Returns the place of a row of `summary` whose values depend on the ones before them (`method.md`
+/// section 3).
 fn dependent(row: Row<'_>) -> Option<Place> {
     let (r1, n) = (row.number("r1")?, row.number("n")?);
     let metric = row.text("metric")?;
-    let metric = STAGE_METRICS.into_iter().chain(["turnaround_s"]).find(|of| *of == metric)?;
+    let metric = STAGE_METRICS
+        .into_iter()
+        .chain(["turnaround_s"])
+        .find(|of| *of == metric)?;
     if r1.abs() <= 2.0 / n.sqrt() {
         return None;
     }
-    Some((row.text("cell_id")?.to_owned(), row.text("stage")?.to_owned(), metric))
+    Some((
+        row.text("cell_id")?.to_owned(),
+        row.text("stage")?.to_owned(),
+        metric,
+    ))
 }
 
 /// Reads how far the same code came out apart within a run.
 fn twins(comparisons: &Path) -> Result<HashMap<Place, f64>, TablesError> {
     let only = Some(("factor", "deployment"));
-    let rows = read::read(comparisons, Wanted { only, ..Wanted::default() })?;
+    let rows = read::read(
+        comparisons,
+        Wanted {
+            only,
+            ..Wanted::default()
+        },
+    )?;
     let mut twins: HashMap<Place, f64> = HashMap::new();
     for row in rows.iter() {
-        let ends = ["ratio_mean_ci_low", "ratio_mean_ci_high"].into_iter().filter_map(|end| row.number(end));
-        let Some(furthest) = ends.map(apart).max_by(f64::total_cmp) else { continue };
-        let (Some(cell), Some(stage)) = (row.text("cell_a"), row.text("stage")) else { continue };
+        let ends = ["ratio_mean_ci_low", "ratio_mean_ci_high"]
+            .into_iter()
+            .filter_map(|end| row.number(end));
+        let Some(furthest) = ends.map(apart).max_by(f64::total_cmp) else {
+            continue;
+        };
+        let (Some(cell), Some(stage)) = (row.text("cell_a"), row.text("stage")) else {
+            continue;
+        };
         let metrics = STAGE_METRICS.into_iter().chain(PIPELINE_METRICS);
-        let Some(metric) = metrics.into_iter().find(|of| row.text("metric") == Some(of)) else { continue };
-        let twin = twins.entry((cell.to_owned(), stage.to_owned(), metric)).or_insert(furthest);
+        let Some(metric) = metrics
+            .into_iter()
+            .find(|of| row.text("metric") == Some(of))
+        else {
+            continue;
+        };
+        let twin = twins
+            .entry((cell.to_owned(), stage.to_owned(), metric))
+            .or_insert(furthest);
         *twin = twin.max(furthest);
     }
     Ok(twins)
@@ -268,25 +359,50 @@ fn hold_against_noise(rows: &mut [Change], halves: [&Half; 2]) {
     }
     for row in rows {
         let place = row.row_key();
-        let twins = halves.into_iter().filter_map(|half| half.twins.get(&place).copied());
-        row.noise = twins.chain(unchanged.get(row.metric).copied()).max_by(f64::total_cmp);
+        let twins = halves
+            .into_iter()
+            .filter_map(|half| half.twins.get(&place).copied());
+        row.noise = twins
+            .chain(unchanged.get(row.metric).copied())
+            .max_by(f64::total_cmp);
     }
 }
 
-/// Returns the hashes of what the functions of each of these `cells` were made of; nothing for a run without record of it.
+/// Returns the hashes of what the functions of each of these `cells` were made of; nothing for a
+/// run without record of it.
 fn code(builds: &Path, cells: &Rows) -> Result<BTreeMap<String, BTreeSet<String>>, TablesError> {
     if !builds.exists() {
         return Ok(BTreeMap::new());
     }
-    let columns = ["variant", "architecture", "code_sha256", "layers_sha256", "runtime", "dependency"];
-    let builds = read::read(builds, Wanted { columns: &columns, ..Wanted::default() })?;
+    let columns = [
+        "variant",
+        "architecture",
+        "code_sha256",
+        "layers_sha256",
+        "runtime",
+        "dependency",
+    ];
+    let builds = read::read(
+        builds,
+        Wanted {
+            columns: &columns,
+            ..Wanted::default()
+        },
+    )?;
     let of_whole = builds.iter().filter(|row| row.text("dependency").is_none());
     let mut built: HashMap<(&str, &str), BTreeSet<String>> = HashMap::new();
     for row in of_whole {
-        let (Some(variant), Some(architecture)) = (row.text("variant"), row.text("architecture")) else { continue };
-        let hashes =
-            ["code_sha256", "layers_sha256", "runtime"].map(|column| row.text(column).unwrap_or_default()).join(" ");
-        built.entry((variant, architecture)).or_default().insert(hashes);
+        let (Some(variant), Some(architecture)) = (row.text("variant"), row.text("architecture"))
+        else {
+            continue;
+        };
+        let hashes = ["code_sha256", "layers_sha256", "runtime"]
+            .map(|column| row.text(column).unwrap_or_default())
+            .join(" ");
+        built
+            .entry((variant, architecture))
+            .or_default()
+            .insert(hashes);
     }
     let code = cells.iter().filter_map(|row| {
         let code = built.get(&(row.text("variant")?, row.text("architecture")?))?;
@@ -295,7 +411,12 @@ fn code(builds: &Path, cells: &Rows) -> Result<BTreeMap<String, BTreeSet<String>
     Ok(code.collect())
 }
 
-fn change(found: &Comparison, units: Units, barred: Option<&'static str>, (cell_id, stage, metric): Place) -> Change {
+fn change(
+    found: &Comparison,
+    units: Units,
+    barred: Option<&'static str>,
+    (cell_id, stage, metric): Place,
+) -> Change {
     Change {
         n_a: found.n_a,
         n_b: found.n_b,
@@ -317,7 +438,9 @@ fn change(found: &Comparison, units: Units, barred: Option<&'static str>, (cell_
 fn judge(rows: &mut [Change]) {
     let metrics: BTreeSet<&str> = rows.iter().map(|row| row.metric).collect();
     for metric in metrics {
-        let family: Vec<usize> = (0..rows.len()).filter(|&i| rows[i].metric == metric).collect();
+        let family: Vec<usize> = (0..rows.len())
+            .filter(|&i| rows[i].metric == metric)
+            .collect();
         let p: Vec<Option<f64>> = family.iter().map(|&i| rows[i].p_adjusted).collect();
         for (&i, p) in family.iter().zip(holm(&p)) {
             let row = &mut rows[i];
@@ -336,13 +459,17 @@ fn only_in_one(a: &Half, b: &Half) -> Vec<String> {
 fn notes(a: &Half, b: &Half, rows: &[Change]) -> Vec<String> {
     let mut notes = Vec::new();
     if a.run_id != b.run_id {
-        notes.push("two runs differ in hour and host too: a difference need not be the code's".to_owned());
+        notes.push(
+            "two runs differ in hour and host too: a difference need not be the code's".to_owned(),
+        );
         let claims: Vec<&Change> = rows.iter().filter(|row| row.is_claim()).collect();
         notes.extend(control(&claims));
         notes.extend(dependence(&claims, [a, b]));
     }
     if a.manifest != b.manifest {
-        notes.push("the runs are of different manifests; only cells that both have are compared".into());
+        notes.push(
+            "the runs are of different manifests; only cells that both have are compared".into(),
+        );
     }
     if a.target != b.target {
         notes.push(format!(
@@ -350,7 +477,11 @@ fn notes(a: &Half, b: &Half, rows: &[Change]) -> Vec<String> {
             a.target, b.target
         ));
     }
-    notes.extend([a, b].into_iter().filter_map(|half| half.other_schema.clone()));
+    notes.extend(
+        [a, b]
+            .into_iter()
+            .filter_map(|half| half.other_schema.clone()),
+    );
     if a.images != b.images {
         notes.push(
             "the runs measured different images: repetitions are not paired, and the difference may be the images'"
@@ -362,7 +493,14 @@ fn notes(a: &Half, b: &Half, rows: &[Change]) -> Vec<String> {
 
 /// Says of how many claims the repetitions were no independent ones.
 fn dependence(claims: &[&Change], halves: [&Half; 2]) -> Option<String> {
-    let of = claims.iter().filter(|row| halves.iter().any(|half| half.dependent.contains(&row.row_key()))).count();
+    let of = claims
+        .iter()
+        .filter(|row| {
+            halves
+                .iter()
+                .any(|half| half.dependent.contains(&row.row_key()))
+        })
+        .count();
     (of > 0).then(|| {
         format!(
             "of {of} of the {} claimed changes, repetitions in one of the runs depend on those before them (drift, a busy \
@@ -374,7 +512,10 @@ fn dependence(claims: &[&Change], halves: [&Half; 2]) -> Option<String> {
 
 /// Says what the cells whose code did not change show of everything else that did.
 fn control(claims: &[&Change]) -> Option<String> {
-    let of_same: Vec<&&Change> = claims.iter().filter(|row| row.same_code == Some(true)).collect();
+    let of_same: Vec<&&Change> = claims
+        .iter()
+        .filter(|row| row.same_code == Some(true))
+        .collect();
     let far = |row: &Change| row.ratio.map_or(0.0, apart);
     let worst = of_same.iter().max_by(|a, b| far(a).total_cmp(&far(b)))?;
     let percent = (worst.ratio? - 1.0) * 100.0;

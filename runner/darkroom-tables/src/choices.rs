@@ -1,8 +1,8 @@
-//! Rows of `summary`, `costs` and `comparisons` → the rows of `choices`: which cells no other beats in both cost and
-//! turnaround, and which memory size to take of each variant.
+//! Rows of `summary`, `costs` and `comparisons` → the rows of `choices`: which cells no other beats
+//! in both cost and turnaround, and which memory size to take of each variant.
 //!
-//! Chosen by means, as power tuners do; beside the choice stands what the comparisons could not tell it from. Only cells whose
-//! outputs are right are chosen among.
+//! Chosen by means, as power tuners do; beside the choice stands what the comparisons could not
+//! tell it from. Only cells whose outputs are right are chosen among.
 
 use std::collections::BTreeMap;
 
@@ -38,7 +38,8 @@ pub struct ChoiceRow {
     note: Option<String>,
 }
 
-/// Whether a size is the one to take, and if so from which other sizes, MB, that could not be told apart.
+/// Whether a size is the one to take, and if so from which other sizes, MB, that could not be told
+/// apart.
 #[derive(Clone, Debug, Default)]
 struct Pick {
     is_it: bool,
@@ -53,19 +54,38 @@ pub fn choice_rows(
     comparisons: &[ComparisonRow],
     outputs: &[Outputs],
 ) -> Vec<ChoiceRow> {
-    let mut rows: Vec<ChoiceRow> = costs.iter().map(|cost| row(cost, summary, &outputs[cost.cell as usize])).collect();
+    let mut rows: Vec<ChoiceRow> = costs
+        .iter()
+        .map(|cost| row(cost, summary, &outputs[cost.cell as usize]))
+        .collect();
     let cell = |index: usize| &facts.run.cells[index].cell;
     let mut fronts: BTreeMap<Comparable, Vec<usize>> = BTreeMap::new();
     let mut families: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for (index, row) in rows.iter().enumerate().filter(|(_, row)| row.note.is_none()) {
+    for (index, row) in rows
+        .iter()
+        .enumerate()
+        .filter(|(_, row)| row.note.is_none())
+    {
         debug_assert!(row.offer().is_some());
-        fronts.entry(comparable(cell(index))).or_default().push(index);
-        let alike = Cell { memory_mb: 0, ..cell(index).clone() };
-        families.entry(alike.id().to_string()).or_default().push(index);
+        fronts
+            .entry(comparable(cell(index)))
+            .or_default()
+            .push(index);
+        let alike = Cell {
+            memory_mb: 0,
+            ..cell(index).clone()
+        };
+        families
+            .entry(alike.id().to_string())
+            .or_default()
+            .push(index);
     }
     for members in fronts.values() {
         let on_front = pareto_front(&offers(&rows, members));
-        members.iter().zip(on_front).for_each(|(&index, on_front)| rows[index].on_front = Some(on_front));
+        members
+            .iter()
+            .zip(on_front)
+            .for_each(|(&index, on_front)| rows[index].on_front = Some(on_front));
     }
     for members in families.values() {
         recommend(&mut rows, members, facts, comparisons);
@@ -75,12 +95,17 @@ pub fn choice_rows(
 
 impl ChoiceRow {
     fn offer(&self) -> Option<Offer> {
-        Some(Offer { cost: self.cost?, time: self.turnaround? })
+        Some(Offer {
+            cost: self.cost?,
+            time: self.turnaround?,
+        })
     }
 }
 
 fn row(cost: &CostRow, summary: &[SummaryRow], outputs: &Outputs) -> ChoiceRow {
-    let of = |row: &&SummaryRow| row.cell == cost.cell && row.stage.is_none() && row.metric == "turnaround_s";
+    let of = |row: &&SummaryRow| {
+        row.cell == cost.cell && row.stage.is_none() && row.metric == "turnaround_s"
+    };
     let turnaround = summary.iter().find(of);
     let mut row = ChoiceRow {
         cost: cost.hosting,
@@ -98,7 +123,9 @@ fn row(cost: &CostRow, summary: &[SummaryRow], outputs: &Outputs) -> ChoiceRow {
         notes.push("no complete pass has a turnaround".to_owned());
     }
     match outputs.ok {
-        Some(true) if outputs.remembers => notes.push("remembers outputs: not to be chosen".to_owned()),
+        Some(true) if outputs.remembers => {
+            notes.push("remembers outputs: not to be chosen".to_owned())
+        }
         Some(true) => {}
         Some(false) => notes.push("outputs wrong: not to be chosen".to_owned()),
         None => notes.push("outputs not checked: not to be chosen".to_owned()),
@@ -108,19 +135,38 @@ fn row(cost: &CostRow, summary: &[SummaryRow], outputs: &Outputs) -> ChoiceRow {
 }
 
 fn offers(rows: &[ChoiceRow], members: &[usize]) -> Vec<Offer> {
-    members.iter().filter_map(|&index| rows[index].offer()).collect()
+    members
+        .iter()
+        .filter_map(|&index| rows[index].offer())
+        .collect()
 }
 
 /// Marks the memory sizes to take among cells that differ in memory only.
-fn recommend(rows: &mut [ChoiceRow], members: &[usize], facts: &JournalFacts, comparisons: &[ComparisonRow]) {
+fn recommend(
+    rows: &mut [ChoiceRow],
+    members: &[usize],
+    facts: &JournalFacts,
+    comparisons: &[ComparisonRow],
+) {
     let offers = offers(rows, members);
     let balance = balance(&offers);
-    let Some(Choice { cheapest, fastest, balanced }) = choose(&offers) else { return };
+    let Some(Choice {
+        cheapest,
+        fastest,
+        balanced,
+    }) = choose(&offers)
+    else {
+        return;
+    };
     let several = members.len() > 1;
     for (place, &index) in members.iter().enumerate() {
         let pick = |chosen: usize, metric: &str| Pick {
             is_it: place == chosen,
-            not_told_from: if place == chosen { alike(index, members, metric, facts, comparisons) } else { Vec::new() },
+            not_told_from: if place == chosen {
+                alike(index, members, metric, facts, comparisons)
+            } else {
+                Vec::new()
+            },
         };
         let row = &mut rows[index];
         row.sizes = members.len();
@@ -130,7 +176,10 @@ fn recommend(rows: &mut [ChoiceRow], members: &[usize], facts: &JournalFacts, co
             row.fastest = Some(pick(fastest, "turnaround_s"));
             row.balanced = Some(place == balanced);
         } else {
-            row.note = Some("the only memory size of this variant with right outputs: none to choose".to_owned());
+            row.note = Some(
+                "the only memory size of this variant with right outputs: none to choose"
+                    .to_owned(),
+            );
         }
     }
 }
@@ -143,16 +192,28 @@ fn alike(
     facts: &JournalFacts,
     comparisons: &[ComparisonRow],
 ) -> Vec<u32> {
-    let claimed =
-        |other: usize| comparisons.iter().any(|row| row.claims_difference_between(chosen as u32, other as u32, metric));
-    let others = members.iter().copied().filter(|&other| other != chosen && !claimed(other));
-    let mut sizes: Vec<u32> = others.map(|other| facts.run.cells[other].cell.memory_mb).collect();
+    let claimed = |other: usize| {
+        comparisons
+            .iter()
+            .any(|row| row.claims_difference_between(chosen as u32, other as u32, metric))
+    };
+    let others = members
+        .iter()
+        .copied()
+        .filter(|&other| other != chosen && !claimed(other));
+    let mut sizes: Vec<u32> = others
+        .map(|other| facts.run.cells[other].cell.memory_mb)
+        .collect();
     sizes.sort_unstable();
     sizes
 }
 
 /// Returns the frame of `choices`.
-pub fn choice_frame(facts: &JournalFacts, rows: &[ChoiceRow], outputs: &[Outputs]) -> PolarsResult<DataFrame> {
+pub fn choice_frame(
+    facts: &JournalFacts,
+    rows: &[ChoiceRow],
+    outputs: &[Outputs],
+) -> PolarsResult<DataFrame> {
     let float = |name: &str, of: fn(&ChoiceRow) -> Option<f64>| floats(name, rows.iter().map(of));
     let truth = |name: &str, of: fn(&ChoiceRow) -> Option<bool>| bools(name, rows.iter().map(of));
     let sizes = |name: &str, of: fn(&ChoiceRow) -> Option<&Pick>| {
@@ -160,21 +221,38 @@ pub fn choice_frame(facts: &JournalFacts, rows: &[ChoiceRow], outputs: &[Outputs
             let sizes: Vec<String> = pick.not_told_from.iter().map(u32::to_string).collect();
             sizes.join(" ")
         };
-        texts(name, rows.iter().map(move |row| of(row).filter(|pick| pick.is_it).map(spelt)))
+        texts(
+            name,
+            rows.iter()
+                .map(move |row| of(row).filter(|pick| pick.is_it).map(spelt)),
+        )
     };
     let cells: Vec<u32> = (0u32..).take(rows.len()).collect();
     let mut columns = cell_columns(facts, &cells)?;
     columns.extend([
         float("turnaround_s", |row| row.turnaround),
-        float("turnaround_ci_low_s", |row| row.turnaround_interval.map(|i| i.low)),
-        float("turnaround_ci_high_s", |row| row.turnaround_interval.map(|i| i.high)),
+        float("turnaround_ci_low_s", |row| {
+            row.turnaround_interval.map(|i| i.low)
+        }),
+        float("turnaround_ci_high_s", |row| {
+            row.turnaround_interval.map(|i| i.high)
+        }),
         float("cost_usd_per_100k", |row| row.cost),
-        float("cost_usd_per_100k_ci_low", |row| row.cost_interval.map(|i| i.low)),
-        float("cost_usd_per_100k_ci_high", |row| row.cost_interval.map(|i| i.high)),
+        float("cost_usd_per_100k_ci_low", |row| {
+            row.cost_interval.map(|i| i.low)
+        }),
+        float("cost_usd_per_100k_ci_high", |row| {
+            row.cost_interval.map(|i| i.high)
+        }),
         truth("on_front", |row| row.on_front),
-        integers("memory_sizes", rows.iter().map(|row| Some(row.sizes as i64))),
+        integers(
+            "memory_sizes",
+            rows.iter().map(|row| Some(row.sizes as i64)),
+        ),
         float("balance", |row| row.balance),
-        truth("cheapest", |row| row.cheapest.as_ref().map(|pick| pick.is_it)),
+        truth("cheapest", |row| {
+            row.cheapest.as_ref().map(|pick| pick.is_it)
+        }),
         truth("fastest", |row| row.fastest.as_ref().map(|pick| pick.is_it)),
         truth("balanced", |row| row.balanced),
         sizes("cheapest_not_told_from_mb", |row| row.cheapest.as_ref()),

@@ -11,13 +11,24 @@ use crate::frames::{frame, integers, texts};
 pub fn code_frame(facts: &JournalFacts) -> PolarsResult<DataFrame> {
     let rows = &facts.code;
     let text = |of: fn(&CodeExamined) -> Option<String>| rows.iter().map(of);
-    let count = |of: fn(&CodeExamined) -> Option<u64>| rows.iter().map(move |row| of(row).map(|n| n as i64));
-    let planned = |row: &CodeExamined| facts.run.cells.iter().find(|cell| cell.cell.variant == row.variant);
+    let count = |of: fn(&CodeExamined) -> Option<u64>| {
+        rows.iter().map(move |row| of(row).map(|n| n as i64))
+    };
+    let planned = |row: &CodeExamined| {
+        facts
+            .run
+            .cells
+            .iter()
+            .find(|cell| cell.cell.variant == row.variant)
+    };
     let columns = vec![
         texts("run_id", rows.iter().map(|_| Some(&facts.run.run_id))),
         texts("variant", text(|row| Some(row.variant.clone()))),
         texts("model", rows.iter().map(|row| planned(row)?.model.clone())),
-        integers("sample", rows.iter().map(|row| planned(row)?.sample.map(i64::from))),
+        integers(
+            "sample",
+            rows.iter().map(|row| planned(row)?.sample.map(i64::from)),
+        ),
         texts("stage", text(|row| row.stage.clone())),
         texts("language", text(|row| Some(row.language.clone()))),
         texts("files", text(|row| Some(row.files.join(" ")))),
@@ -25,14 +36,30 @@ pub fn code_frame(facts: &JournalFacts) -> PolarsResult<DataFrame> {
         integers("lines_code", count(|row| row.lines_code)),
         integers("lines_blank", count(|row| row.lines_blank)),
         integers("lines_comment", count(|row| row.lines_comment)),
-        texts("imports", text(|row| row.imports.as_ref().map(|names| names.join(" ")))),
-        integers("import_count", count(|row| row.imports.as_ref().map(|names| names.len() as u64))),
+        texts(
+            "imports",
+            text(|row| row.imports.as_ref().map(|names| names.join(" "))),
+        ),
+        integers(
+            "import_count",
+            count(|row| row.imports.as_ref().map(|names| names.len() as u64)),
+        ),
         integers("functions", count(|row| row.functions.map(u64::from))),
-        integers("complexity_max", count(|row| row.complexity_max.map(u64::from))),
-        integers("complexity_sum", count(|row| row.complexity_sum.map(u64::from))),
+        integers(
+            "complexity_max",
+            count(|row| row.complexity_max.map(u64::from)),
+        ),
+        integers(
+            "complexity_sum",
+            count(|row| row.complexity_sum.map(u64::from)),
+        ),
         integers(
             "lint_count",
-            count(|row| row.lints.as_ref().map(|lints| lints.values().copied().map(u64::from).sum())),
+            count(|row| {
+                row.lints
+                    .as_ref()
+                    .map(|lints| lints.values().copied().map(u64::from).sum())
+            }),
         ),
         texts("lints", text(|row| row.lints.as_ref().map(spelt))),
         texts("lint_tool", text(|row| row.lint_tool.clone())),
@@ -42,5 +69,9 @@ pub fn code_frame(facts: &JournalFacts) -> PolarsResult<DataFrame> {
 }
 
 fn spelt(lints: &std::collections::BTreeMap<String, u32>) -> String {
-    lints.iter().map(|(code, count)| format!("{code}:{count}")).collect::<Vec<_>>().join(" ")
+    lints
+        .iter()
+        .map(|(code, count)| format!("{code}:{count}"))
+        .collect::<Vec<_>>()
+        .join(" ")
 }

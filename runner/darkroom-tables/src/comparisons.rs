@@ -1,7 +1,9 @@
-//! Groups → the rows of `comparisons`: every two cells that differ in one factor only, in every metric they share.
+//! Groups → the rows of `comparisons`: every two cells that differ in one factor only, in every
+//! metric they share.
 //!
-//! Which pairs, how their values are paired or clustered, and what may be said of each; the mathematics is
-//! [`darkroom_core::statistics`]'s. A model is compared through all its samples ([`crate::models`]). A cell whose outputs did not pass is shown and nothing is claimed of it.
+//! Which pairs, how their values are paired or clustered, and what may be said of each; the
+//! mathematics is [`darkroom_core::statistics`]'s. A model is compared through all its samples
+//! ([`crate::models`]). A cell whose outputs did not pass is shown and nothing is claimed of it.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -9,7 +11,8 @@ use std::collections::{BTreeMap, HashMap};
 use darkroom_core::cell::{Cell, Input, Start};
 use darkroom_core::event::PlannedCell;
 use darkroom_core::statistics::{
-    ClaimVerdict, Comparison, Samples, Units, between_units, compare, effect_word, holm, seed_of, verdict,
+    ClaimVerdict, Comparison, Samples, Units, between_units, compare, effect_word, holm, seed_of,
+    verdict,
 };
 use polars::prelude::{DataFrame, PolarsResult};
 use rayon::prelude::*;
@@ -36,7 +39,8 @@ const FEWEST_PAIRS: usize = 6;
 
 /// A factor of the matrix: its name and a cell's level of it.
 ///
-/// `input` is not one of them: what was fed chained bytes and what was fed reference bytes did different work.
+/// `input` is not one of them: what was fed chained bytes and what was fed reference bytes did
+/// different work.
 type Factor = (&'static str, fn(&Cell) -> String);
 
 const FACTORS: [Factor; 7] = [
@@ -62,21 +66,27 @@ pub struct ComparisonRow {
     pub p_adjusted: Option<f64>,
     pub verdict: &'static str,
     pub note: Option<String>,
-    /// Whether the two sides were measured in the same sessions, in turns; `None` where that is not known.
+    /// Whether the two sides were measured in the same sessions, in turns; `None` where that is not
+    /// known.
     pub side_by_side: Option<bool>,
     /// What is pooled, where models are compared.
     pub models: Option<Models>,
 }
 
 impl ComparisonRow {
-    /// Says whether it claims that two cells, by their places in the plan, differ in a metric of the whole pipeline.
+    /// Says whether it claims that two cells, by their places in the plan, differ in a metric of
+    /// the whole pipeline.
     pub fn claims_difference_between(&self, one: u32, other: u32, metric: &str) -> bool {
         let it = [(one, other), (other, one)].contains(&(self.pair.a, self.pair.b));
-        it && is_claim(self.verdict) && self.models.is_none() && self.stage.is_none() && self.metric == metric
+        it && is_claim(self.verdict)
+            && self.models.is_none()
+            && self.stage.is_none()
+            && self.metric == metric
     }
 }
 
-/// Not a factor of the matrix: the same cell deployed under other names. Its differences are the run's noise floor.
+/// Not a factor of the matrix: the same cell deployed under other names. Its differences are the
+/// run's noise floor.
 const DEPLOYMENT: usize = FACTORS.len();
 /// Nor one: the variants that one model wrote.
 pub const MODEL: usize = FACTORS.len() + 1;
@@ -94,7 +104,9 @@ pub struct Pair {
 
 impl Pair {
     fn is_of_images(self) -> bool {
-        FACTORS.get(self.factor).is_some_and(|(name, _)| *name == "image_set")
+        FACTORS
+            .get(self.factor)
+            .is_some_and(|(name, _)| *name == "image_set")
     }
 }
 
@@ -107,8 +119,10 @@ pub fn comparison_rows(
 ) -> Vec<ComparisonRow> {
     let mut pairs = pairs(&facts.run.cells);
     pairs.extend(twins(facts));
-    let mut rows: Vec<ComparisonRow> =
-        pairs.par_iter().flat_map_iter(|&pair| pair_rows(facts, groups, pair, times)).collect();
+    let mut rows: Vec<ComparisonRow> = pairs
+        .par_iter()
+        .flat_map_iter(|&pair| pair_rows(facts, groups, pair, times))
+        .collect();
     rows.extend(models::model_rows(facts, groups, outputs));
     judge(&mut rows, outputs);
     for row in &mut rows {
@@ -125,24 +139,42 @@ fn say_when(row: &mut ComparisonRow, times: &Times) {
     };
     row.side_by_side = times.side_by_side(&a, &b);
     if row.side_by_side == Some(false) {
-        row.note = joined(&row.note.take().into_iter().chain([times.apart(&a, &b)]).collect::<Vec<_>>());
+        row.note = joined(
+            &row.note
+                .take()
+                .into_iter()
+                .chain([times.apart(&a, &b)])
+                .collect::<Vec<_>>(),
+        );
     }
 }
 
-/// Returns the pairs of cells that differ in exactly one factor, the one that comes first in the plan as baseline.
+/// Returns the pairs of cells that differ in exactly one factor, the one that comes first in the
+/// plan as baseline.
 fn pairs(cells: &[PlannedCell]) -> Vec<Pair> {
     let mut pairs = Vec::new();
     for (factor, _) in FACTORS.iter().enumerate() {
         let mut alike: BTreeMap<(Input, Vec<String>), Vec<u32>> = BTreeMap::new();
         for (index, planned) in (0u32..).zip(cells) {
-            let others = FACTORS.iter().enumerate().filter(|(other, _)| *other != factor);
+            let others = FACTORS
+                .iter()
+                .enumerate()
+                .filter(|(other, _)| *other != factor);
             let levels = others.map(|(_, (_, level))| level(&planned.cell)).collect();
-            alike.entry((planned.cell.input, levels)).or_default().push(index);
+            alike
+                .entry((planned.cell.input, levels))
+                .or_default()
+                .push(index);
         }
         let mut of_factor: Vec<Pair> = Vec::new();
         for members in alike.values() {
             for (i, &a) in members.iter().enumerate() {
-                of_factor.extend(members[i + 1..].iter().map(|&b| Pair { factor, a, b, deployments: None }));
+                of_factor.extend(members[i + 1..].iter().map(|&b| Pair {
+                    factor,
+                    a,
+                    b,
+                    deployments: None,
+                }));
             }
         }
         of_factor.sort_by_key(|pair| (pair.a, pair.b));
@@ -154,7 +186,9 @@ fn pairs(cells: &[PlannedCell]) -> Vec<Pair> {
 /// Returns every cell against itself under another name, the first deployment as baseline.
 fn twins(facts: &JournalFacts) -> Vec<Pair> {
     let others = 2..=i64::from(facts.run.deployments);
-    let cells = (0u32..).zip(&facts.run.cells).filter(|(_, planned)| planned.not_runnable.is_none());
+    let cells = (0u32..)
+        .zip(&facts.run.cells)
+        .filter(|(_, planned)| planned.not_runnable.is_none());
     cells
         .flat_map(|(cell, _)| {
             others.clone().map(move |other| Pair {
@@ -167,34 +201,61 @@ fn twins(facts: &JournalFacts) -> Vec<Pair> {
         .collect()
 }
 
-fn pair_rows(facts: &JournalFacts, groups: &Groups, pair: Pair, times: &Times) -> Vec<ComparisonRow> {
-    let (a, b) = (&facts.run.cells[pair.a as usize], &facts.run.cells[pair.b as usize]);
+fn pair_rows(
+    facts: &JournalFacts,
+    groups: &Groups,
+    pair: Pair,
+    times: &Times,
+) -> Vec<ComparisonRow> {
+    let (a, b) = (
+        &facts.run.cells[pair.a as usize],
+        &facts.run.cells[pair.b as usize],
+    );
     // Repetitions of different times have nothing in common but their number.
-    let in_turns = facts.run.order == "interleaved" && times.side_by_side(&[pair.a], &[pair.b]) != Some(false);
+    let in_turns =
+        facts.run.order == "interleaved" && times.side_by_side(&[pair.a], &[pair.b]) != Some(false);
     let row = |(stage, metric): (Option<u32>, &'static str)| {
         let empty = SampleGroup::default();
-        let [group_a, group_b] =
-            [(a, pair.deployments.map(|d| d.0)), (b, pair.deployments.map(|d| d.1))].map(|(cell, deployment)| {
-                let group = group(facts, groups, cell, stage).unwrap_or(&empty);
-                match deployment {
-                    Some(deployment) => Cow::Owned(group.deployment(deployment)),
-                    None => with_init(group, metric),
-                }
-            });
-        // Images of different sets have nothing in common, even of one name: what is drawn is images of either.
+        let [group_a, group_b] = [
+            (a, pair.deployments.map(|d| d.0)),
+            (b, pair.deployments.map(|d| d.1)),
+        ]
+        .map(|(cell, deployment)| {
+            let group = group(facts, groups, cell, stage).unwrap_or(&empty);
+            match deployment {
+                Some(deployment) => Cow::Owned(group.deployment(deployment)),
+                None => with_init(group, metric),
+            }
+        });
+        // Images of different sets have nothing in common, even of one name: what is drawn is
+        // images of either.
         let samples = if pair.is_of_images() {
-            Samples::Independent { a: clustered(&group_a, metric, false), b: clustered(&group_b, metric, false) }
+            Samples::Independent {
+                a: clustered(&group_a, metric, false),
+                b: clustered(&group_b, metric, false),
+            }
         } else {
             samples(&group_a, &group_b, metric, in_turns)
         };
         let name = stage.map_or(PIPELINE, |stage| &facts.run.stages[stage as usize]);
         let seed = match pair.deployments {
-            Some((_, b)) => seed_of(facts.run.seed, &["deployments", a.id.as_str(), &b.to_string(), name, metric]),
-            None => seed_of(facts.run.seed, &["comparison", a.id.as_str(), b.id.as_str(), name, metric]),
+            Some((_, b)) => seed_of(
+                facts.run.seed,
+                &["deployments", a.id.as_str(), &b.to_string(), name, metric],
+            ),
+            None => seed_of(
+                facts.run.seed,
+                &["comparison", a.id.as_str(), b.id.as_str(), name, metric],
+            ),
         };
         let comparison = compare(&samples, seed);
-        let units = if pair.is_of_images() { Units::default() } else { units(&group_a, &group_b, metric) };
-        let note = note(a, b, &comparison).or_else(|| pair.is_of_images().then(|| OTHER_IMAGES.to_owned()));
+        let units = if pair.is_of_images() {
+            Units::default()
+        } else {
+            units(&group_a, &group_b, metric)
+        };
+        let note = note(a, b, &comparison)
+            .or_else(|| pair.is_of_images().then(|| OTHER_IMAGES.to_owned()));
         ComparisonRow {
             pair,
             stage,
@@ -208,7 +269,10 @@ fn pair_rows(facts: &JournalFacts, groups: &Groups, pair: Pair, times: &Times) -
             models: None,
         }
     };
-    places(facts, &a.cell, &b.cell).into_iter().map(row).collect()
+    places(facts, &a.cell, &b.cell)
+        .into_iter()
+        .map(row)
+        .collect()
 }
 
 /// A warm call has no init: beside a cold one, its duration is all that it took.
@@ -229,7 +293,8 @@ pub fn units(a: &SampleGroup, b: &SampleGroup, metric: &str) -> Units {
 }
 
 /// Said of every comparison of image sets.
-const OTHER_IMAGES: &str = "other images: the ratio says how heavy they are for the same code, each set in its own mix";
+const OTHER_IMAGES: &str =
+    "other images: the ratio says how heavy they are for the same code, each set in its own mix";
 
 /// Returns what two cells are compared in: stage (`None`: the pipeline) and metric.
 pub fn places(facts: &JournalFacts, a: &Cell, b: &Cell) -> Vec<(Option<u32>, &'static str)> {
@@ -252,16 +317,22 @@ pub fn group<'a>(
     stage: Option<u32>,
 ) -> Option<&'a SampleGroup> {
     match stage {
-        Some(stage) => groups.invocations.get(&(cell.id.to_string(), facts.run.stages[stage as usize].clone())),
+        Some(stage) => groups.invocations.get(&(
+            cell.id.to_string(),
+            facts.run.stages[stage as usize].clone(),
+        )),
         None => groups.pipelines.get(cell.id.as_str()),
     }
 }
 
-/// Returns the samples of a metric, paired if they were measured in turns and enough of them have a partner.
+/// Returns the samples of a metric, paired if they were measured in turns and enough of them have a
+/// partner.
 pub fn samples(a: &SampleGroup, b: &SampleGroup, metric: &'static str, in_turns: bool) -> Samples {
     let (of_a, of_b) = (keyed(a, metric), keyed(b, metric));
-    let shared: Vec<(SampleKey, f64, f64)> =
-        of_a.iter().filter_map(|(key, value)| Some((*key, *value, *of_b.get(key)?))).collect();
+    let shared: Vec<(SampleKey, f64, f64)> = of_a
+        .iter()
+        .filter_map(|(key, value)| Some((*key, *value, *of_b.get(key)?)))
+        .collect();
     let enough = shared.len() as f64 >= PAIRED_SHARE * of_a.len().max(of_b.len()) as f64;
     if in_turns && enough && !shared.is_empty() {
         let mut clusters: BTreeMap<u32, Vec<(f64, f64)>> = BTreeMap::new();
@@ -271,18 +342,30 @@ pub fn samples(a: &SampleGroup, b: &SampleGroup, metric: &'static str, in_turns:
         return Samples::Paired(clusters.into_values().collect());
     }
     let by_environment = [a, b].iter().all(|group| group.knows_environments());
-    Samples::Independent { a: clustered(a, metric, by_environment), b: clustered(b, metric, by_environment) }
+    Samples::Independent {
+        a: clustered(a, metric, by_environment),
+        b: clustered(b, metric, by_environment),
+    }
 }
 
 /// Values by their key, in the order of the keys.
 fn keyed(group: &SampleGroup, metric: &'static str) -> BTreeMap<SampleKey, f64> {
-    let Some(values) = group.values.get(metric) else { return BTreeMap::new() };
-    group.keys.iter().zip(values).filter_map(|(key, value)| Some((*key, (*value)?))).collect()
+    let Some(values) = group.values.get(metric) else {
+        return BTreeMap::new();
+    };
+    group
+        .keys
+        .iter()
+        .zip(values)
+        .filter_map(|(key, value)| Some((*key, (*value)?)))
+        .collect()
 }
 
 /// Values in clusters, by environment or by image; within a cluster in the order of the keys.
 fn clustered(group: &SampleGroup, metric: &'static str, by_environment: bool) -> Vec<Vec<f64>> {
-    let Some(values) = group.values.get(metric) else { return Vec::new() };
+    let Some(values) = group.values.get(metric) else {
+        return Vec::new();
+    };
     let mut clusters: BTreeMap<u32, Vec<(SampleKey, f64)>> = BTreeMap::new();
     for (row, (key, value)) in group.keys.iter().zip(values).enumerate() {
         let environment = group.environments.get(row).copied().flatten();
@@ -313,12 +396,19 @@ fn note(a: &PlannedCell, b: &PlannedCell, comparison: &Comparison) -> Option<Str
 fn judge(rows: &mut [ComparisonRow], outputs: &[Outputs]) {
     let mut families: HashMap<(usize, &str), Vec<usize>> = HashMap::new();
     for (i, row) in rows.iter().enumerate() {
-        families.entry((row.pair.factor, row.metric)).or_default().push(i);
+        families
+            .entry((row.pair.factor, row.metric))
+            .or_default()
+            .push(i);
     }
     for family in families.into_values() {
-        let barred: Vec<Option<&'static str>> = family.iter().map(|&i| barred(&rows[i], outputs)).collect();
-        let p: Vec<Option<f64>> =
-            family.iter().zip(&barred).map(|(&i, why)| rows[i].comparison.p.filter(|_| why.is_none())).collect();
+        let barred: Vec<Option<&'static str>> =
+            family.iter().map(|&i| barred(&rows[i], outputs)).collect();
+        let p: Vec<Option<f64>> = family
+            .iter()
+            .zip(&barred)
+            .map(|(&i, why)| rows[i].comparison.p.filter(|_| why.is_none()))
+            .collect();
         for ((&i, why), p) in family.iter().zip(barred).zip(holm(&p)) {
             let found = &rows[i].comparison;
             let judged = |p_units| verdict(p, found.ratio_mean, found.ratio_mean_ci, p_units);
@@ -335,7 +425,12 @@ fn judge(rows: &mut [ComparisonRow], outputs: &[Outputs]) {
             rows[i].verdict = why.unwrap_or(word);
             if only_luck {
                 let said = luck(&rows[i].units);
-                rows[i].note = Some(rows[i].note.take().map_or(said.clone(), |note| format!("{note}; {said}")));
+                rows[i].note = Some(
+                    rows[i]
+                        .note
+                        .take()
+                        .map_or(said.clone(), |note| format!("{note}; {said}")),
+                );
             }
         }
     }
@@ -343,7 +438,9 @@ fn judge(rows: &mut [ComparisonRow], outputs: &[Outputs]) {
 
 /// Says why a difference that is sure within its environments is not claimed.
 pub fn luck(units: &Units) -> String {
-    let p = units.p.map_or(String::new(), |p| format!(" (p_units {p:.2})"));
+    let p = units
+        .p
+        .map_or(String::new(), |p| format!(" (p_units {p:.2})"));
     format!(
         "not claimed: {} and {} independent environments differ among themselves by as much{p}; more of them tell \
          (repetitions.deployments, repetitions.renew_environments_every)",
@@ -357,11 +454,20 @@ fn barred(row: &ComparisonRow, outputs: &[Outputs]) -> Option<&'static str> {
         return models.barred();
     }
     let of = |cell: u32| outputs[cell as usize].ok;
-    match (row.comparison.n_a.min(row.comparison.n_b), of(row.pair.a), of(row.pair.b)) {
+    match (
+        row.comparison.n_a.min(row.comparison.n_b),
+        of(row.pair.a),
+        of(row.pair.b),
+    ) {
         (0, ..) => Some("not measured"),
         (_, Some(false), _) | (_, _, Some(false)) => Some("wrong outputs"),
         (_, None, _) | (_, _, None) => Some("outputs not checked"),
-        _ if [row.pair.a, row.pair.b].iter().any(|cell| outputs[*cell as usize].remembers) => Some(REMEMBERS),
+        _ if [row.pair.a, row.pair.b]
+            .iter()
+            .any(|cell| outputs[*cell as usize].remembers) =>
+        {
+            Some(REMEMBERS)
+        }
         _ => None,
     }
 }
@@ -380,7 +486,10 @@ pub fn word(verdict: ClaimVerdict, metric: &str) -> &'static str {
 
 /// Whether a verdict claims a difference.
 pub fn is_claim(verdict: &str) -> bool {
-    ["faster", "slower", "cheaper", "dearer", "lighter", "heavier"].contains(&verdict)
+    [
+        "faster", "slower", "cheaper", "dearer", "lighter", "heavier",
+    ]
+    .contains(&verdict)
 }
 
 /// Returns the row as the terminal may show it.
@@ -398,9 +507,18 @@ pub fn shown(facts: &JournalFacts, row: &ComparisonRow) -> ComparisonSummary {
         factor,
         level_a,
         level_b,
-        cell_a: row.models.as_ref().map_or_else(|| a.id.to_string(), |models| models.a.cells(facts)),
-        cell_b: row.models.as_ref().map_or_else(|| b.id.to_string(), |models| models.b.cells(facts)),
-        stage: row.stage.map_or(PIPELINE, |stage| &facts.run.stages[stage as usize]).into(),
+        cell_a: row
+            .models
+            .as_ref()
+            .map_or_else(|| a.id.to_string(), |models| models.a.cells(facts)),
+        cell_b: row
+            .models
+            .as_ref()
+            .map_or_else(|| b.id.to_string(), |models| models.b.cells(facts)),
+        stage: row
+            .stage
+            .map_or(PIPELINE, |stage| &facts.run.stages[stage as usize])
+            .into(),
         metric: row.metric,
         ratio: row.comparison.ratio_mean,
         ratio_ci: row.comparison.ratio_mean_ci,
@@ -414,12 +532,18 @@ pub fn shown(facts: &JournalFacts, row: &ComparisonRow) -> ComparisonSummary {
 /// Returns the frame of `comparisons`.
 pub fn comparison_frame(facts: &JournalFacts, rows: &[ComparisonRow]) -> PolarsResult<DataFrame> {
     let shown: Vec<ComparisonSummary> = rows.iter().map(|row| shown(facts, row)).collect();
-    let text = |name: &str, of: fn(&ComparisonSummary) -> &str| texts(name, shown.iter().map(|row| Some(of(row))));
-    let float =
-        |name: &str, of: fn(&Comparison) -> Option<f64>| floats(name, rows.iter().map(|row| of(&row.comparison)));
+    let text = |name: &str, of: fn(&ComparisonSummary) -> &str| {
+        texts(name, shown.iter().map(|row| Some(of(row))))
+    };
+    let float = |name: &str, of: fn(&Comparison) -> Option<f64>| {
+        floats(name, rows.iter().map(|row| of(&row.comparison)))
+    };
     let measured = |row: &&ComparisonRow| row.comparison.p.is_some();
     let tested = |row: &ComparisonRow| Some(row.units).filter(|units| units.a.min(units.b) > 0);
-    let count = |of: fn(&Models) -> usize| rows.iter().map(move |row| row.models.as_ref().map(|m| of(m) as i64));
+    let count = |of: fn(&Models) -> usize| {
+        rows.iter()
+            .map(move |row| row.models.as_ref().map(|m| of(m) as i64))
+    };
     let columns = vec![
         texts("run_id", rows.iter().map(|_| Some(&facts.run.run_id))),
         text("factor", |row| row.factor),
@@ -428,15 +552,28 @@ pub fn comparison_frame(facts: &JournalFacts, rows: &[ComparisonRow]) -> PolarsR
         text("cell_a", |row| &row.cell_a),
         text("cell_b", |row| &row.cell_b),
         text("stage", |row| &row.stage),
-        integers("stage_index", rows.iter().map(|row| row.stage.map(i64::from))),
+        integers(
+            "stage_index",
+            rows.iter().map(|row| row.stage.map(i64::from)),
+        ),
         text("metric", |row| row.metric),
-        integers("n_a", rows.iter().map(|row| Some(row.comparison.n_a as i64))),
-        integers("n_b", rows.iter().map(|row| Some(row.comparison.n_b as i64))),
+        integers(
+            "n_a",
+            rows.iter().map(|row| Some(row.comparison.n_a as i64)),
+        ),
+        integers(
+            "n_b",
+            rows.iter().map(|row| Some(row.comparison.n_b as i64)),
+        ),
         integers("samples_a", count(|models| models.a.pooled.len())),
         integers("samples_b", count(|models| models.b.pooled.len())),
         integers("left_out_a", count(|models| models.a.left_out())),
         integers("left_out_b", count(|models| models.b.left_out())),
-        bools("paired", rows.iter().map(|row| Some(row).filter(measured).map(|row| row.comparison.paired))),
+        bools(
+            "paired",
+            rows.iter()
+                .map(|row| Some(row).filter(measured).map(|row| row.comparison.paired)),
+        ),
         float("ratio_mean", |c| c.ratio_mean),
         float("ratio_mean_ci_low", |c| c.ratio_mean_ci.map(|ci| ci.0)),
         float("ratio_mean_ci_high", |c| c.ratio_mean_ci.map(|ci| ci.1)),
@@ -447,11 +584,23 @@ pub fn comparison_frame(facts: &JournalFacts, rows: &[ComparisonRow]) -> PolarsR
         float("cliffs_delta", |c| c.cliffs_delta),
         texts("effect", shown.iter().map(|row| row.effect)),
         texts("test", rows.iter().map(|row| row.comparison.test)),
-        integers("n_zero", rows.iter().map(|row| row.comparison.n_zero.map(|n| n as i64))),
+        integers(
+            "n_zero",
+            rows.iter()
+                .map(|row| row.comparison.n_zero.map(|n| n as i64)),
+        ),
         float("p", |c| c.p),
         floats("p_adj", rows.iter().map(|row| row.p_adjusted)),
-        integers("units_a", rows.iter().map(|row| tested(row).map(|units| units.a as i64))),
-        integers("units_b", rows.iter().map(|row| tested(row).map(|units| units.b as i64))),
+        integers(
+            "units_a",
+            rows.iter()
+                .map(|row| tested(row).map(|units| units.a as i64)),
+        ),
+        integers(
+            "units_b",
+            rows.iter()
+                .map(|row| tested(row).map(|units| units.b as i64)),
+        ),
         floats("p_units", rows.iter().map(|row| row.units.p)),
         text("verdict", |row| row.verdict),
         bools("side_by_side", rows.iter().map(|row| row.side_by_side)),

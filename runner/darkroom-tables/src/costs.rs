@@ -31,15 +31,28 @@ pub struct CostRow {
 }
 
 /// Returns every row of `costs`, in the order of the plan.
-pub fn cost_rows(facts: &JournalFacts, groups: &Groups, outputs: &[Outputs], summary: &[SummaryRow]) -> Vec<CostRow> {
+pub fn cost_rows(
+    facts: &JournalFacts,
+    groups: &Groups,
+    outputs: &[Outputs],
+    summary: &[SummaryRow],
+) -> Vec<CostRow> {
     (0u32..)
         .zip(&facts.run.cells)
         .map(|(cell, planned)| {
-            let described =
-                summary.iter().find(|row| row.cell == cell && row.stage.is_none() && row.metric == "cost_usd_per_100k");
+            let described = summary.iter().find(|row| {
+                row.cell == cell && row.stage.is_none() && row.metric == "cost_usd_per_100k"
+            });
             let interval = described.and_then(|row| row.intervals.mean);
             let calls_failed = groups.calls_failed(planned, &facts.run.stages);
-            cost_row(planned, cell, groups, calls_failed, &outputs[cell as usize], interval)
+            cost_row(
+                planned,
+                cell,
+                groups,
+                calls_failed,
+                &outputs[cell as usize],
+                interval,
+            )
         })
         .collect()
 }
@@ -61,8 +74,11 @@ fn cost_row(
     };
     let values: Vec<f64> = group.present("cost_usd");
     let description = describe(&values);
-    let counts =
-        GroupCounts { failed: group.failed, missing: group.keys.len() - description.n, ..GroupCounts::default() };
+    let counts = GroupCounts {
+        failed: group.failed,
+        missing: group.keys.len() - description.n,
+        ..GroupCounts::default()
+    };
     let mut notes = sample_notes(planned, group.rows, calls_failed, counts, &description);
     notes.retain(|note| !note.contains("needs n"));
     notes.extend(outputs_note(planned, group.rows, outputs));
@@ -94,9 +110,18 @@ pub fn cost_frame(
     columns.extend([
         integers("n", rows.iter().map(|row| Some(row.n as i64))),
         floats("cost_usd_per_100k", usd(|row| row.hosting)),
-        floats("cost_usd_per_100k_ci_low", usd(|row| row.interval.map(|i| i.low))),
-        floats("cost_usd_per_100k_ci_high", usd(|row| row.interval.map(|i| i.high))),
-        texts("ci_method", rows.iter().map(|row| row.interval.map(|i| i.method()))),
+        floats(
+            "cost_usd_per_100k_ci_low",
+            usd(|row| row.interval.map(|i| i.low)),
+        ),
+        floats(
+            "cost_usd_per_100k_ci_high",
+            usd(|row| row.interval.map(|i| i.high)),
+        ),
+        texts(
+            "ci_method",
+            rows.iter().map(|row| row.interval.map(|i| i.method())),
+        ),
         floats("compute_usd_per_100k", usd(|row| row.compute)),
         floats("init_usd_per_100k", usd(|row| row.init)),
         floats("request_usd_per_100k", usd(|row| row.request)),

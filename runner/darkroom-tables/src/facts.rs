@@ -1,7 +1,9 @@
-//! What the tables need of a journal, kept compactly: the facts, and what follows from them without statistics.
+//! What the tables need of a journal, kept compactly: the facts, and what follows from them without
+//! statistics.
 //!
-//! A journal's events → [`JournalFacts`]. Texts that repeat are kept once, so a million invocations take about 150 MB. Events are
-//! taken in by `reading` (and `imported`), what counts the ledger decides. Knows nothing of Polars, files or statistics.
+//! A journal's events → [`JournalFacts`]. Texts that repeat are kept once, so a million invocations
+//! take about 150 MB. Events are taken in by `reading` (and `imported`), what counts the ledger
+//! decides. Knows nothing of Polars, files or statistics.
 
 mod counting;
 mod imported;
@@ -11,8 +13,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use darkroom_core::cost::{Cost, FREE_EPHEMERAL_MB, PriceTable, Usage, cost};
 use darkroom_core::event::{
-    Again, CallsRefused, CodeExamined, FunctionDeployed, Look, Misbehaved, PackageBuilt, Profile, Reconciliation,
-    RunStarted, Status, Verdict,
+    Again, CallsRefused, CodeExamined, FunctionDeployed, Look, Misbehaved, PackageBuilt, Profile,
+    Reconciliation, RunStarted, Status, Verdict,
 };
 use darkroom_core::imported::ResultsImported;
 use darkroom_core::ledger::{AttemptId, Ledger};
@@ -45,7 +47,8 @@ pub struct Pass {
     pub cost: Cost,
     /// Of its invocations.
     pub environment_round: Option<u32>,
-    /// What the platform reports of the turnaround's parts; only an attempt's own invocations, one a stage.
+    /// What the platform reports of the turnaround's parts; only an attempt's own invocations, one
+    /// a stage.
     pub parts: Parts,
     /// What another harness recorded of it; `None` where Darkroom measured.
     pub imported: Option<Box<ImportedPass>>,
@@ -53,7 +56,8 @@ pub struct Pass {
     costed: u128,
 }
 
-/// The parts of a chain's turnaround that the platform's clocks show, over the stages that have them.
+/// The parts of a chain's turnaround that the platform's clocks show, over the stages that have
+/// them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Parts {
     pub trigger_delay_ms: f64,
@@ -171,7 +175,10 @@ pub struct JournalFacts {
 impl JournalFacts {
     /// A run of which nothing was observed.
     pub fn new(run: RunStarted) -> Self {
-        let stages = (0u32..).zip(&run.stages).map(|(i, stage)| (stage.clone(), i)).collect();
+        let stages = (0u32..)
+            .zip(&run.stages)
+            .map(|(i, stage)| (stage.clone(), i))
+            .collect();
         Self {
             ledger: Ledger::new(&run),
             deployed: Vec::new(),
@@ -197,8 +204,8 @@ impl JournalFacts {
 
     /// Returns what an invocation costs; `None` when no REPORT line says how long it was billed.
     ///
-    /// S3 requests are those of the contract: one GET of the input and one PUT of the output; where images travel in
-    /// payloads, the last stage's PUT alone.
+    /// S3 requests are those of the contract: one GET of the input and one PUT of the output; where
+    /// images travel in payloads, the last stage's PUT alone.
     pub fn cost(&self, row: &InvocationFact, prices: &PriceTable) -> Option<Cost> {
         let report = row.report?;
         let cell = &self.run.cells[self.cell_of(row.pass) as usize].cell;
@@ -236,21 +243,31 @@ impl JournalFacts {
         (pass.parts.stages > 0 && pass.parts.stages == self.run.stages.len()).then_some(pass.parts)
     }
 
-    /// Returns what of a chain's turnaround no part accounts for, ms; `None` unless every part is known.
+    /// Returns what of a chain's turnaround no part accounts for, ms; `None` unless every part is
+    /// known.
     pub fn remainder_ms(&self, pass: &Pass) -> Option<f64> {
         let finished = pass.finished.as_ref()?;
         let parts = self.parts(pass)?;
-        Some(finished.turnaround_s? * 1e3 - finished.upload_ms? - parts.trigger_delay_ms - parts.running_ms)
+        Some(
+            finished.turnaround_s? * 1e3
+                - finished.upload_ms?
+                - parts.trigger_delay_ms
+                - parts.running_ms,
+        )
     }
 
     /// Returns code hashes by function, for provenance.
     pub fn code_hashes(&self) -> BTreeMap<&str, &str> {
-        self.deployed.iter().map(|d| (d.function.as_str(), d.code_sha256.as_str())).collect()
+        self.deployed
+            .iter()
+            .map(|d| (d.function.as_str(), d.code_sha256.as_str()))
+            .collect()
     }
 }
 
 impl ReportFact {
-    /// Returns init + duration, which is the duration alone when warm; `None` when it is not a finite number.
+    /// Returns init + duration, which is the duration alone when warm; `None` when it is not a
+    /// finite number.
     pub fn headline_ms(self) -> Option<f64> {
         Some(self.duration_ms + self.init_ms.unwrap_or(0.0)).filter(|ms| ms.is_finite())
     }

@@ -1,11 +1,15 @@
-//! Journal facts to Parquet tables, and the summary that the terminal shows. The only crate that names Polars, and it
-//! names it only inside: nothing below has a Polars type in it.
+//! Journal facts to Parquet tables, and the summary that the terminal shows. The only crate that
+//! names Polars, and it names it only inside: nothing below has a Polars type in it.
 //!
-//! [`Event`]s → `invocations`, `pipelines`, `outputs`, `reconciliation` (facts with their derived columns) → `summary`, `costs`
-//! (conclusions) → [`Summary`]. Needs the journal and a price table and nothing else; makes no call and reads no clock, so
-//! the same journal gives the same rows byte for byte. What a column means is said once, in [`columns`].
+//! [`Event`]s → `invocations`, `pipelines`, `outputs`, `reconciliation` (facts with their derived
+//! columns) → `summary`, `costs` (conclusions) → [`Summary`]. Needs the journal and a price table
+//! and nothing else; makes no call and reads no clock, so the same journal gives the same rows byte
+//! for byte. What a column means is said once, in [`columns`].
 
-#![expect(clippy::cast_possible_wrap, reason = "counts of rows and bytes become 64-bit columns")]
+#![expect(
+    clippy::cast_possible_wrap,
+    reason = "counts of rows and bytes become 64-bit columns"
+)]
 
 mod aggregate;
 mod between;
@@ -49,38 +53,51 @@ pub use comparisons::is_claim;
 pub use ranks::{Comparable, comparable};
 pub use sessions::{Measured, Session, SessionEnd, minute};
 pub use summary::{
-    CellSummary, ComparisonSummary, Difference, FailureCount, Misdeed, ReconciliationSummary, RefusedCalls, Remembered,
-    Spent, StageSummary, Statistic, Summary, TableFile, WrongOutput,
+    CellSummary, ComparisonSummary, Difference, FailureCount, Misdeed, ReconciliationSummary,
+    RefusedCalls, Remembered, Spent, StageSummary, Statistic, Summary, TableFile, WrongOutput,
 };
 pub use verify::{Verified, verify};
 
-/// Version of the tables' columns, in every file's metadata. Raised when a column is added, removed or changes meaning.
+/// Version of the tables' columns, in every file's metadata. Raised when a column is added, removed
+/// or changes meaning.
 pub const SCHEMA_VERSION: u32 = 7;
 
 /// Tables could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum TablesError {
-    #[error("journal does not start with `run_started`, so nothing says what run its facts belong to")]
+    #[error(
+        "journal does not start with `run_started`, so nothing says what run its facts belong to"
+    )]
     NoRunStarted,
     #[error("{0}")]
     Journal(Box<dyn std::error::Error + Send + Sync>),
     #[error("journal speaks of cell `{cell_id}`, which its `run_started` does not plan")]
     UnknownCell { cell_id: String },
-    #[error("journal speaks of stage `{stage}` of cell `{cell_id}`, which its `run_started` does not list")]
+    #[error(
+        "journal speaks of stage `{stage}` of cell `{cell_id}`, which its `run_started` does not list"
+    )]
     UnknownStage { cell_id: String, stage: String },
     #[error("`{value}` in the journal is not a UTC time such as 2026-11-24T18:00:00.000Z")]
     Timestamp { value: String },
     #[error("failed to {action} {}: {source}", path.display())]
-    Io { action: &'static str, path: PathBuf, source: std::io::Error },
+    Io {
+        action: &'static str,
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("failed to {action} {}: {message}", path.display())]
-    Table { action: &'static str, path: PathBuf, message: String },
+    Table {
+        action: &'static str,
+        path: PathBuf,
+        message: String,
+    },
 }
 
 /// Writes every table of a run into `out_dir` (made if absent) and returns what the terminal shows.
 ///
-/// `events` are the journal's facts in their order; they are taken one by one and need not fit in memory, and one that
-/// could not be read, the first apart, is left out and named in the tables' metadata and in the summary. Each file is replaced as a whole or
-/// not at all.
+/// `events` are the journal's facts in their order; they are taken one by one and need not fit in
+/// memory, and one that could not be read, the first apart, is left out and named in the tables'
+/// metadata and in the summary. Each file is replaced as a whole or not at all.
 pub fn aggregate<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
     events: impl Iterator<Item = Result<Event, E>>,
     prices: &PriceTable,
@@ -95,7 +112,8 @@ pub fn aggregate<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
     let provenance = parquet::provenance(&facts, prices);
     let [pipelines, invocations, checks] = write_facts(&facts, prices, out_dir, &provenance)?;
     let write = |table: &'static columns::Table, frame: PolarsResult<DataFrame>| {
-        let frame = frame.map_err(|error| parquet::failed("make", &out_dir.join(table.name), &error))?;
+        let frame =
+            frame.map_err(|error| parquet::failed("make", &out_dir.join(table.name), &error))?;
         parquet::write(out_dir, table, frame, &provenance)
     };
     let code = write(&columns::CODE, code::code_frame(&facts))?;
@@ -106,31 +124,81 @@ pub fn aggregate<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
     // What follows is made of the tables: the facts give their room back, all but what the run is.
     let facts = JournalFacts::new(facts.run);
 
-    let Summarised { mut groups, outputs, rows: mut summary_rows } = summarised(&facts, out_dir)?;
+    let Summarised {
+        mut groups,
+        outputs,
+        rows: mut summary_rows,
+    } = summarised(&facts, out_dir)?;
     let mut cost_rows = costs::cost_rows(&facts, &groups, &outputs, &summary_rows);
     groups
         .invocations
         .load(&comparisons::STAGE_COLUMNS)
         .map_err(|error| parquet::failed("read", &invocations.path, &error))?;
     let comparison_rows = comparisons::comparison_rows(&facts, &groups, &outputs, &times);
-    ranks::rank(&facts, &outputs, &comparison_rows, &mut summary_rows, &mut cost_rows);
-    let choice_rows = choices::choice_rows(&facts, &summary_rows, &cost_rows, &comparison_rows, &outputs);
+    ranks::rank(
+        &facts,
+        &outputs,
+        &comparison_rows,
+        &mut summary_rows,
+        &mut cost_rows,
+    );
+    let choice_rows = choices::choice_rows(
+        &facts,
+        &summary_rows,
+        &cost_rows,
+        &comparison_rows,
+        &outputs,
+    );
 
-    let summary = write(&columns::SUMMARY, aggregate::summary_frame(&facts, &summary_rows, &outputs))?;
-    let comparisons = write(&columns::COMPARISONS, comparisons::comparison_frame(&facts, &comparison_rows))?;
-    let costs = write(&columns::COSTS, costs::cost_frame(&facts, &cost_rows, &outputs, prices))?;
-    let choices = write(&columns::CHOICES, choices::choice_frame(&facts, &choice_rows, &outputs))?;
-    let tables =
-        vec![summary, comparisons, costs, choices, pipelines, invocations, checks, code, builds, reconciliation];
-    Ok(overview::overview(&facts, prices, &summary_rows, &cost_rows, &comparison_rows, &outputs, seen, tables))
+    let summary = write(
+        &columns::SUMMARY,
+        aggregate::summary_frame(&facts, &summary_rows, &outputs),
+    )?;
+    let comparisons = write(
+        &columns::COMPARISONS,
+        comparisons::comparison_frame(&facts, &comparison_rows),
+    )?;
+    let costs = write(
+        &columns::COSTS,
+        costs::cost_frame(&facts, &cost_rows, &outputs, prices),
+    )?;
+    let choices = write(
+        &columns::CHOICES,
+        choices::choice_frame(&facts, &choice_rows, &outputs),
+    )?;
+    let tables = vec![
+        summary,
+        comparisons,
+        costs,
+        choices,
+        pipelines,
+        invocations,
+        checks,
+        code,
+        builds,
+        reconciliation,
+    ];
+    Ok(overview::overview(
+        &facts,
+        prices,
+        &summary_rows,
+        &cost_rows,
+        &comparison_rows,
+        &outputs,
+        seen,
+        tables,
+    ))
 }
 
-/// Writes `summary` of a run anew from its tables `invocations`, `pipelines` and `outputs` in `dir`, as [`aggregate`] does, but
-/// for ranks: they are of what `comparisons` claims.
+/// Writes `summary` of a run anew from its tables `invocations`, `pipelines` and `outputs` in
+/// `dir`, as [`aggregate`] does, but for ranks: they are of what `comparisons` claims.
 pub fn summarise(run: RunStarted, dir: &Path) -> Result<TableFile, TablesError> {
     let source = dir.join("invocations.parquet");
     let provenance = read::provenance(&source)?;
-    let provenance: Vec<_> = provenance.into_iter().map(|(key, value)| (format!("darkroom.{key}"), value)).collect();
+    let provenance: Vec<_> = provenance
+        .into_iter()
+        .map(|(key, value)| (format!("darkroom.{key}"), value))
+        .collect();
     let facts = JournalFacts::new(run);
     let Summarised { outputs, rows, .. } = summarised(&facts, dir)?;
     let frame = aggregate::summary_frame(&facts, &rows, &outputs)
@@ -152,14 +220,20 @@ fn summarised(facts: &JournalFacts, dir: &Path) -> Result<Summarised, TablesErro
     let mut outputs = outputs::outputs(&facts.run, &path(&columns::OUTPUTS), &pipelines)
         .map_err(|error| of(&path(&columns::OUTPUTS), &error))?;
     let mut groups = Groups {
-        invocations: samples::of_invocations(&invocations).map_err(|error| of(&invocations, &error))?,
+        invocations: samples::of_invocations(&invocations)
+            .map_err(|error| of(&invocations, &error))?,
         pipelines: samples::of_pipelines(&pipelines).map_err(|error| of(&pipelines, &error))?,
     };
-    let rows = aggregate::summary_rows(facts, &mut groups, &outputs).map_err(|error| of(&invocations, &error))?;
+    let rows = aggregate::summary_rows(facts, &mut groups, &outputs)
+        .map_err(|error| of(&invocations, &error))?;
     for cell in aggregate::remembering(&rows) {
         outputs[cell as usize].remembers = true;
     }
-    Ok(Summarised { groups, outputs, rows })
+    Ok(Summarised {
+        groups,
+        outputs,
+        rows,
+    })
 }
 
 /// Writes `pipelines`, `invocations` and `outputs`.
@@ -170,18 +244,26 @@ fn write_facts(
     provenance: &[(String, String)],
 ) -> Result<[TableFile; 3], TablesError> {
     let frames = Frames::new(facts, prices);
-    let write =
-        |table: &'static columns::Table, rows: usize, batch: &dyn Fn(Range<usize>) -> PolarsResult<DataFrame>| {
-            let mut writer = TableWriter::create(dir, table, provenance)?;
-            for range in frames::batches(rows) {
-                let frame = batch(range).map_err(|error| parquet::failed("make", &dir.join(table.name), &error))?;
-                writer.write(frame)?;
-            }
-            writer.finish()
-        };
+    let write = |table: &'static columns::Table,
+                 rows: usize,
+                 batch: &dyn Fn(Range<usize>) -> PolarsResult<DataFrame>| {
+        let mut writer = TableWriter::create(dir, table, provenance)?;
+        for range in frames::batches(rows) {
+            let frame = batch(range)
+                .map_err(|error| parquet::failed("make", &dir.join(table.name), &error))?;
+            writer.write(frame)?;
+        }
+        writer.finish()
+    };
     Ok([
-        write(&columns::PIPELINES, frames.pipeline_rows(), &|range| frames.pipelines(range))?,
-        write(&columns::INVOCATIONS, facts.invocations.len(), &|range| frames.invocations(range))?,
-        write(&columns::OUTPUTS, facts.checks.len(), &|range| frames.outputs(range))?,
+        write(&columns::PIPELINES, frames.pipeline_rows(), &|range| {
+            frames.pipelines(range)
+        })?,
+        write(&columns::INVOCATIONS, facts.invocations.len(), &|range| {
+            frames.invocations(range)
+        })?,
+        write(&columns::OUTPUTS, facts.checks.len(), &|range| {
+            frames.outputs(range)
+        })?,
     ])
 }

@@ -1,7 +1,9 @@
-//! Rows of `comparisons` for the factor `model`: all samples of one LLM's answers against all of another's, all else equal.
+//! Rows of `comparisons` for the factor `model`: all samples of one LLM's answers against all of
+//! another's, all else equal.
 //!
-//! Only samples with right outputs are pooled; how many were left out stands in the row. The mathematics, in which a sample
-//! is the witness of its model and an invocation is not, is [`darkroom_core::statistics::compare_pools`]'s.
+//! Only samples with right outputs are pooled; how many were left out stands in the row. The
+//! mathematics, in which a sample is the witness of its model and an invocation is not, is
+//! [`darkroom_core::statistics::compare_pools`]'s.
 
 use std::collections::BTreeMap;
 
@@ -41,34 +43,67 @@ impl Side {
 
     /// Ids of the pooled cells, or of the others where none is pooled.
     pub fn cells(&self, facts: &JournalFacts) -> String {
-        let cells = if self.pooled.is_empty() { self.all().collect() } else { self.pooled.clone() };
-        cells.iter().map(|&cell| facts.run.cells[cell as usize].id.as_str()).collect::<Vec<_>>().join(" ")
+        let cells = if self.pooled.is_empty() {
+            self.all().collect()
+        } else {
+            self.pooled.clone()
+        };
+        cells
+            .iter()
+            .map(|&cell| facts.run.cells[cell as usize].id.as_str())
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     fn all(&self) -> impl Iterator<Item = u32> {
-        self.pooled.iter().chain(&self.wrong).chain(&self.unchecked).chain(&self.remembering).copied()
+        self.pooled
+            .iter()
+            .chain(&self.wrong)
+            .chain(&self.unchecked)
+            .chain(&self.remembering)
+            .copied()
     }
 
     fn notes(&self) -> Vec<String> {
-        let Self { model, pooled, wrong, unchecked, remembering } = self;
+        let Self {
+            model,
+            pooled,
+            wrong,
+            unchecked,
+            remembering,
+        } = self;
         let all = pooled.len() + self.left_out();
         let left_out = |samples: &Vec<u32>, why: &str| {
-            (!samples.is_empty()).then(|| format!("{} of {all} samples of {model} left out: {why}", samples.len()))
+            (!samples.is_empty()).then(|| {
+                format!(
+                    "{} of {all} samples of {model} left out: {why}",
+                    samples.len()
+                )
+            })
         };
         let few = pooled.len() < FEWEST_SAMPLES && !pooled.is_empty();
-        let one = few.then(|| format!("one sample of {model}: its model can't be told from that one answer"));
+        let one = few.then(|| {
+            format!("one sample of {model}: its model can't be told from that one answer")
+        });
         let remembering = left_out(remembering, "remembers outputs");
-        [left_out(wrong, "outputs wrong"), left_out(unchecked, "outputs not checked"), remembering, one]
-            .into_iter()
-            .flatten()
-            .collect()
+        [
+            left_out(wrong, "outputs wrong"),
+            left_out(unchecked, "outputs not checked"),
+            remembering,
+            one,
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
 }
 
 impl Models {
     /// Why nothing may be said; `None` when something may.
     pub fn barred(&self) -> Option<&'static str> {
-        let none = [&self.a, &self.b].into_iter().find(|side| side.pooled.is_empty())?;
+        let none = [&self.a, &self.b]
+            .into_iter()
+            .find(|side| side.pooled.is_empty())?;
         Some(match none {
             Side { wrong, .. } if !wrong.is_empty() => "wrong outputs",
             Side { unchecked, .. } if !unchecked.is_empty() => "outputs not checked",
@@ -77,23 +112,46 @@ impl Models {
     }
 }
 
-/// Returns a row for every two models of the plan, at equal levels of everything else, in every metric.
-pub fn model_rows(facts: &JournalFacts, groups: &Groups, outputs: &[Outputs]) -> Vec<ComparisonRow> {
-    pairs(facts, outputs).into_par_iter().flat_map_iter(|models| rows_of(facts, groups, &models)).collect()
+/// Returns a row for every two models of the plan, at equal levels of everything else, in every
+/// metric.
+pub fn model_rows(
+    facts: &JournalFacts,
+    groups: &Groups,
+    outputs: &[Outputs],
+) -> Vec<ComparisonRow> {
+    pairs(facts, outputs)
+        .into_par_iter()
+        .flat_map_iter(|models| rows_of(facts, groups, &models))
+        .collect()
 }
 
 fn pairs(facts: &JournalFacts, outputs: &[Outputs]) -> Vec<Models> {
     // Alike but for the variant; models in the order of the plan.
     let mut alike: BTreeMap<String, Vec<Side>> = BTreeMap::new();
-    let runnable = (0u32..).zip(&facts.run.cells).filter(|(_, planned)| planned.not_runnable.is_none());
+    let runnable = (0u32..)
+        .zip(&facts.run.cells)
+        .filter(|(_, planned)| planned.not_runnable.is_none());
     for (place, planned) in runnable {
-        let Some(model) = &planned.model else { continue };
-        let levels = Cell { variant: String::new(), ..planned.cell.clone() };
-        let sides = alike.entry(levels.id().to_string() + levels.input.as_str()).or_default();
-        let at = sides.iter().position(|side| side.model == *model).unwrap_or_else(|| {
-            sides.push(Side { model: model.clone(), ..Side::default() });
-            sides.len() - 1
-        });
+        let Some(model) = &planned.model else {
+            continue;
+        };
+        let levels = Cell {
+            variant: String::new(),
+            ..planned.cell.clone()
+        };
+        let sides = alike
+            .entry(levels.id().to_string() + levels.input.as_str())
+            .or_default();
+        let at = sides
+            .iter()
+            .position(|side| side.model == *model)
+            .unwrap_or_else(|| {
+                sides.push(Side {
+                    model: model.clone(),
+                    ..Side::default()
+                });
+                sides.len() - 1
+            });
         let side = &mut sides[at];
         match outputs[place as usize].ok {
             Some(true) if outputs[place as usize].remembers => side.remembering.push(place),
@@ -105,7 +163,10 @@ fn pairs(facts: &JournalFacts, outputs: &[Outputs]) -> Vec<Models> {
     let mut pairs = Vec::new();
     for sides in alike.values() {
         for (i, a) in sides.iter().enumerate() {
-            pairs.extend(sides[i + 1..].iter().map(|b| Models { a: a.clone(), b: b.clone() }));
+            pairs.extend(sides[i + 1..].iter().map(|b| Models {
+                a: a.clone(),
+                b: b.clone(),
+            }));
         }
     }
     let first = |side: &Side| side.all().min();
@@ -115,7 +176,9 @@ fn pairs(facts: &JournalFacts, outputs: &[Outputs]) -> Vec<Models> {
 
 fn rows_of(facts: &JournalFacts, groups: &Groups, models: &Models) -> Vec<ComparisonRow> {
     let planned = |cell: u32| &facts.run.cells[cell as usize];
-    let (Some(a), Some(b)) = (models.a.all().min(), models.b.all().min()) else { return Vec::new() };
+    let (Some(a), Some(b)) = (models.a.all().min(), models.b.all().min()) else {
+        return Vec::new();
+    };
     let notes = [models.a.notes(), models.b.notes()].concat();
     let row = |(stage, metric): (Option<u32>, &'static str)| {
         let pool = |side: &Side| Pool {
@@ -129,7 +192,12 @@ fn rows_of(facts: &JournalFacts, groups: &Groups, models: &Models) -> Vec<Compar
         let (id_a, id_b) = (planned(a).id.as_str(), planned(b).id.as_str());
         let seed = seed_of(facts.run.seed, &["models", id_a, id_b, name, metric]);
         ComparisonRow {
-            pair: Pair { factor: MODEL, a, b, deployments: None },
+            pair: Pair {
+                factor: MODEL,
+                a,
+                b,
+                deployments: None,
+            },
             stage,
             metric,
             units: Units::default(),
@@ -141,10 +209,14 @@ fn rows_of(facts: &JournalFacts, groups: &Groups, models: &Models) -> Vec<Compar
             models: Some(models.clone()),
         }
     };
-    places(facts, &planned(a).cell, &planned(b).cell).into_iter().map(row).collect()
+    places(facts, &planned(a).cell, &planned(b).cell)
+        .into_iter()
+        .map(row)
+        .collect()
 }
 
-/// Values of one sample by environment (where all are known, else by deployment) and image; `None` without any.
+/// Values of one sample by environment (where all are known, else by deployment) and image; `None`
+/// without any.
 fn sample(
     facts: &JournalFacts,
     groups: &Groups,
@@ -154,14 +226,29 @@ fn sample(
 ) -> Option<Vec<BTreeMap<u32, Vec<f64>>>> {
     let group: &SampleGroup = group(facts, groups, cell, stage)?;
     let by_environment = group.knows_environments();
-    let mut rows: Vec<_> = group.keys.iter().zip(group.values.get(metric)?).enumerate().collect();
+    let mut rows: Vec<_> = group
+        .keys
+        .iter()
+        .zip(group.values.get(metric)?)
+        .enumerate()
+        .collect();
     rows.sort_by_key(|(_, (key, _))| **key);
     let mut units: BTreeMap<i64, BTreeMap<u32, Vec<f64>>> = BTreeMap::new();
     for (row, (key, value)) in rows {
-        let environment = group.environments.get(row).copied().flatten().filter(|_| by_environment);
+        let environment = group
+            .environments
+            .get(row)
+            .copied()
+            .flatten()
+            .filter(|_| by_environment);
         let unit = environment.map_or(key.deployment, i64::from);
         if let Some(value) = value {
-            units.entry(unit).or_default().entry(key.image).or_default().push(*value);
+            units
+                .entry(unit)
+                .or_default()
+                .entry(key.image)
+                .or_default()
+                .push(*value);
         }
     }
     (!units.is_empty()).then(|| units.into_values().collect())

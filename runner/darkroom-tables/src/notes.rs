@@ -1,14 +1,18 @@
-//! What is said in words beside a row: why its sample is empty, partial or small, and what to mind in its intervals.
+//! What is said in words beside a row: why its sample is empty, partial or small, and what to mind
+//! in its intervals.
 //!
 //! Figures → sentences. Decides nothing: no row is left out or ranked by what stands here.
 
 use darkroom_core::event::PlannedCell;
-use darkroom_core::statistics::{Description, Intervals, MIN_N_P95, MIN_N_P99, Neighbours, SMALL_N, neighbours};
+use darkroom_core::statistics::{
+    Description, Intervals, MIN_N_P95, MIN_N_P99, Neighbours, SMALL_N, neighbours,
+};
 
 use crate::outputs::Outputs;
 use crate::samples::GroupCounts;
 
-/// Says why a sample is empty, partial or small. `calls_failed` counts the calls that failed, of a sample of passes.
+/// Says why a sample is empty, partial or small. `calls_failed` counts the calls that failed, of a
+/// sample of passes.
 pub fn sample_notes(
     planned: &PlannedCell,
     rows: usize,
@@ -33,7 +37,10 @@ pub fn sample_notes(
     if counts.failed > 0 && counts.failed == tried {
         notes.push(format!("{tried} of {tried} failed: there is no sample"));
     } else if counts.failed > 0 {
-        notes.push(format!("{} of {tried} failed: the sample is of the survivors", counts.failed));
+        notes.push(format!(
+            "{} of {tried} failed: the sample is of the survivors",
+            counts.failed
+        ));
     }
     if counts.missing > 0 {
         notes.push(format!("{} without a value", counts.missing));
@@ -61,10 +68,14 @@ pub fn interval_notes(d: &Description, intervals: &Intervals) -> Vec<String> {
     }
     match intervals.r1.map(|r1| (neighbours(d.n, r1), r1)) {
         Some((Neighbours::Alike, r1)) => {
-            notes.push(format!("neighbours resemble each other (r1 {r1:.2}): intervals by blocks"));
+            notes.push(format!(
+                "neighbours resemble each other (r1 {r1:.2}): intervals by blocks"
+            ));
         }
         Some((Neighbours::Alternating, r1)) => {
-            notes.push(format!("neighbours alternate (r1 {r1:.2}): no interval is narrowed for that"));
+            notes.push(format!(
+                "neighbours alternate (r1 {r1:.2}): no interval is narrowed for that"
+            ));
         }
         Some((Neighbours::Independent, _)) | None => {}
     }
@@ -78,7 +89,10 @@ pub fn outputs_note(planned: &PlannedCell, rows: usize, outputs: &Outputs) -> Op
     match (outputs.ok, &outputs.reason) {
         (Some(true), _) if outputs.remembers => Some("remembers outputs, not ranked".into()),
         (Some(true), _) => None,
-        (Some(false), reason) => Some(format!("outputs wrong, not ranked: {}", reason.as_deref().unwrap_or("unknown"))),
+        (Some(false), reason) => Some(format!(
+            "outputs wrong, not ranked: {}",
+            reason.as_deref().unwrap_or("unknown")
+        )),
         (None, _) => Some("outputs not checked, not ranked".into()),
     }
 }

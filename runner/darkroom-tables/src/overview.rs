@@ -1,4 +1,5 @@
-//! Rows of `summary` and `costs`, and the facts behind failures → the [`Summary`] that the terminal shows.
+//! Rows of `summary` and `costs`, and the facts behind failures → the [`Summary`] that the terminal
+//! shows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,8 +15,8 @@ use crate::facts::{JournalFacts, Text};
 use crate::outputs::Outputs;
 use crate::sessions::Session;
 use crate::summary::{
-    CellSummary, Difference, FailureCount, Misdeed, ReconciliationSummary, RefusedCalls, Remembered, Spent,
-    StageSummary, Statistic, Summary, TableFile, WrongOutput,
+    CellSummary, Difference, FailureCount, Misdeed, ReconciliationSummary, RefusedCalls,
+    Remembered, Spent, StageSummary, Statistic, Summary, TableFile, WrongOutput,
 };
 
 /// What the summary says of single facts.
@@ -47,7 +48,10 @@ pub fn seen(facts: &JournalFacts) -> Seen {
 }
 
 /// Returns the run in a screenful.
-#[expect(clippy::too_many_arguments, reason = "what a run has to show, each from the step that made it")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "what a run has to show, each from the step that made it"
+)]
 pub fn overview(
     facts: &JournalFacts,
     prices: &PriceTable,
@@ -61,7 +65,13 @@ pub fn overview(
     let run = &facts.run;
     let cells = (0u32..).zip(&run.cells).map(|(index, planned)| {
         let rows: Vec<&SummaryRow> = rows.iter().filter(|row| row.cell == index).collect();
-        cell_summary(facts, planned, &rows, &costs[index as usize], &outputs[index as usize])
+        cell_summary(
+            facts,
+            planned,
+            &rows,
+            &costs[index as usize],
+            &outputs[index as usize],
+        )
     });
     Summary {
         run_id: run.run_id.clone(),
@@ -79,7 +89,10 @@ pub fn overview(
         spent: seen.spent,
         stages: run.stages.clone(),
         cells: cells.collect(),
-        comparisons: comparisons.iter().map(|row| comparisons::shown(facts, row)).collect(),
+        comparisons: comparisons
+            .iter()
+            .map(|row| comparisons::shown(facts, row))
+            .collect(),
         failures: seen.failures,
         wrong_outputs: seen.wrong_outputs,
         reconciliation: seen.reconciliation,
@@ -95,15 +108,22 @@ pub fn refused_calls(facts: &JournalFacts) -> Vec<RefusedCalls> {
     let variants = variants(facts);
     let mut found: BTreeMap<(&str, &str), (&str, u64)> = BTreeMap::new();
     for refused in &facts.refused {
-        let variant = variants.get(refused.function.as_str()).copied().unwrap_or(&refused.function);
-        found.entry((variant, &refused.action)).or_insert((&refused.resource, 0)).1 += refused.calls;
+        let variant = variants
+            .get(refused.function.as_str())
+            .copied()
+            .unwrap_or(&refused.function);
+        found
+            .entry((variant, &refused.action))
+            .or_insert((&refused.resource, 0))
+            .1 += refused.calls;
     }
-    let refused = |((variant, action), (resource, calls)): ((&str, &str), (&str, u64))| RefusedCalls {
-        variant: variant.to_owned(),
-        action: action.to_owned(),
-        resource: resource.to_owned(),
-        calls,
-    };
+    let refused =
+        |((variant, action), (resource, calls)): ((&str, &str), (&str, u64))| RefusedCalls {
+            variant: variant.to_owned(),
+            action: action.to_owned(),
+            resource: resource.to_owned(),
+            calls,
+        };
     found.into_iter().map(refused).collect()
 }
 
@@ -111,10 +131,21 @@ pub fn refused_calls(facts: &JournalFacts) -> Vec<RefusedCalls> {
 pub fn misdeeds(facts: &JournalFacts) -> Vec<Misdeed> {
     let variants = variants(facts);
     let mut found: BTreeMap<(&str, &str), Misdeed> = BTreeMap::new();
-    for Misbehaved { function, kind, what, times, .. } in &facts.misbehaved {
+    for Misbehaved {
+        function,
+        kind,
+        what,
+        times,
+        ..
+    } in &facts.misbehaved
+    {
         let variant = variants.get(function.as_str()).copied().unwrap_or(function);
-        let first =
-            || Misdeed { variant: variant.to_owned(), function: function.clone(), what: what.clone(), times: 0 };
+        let first = || Misdeed {
+            variant: variant.to_owned(),
+            function: function.clone(),
+            what: what.clone(),
+            times: 0,
+        };
         found.entry((function, kind)).or_insert_with(first).times += times;
     }
     found.into_values().collect()
@@ -122,20 +153,38 @@ pub fn misdeeds(facts: &JournalFacts) -> Vec<Misdeed> {
 
 /// Returns the variant of each function.
 fn variants(facts: &JournalFacts) -> BTreeMap<&str, &str> {
-    facts.deployed.iter().map(|it| (it.function.as_str(), it.variant.as_str())).collect()
+    facts
+        .deployed
+        .iter()
+        .map(|it| (it.function.as_str(), it.variant.as_str()))
+        .collect()
 }
 
 fn reconciliation(facts: &JournalFacts) -> ReconciliationSummary {
-    let heard: Vec<_> = facts.reconciliations.iter().filter(|(_, figure)| figure.reported.is_some()).collect();
+    let heard: Vec<_> = facts
+        .reconciliations
+        .iter()
+        .filter(|(_, figure)| figure.reported.is_some())
+        .collect();
     let sum = |metric| {
         let of_metric = heard.iter().filter(|(_, figure)| figure.metric == metric);
         of_metric.map(|(_, figure)| figure.recorded).sum::<f64>()
     };
-    let differing = heard.iter().filter(|(_, figure)| figure.agrees() == Some(false));
+    let differing = heard
+        .iter()
+        .filter(|(_, figure)| figure.agrees() == Some(false));
     ReconciliationSummary {
         sessions: facts.sessions.len(),
-        sessions_reconciled: heard.iter().map(|(session, _)| session).collect::<BTreeSet<_>>().len(),
-        functions: heard.iter().map(|(_, figure)| &figure.function).collect::<BTreeSet<_>>().len(),
+        sessions_reconciled: heard
+            .iter()
+            .map(|(session, _)| session)
+            .collect::<BTreeSet<_>>()
+            .len(),
+        functions: heard
+            .iter()
+            .map(|(_, figure)| &figure.function)
+            .collect::<BTreeSet<_>>()
+            .len(),
         invocations: sum(ReconciledMetric::Invocations),
         errors: sum(ReconciledMetric::Errors),
         throttles: sum(ReconciledMetric::Throttles),
@@ -169,12 +218,22 @@ fn cell_summary(
     outputs: &Outputs,
 ) -> CellSummary {
     let find = |stage: Option<u32>, metric: &str| {
-        rows.iter().find(|row| row.stage == stage && row.metric == metric).map(|row| statistic(row))
+        rows.iter()
+            .find(|row| row.stage == stage && row.metric == metric)
+            .map(|row| statistic(row))
     };
-    let metric = if planned.cell.start == Start::Cold { "cold_total_ms" } else { "duration_ms" };
+    let metric = if planned.cell.start == Start::Cold {
+        "cold_total_ms"
+    } else {
+        "duration_ms"
+    };
     let stages = (0u32..).zip(&facts.run.stages).map(|(index, stage)| {
-        let time = rows.iter().find(|row| row.stage == Some(index) && row.metric == metric);
-        let memory = rows.iter().find(|row| row.stage == Some(index) && row.metric == "max_memory_mb");
+        let time = rows
+            .iter()
+            .find(|row| row.stage == Some(index) && row.metric == metric);
+        let memory = rows
+            .iter()
+            .find(|row| row.stage == Some(index) && row.metric == "max_memory_mb");
         StageSummary {
             stage: stage.clone(),
             metric,
@@ -201,7 +260,10 @@ fn cell_summary(
         remembers: remembered(facts, rows),
         stages: stages.collect(),
         turnaround_s: find(None, "turnaround_s"),
-        coarse_resolution: rows.iter().find(|row| row.is_coarse() == Some(true)).and_then(|row| row.resolution_share),
+        coarse_resolution: rows
+            .iter()
+            .find(|row| row.is_coarse() == Some(true))
+            .and_then(|row| row.resolution_share),
         cost_usd_per_100k: find(None, "cost_usd_per_100k").unwrap_or_default(),
         s3_usd_per_100k: cost.s3,
         passes: cost.n,
@@ -212,7 +274,11 @@ fn remembered(facts: &JournalFacts, rows: &[&SummaryRow]) -> Vec<Remembered> {
     let of = |row: &&SummaryRow| {
         let (stage, fresh) = (row.stage?, row.fresh.filter(|fresh| fresh.remembers)?);
         let stage = facts.run.stages[stage as usize].clone();
-        Some(Remembered { stage, fresh_ratio: fresh.ratio, fresh_ratio_low: fresh.low })
+        Some(Remembered {
+            stage,
+            fresh_ratio: fresh.ratio,
+            fresh_ratio_low: fresh.low,
+        })
     };
     rows.iter().filter_map(of).collect()
 }
@@ -226,13 +292,17 @@ fn statistic(row: &SummaryRow) -> Statistic {
         cv: d.cv,
         p50: d.p50,
         p95: d.p95,
-        mean_ci: row.intervals.mean.map(|interval| (interval.low, interval.high)),
+        mean_ci: row
+            .intervals
+            .mean
+            .map(|interval| (interval.low, interval.high)),
         rank: row.rank,
         note: row.note.clone(),
     }
 }
 
-/// What failed for good: invocations by kind, and passes that broke though none of their invocations is known to have.
+/// What failed for good: invocations by kind, and passes that broke though none of their
+/// invocations is known to have.
 fn failures(facts: &JournalFacts) -> Vec<FailureCount> {
     /// Cell, stage, status, error type.
     type Kind<'a> = (u32, Option<u32>, &'a str, Option<Text>);
@@ -248,39 +318,55 @@ fn failures(facts: &JournalFacts) -> Vec<FailureCount> {
     }
     for id in 0..facts.passes.len() as AttemptId {
         if facts.ledger.pass_counts_as(id) == CountsAs::Failed && !failed_passes.contains(&id) {
-            found.entry((facts.cell_of(id), None, "incomplete", None)).or_insert((None, 0)).1 += 1;
+            found
+                .entry((facts.cell_of(id), None, "incomplete", None))
+                .or_insert((None, 0))
+                .1 += 1;
         }
     }
     let text = |index: Text| facts.texts[index as usize].clone();
-    let failure = |((cell, stage, status, error_type), (error, count)): (Kind, (Option<Text>, usize))| FailureCount {
-        cell_id: facts.run.cells[cell as usize].id.to_string(),
-        stage: stage.map(|stage| facts.run.stages[stage as usize].clone()),
-        status: status.into(),
-        error_type: error_type.map(text),
-        error: error.map(text),
-        count,
-    };
+    let failure =
+        |((cell, stage, status, error_type), (error, count)): (Kind, (Option<Text>, usize))| {
+            FailureCount {
+                cell_id: facts.run.cells[cell as usize].id.to_string(),
+                stage: stage.map(|stage| facts.run.stages[stage as usize].clone()),
+                status: status.into(),
+                error_type: error_type.map(text),
+                error: error.map(text),
+                count,
+            }
+        };
     found.into_iter().map(failure).collect()
 }
 
 fn wrong_outputs(facts: &JournalFacts) -> Vec<WrongOutput> {
     let mut checked: BTreeMap<(u32, u32), usize> = BTreeMap::new();
     let mut wrong: BTreeMap<(u32, u32, &str), (Option<String>, usize)> = BTreeMap::new();
-    for check in facts.checks.iter().filter(|check| facts.ledger.check_counts(check.pass)) {
+    for check in facts
+        .checks
+        .iter()
+        .filter(|check| facts.ledger.check_counts(check.pass))
+    {
         let cell = facts.cell_of(check.pass);
         *checked.entry((cell, check.stage)).or_default() += 1;
         if !check.verdict.pass {
             let reason = check.verdict.reason.as_deref().unwrap_or("wrong");
-            wrong.entry((cell, check.stage, reason)).or_insert_with(|| (check.verdict.detail.clone(), 0)).1 += 1;
+            wrong
+                .entry((cell, check.stage, reason))
+                .or_insert_with(|| (check.verdict.detail.clone(), 0))
+                .1 += 1;
         }
     }
-    let row = |((cell, stage, reason), (detail, count)): ((u32, u32, &str), (Option<String>, usize))| WrongOutput {
-        cell_id: facts.run.cells[cell as usize].id.to_string(),
-        stage: facts.run.stages[stage as usize].clone(),
-        reason: reason.into(),
-        detail,
-        count,
-        checked: checked[&(cell, stage)],
-    };
+    let row =
+        |((cell, stage, reason), (detail, count)): ((u32, u32, &str), (Option<String>, usize))| {
+            WrongOutput {
+                cell_id: facts.run.cells[cell as usize].id.to_string(),
+                stage: facts.run.stages[stage as usize].clone(),
+                reason: reason.into(),
+                detail,
+                count,
+                checked: checked[&(cell, stage)],
+            }
+        };
     wrong.into_iter().map(row).collect()
 }

@@ -1,7 +1,7 @@
 //! Frames → Parquet files with their provenance, each replaced as a whole or not at all.
 //!
-//! Written beside the target under a hidden name, flushed to disk, then renamed over it. A file that was not finished is
-//! removed. Knows nothing of what the columns mean.
+//! Written beside the target under a hidden name, flushed to disk, then renamed over it. A file
+//! that was not finished is removed. Knows nothing of what the columns mean.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use darkroom_core::cost::PriceTable;
 use polars::io::parquet::write::BatchedWriter;
-use polars::prelude::{DataFrame, KeyValueMetadata, ParquetCompression, ParquetWriter, PolarsError, Schema};
+use polars::prelude::{
+    DataFrame, KeyValueMetadata, ParquetCompression, ParquetWriter, PolarsError, Schema,
+};
 
 use crate::columns::Table;
 use crate::facts::JournalFacts;
@@ -40,10 +42,22 @@ impl Drop for Partial {
 
 impl TableWriter {
     /// Opens `<dir>/<table>.parquet` for replacement.
-    pub fn create(dir: &Path, table: &'static Table, provenance: &[(String, String)]) -> Result<Self, TablesError> {
+    pub fn create(
+        dir: &Path,
+        table: &'static Table,
+        provenance: &[(String, String)],
+    ) -> Result<Self, TablesError> {
         let path = dir.join(format!("{}.parquet", table.name));
-        let hidden = dir.join(format!(".{}.parquet.{}.partial", table.name, std::process::id()));
-        let io = |source| TablesError::Io { action: "create", path: path.clone(), source };
+        let hidden = dir.join(format!(
+            ".{}.parquet.{}.partial",
+            table.name,
+            std::process::id()
+        ));
+        let io = |source| TablesError::Io {
+            action: "create",
+            path: path.clone(),
+            source,
+        };
         let file = File::create(&hidden).map_err(io)?;
         let partial = Partial(Some(hidden));
         let writer = ParquetWriter::new(file.try_clone().map_err(io)?)
@@ -51,26 +65,45 @@ impl TableWriter {
             .with_key_value_metadata(Some(KeyValueMetadata::from_static(provenance.to_vec())))
             .batched(&schema(table))
             .map_err(|error| failed("create", &path, &error))?;
-        Ok(Self { table, path, partial, file, writer, rows: 0 })
+        Ok(Self {
+            table,
+            path,
+            partial,
+            file,
+            writer,
+            rows: 0,
+        })
     }
 
     /// Appends the rows of `frame` as one row group.
     pub fn write(&mut self, mut frame: DataFrame) -> Result<(), TablesError> {
         frame.rechunk_mut();
         self.rows += frame.height();
-        self.writer.write_batch(&frame).map_err(|error| failed("write", &self.path, &error))
+        self.writer
+            .write_batch(&frame)
+            .map_err(|error| failed("write", &self.path, &error))
     }
 
     /// Puts the finished file in its place.
     pub fn finish(mut self) -> Result<TableFile, TablesError> {
-        self.writer.finish().map_err(|error| failed("write", &self.path, &error))?;
-        let io = |source| TablesError::Io { action: "write", path: self.path.clone(), source };
+        self.writer
+            .finish()
+            .map_err(|error| failed("write", &self.path, &error))?;
+        let io = |source| TablesError::Io {
+            action: "write",
+            path: self.path.clone(),
+            source,
+        };
         self.file.sync_all().map_err(io)?;
         if let Some(partial) = &self.partial.0 {
             std::fs::rename(partial, &self.path).map_err(io)?;
         }
         self.partial.0 = None;
-        Ok(TableFile { name: self.table.name.into(), path: self.path, rows: self.rows })
+        Ok(TableFile {
+            name: self.table.name.into(),
+            path: self.path,
+            rows: self.rows,
+        })
     }
 }
 
@@ -97,8 +130,14 @@ pub fn provenance(facts: &JournalFacts, prices: &PriceTable) -> Vec<(String, Str
         ("pipeline", run.pipeline.clone()),
         ("seed", run.seed.to_string()),
         ("manifest_sha256", run.manifest_sha256.clone()),
-        ("pipeline_sha256", run.pipeline_sha256.clone().unwrap_or_default()),
-        ("code_sha256", json(serde_json::to_string(&facts.code_hashes()))),
+        (
+            "pipeline_sha256",
+            run.pipeline_sha256.clone().unwrap_or_default(),
+        ),
+        (
+            "code_sha256",
+            json(serde_json::to_string(&facts.code_hashes())),
+        ),
         ("version", run.darkroom_version.clone()),
         ("tables_version", env!("CARGO_PKG_VERSION").into()),
         ("machine", json(serde_json::to_string(&run.machine))),
@@ -113,30 +152,63 @@ pub fn provenance(facts: &JournalFacts, prices: &PriceTable) -> Vec<(String, Str
     ];
     let sessions = [
         ("sessions", json(serde_json::to_string(&facts.sessions))),
-        ("measured", json(serde_json::to_string(&Times::of(facts).by_id(facts)))),
+        (
+            "measured",
+            json(serde_json::to_string(&Times::of(facts).by_id(facts))),
+        ),
     ];
-    let until = run.until.map(|until| ("until", json(serde_json::to_string(&until))));
-    let look = facts.last_look.as_ref().map(|look| ("last_look", json(serde_json::to_string(look))));
-    let imported = facts.imported.as_ref().map(|imported| ("imported", json(serde_json::to_string(imported))));
-    let damaged = (!facts.damaged.is_empty()).then(|| ("damaged", json(serde_json::to_string(&facts.damaged))));
-    let not_checked =
-        (!run.not_checked.is_empty()).then(|| ("not_checked", json(serde_json::to_string(&run.not_checked))));
-    let pairs = fixed.into_iter().chain(sessions).chain(until).chain(look).chain(imported).chain(damaged);
+    let until = run
+        .until
+        .map(|until| ("until", json(serde_json::to_string(&until))));
+    let look = facts
+        .last_look
+        .as_ref()
+        .map(|look| ("last_look", json(serde_json::to_string(look))));
+    let imported = facts
+        .imported
+        .as_ref()
+        .map(|imported| ("imported", json(serde_json::to_string(imported))));
+    let damaged = (!facts.damaged.is_empty())
+        .then(|| ("damaged", json(serde_json::to_string(&facts.damaged))));
+    let not_checked = (!run.not_checked.is_empty())
+        .then(|| ("not_checked", json(serde_json::to_string(&run.not_checked))));
+    let pairs = fixed
+        .into_iter()
+        .chain(sessions)
+        .chain(until)
+        .chain(look)
+        .chain(imported)
+        .chain(damaged);
     let vary_inputs = run.vary_inputs.then(|| ("vary_inputs", "true".to_owned()));
     let refused = crate::overview::refused_calls(facts);
-    let refused = (!refused.is_empty()).then(|| ("refused_calls", json(serde_json::to_string(&refused))));
+    let refused =
+        (!refused.is_empty()).then(|| ("refused_calls", json(serde_json::to_string(&refused))));
     let misdeeds = crate::overview::misdeeds(facts);
-    let misdeeds = (!misdeeds.is_empty()).then(|| ("misdeeds", json(serde_json::to_string(&misdeeds))));
-    let pairs = pairs.chain(not_checked).chain(refused).chain(misdeeds).chain(vary_inputs);
-    pairs.map(|(key, value)| (format!("darkroom.{key}"), value)).collect()
+    let misdeeds =
+        (!misdeeds.is_empty()).then(|| ("misdeeds", json(serde_json::to_string(&misdeeds))));
+    let pairs = pairs
+        .chain(not_checked)
+        .chain(refused)
+        .chain(misdeeds)
+        .chain(vary_inputs);
+    pairs
+        .map(|(key, value)| (format!("darkroom.{key}"), value))
+        .collect()
 }
 
 /// Returns `error`, said of a table file.
 pub fn failed(action: &'static str, path: &Path, error: &PolarsError) -> TablesError {
-    TablesError::Table { action, path: path.into(), message: error.to_string() }
+    TablesError::Table {
+        action,
+        path: path.into(),
+        message: error.to_string(),
+    }
 }
 
 fn schema(table: &Table) -> Arc<Schema> {
-    let fields = table.columns.iter().map(|column| (column.name.into(), data_type(column.kind)));
+    let fields = table
+        .columns
+        .iter()
+        .map(|column| (column.name.into(), data_type(column.kind)));
     Arc::new(fields.collect())
 }

@@ -1,6 +1,7 @@
 //! Who may be ranked against whom, and the ranks themselves.
 //!
-//! `summary`, `costs` and what `comparisons` claims → ranks. No rank stands where no difference is claimed.
+//! `summary`, `costs` and what `comparisons` claims → ranks. No rank stands where no difference is
+//! claimed.
 
 use std::collections::{HashMap, HashSet};
 
@@ -21,12 +22,19 @@ const PER_100K: &str = "cost_usd_per_100k";
 pub type Comparable = (String, Trigger, Input, Start, u32);
 
 pub fn comparable(cell: &Cell) -> Comparable {
-    (cell.image_set.clone(), cell.trigger, cell.input, cell.start, cell.concurrency)
+    (
+        cell.image_set.clone(),
+        cell.trigger,
+        cell.input,
+        cell.start,
+        cell.concurrency,
+    )
 }
 
-/// Gives the rows of `summary` and `costs` their ranks: 1 is the lowest mean. A rank stands only where a difference from every other
-/// cell of the same kind of work with right outputs is claimed, and never beside samples of a model: each is one draw of many.
-/// Cells that remember outputs have none: their times are not those of the work.
+/// Gives the rows of `summary` and `costs` their ranks: 1 is the lowest mean. A rank stands only
+/// where a difference from every other cell of the same kind of work with right outputs is claimed,
+/// and never beside samples of a model: each is one draw of many. Cells that remember outputs have
+/// none: their times are not those of the work.
 pub fn rank(
     facts: &JournalFacts,
     outputs: &[Outputs],
@@ -43,20 +51,31 @@ pub fn rank(
         (*ok == Some(true) && !remembers && !sampled.contains(&of)).then_some(of)
     };
     let means = summary.iter().enumerate().filter_map(|(row, of)| {
-        Some(Member { row, cell: of.cell, of: (may(of.cell)?, of.stage, of.metric), value: of.description.mean? })
+        Some(Member {
+            row,
+            cell: of.cell,
+            of: (may(of.cell)?, of.stage, of.metric),
+            value: of.description.mean?,
+        })
     });
     for (row, rank) in ranks(means, &claims) {
         summary[row].rank = Some(rank);
     }
     let hosting = costs.iter().enumerate().filter_map(|(row, of)| {
-        Some(Member { row, cell: of.cell, of: (may(of.cell)?, None, PER_100K), value: of.hosting? })
+        Some(Member {
+            row,
+            cell: of.cell,
+            of: (may(of.cell)?, None, PER_100K),
+            value: of.hosting?,
+        })
     });
     for (row, rank) in ranks(hosting, &claims) {
         costs[row].rank = Some(rank);
     }
 }
 
-/// That two cells (the earlier in the plan first) differ in a metric of a stage, or of the pipeline.
+/// That two cells (the earlier in the plan first) differ in a metric of a stage, or of the
+/// pipeline.
 type Claim = (Option<u32>, &'static str, u32, u32);
 
 fn claim(row: &ComparisonRow) -> Option<Claim> {
@@ -70,10 +89,17 @@ fn sampled(cells: &[PlannedCell]) -> HashSet<Comparable> {
     let mut variants: HashMap<(Comparable, &str), HashSet<&str>> = HashMap::new();
     for planned in cells {
         if let Some(model) = &planned.model {
-            variants.entry((comparable(&planned.cell), model)).or_default().insert(&planned.cell.variant);
+            variants
+                .entry((comparable(&planned.cell), model))
+                .or_default()
+                .insert(&planned.cell.variant);
         }
     }
-    variants.into_iter().filter(|(_, variants)| variants.len() > 1).map(|((kind, _), _)| kind).collect()
+    variants
+        .into_iter()
+        .filter(|(_, variants)| variants.len() > 1)
+        .map(|((kind, _), _)| kind)
+        .collect()
 }
 
 /// A row that may have a rank among those of the same kind of work, stage and metric.
@@ -96,9 +122,18 @@ fn ranks(members: impl Iterator<Item = Member>, claims: &HashSet<Claim>) -> Vec<
             let told_apart = |other: &Member| {
                 let (_, stage, metric) = one.of;
                 let metric = if metric == PER_100K { COST } else { metric };
-                claims.contains(&(stage, metric, one.cell.min(other.cell), one.cell.max(other.cell)))
+                claims.contains(&(
+                    stage,
+                    metric,
+                    one.cell.min(other.cell),
+                    one.cell.max(other.cell),
+                ))
             };
-            if group.iter().filter(|other| other.cell != one.cell).all(told_apart) {
+            if group
+                .iter()
+                .filter(|other| other.cell != one.cell)
+                .all(told_apart)
+            {
                 let better = group.iter().filter(|other| other.value < one.value).count();
                 ranked.push((one.row, better as u32 + 1));
             }

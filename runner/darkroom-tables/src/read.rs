@@ -1,6 +1,8 @@
-//! Parquet → plain rows, for those who show tables rather than compute with them. No Polars type leaves.
+//! Parquet → plain rows, for those who show tables rather than compute with them. No Polars type
+//! leaves.
 //!
-//! A million invocations need not be shown: [`read`] can take every k-th row, and says how many there were.
+//! A million invocations need not be shown: [`read`] can take every k-th row, and says how many
+//! there were.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,7 +12,8 @@ use std::path::Path;
 use darkroom_core::shell::quoted;
 use darkroom_core::shown;
 use polars::prelude::{
-    AnyValue, ChunkCompareEq, DataFrame, IdxCa, NewChunkedArray, ParquetReader, PlSmallStr, PolarsResult, SerReader,
+    AnyValue, ChunkCompareEq, DataFrame, IdxCa, NewChunkedArray, ParquetReader, PlSmallStr,
+    PolarsResult, SerReader,
 };
 
 use crate::frames::BATCH_ROWS;
@@ -62,11 +65,17 @@ pub struct Row<'a> {
 
 impl Rows {
     pub fn iter(&self) -> impl Iterator<Item = Row<'_>> {
-        self.rows.iter().map(|values| Row { columns: &self.columns, values })
+        self.rows.iter().map(|values| Row {
+            columns: &self.columns,
+            values,
+        })
     }
 
     pub fn row(&self, place: usize) -> Option<Row<'_>> {
-        self.rows.get(place).map(|values| Row { columns: &self.columns, values })
+        self.rows.get(place).map(|values| Row {
+            columns: &self.columns,
+            values,
+        })
     }
 
     /// Leaves out the rows that `keep` says no to; `of` stays.
@@ -88,7 +97,8 @@ impl Rows {
         self
     }
 
-    /// Returns the rows as CSV (RFC 4180), numbers in full; a null is an empty field, a time epoch milliseconds.
+    /// Returns the rows as CSV (RFC 4180), numbers in full; a null is an empty field, a time epoch
+    /// milliseconds.
     pub fn csv(&self, formulas: Formulas) -> String {
         let mut text = String::new();
         let heads = self.columns.iter().map(|name| quoted_field(name, formulas));
@@ -111,7 +121,11 @@ pub enum Formulas {
 }
 
 fn quoted_field(text: &str, formulas: Formulas) -> String {
-    let text = if formulas == Formulas::Harmless { shown::no_formula(text) } else { Cow::Borrowed(text) };
+    let text = if formulas == Formulas::Harmless {
+        shown::no_formula(text)
+    } else {
+        Cow::Borrowed(text)
+    };
     if text.contains([',', ';', '"', '\n', '\r', '\t']) {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {
@@ -130,9 +144,13 @@ fn field(value: &Value, formulas: Formulas) -> String {
 }
 
 impl<'a> Row<'a> {
-    /// Returns the value of a column; null where the table, perhaps an older one, has no such column.
+    /// Returns the value of a column; null where the table, perhaps an older one, has no such
+    /// column.
     pub fn value(self, column: &str) -> &'a Value {
-        self.columns.iter().position(|name| name == column).map_or(&Value::Null, |index| &self.values[index])
+        self.columns
+            .iter()
+            .position(|name| name == column)
+            .map_or(&Value::Null, |index| &self.values[index])
     }
 
     pub fn number(self, column: &str) -> Option<f64> {
@@ -175,25 +193,45 @@ pub struct Wanted<'a> {
 /// Reads rows of a run's table. Fails if the file is missing or not Parquet.
 pub fn read(path: &Path, wanted: Wanted<'_>) -> Result<Rows, TablesError> {
     read_frame(path, wanted)
-        .map(|(frame, of)| Rows { of, ..plain(&frame) })
+        .map(|(frame, of)| Rows {
+            of,
+            ..plain(&frame)
+        })
         .map_err(|error| failed("read", path, &error))
 }
 
-/// Reads a table's key-value metadata: where it comes from. Only Darkroom's own keys, without their prefix.
+/// Reads a table's key-value metadata: where it comes from. Only Darkroom's own keys, without their
+/// prefix.
 pub fn provenance(path: &Path) -> Result<BTreeMap<String, String>, TablesError> {
-    let file = File::open(path).map_err(|source| TablesError::Io { action: "open", path: path.into(), source })?;
+    let file = File::open(path).map_err(|source| TablesError::Io {
+        action: "open",
+        path: path.into(),
+        source,
+    })?;
     let mut reader = ParquetReader::new(file);
-    let metadata = reader.get_metadata().map_err(|error| failed("read", path, &error))?;
+    let metadata = reader
+        .get_metadata()
+        .map_err(|error| failed("read", path, &error))?;
     let pairs = metadata.key_value_metadata().iter().flatten();
-    let ours = pairs.filter_map(|pair| Some((pair.key.strip_prefix("darkroom.")?.to_owned(), pair.value.clone()?)));
+    let ours = pairs.filter_map(|pair| {
+        Some((
+            pair.key.strip_prefix("darkroom.")?.to_owned(),
+            pair.value.clone()?,
+        ))
+    });
     Ok(ours.collect())
 }
 
 /// Says so where a run's table is of another schema than this version's; `None` where it is not.
 pub fn other_schema(path: &Path) -> Result<Option<String>, TablesError> {
     let about = provenance(path)?;
-    let schema = about.get("schema_version").map_or("unknown", String::as_str);
-    let run = path.parent().filter(|run| *run != Path::new("")).unwrap_or(Path::new("."));
+    let schema = about
+        .get("schema_version")
+        .map_or("unknown", String::as_str);
+    let run = path
+        .parent()
+        .filter(|run| *run != Path::new(""))
+        .unwrap_or(Path::new("."));
     Ok((schema != SCHEMA_VERSION.to_string()).then(|| {
         format!(
             "{} is of schema {schema}, this darkroom's is {SCHEMA_VERSION}: columns may be missing or mean something else; \
@@ -213,7 +251,9 @@ fn read_frame(path: &Path, wanted: Wanted<'_>) -> PolarsResult<(DataFrame, usize
         columns => columns.iter().filter(present).copied().collect(),
     };
     let read: Vec<&str> = match wanted.only {
-        Some((column, _)) if !shown.contains(&column) => shown.iter().copied().chain([column]).collect(),
+        Some((column, _)) if !shown.contains(&column) => {
+            shown.iter().copied().chain([column]).collect()
+        }
         _ => shown.clone(),
     };
     let mut whole: Option<DataFrame> = None;
@@ -232,7 +272,11 @@ fn read_frame(path: &Path, wanted: Wanted<'_>) -> PolarsResult<(DataFrame, usize
     }
     let frame = whole.unwrap_or_default();
     let of = frame.height();
-    let every = if wanted.about == 0 { 1 } else { of.div_ceil(wanted.about).max(1) };
+    let every = if wanted.about == 0 {
+        1
+    } else {
+        of.div_ceil(wanted.about).max(1)
+    };
     if every > 1 {
         let kept = IdxCa::from_iter_values("".into(), (0..of as u32).step_by(every));
         return Ok((frame.take(&kept)?, of));
@@ -240,17 +284,29 @@ fn read_frame(path: &Path, wanted: Wanted<'_>) -> PolarsResult<(DataFrame, usize
     Ok((frame, of))
 }
 
-/// Returns some columns of a table of `rows` rows, batch by batch; one frame without rows of a table that has none.
-pub fn batches(path: &Path, columns: &[&str], rows: usize) -> impl Iterator<Item = PolarsResult<DataFrame>> {
+/// Returns some columns of a table of `rows` rows, batch by batch; one frame without rows of a
+/// table that has none.
+pub fn batches(
+    path: &Path,
+    columns: &[&str],
+    rows: usize,
+) -> impl Iterator<Item = PolarsResult<DataFrame>> {
     let columns: Vec<String> = columns.iter().map(ToString::to_string).collect();
     (0..rows.max(1)).step_by(AT_ONCE).map(move |start| {
         let slice = (start, AT_ONCE.min(rows - start));
-        ParquetReader::new(File::open(path)?).with_columns(Some(columns.clone())).with_slice(Some(slice)).finish()
+        ParquetReader::new(File::open(path)?)
+            .with_columns(Some(columns.clone()))
+            .with_slice(Some(slice))
+            .finish()
     })
 }
 
 fn plain(frame: &DataFrame) -> Rows {
-    let columns: Vec<String> = frame.get_column_names().iter().map(ToString::to_string).collect();
+    let columns: Vec<String> = frame
+        .get_column_names()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     let mut rows = vec![Vec::with_capacity(columns.len()); frame.height()];
     for column in frame.columns() {
         let series = column.as_materialized_series();
@@ -261,9 +317,15 @@ fn plain(frame: &DataFrame) -> Rows {
                 AnyValue::Boolean(truth) => Value::Bool(truth),
                 AnyValue::Datetime(ms, ..) => Value::Time(ms),
                 AnyValue::Float64(number) => Value::Float(number),
-                other => other.extract::<i64>().map_or_else(|| Value::Text(other.to_string()), Value::Integer),
+                other => other
+                    .extract::<i64>()
+                    .map_or_else(|| Value::Text(other.to_string()), Value::Integer),
             });
         }
     }
-    Rows { columns, rows, of: 0 }
+    Rows {
+        columns,
+        rows,
+        of: 0,
+    }
 }

@@ -1,8 +1,8 @@
 //! Parquet → the sample of every group and what else is in the group.
 //!
-//! Reads the tables just written, a column and a batch of rows at a time, so that ten million rows need not fit in memory
-//! with all their columns; every statistic is one of rows that a reader of the same file can select:
-//! `where counts_as = 'sample'`. Knows nothing of statistics.
+//! Reads the tables just written, a column and a batch of rows at a time, so that ten million rows
+//! need not fit in memory with all their columns; every statistic is one of rows that a reader of
+//! the same file can select: `where counts_as = 'sample'`. Knows nothing of statistics.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
@@ -28,11 +28,14 @@ pub struct SampleGroup {
     pub probe: usize,
     pub superseded: usize,
     pub no_report: usize,
-    /// Which pass each row of the sample is of, in the order of execution; the values below are in the same order.
+    /// Which pass each row of the sample is of, in the order of execution; the values below are in
+    /// the same order.
     pub keys: Vec<SampleKey>,
-    /// The environment of each row of the sample, numbered likewise; `None` where it is not known. Empty for passes.
+    /// The environment of each row of the sample, numbered likewise; `None` where it is not known.
+    /// Empty for passes.
     pub environments: Vec<Option<u32>>,
-    /// Of passes, the round of environments of each row of the sample; `None` where every pass has new ones. Empty for invocations.
+    /// Of passes, the round of environments of each row of the sample; `None` where every pass has
+    /// new ones. Empty for invocations.
     pub rounds: Vec<Option<u32>>,
     /// By column; `None` where the row has no value.
     pub values: HashMap<&'static str, Vec<Option<f64>>>,
@@ -54,7 +57,8 @@ pub struct GroupCounts {
 
 /// What identifies a row of a sample within its group, and pairs it with one of another cell's.
 ///
-/// Names are numbered in their alphabetical order over the whole table, so that order of keys does not depend on order of rows.
+/// Names are numbered in their alphabetical order over the whole table, so that order of keys does
+/// not depend on order of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SampleKey {
     pub image: u32,
@@ -63,15 +67,34 @@ pub struct SampleKey {
 }
 
 impl SampleGroup {
-    /// Returns the sample of one deployment, its keys those of the only one, so that it pairs with another's.
+    /// Returns the sample of one deployment, its keys those of the only one, so that it pairs with
+    /// another's.
     pub fn deployment(&self, deployment: i64) -> Self {
-        let rows: Vec<usize> = (0..self.keys.len()).filter(|&row| self.keys[row].deployment == deployment).collect();
+        let rows: Vec<usize> = (0..self.keys.len())
+            .filter(|&row| self.keys[row].deployment == deployment)
+            .collect();
         let of = |values: &Vec<Option<f64>>| rows.iter().map(|&row| values[row]).collect();
         Self {
-            keys: rows.iter().map(|&row| SampleKey { deployment: 1, ..self.keys[row] }).collect(),
-            environments: rows.iter().filter_map(|&row| self.environments.get(row).copied()).collect(),
-            rounds: rows.iter().filter_map(|&row| self.rounds.get(row).copied()).collect(),
-            values: self.values.iter().map(|(name, values)| (*name, of(values))).collect(),
+            keys: rows
+                .iter()
+                .map(|&row| SampleKey {
+                    deployment: 1,
+                    ..self.keys[row]
+                })
+                .collect(),
+            environments: rows
+                .iter()
+                .filter_map(|&row| self.environments.get(row).copied())
+                .collect(),
+            rounds: rows
+                .iter()
+                .filter_map(|&row| self.rounds.get(row).copied())
+                .collect(),
+            values: self
+                .values
+                .iter()
+                .map(|(name, values)| (*name, of(values)))
+                .collect(),
             ..Self::default()
         }
     }
@@ -81,40 +104,65 @@ impl SampleGroup {
         !self.environments.is_empty() && self.environments.iter().all(Option::is_some)
     }
 
-    /// Returns the values of a column with their images and units: what shares its luck with no other unit. That is the
-    /// environment where all are known, the round of environments of a deployment's passes, and a pass that had its own.
+    /// Returns the values of a column with their images and units: what shares its luck with no
+    /// other unit. That is the environment where all are known, the round of environments of a
+    /// deployment's passes, and a pass that had its own.
     pub fn measured(&self, column: &str) -> Vec<Measured> {
         let known = self.knows_environments();
         let unit = |row: usize| match (self.environments.get(row), self.rounds.get(row)) {
             (Some(Some(environment)), _) if known => (0, *environment),
             (_, Some(None)) => (-1, row as u32),
-            (_, round) => (self.keys[row].deployment, round.copied().flatten().unwrap_or(0)),
+            (_, round) => (
+                self.keys[row].deployment,
+                round.copied().flatten().unwrap_or(0),
+            ),
         };
         let values = self.values.get(column).into_iter().flatten().enumerate();
         let measured = |(row, value): (usize, &Option<f64>)| {
-            value.map(|value| Measured { image: self.keys[row].image, unit: unit(row), value })
+            value.map(|value| Measured {
+                image: self.keys[row].image,
+                unit: unit(row),
+                value,
+            })
         };
         values.filter_map(measured).collect()
     }
 
     /// Returns the values of a column that exist, in the order of execution.
     pub fn present(&self, column: &str) -> Vec<f64> {
-        self.values.get(column).map(|values| values.iter().copied().flatten().collect()).unwrap_or_default()
+        self.values
+            .get(column)
+            .map(|values| values.iter().copied().flatten().collect())
+            .unwrap_or_default()
     }
 
-    /// Returns of each probe how much longer it took than the repetitions of its image and deployment did, as a logarithm.
+    /// Returns of each probe how much longer it took than the repetitions of its image and
+    /// deployment did, as a logarithm.
     pub fn fresh_longer(&self, column: &str) -> Vec<f64> {
-        let values = |keys: &[SampleKey], values: Option<&Vec<Option<f64>>>| -> Vec<((u32, i64), f64)> {
-            let values = values.into_iter().flatten().zip(keys);
-            values.filter_map(|(value, key)| Some(((key.image, key.deployment), (*value)?))).collect()
-        };
-        longer(&values(&self.keys, self.values.get(column)), &values(&self.probe_keys, self.probe_values.get(column)))
+        let values =
+            |keys: &[SampleKey], values: Option<&Vec<Option<f64>>>| -> Vec<((u32, i64), f64)> {
+                let values = values.into_iter().flatten().zip(keys);
+                values
+                    .filter_map(|(value, key)| Some(((key.image, key.deployment), (*value)?)))
+                    .collect()
+            };
+        longer(
+            &values(&self.keys, self.values.get(column)),
+            &values(&self.probe_keys, self.probe_values.get(column)),
+        )
     }
 
     /// As [`Self::present`], with the image of each value.
     pub fn of_images(&self, column: &str) -> (Vec<f64>, Vec<u32>) {
-        let values = self.values.get(column).into_iter().flatten().zip(&self.keys);
-        values.filter_map(|(value, key)| Some(((*value)?, key.image))).unzip()
+        let values = self
+            .values
+            .get(column)
+            .into_iter()
+            .flatten()
+            .zip(&self.keys);
+        values
+            .filter_map(|(value, key)| Some(((*value)?, key.image)))
+            .unzip()
     }
 
     fn count(&mut self, counts_as: &str) {
@@ -127,7 +175,10 @@ impl SampleGroup {
             (CountsAs::Superseded, &mut self.superseded),
             (CountsAs::NoReport, &mut self.no_report),
         ];
-        if let Some((_, count)) = kinds.into_iter().find(|(kind, _)| kind.as_str() == counts_as) {
+        if let Some((_, count)) = kinds
+            .into_iter()
+            .find(|(kind, _)| kind.as_str() == counts_as)
+        {
             *count += 1;
         }
     }
@@ -152,7 +203,11 @@ struct Slot {
     probe: bool,
 }
 
-const NOWHERE: Slot = Slot { group: u32::MAX, row: 0, probe: false };
+const NOWHERE: Slot = Slot {
+    group: u32::MAX,
+    row: 0,
+    probe: false,
+};
 
 impl<K: Eq + Hash> Samples<K> {
     pub fn get<Q: Eq + Hash + ?Sized>(&self, place: &Q) -> Option<&SampleGroup>
@@ -165,9 +220,19 @@ impl<K: Eq + Hash> Samples<K> {
     /// Reads the values of columns, as floats, into their groups.
     pub fn load(&mut self, columns: &[&'static str]) -> PolarsResult<()> {
         for &column in columns {
-            let empty = |lengths: Vec<usize>| lengths.into_iter().map(|length| vec![None; length]).collect::<Vec<_>>();
+            let empty = |lengths: Vec<usize>| {
+                lengths
+                    .into_iter()
+                    .map(|length| vec![None; length])
+                    .collect::<Vec<_>>()
+            };
             let mut lists = empty(self.groups.iter().map(|group| group.keys.len()).collect());
-            let mut probes = empty(self.groups.iter().map(|group| group.probe_keys.len()).collect());
+            let mut probes = empty(
+                self.groups
+                    .iter()
+                    .map(|group| group.probe_keys.len())
+                    .collect(),
+            );
             let mut slots = self.slots.iter();
             for frame in batches(&self.path, &[column], self.slots.len()) {
                 let values = frame?.column(column)?.cast(&DataType::Float64)?;
@@ -198,13 +263,25 @@ impl<K: Eq + Hash> Samples<K> {
 /// Returns the groups of `invocations` by cell and stage.
 pub fn of_invocations(path: &Path) -> PolarsResult<Samples<(String, String)>> {
     let (names, drafts, rows) = drafts(path, ["cell_id", "stage"], "sequence", Environment::Id)?;
-    Ok(samples(path, names.into_iter().map(|[cell, stage]| (cell, stage)), drafts, rows, Environment::Id))
+    Ok(samples(
+        path,
+        names.into_iter().map(|[cell, stage]| (cell, stage)),
+        drafts,
+        rows,
+        Environment::Id,
+    ))
 }
 
 /// Returns the groups of `pipelines` by cell.
 pub fn of_pipelines(path: &Path) -> PolarsResult<Samples<String>> {
     let (names, drafts, rows) = drafts(path, ["cell_id"], "started_at", Environment::Round)?;
-    Ok(samples(path, names.into_iter().map(|[cell]| cell), drafts, rows, Environment::Round))
+    Ok(samples(
+        path,
+        names.into_iter().map(|[cell]| cell),
+        drafts,
+        rows,
+        Environment::Round,
+    ))
 }
 
 /// What a table says of the environments of its rows.
@@ -245,7 +322,8 @@ struct Drawn {
     environment: Option<u32>,
 }
 
-/// Reads who every row belongs to and what it counts as; returns what the groups are of, the groups, and the number of rows.
+/// Reads who every row belongs to and what it counts as; returns what the groups are of, the
+/// groups, and the number of rows.
 fn drafts<const N: usize>(
     path: &Path,
     by: [&str; N],
@@ -275,22 +353,42 @@ fn drafts<const N: usize>(
             }
         }
         let integers = |name: &str| frame.column(name)?.cast(&DataType::Int64);
-        let (orders, deployments, repetitions) = (integers(order)?, integers("deployment")?, integers("repetition")?);
-        let small = |value: Option<i64>| value.and_then(|value| u32::try_from(value).ok()).unwrap_or(0);
+        let (orders, deployments, repetitions) = (
+            integers(order)?,
+            integers("deployment")?,
+            integers("repetition")?,
+        );
+        let small = |value: Option<i64>| {
+            value
+                .and_then(|value| u32::try_from(value).ok())
+                .unwrap_or(0)
+        };
         let of_row_environments: Vec<Option<u32>> = match environment {
             _ if !told => vec![Some(0); frame.height()],
-            Environment::Id => environments.number(frame.column(environment.column())?.str()?).collect(),
+            Environment::Id => environments
+                .number(frame.column(environment.column())?.str()?)
+                .collect(),
             Environment::Round => {
                 let rounds = integers(environment.column())?;
-                rounds.i64()?.iter().map(|round| round.map(|_| small(round))).collect()
+                rounds
+                    .i64()?
+                    .iter()
+                    .map(|round| round.map(|_| small(round)))
+                    .collect()
             }
         };
         let mut of_row_environments = of_row_environments.into_iter();
         let keys = images.number(frame.column("image")?.str()?);
         let keys = keys.zip(deployments.i64()?.iter().zip(repetitions.i64()?.iter()));
         let counts = frame.column("counts_as")?.str()?;
-        for (row, (((place, counts_as), order), (image, (deployment, repetition)))) in
-            (first..).zip(of_row.iter().zip(counts.iter()).zip(orders.i64()?.iter()).zip(keys))
+        for (row, (((place, counts_as), order), (image, (deployment, repetition)))) in (first..)
+            .zip(
+                of_row
+                    .iter()
+                    .zip(counts.iter())
+                    .zip(orders.i64()?.iter())
+                    .zip(keys),
+            )
         {
             let index = *places.entry(*place).or_insert(drafts.len());
             if index == drafts.len() {
@@ -302,7 +400,11 @@ fn drafts<const N: usize>(
             let environment = of_row_environments.next().flatten();
             let probe = counts_as == CountsAs::Probe.as_str();
             if probe || counts_as == CountsAs::Sample.as_str() {
-                let list = if probe { &mut draft.probes } else { &mut draft.drawn };
+                let list = if probe {
+                    &mut draft.probes
+                } else {
+                    &mut draft.drawn
+                };
                 list.push(Drawn {
                     order: order.unwrap_or(i64::MIN),
                     row,
@@ -316,19 +418,33 @@ fn drafts<const N: usize>(
         first += frame.height() as u32;
     }
     let (images, environments) = (images.alphabetical(), environments.alphabetical());
-    for drawn in drafts.iter_mut().flat_map(|draft| draft.drawn.iter_mut().chain(&mut draft.probes)) {
+    for drawn in drafts
+        .iter_mut()
+        .flat_map(|draft| draft.drawn.iter_mut().chain(&mut draft.probes))
+    {
         drawn.image = images.get(drawn.image as usize).copied().unwrap_or(0);
         if environment == Environment::Id {
-            drawn.environment = drawn.environment.map(|number| environments[number as usize]);
+            drawn.environment = drawn
+                .environment
+                .map(|number| environments[number as usize]);
         }
     }
     let mut names: Vec<([u32; N], usize)> = places.into_iter().collect();
     names.sort_unstable_by_key(|(_, index)| *index);
     let levels = levels.map(Names::texts);
     let spelt = |place: [u32; N]| {
-        std::array::from_fn(|level| levels[level].get(place[level] as usize).cloned().unwrap_or_default())
+        std::array::from_fn(|level| {
+            levels[level]
+                .get(place[level] as usize)
+                .cloned()
+                .unwrap_or_default()
+        })
     };
-    Ok((names.into_iter().map(|(place, _)| spelt(place)).collect(), drafts, rows))
+    Ok((
+        names.into_iter().map(|(place, _)| spelt(place)).collect(),
+        drafts,
+        rows,
+    ))
 }
 
 /// Puts every group's sample in the order of execution.
@@ -339,16 +455,28 @@ fn samples<K: Eq + Hash>(
     rows: usize,
     environment: Environment,
 ) -> Samples<K> {
-    drafts.par_iter_mut().for_each(|draft| draft.drawn.sort_by_key(|drawn| drawn.order));
+    drafts
+        .par_iter_mut()
+        .for_each(|draft| draft.drawn.sort_by_key(|drawn| drawn.order));
     let mut slots = vec![NOWHERE; rows];
-    let with_environments = drafts.iter().any(|draft| draft.drawn.iter().any(|drawn| drawn.environment.is_some()));
+    let with_environments = drafts
+        .iter()
+        .any(|draft| draft.drawn.iter().any(|drawn| drawn.environment.is_some()));
     let mut groups = Vec::with_capacity(drafts.len());
     for (group, draft) in (0u32..).zip(drafts) {
         for (row, drawn) in (0u32..).zip(&draft.drawn) {
-            slots[drawn.row as usize] = Slot { group, row, probe: false };
+            slots[drawn.row as usize] = Slot {
+                group,
+                row,
+                probe: false,
+            };
         }
         for (row, drawn) in (0u32..).zip(&draft.probes) {
-            slots[drawn.row as usize] = Slot { group, row, probe: true };
+            slots[drawn.row as usize] = Slot {
+                group,
+                row,
+                probe: true,
+            };
         }
         let key = |drawn: &Drawn| SampleKey {
             image: drawn.image,
@@ -368,5 +496,10 @@ fn samples<K: Eq + Hash>(
         }
         groups.push(group);
     }
-    Samples { path: path.to_owned(), groups, places: names.zip(0..).collect(), slots }
+    Samples {
+        path: path.to_owned(),
+        groups,
+        places: names.zip(0..).collect(),
+        slots,
+    }
 }

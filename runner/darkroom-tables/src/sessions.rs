@@ -1,7 +1,9 @@
-//! The sessions of a run: when each began, how it ended, what it measured again, and which cells were measured side by side.
+//! The sessions of a run: when each began, how it ended, what it measured again, and which cells
+//! were measured side by side.
 //!
-//! Written into every table's metadata as `darkroom.sessions` and `darkroom.measured`, so that a report can say what happened
-//! and warn where cells of different times are set against each other. Decides nothing about what counts.
+//! Written into every table's metadata as `darkroom.sessions` and `darkroom.measured`, so that a
+//! report can say what happened and warn where cells of different times are set against each other.
+//! Decides nothing about what counts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +13,8 @@ use darkroom_core::ledger::CountsAs;
 
 use crate::facts::JournalFacts;
 
-/// Share of two cells' repetitions that must be of the same sessions for the two to be measured side by side.
+/// Share of two cells' repetitions that must be of the same sessions for the two to be measured
+/// side by side.
 const SIDE_BY_SIDE: f64 = 0.9;
 
 /// One session of a run: what one `darkroom run` or `darkroom resume` did.
@@ -71,24 +74,37 @@ impl Session {
                 "has no recorded end: it was killed, or it is still running".to_owned()
             }
             SessionEnd::Unrecorded => match &self.last_pass_at {
-                Some(at) => format!("was killed (its last pass began at {}, and its end is not recorded)", minute(at)),
+                Some(at) => format!(
+                    "was killed (its last pass began at {}, and its end is not recorded)",
+                    minute(at)
+                ),
                 None => "was killed before its first pass ended".to_owned(),
             },
         };
-        format!("Session {} began at {}{}, and {end}.", self.number, minute(&self.began_at), self.work())
+        format!(
+            "Session {} began at {}{}, and {end}.",
+            self.number,
+            minute(&self.began_at),
+            self.work()
+        )
     }
 
-    /// Says what it measured, where that is not simply what was still missing; with a comma before it, or nothing.
+    /// Says what it measured, where that is not simply what was still missing; with a comma before
+    /// it, or nothing.
     fn work(&self) -> String {
         if let Some((from, to)) = self.added {
-            let repetitions =
-                if from == to { format!("repetition {from}") } else { format!("repetitions {from} to {to}") };
+            let repetitions = if from == to {
+                format!("repetition {from}")
+            } else {
+                format!("repetitions {from} to {to}")
+            };
             return format!(", added {repetitions} of every cell");
         }
         match self.again.len() {
             0 => String::new(),
             _ if self.again_all => {
-                ", measured all cells again (`run --cell`; earlier values of them do not count)".to_owned()
+                ", measured all cells again (`run --cell`; earlier values of them do not count)"
+                    .to_owned()
             }
             _ => format!(
                 ", measured {} again without the other cells (`run --cell`; earlier values do not count)",
@@ -109,7 +125,9 @@ fn stopped(reason: &str, at: &str) -> String {
         "interrupted" => format!("was stopped by hand (Ctrl-C or SIGTERM) at {at}"),
         "budget.minutes" => format!("stopped when its time was used up (budget.minutes) at {at}"),
         "budget.usd" => format!("stopped when the money was used up (budget.usd) at {at}"),
-        "only some cells were asked for" => format!("ended at {at}; other cells were still unfinished"),
+        "only some cells were asked for" => {
+            format!("ended at {at}; other cells were still unfinished")
+        }
         error => format!("was stopped by an error ({error}) at {at}"),
     }
 }
@@ -120,7 +138,11 @@ const NAMED: usize = 4;
 fn listed(cells: &[String]) -> String {
     match cells.len() {
         few if few <= NAMED => cells.join(", "),
-        many => format!("{} and {} more cells", cells[..NAMED].join(", "), many - NAMED),
+        many => format!(
+            "{} and {} more cells",
+            cells[..NAMED].join(", "),
+            many - NAMED
+        ),
     }
 }
 
@@ -161,12 +183,17 @@ impl Measured {
         })
     }
 
-    /// Whether two cells were measured in the same sessions: of 90% of their repetitions, the share that either has of each
-    /// session is the other's too. `None` where one has none.
+    /// Whether two cells were measured in the same sessions: of 90% of their repetitions, the share
+    /// that either has of each session is the other's too. `None` where one has none.
     pub fn side_by_side(&self, other: &Self) -> Option<bool> {
         let (mine, theirs) = (self.count()?, other.count()?);
-        let share = |of: &Self, session: &u32, all: f64| of.sessions.get(session).map_or(0.0, |n| *n as f64 / all);
-        let common = self.sessions.keys().map(|s| share(self, s, mine).min(share(other, s, theirs)));
+        let share = |of: &Self, session: &u32, all: f64| {
+            of.sessions.get(session).map_or(0.0, |n| *n as f64 / all)
+        };
+        let common = self
+            .sessions
+            .keys()
+            .map(|s| share(self, s, mine).min(share(other, s, theirs)));
         Some(common.sum::<f64>() >= SIDE_BY_SIDE)
     }
 
@@ -182,8 +209,14 @@ impl Measured {
             return "at a time not recorded".to_owned();
         };
         let (day, minute) = ("%Y-%m-%d", "%H:%M");
-        let (from, to) = (first.strftime(minute).to_string(), last.strftime(minute).to_string());
-        let (day_from, day_to) = (first.strftime(day).to_string(), last.strftime(day).to_string());
+        let (from, to) = (
+            first.strftime(minute).to_string(),
+            last.strftime(minute).to_string(),
+        );
+        let (day_from, day_to) = (
+            first.strftime(day).to_string(),
+            last.strftime(day).to_string(),
+        );
         match (day_from == day_to, from == to) {
             (true, true) => format!("{day_from} {from} UTC"),
             (true, false) => format!("{day_from} {from} to {to} UTC"),
@@ -202,16 +235,29 @@ pub struct Times {
 impl Times {
     pub fn of(facts: &JournalFacts) -> Self {
         let mut cells = vec![Measured::default(); facts.run.cells.len()];
-        for (id, pass) in (0..).zip(&facts.passes).filter(|(_, pass)| pass.imported.is_none()) {
-            if !matches!(facts.ledger.pass_counts_as(id), CountsAs::Superseded | CountsAs::WarmUp) {
-                let at = pass.finished.as_ref().and_then(|finished| finished.started_at);
+        for (id, pass) in (0..)
+            .zip(&facts.passes)
+            .filter(|(_, pass)| pass.imported.is_none())
+        {
+            if !matches!(
+                facts.ledger.pass_counts_as(id),
+                CountsAs::Superseded | CountsAs::WarmUp
+            ) {
+                let at = pass
+                    .finished
+                    .as_ref()
+                    .and_then(|finished| finished.started_at);
                 cells[facts.cell_of(id) as usize].take(pass.session, at);
             }
         }
-        Self { cells, in_turns: facts.run.order != "sequential" }
+        Self {
+            cells,
+            in_turns: facts.run.order != "sequential",
+        }
     }
 
-    /// Whether the cells of two sides of a comparison were measured side by side; `None` where that is not known.
+    /// Whether the cells of two sides of a comparison were measured side by side; `None` where that
+    /// is not known.
     pub fn side_by_side(&self, a: &[u32], b: &[u32]) -> Option<bool> {
         let same_sessions = self.measured(a).side_by_side(&self.measured(b))?;
         let all: BTreeSet<&u32> = a.iter().chain(b).collect();
@@ -220,7 +266,11 @@ impl Times {
 
     /// Says when either side was measured.
     pub fn apart(&self, a: &[u32], b: &[u32]) -> String {
-        let why = if self.in_turns { "" } else { ", one cell after the other" };
+        let why = if self.in_turns {
+            ""
+        } else {
+            ", one cell after the other"
+        };
         format!(
             "measured at different times{why} (first {}; second {}): part of the difference may be the time's",
             self.measured(a).when(),
@@ -234,8 +284,15 @@ impl Times {
 
     /// By cell id.
     pub fn by_id<'a>(&'a self, facts: &'a JournalFacts) -> BTreeMap<&'a str, &'a Measured> {
-        let known = facts.run.cells.iter().zip(&self.cells).filter(|(_, measured)| measured.count().is_some());
-        known.map(|(planned, measured)| (planned.id.as_str(), measured)).collect()
+        let known = facts
+            .run
+            .cells
+            .iter()
+            .zip(&self.cells)
+            .filter(|(_, measured)| measured.count().is_some());
+        known
+            .map(|(planned, measured)| (planned.id.as_str(), measured))
+            .collect()
     }
 }
 
@@ -244,48 +301,103 @@ mod tests {
     use super::*;
 
     fn measured(sessions: &[(u32, u64)]) -> Measured {
-        Measured { sessions: sessions.iter().copied().collect(), ..Measured::default() }
+        Measured {
+            sessions: sessions.iter().copied().collect(),
+            ..Measured::default()
+        }
     }
 
     #[test]
     fn cells_of_one_interrupted_run_are_side_by_side_and_one_measured_again_is_not() {
         let whole = measured(&[(1, 10), (2, 10)]);
-        assert_eq!(whole.side_by_side(&measured(&[(1, 11), (2, 9)])), Some(true));
+        assert_eq!(
+            whole.side_by_side(&measured(&[(1, 11), (2, 9)])),
+            Some(true)
+        );
         assert_eq!(whole.side_by_side(&measured(&[(3, 20)])), Some(false));
-        assert_eq!(whole.side_by_side(&measured(&[(1, 10), (3, 10)])), Some(false));
+        assert_eq!(
+            whole.side_by_side(&measured(&[(1, 10), (3, 10)])),
+            Some(false)
+        );
         assert_eq!(whole.side_by_side(&measured(&[])), None);
     }
 
     #[test]
     fn a_session_without_an_end_was_killed_unless_it_is_the_last() {
         let mut session = Session::new(2, "2026-11-24T18:00:05.000Z");
-        assert!(session.in_words(true).contains("it was killed, or it is still running"));
-        assert!(session.in_words(false).ends_with("was killed before its first pass ended."));
+        assert!(
+            session
+                .in_words(true)
+                .contains("it was killed, or it is still running")
+        );
+        assert!(
+            session
+                .in_words(false)
+                .ends_with("was killed before its first pass ended.")
+        );
         session.last_pass_at = Some("2026-11-24T18:04:00.000Z".into());
         let told = session.in_words(false);
-        assert!(told.starts_with("Session 2 began at 2026-11-24 18:00 UTC, and was killed (its last pass"), "{told}");
+        assert!(
+            told.starts_with(
+                "Session 2 began at 2026-11-24 18:00 UTC, and was killed (its last pass"
+            ),
+            "{told}"
+        );
     }
 
     #[test]
     fn a_session_says_what_it_added_and_that_other_cells_were_unfinished_when_it_ended() {
         let at = "2026-11-24T18:04:00.000Z".to_owned();
         let mut session = Session::new(2, "2026-11-24T18:00:05.000Z");
-        session.end = SessionEnd::Stopped { at, reason: "only some cells were asked for".into() };
+        session.end = SessionEnd::Stopped {
+            at,
+            reason: "only some cells were asked for".into(),
+        };
         let unfinished = "and ended at 2026-11-24 18:04 UTC; other cells were still unfinished.";
-        assert_eq!(session.in_words(true), format!("Session 2 began at 2026-11-24 18:00 UTC, {unfinished}"));
+        assert_eq!(
+            session.in_words(true),
+            format!("Session 2 began at 2026-11-24 18:00 UTC, {unfinished}")
+        );
         session.added = Some((6, 10));
-        assert!(session.in_words(true).contains(" UTC, added repetitions 6 to 10 of every cell, and ended at"));
+        assert!(
+            session
+                .in_words(true)
+                .contains(" UTC, added repetitions 6 to 10 of every cell, and ended at")
+        );
         session.added = Some((6, 6));
-        assert!(session.in_words(true).contains(" UTC, added repetition 6 of every cell, and ended at"));
+        assert!(
+            session
+                .in_words(true)
+                .contains(" UTC, added repetition 6 of every cell, and ended at")
+        );
     }
 
     #[test]
     fn times_of_one_day_name_it_once() {
-        let at = |text: &str| text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond);
-        let when =
-            |first: &str, last: &str| Measured { first_ms: at(first), last_ms: at(last), ..Measured::default() }.when();
-        assert_eq!(when("2026-11-24T18:00:00Z", "2026-11-24T18:20:00Z"), "2026-11-24 18:00 to 18:20 UTC");
-        assert_eq!(when("2026-11-24T18:00:00Z", "2026-11-24T18:00:20Z"), "2026-11-24 18:00 UTC");
-        assert_eq!(when("2026-11-24T23:59:00Z", "2026-11-25T00:01:00Z"), "2026-11-24 23:59 to 2026-11-25 00:01 UTC");
+        let at = |text: &str| {
+            text.parse::<jiff::Timestamp>()
+                .ok()
+                .map(jiff::Timestamp::as_millisecond)
+        };
+        let when = |first: &str, last: &str| {
+            Measured {
+                first_ms: at(first),
+                last_ms: at(last),
+                ..Measured::default()
+            }
+            .when()
+        };
+        assert_eq!(
+            when("2026-11-24T18:00:00Z", "2026-11-24T18:20:00Z"),
+            "2026-11-24 18:00 to 18:20 UTC"
+        );
+        assert_eq!(
+            when("2026-11-24T18:00:00Z", "2026-11-24T18:00:20Z"),
+            "2026-11-24 18:00 UTC"
+        );
+        assert_eq!(
+            when("2026-11-24T23:59:00Z", "2026-11-25T00:01:00Z"),
+            "2026-11-24 23:59 to 2026-11-25 00:01 UTC"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What the terminal shows of a run: plain values, ready to be laid out, in the order of the matrix.
+//! What the terminal shows of a run: plain values, ready to be laid out, in the order of the
+//! matrix.
 //!
 //! Knows nothing of how they are laid out, and nothing of Polars.
 
@@ -34,11 +35,13 @@ pub struct Summary {
     pub last_look: Option<Look>,
     /// Each time that the run was taken up, its start among them.
     pub sessions: Vec<Session>,
-    /// What the run cost, or would on AWS, of all its sessions; `None` where no session wrote it down.
+    /// What the run cost, or would on AWS, of all its sessions; `None` where no session wrote it
+    /// down.
     pub spent: Option<Spent>,
     /// In pipeline order.
     pub stages: Vec<String>,
-    /// Every cell of the plan in matrix order, also those that can't run here or have not been measured.
+    /// Every cell of the plan in matrix order, also those that can't run here or have not been
+    /// measured.
     pub cells: Vec<CellSummary>,
     /// What may be said of pairs of cells: the rows of `comparisons`, by factor, stage and metric.
     pub comparisons: Vec<ComparisonSummary>,
@@ -66,7 +69,8 @@ impl Summary {
 
     /// Says whether something failed or came out otherwise than it should: exit code 1.
     ///
-    /// Wrong outputs of a variant that is wrong on purpose are what should come of it, and their absence is not.
+    /// Wrong outputs of a variant that is wrong on purpose are what should come of it, and their
+    /// absence is not.
     pub fn has_failures(&self) -> bool {
         let expected = |wrong: &WrongOutput| self.is_wrong_on_purpose(&wrong.cell_id);
         !self.failures.is_empty()
@@ -77,12 +81,16 @@ impl Summary {
 
     /// Says whether the cell's variant is an example of what the gate finds.
     pub fn is_wrong_on_purpose(&self, cell_id: &str) -> bool {
-        self.cells.iter().any(|cell| cell.cell_id == cell_id && cell.wrong_on_purpose)
+        self.cells
+            .iter()
+            .any(|cell| cell.cell_id == cell_id && cell.wrong_on_purpose)
     }
 
     /// Cells of variants that are wrong on purpose whose every output passed nevertheless.
     pub fn passed_but_wrong_on_purpose(&self) -> impl Iterator<Item = &CellSummary> {
-        self.cells.iter().filter(|cell| cell.wrong_on_purpose && cell.outputs_ok == Some(true))
+        self.cells
+            .iter()
+            .filter(|cell| cell.wrong_on_purpose && cell.outputs_ok == Some(true))
     }
 }
 
@@ -133,7 +141,8 @@ pub struct StageSummary {
     pub metric: &'static str,
     pub time_ms: Statistic,
     pub cost_usd_per_100k: Statistic,
-    /// How long it took to start after the stage before, by two hosts' clocks; `None` unless S3 starts the stages.
+    /// How long it took to start after the stage before, by two hosts' clocks; `None` unless S3
+    /// starts the stages.
     pub trigger_delay_ms: Option<Statistic>,
     /// Largest memory used, MB.
     pub max_memory_mb: Option<f64>,
@@ -168,7 +177,8 @@ pub struct Statistic {
     pub p95: Option<f64>,
     /// 95% interval of the mean; `None` for n < 2.
     pub mean_ci: Option<(f64, f64)>,
-    /// Among comparable cells with right outputs, 1 = lowest mean; `None` where it is not told apart from each of them.
+    /// Among comparable cells with right outputs, 1 = lowest mean; `None` where it is not told
+    /// apart from each of them.
     pub rank: Option<u32>,
     /// What a reader must know before believing it.
     pub note: Option<String>,
@@ -194,9 +204,11 @@ pub struct ComparisonSummary {
     pub p_adjusted: Option<f64>,
     /// Size of Cliff's delta in words.
     pub effect: Option<&'static str>,
-    /// `faster`, `slower`, `cheaper`, `dearer`, `equivalent`, `inconclusive`, or why nothing may be said.
+    /// `faster`, `slower`, `cheaper`, `dearer`, `equivalent`, `inconclusive`, or why nothing may be
+    /// said.
     pub verdict: &'static str,
-    /// Whether the two were measured in the same sessions, in turns; `None` where that is not known.
+    /// Whether the two were measured in the same sessions, in turns; `None` where that is not
+    /// known.
     pub side_by_side: Option<bool>,
 }
 
@@ -227,7 +239,8 @@ pub struct WrongOutput {
     pub checked: usize,
 }
 
-/// Calls of a variant's handlers that were refused for want of a permission, over all sessions of the run.
+/// Calls of a variant's handlers that were refused for want of a permission, over all sessions of
+/// the run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefusedCalls {
     pub variant: String,
@@ -241,8 +254,17 @@ pub struct RefusedCalls {
 impl RefusedCalls {
     /// Says what was called, how often, and what for.
     pub fn what(&self) -> String {
-        let Self { action, resource, calls, .. } = self;
-        let times = if *calls == 1 { "once".to_owned() } else { format!("{calls} times") };
+        let Self {
+            action,
+            resource,
+            calls,
+            ..
+        } = self;
+        let times = if *calls == 1 {
+            "once".to_owned()
+        } else {
+            format!("{calls} times")
+        };
         format!("{action} {times} ({resource})")
     }
 }
@@ -260,16 +282,26 @@ pub struct Misdeed {
 impl fmt::Display for Misdeed {
     /// A sentence, for the terminal and the report alike.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { variant, function, what, times } = self;
+        let Self {
+            variant,
+            function,
+            what,
+            times,
+        } = self;
         write!(formatter, "{variant}, function {function}: {what}")?;
-        if *times == 1 { Ok(()) } else { write!(formatter, " ({times} times)") }
+        if *times == 1 {
+            Ok(())
+        } else {
+            write!(formatter, " ({times} times)")
+        }
     }
 }
 
 /// Whether the platform's own metrics agree with what was recorded, over all sessions of the run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ReconciliationSummary {
-    /// Sessions of the run, and how many of them were reconciled: a killed or interrupted one is not.
+    /// Sessions of the run, and how many of them were reconciled: a killed or interrupted one is
+    /// not.
     pub sessions: usize,
     pub sessions_reconciled: usize,
     /// Functions that both have been asked about.

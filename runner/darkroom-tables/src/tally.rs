@@ -1,6 +1,8 @@
-//! The texts of a table's columns as numbers, and how many rows there are of each combination of them.
+//! The texts of a table's columns as numbers, and how many rows there are of each combination of
+//! them.
 //!
-//! Batch by batch, so that memory grows with the combinations and not with the rows. Knows nothing of what the columns mean.
+//! Batch by batch, so that memory grows with the combinations and not with the rows. Knows nothing
+//! of what the columns mean.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -10,8 +12,8 @@ use polars::prelude::{DataType, ParquetReader, PolarsResult, SerReader, StringCh
 
 use crate::read::batches;
 
-/// Returns how many rows of a table have each combination of the values of `by`, as texts; only of those rows that are true in
-/// the column `only`, if one is named. In no particular order.
+/// Returns how many rows of a table have each combination of the values of `by`, as texts; only of
+/// those rows that are true in the column `only`, if one is named. In no particular order.
 pub fn tally<const N: usize>(
     path: &Path,
     by: [&str; N],
@@ -39,9 +41,14 @@ pub fn tally<const N: usize>(
     }
     let names = names.map(Names::texts);
     let spelt = |key: [Option<u32>; N]| {
-        std::array::from_fn(|level| key[level].and_then(|number| names[level].get(number as usize).cloned()))
+        std::array::from_fn(|level| {
+            key[level].and_then(|number| names[level].get(number as usize).cloned())
+        })
     };
-    Ok(counts.into_iter().map(|(key, count)| (spelt(key), count)).collect())
+    Ok(counts
+        .into_iter()
+        .map(|(key, count)| (spelt(key), count))
+        .collect())
 }
 
 /// The texts of a column, numbered as they come.
@@ -52,11 +59,17 @@ pub struct Names {
 
 impl Names {
     pub const fn new() -> Self {
-        Self { numbers: None, last: (String::new(), u32::MAX) }
+        Self {
+            numbers: None,
+            last: (String::new(), u32::MAX),
+        }
     }
 
     /// Numbers the texts of a column.
-    pub fn number<'a>(&'a mut self, texts: &'a StringChunked) -> impl Iterator<Item = Option<u32>> + 'a {
+    pub fn number<'a>(
+        &'a mut self,
+        texts: &'a StringChunked,
+    ) -> impl Iterator<Item = Option<u32>> + 'a {
         let numbers = self.numbers.get_or_insert_default();
         let last = &mut self.last;
         texts.iter().map(move |text| {

@@ -1,4 +1,5 @@
-//! Whether a run's tables are what its journal says: made anew beside them, and compared value by value.
+//! Whether a run's tables are what its journal says: made anew beside them, and compared value by
+//! value.
 
 use std::path::Path;
 
@@ -21,9 +22,11 @@ pub struct Verified {
 /// Differences named of one table at most; the rest are counted.
 const NAMED: usize = 5;
 
-/// Makes every table of a run anew in `scratch` and compares it with the one in `run`, its metadata too.
+/// Makes every table of a run anew in `scratch` and compares it with the one in `run`, its metadata
+/// too.
 ///
-/// `prices` must be those the tables were made with. Fails only if the journal can't be made into tables at all.
+/// `prices` must be those the tables were made with. Fails only if the journal can't be made into
+/// tables at all.
 pub fn verify<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
     events: impl Iterator<Item = Result<Event, E>>,
     prices: &PriceTable,
@@ -31,7 +34,10 @@ pub fn verify<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
     scratch: &Path,
 ) -> Result<Vec<Verified>, TablesError> {
     let summary = aggregate(events, prices, scratch)?;
-    let lost = summary.damaged.iter().map(|damage| format!("made without what can't be read: {damage}"));
+    let lost = summary
+        .damaged
+        .iter()
+        .map(|damage| format!("made without what can't be read: {damage}"));
     let lost: Vec<String> = lost.collect();
     let verified = columns::TABLES.iter().map(|table| {
         let mut found = verified(table.name, run, scratch)?;
@@ -52,29 +58,56 @@ fn verified(table: &'static str, run: &Path, scratch: &Path) -> Result<Verified,
         }
         Err(error) => vec![error.to_string()],
     };
-    Ok(Verified { table, rows: anew.rows.len(), differences })
+    Ok(Verified {
+        table,
+        rows: anew.rows.len(),
+        differences,
+    })
 }
 
 fn metadata(found: &Path, anew: &Path) -> Result<Vec<String>, TablesError> {
     let (found, anew) = (read::provenance(found)?, read::provenance(anew)?);
     let keys: std::collections::BTreeSet<&String> = found.keys().chain(anew.keys()).collect();
-    let differing = keys.into_iter().filter(|key| found.get(*key) != anew.get(*key));
+    let differing = keys
+        .into_iter()
+        .filter(|key| found.get(*key) != anew.get(*key));
     let told = |map: &std::collections::BTreeMap<String, String>, key: &String| {
-        map.get(key).map_or_else(|| "nothing".to_owned(), |value| format!("`{value}`"))
+        map.get(key)
+            .map_or_else(|| "nothing".to_owned(), |value| format!("`{value}`"))
     };
     Ok(differing
-        .map(|key| format!("metadata {key}: {} in the file, {} from the journal", told(&found, key), told(&anew, key)))
+        .map(|key| {
+            format!(
+                "metadata {key}: {} in the file, {} from the journal",
+                told(&found, key),
+                told(&anew, key)
+            )
+        })
         .collect())
 }
 
 fn values(found: &Rows, anew: &Rows) -> Vec<String> {
     if found.columns != anew.columns {
-        let missing: Vec<&String> = anew.columns.iter().filter(|name| !found.columns.contains(name)).collect();
-        let other: Vec<&String> = found.columns.iter().filter(|name| !anew.columns.contains(name)).collect();
-        return vec![format!("its columns are another version's: without {missing:?}, with {other:?} besides")];
+        let missing: Vec<&String> = anew
+            .columns
+            .iter()
+            .filter(|name| !found.columns.contains(name))
+            .collect();
+        let other: Vec<&String> = found
+            .columns
+            .iter()
+            .filter(|name| !anew.columns.contains(name))
+            .collect();
+        return vec![format!(
+            "its columns are another version's: without {missing:?}, with {other:?} besides"
+        )];
     }
     if found.rows.len() != anew.rows.len() {
-        return vec![format!("{} rows, {} from the journal", found.rows.len(), anew.rows.len())];
+        return vec![format!(
+            "{} rows, {} from the journal",
+            found.rows.len(),
+            anew.rows.len()
+        )];
     }
     let mut named = Vec::new();
     let mut all = 0;
@@ -83,7 +116,11 @@ fn values(found: &Rows, anew: &Rows) -> Vec<String> {
             if a != b {
                 all += 1;
                 if named.len() < NAMED {
-                    named.push(format!("row {row}, {column}: {} in the file, {} from the journal", spelt(a), spelt(b)));
+                    named.push(format!(
+                        "row {row}, {column}: {} in the file, {} from the journal",
+                        spelt(a),
+                        spelt(b)
+                    ));
                 }
             }
         }

@@ -1,9 +1,10 @@
-//! What the runner adds to a call: the same SDK calls in a bare loop, beside a run of the same function. Aim: 5% at most.
+//! What the runner adds to a call: the same SDK calls in a bare loop, beside a run of the same
+//! function. Aim: 5% at most.
 //!
 //! `cargo bench -p darkroom --bench overhead`
 //!
-//! Rounds of both alternate in one process against one local cloud and one warm environment, so that what else the
-//! machine does falls on both. Prints medians and their ratios; judges neither.
+//! Rounds of both alternate in one process against one local cloud and one warm environment, so
+//! that what else the machine does falls on both. Prints medians and their ratios; judges neither.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -63,18 +64,37 @@ async fn main() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let runtimes = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.darkroom/runtimes");
     let program = env!("CARGO_BIN_EXE_darkroom").into();
-    let cloud = LocalCloud::start(Config::new(program, runtimes)).await.expect("the local cloud starts");
+    let cloud = LocalCloud::start(Config::new(program, runtimes))
+        .await
+        .expect("the local cloud starts");
     let bench = Box::pin(Bench::new(&cloud)).await;
     bench.bare(20).await;
     let (mut bare, mut run) = (Times::default(), Times::default());
     for round in 0..ROUNDS {
         bare.add(bench.bare(CALLS).await);
-        run.add(bench.run(&folder.path().join(format!("{round}.ndjson"))).await);
+        run.add(
+            bench
+                .run(&folder.path().join(format!("{round}.ndjson")))
+                .await,
+        );
     }
     let (bare, run) = (bare.medians(), run.medians());
-    println!("{} calls each, in {ROUNDS} alternating rounds; medians:", ROUNDS as u32 * CALLS);
-    println!("  measured call     bare {:7.3} ms   runner {:7.3} ms   ratio {:.3}", bare.0, run.0, run.0 / bare.0);
-    println!("  whole repetition  bare {:7.3} ms   runner {:7.3} ms   ratio {:.3}", bare.1, run.1, run.1 / bare.1);
+    println!(
+        "{} calls each, in {ROUNDS} alternating rounds; medians:",
+        ROUNDS as u32 * CALLS
+    );
+    println!(
+        "  measured call     bare {:7.3} ms   runner {:7.3} ms   ratio {:.3}",
+        bare.0,
+        run.0,
+        run.0 / bare.0
+    );
+    println!(
+        "  whole repetition  bare {:7.3} ms   runner {:7.3} ms   ratio {:.3}",
+        bare.1,
+        run.1,
+        run.1 / bare.1
+    );
     println!(
         "(a repetition: PUT the input, call, HEAD the output, delete both; the runner's also schedules and records)"
     );
@@ -118,9 +138,20 @@ impl Bench {
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .build();
         let mut image = std::io::Cursor::new(Vec::new());
-        image::RgbImage::new(4, 4).write_to(&mut image, image::ImageFormat::Png).expect("a picture");
-        let bench = Self { config, image: image.into_inner() };
-        bench.s3().create_bucket().bucket(BUCKET).send().await.expect("a bucket");
+        image::RgbImage::new(4, 4)
+            .write_to(&mut image, image::ImageFormat::Png)
+            .expect("a picture");
+        let bench = Self {
+            config,
+            image: image.into_inner(),
+        };
+        bench
+            .s3()
+            .create_bucket()
+            .bucket(BUCKET)
+            .send()
+            .await
+            .expect("a bucket");
         Box::pin(bench.deploy()).await;
         bench
     }
@@ -135,12 +166,19 @@ impl Bench {
 
     async fn deploy(&self) {
         let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-        zip.start_file("copying.py", zip::write::SimpleFileOptions::default()).expect("a file in a zip");
+        zip.start_file("copying.py", zip::write::SimpleFileOptions::default())
+            .expect("a file in a zip");
         zip.write_all(HANDLER.as_bytes()).expect("a file in a zip");
         let zip = zip.finish().expect("a zip").into_inner();
         let lambda = self.lambda();
-        let environment = Environment::builder().variables("OUTPUT_BUCKET", BUCKET).variables("OUTPUT_PREFIX", "out/");
-        let architecture = if cfg!(target_arch = "aarch64") { Architecture::Arm64 } else { Architecture::X8664 };
+        let environment = Environment::builder()
+            .variables("OUTPUT_BUCKET", BUCKET)
+            .variables("OUTPUT_PREFIX", "out/");
+        let architecture = if cfg!(target_arch = "aarch64") {
+            Architecture::Arm64
+        } else {
+            Architecture::X8664
+        };
         lambda
             .create_function()
             .function_name("copy")
@@ -155,7 +193,14 @@ impl Bench {
             .send()
             .await
             .expect("a function");
-        while self.lambda().invoke().function_name("copy").send().await.is_err() {
+        while self
+            .lambda()
+            .invoke()
+            .function_name("copy")
+            .send()
+            .await
+            .is_err()
+        {
             tokio::task::yield_now().await;
         }
     }
@@ -165,21 +210,51 @@ impl Bench {
         let (lambda, s3) = (self.lambda(), self.s3());
         let mut times = Times::default();
         for number in 0..calls {
-            let (input, output) = (format!("input/bare-{number}.png"), format!("out/bare-{number}.png"));
-            let payload =
-                format!(r#"{{"Records":[{{"s3":{{"bucket":{{"name":"{BUCKET}"}},"object":{{"key":"{input}"}}}}}}]}}"#);
+            let (input, output) = (
+                format!("input/bare-{number}.png"),
+                format!("out/bare-{number}.png"),
+            );
+            let payload = format!(
+                r#"{{"Records":[{{"s3":{{"bucket":{{"name":"{BUCKET}"}},"object":{{"key":"{input}"}}}}}}]}}"#
+            );
             let repetition = Instant::now();
-            s3.put_object().bucket(BUCKET).key(&input).body(self.image.clone().into()).send().await.expect("PUT");
+            s3.put_object()
+                .bucket(BUCKET)
+                .key(&input)
+                .body(self.image.clone().into())
+                .send()
+                .await
+                .expect("PUT");
             let call = Instant::now();
-            let invoked = lambda.invoke().function_name("copy").log_type(LogType::Tail).payload(Blob::new(payload));
+            let invoked = lambda
+                .invoke()
+                .function_name("copy")
+                .log_type(LogType::Tail)
+                .payload(Blob::new(payload));
             let answer = invoked.send().await.expect("an answer");
             assert!(answer.function_error().is_none(), "{:?}", answer.payload());
             times.calls_ms.push(call.elapsed().as_secs_f64() * 1e3);
-            s3.head_object().bucket(BUCKET).key(&output).send().await.expect("HEAD");
-            let objects = [input, output].map(|key| ObjectIdentifier::builder().key(key).build().expect("a key"));
-            let delete = Delete::builder().set_objects(Some(objects.into())).build().expect("two keys");
-            s3.delete_objects().bucket(BUCKET).delete(delete).send().await.expect("DELETE");
-            times.repetitions_ms.push(repetition.elapsed().as_secs_f64() * 1e3);
+            s3.head_object()
+                .bucket(BUCKET)
+                .key(&output)
+                .send()
+                .await
+                .expect("HEAD");
+            let objects = [input, output]
+                .map(|key| ObjectIdentifier::builder().key(key).build().expect("a key"));
+            let delete = Delete::builder()
+                .set_objects(Some(objects.into()))
+                .build()
+                .expect("two keys");
+            s3.delete_objects()
+                .bucket(BUCKET)
+                .delete(delete)
+                .send()
+                .await
+                .expect("DELETE");
+            times
+                .repetitions_ms
+                .push(repetition.elapsed().as_secs_f64() * 1e3);
         }
         times
     }
@@ -189,17 +264,38 @@ impl Bench {
         let cell = self.cell();
         let started = started(&cell);
         let mut file = Journal::create(journal).expect("a journal");
-        file.append(&Event::RunStarted(started.clone())).expect("a fact");
+        file.append(&Event::RunStarted(started.clone()))
+            .expect("a fact");
         let (display, shown) = std::sync::mpsc::channel::<Arc<Event>>();
         let recorder = Recorder::start(file, vec![display]);
-        let repetitions = Repetitions { count: CALLS, warm_up: 0, deployments: 1, ..Repetitions::default() };
-        let schedule = Schedule::new(vec![CellShape { images: 1, warm: true }], repetitions, Order::Interleaved, 562);
+        let repetitions = Repetitions {
+            count: CALLS,
+            warm_up: 0,
+            deployments: 1,
+            ..Repetitions::default()
+        };
+        let schedule = Schedule::new(
+            vec![CellShape {
+                images: 1,
+                warm: true,
+            }],
+            repetitions,
+            Order::Interleaved,
+            562,
+        );
         let setup = Setup {
-            run_id: journal.file_stem().expect("a name").to_string_lossy().into_owned(),
+            run_id: journal
+                .file_stem()
+                .expect("a name")
+                .to_string_lossy()
+                .into_owned(),
             measured: self.lambda(),
             control: self.lambda(),
             s3: self.s3(),
-            logs: LogReader::new(aws_sdk_cloudwatchlogs::Client::new(&self.config), Duration::ZERO),
+            logs: LogReader::new(
+                aws_sdk_cloudwatchlogs::Client::new(&self.config),
+                Duration::ZERO,
+            ),
             metrics: aws_sdk_cloudwatch::Client::new(&self.config),
             bucket: BUCKET.to_owned(),
             region: "us-east-1".to_owned(),
@@ -221,13 +317,35 @@ impl Bench {
         };
         let (_stop, interrupt) = tokio::sync::watch::channel(false);
         let clock = Instant::now();
-        execute(setup, History::new(started), &schedule, recorder.emitter(), None, interrupt).await.expect("a run");
+        execute(
+            setup,
+            History::new(started),
+            &schedule,
+            recorder.emitter(),
+            None,
+            interrupt,
+        )
+        .await
+        .expect("a run");
         let each_ms = clock.elapsed().as_secs_f64() * 1e3 / f64::from(CALLS);
         recorder.finish().expect("a journal");
-        let time_of = |event: Arc<Event>| if let Event::InvocationFinished(i) = &*event { i.client_ms } else { None };
+        let time_of = |event: Arc<Event>| {
+            if let Event::InvocationFinished(i) = &*event {
+                i.client_ms
+            } else {
+                None
+            }
+        };
         let calls_ms: Vec<f64> = shown.into_iter().filter_map(time_of).collect();
-        assert_eq!(calls_ms.len(), CALLS as usize, "every repetition was right the first time");
-        Times { calls_ms, repetitions_ms: vec![each_ms; CALLS as usize] }
+        assert_eq!(
+            calls_ms.len(),
+            CALLS as usize,
+            "every repetition was right the first time"
+        );
+        Times {
+            calls_ms,
+            repetitions_ms: vec![each_ms; CALLS as usize],
+        }
     }
 
     fn cell(&self) -> CellUnderTest {
@@ -255,7 +373,12 @@ impl Bench {
             triggered_by: None,
             habits: darkroom_core::adapt::Habits::default(),
         };
-        CellUnderTest { id: cell.id(), cell, images: [image].into(), deployments: vec![vec![function]] }
+        CellUnderTest {
+            id: cell.id(),
+            cell,
+            images: [image].into(),
+            deployments: vec![vec![function]],
+        }
     }
 }
 

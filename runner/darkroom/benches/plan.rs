@@ -1,4 +1,5 @@
-//! `plan --summary` of a manifest of 1,000,000 cells: aim within 1 s and 200 MB. Prints both; judges neither.
+//! `plan --summary` of a manifest of 1,000,000 cells: aim within 1 s and 200 MB. Prints both;
+//! judges neither.
 //!
 //! `cargo bench -p darkroom --bench plan`
 
@@ -18,7 +19,9 @@ fn main() {
     let mut times: Vec<Duration> = (0..ROUNDS).map(|_| plan_summary(project.path())).collect();
     times.sort();
     // On Linux in KiB: the largest of all children so far.
-    let peak_kib = getrusage(UsageWho::RUSAGE_CHILDREN).expect("getrusage").max_rss();
+    let peak_kib = getrusage(UsageWho::RUSAGE_CHILDREN)
+        .expect("getrusage")
+        .max_rss();
     println!(
         "plan --summary, 1,000,000 cells: median {:.3} s, slowest {:.3} s of {ROUNDS}, peak {:.0} MB (aim: 1 s, 200 MB)",
         times[ROUNDS / 2].as_secs_f64(),
@@ -41,16 +44,22 @@ fn plan_summary(project: &Path) -> Duration {
     took
 }
 
-/// 10 variants x 2 architectures x 50 memory sizes x 1000 levels of concurrency, and an exclude to look at for each.
+/// 10 variants x 2 architectures x 50 memory sizes x 1000 levels of concurrency, and an exclude to
+/// look at for each.
 fn write_project(root: &Path) {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let pipeline =
-        fs::read_to_string(repository.join("experiments/image-pipeline/pipeline.toml")).expect("the pipeline");
-    let prices = fs::read_to_string(repository.join("experiments/prices/us-east-1.toml")).expect("the prices");
+    let pipeline = fs::read_to_string(repository.join("experiments/image-pipeline/pipeline.toml"))
+        .expect("the pipeline");
+    let prices = fs::read_to_string(repository.join("experiments/prices/us-east-1.toml"))
+        .expect("the prices");
     write(root, "experiments/image-pipeline/pipeline.toml", &pipeline);
     write(root, "experiments/prices/us-east-1.toml", &prices);
     let set = "description = \"g\"\n[generated]\nseed = 1\nformat = \"png\"\nsizes = [\"8x8\"]\n";
-    write(root, "experiments/image-pipeline/image-sets/generated.toml", set);
+    write(
+        root,
+        "experiments/image-pipeline/image-sets/generated.toml",
+        set,
+    );
     let names: Vec<String> = (0..10).map(|index| format!("variant{index}")).collect();
     for name in &names {
         let handlers = ["greyscale", "resize", "colour-depth", "rotate", "convert"]

@@ -1,6 +1,8 @@
-//! Whose AWS account it is: credentials by the SDK's own chain, and why there are none in plain words.
+//! Whose AWS account it is: credentials by the SDK's own chain, and why there are none in plain
+//! words.
 //!
-//! Prints nothing and keeps no secret: of credentials only where they come from and when they end goes on.
+//! Prints nothing and keeps no secret: of credentials only where they come from and when they end
+//! goes on.
 
 use std::error::Error;
 use std::time::SystemTime;
@@ -17,7 +19,8 @@ pub struct Caller {
     /// 12 digits.
     pub account_id: String,
     pub arn: String,
-    /// The part of the chain that gave the credentials, as the SDK names it: `EnvironmentVariable`, `Imds`, …
+    /// The part of the chain that gave the credentials, as the SDK names it: `EnvironmentVariable`,
+    /// `Imds`, …
     pub source: String,
     /// When the credentials end; `None`: never, or not said.
     pub expires: Option<SystemTime>,
@@ -26,7 +29,11 @@ pub struct Caller {
 impl Caller {
     /// Returns the partition: `aws`, `aws-cn`, `aws-us-gov`.
     pub fn partition(&self) -> &str {
-        self.arn.split(':').nth(1).filter(|partition| !partition.is_empty()).unwrap_or("aws")
+        self.arn
+            .split(':')
+            .nth(1)
+            .filter(|partition| !partition.is_empty())
+            .unwrap_or("aws")
     }
 }
 
@@ -52,10 +59,16 @@ pub enum AccountError {
     )]
     Profile { name: String, reason: String },
     #[error("there is no SSO session, or it has expired")]
-    #[diagnostic(code(aws::sso_expired), help("log in: `aws sso login`, with --profile if you use one"))]
+    #[diagnostic(
+        code(aws::sso_expired),
+        help("log in: `aws sso login`, with --profile if you use one")
+    )]
     SsoExpired,
     #[error("the AWS credentials have expired")]
-    #[diagnostic(code(aws::expired), help("log in again, or set fresh ones: a session token lasts some hours at most"))]
+    #[diagnostic(
+        code(aws::expired),
+        help("log in again, or set fresh ones: a session token lasts some hours at most")
+    )]
     Expired,
     #[error("AWS does not know these credentials: {reason}")]
     #[diagnostic(
@@ -66,19 +79,30 @@ pub enum AccountError {
     )]
     Unknown { reason: String },
     #[error("this machine's clock differs too much from AWS's: {reason}")]
-    #[diagnostic(code(aws::clock), help("set the clock, for example with `timedatectl set-ntp true`"))]
+    #[diagnostic(
+        code(aws::clock),
+        help("set the clock, for example with `timedatectl set-ntp true`")
+    )]
     Clock { reason: String },
     #[error("the region `{region}` can't be used: {reason}")]
     #[diagnostic(
         code(aws::region),
-        help("name one that your account has enabled in [target] region, or with --region, for example us-east-1")
+        help(
+            "name one that your account has enabled in [target] region, or with --region, for example us-east-1"
+        )
     )]
     Region { region: String, reason: String },
     #[error("AWS can't be reached: {reason}")]
-    #[diagnostic(code(aws::unreachable), help("look at the network, the proxy, and at AWS_ENDPOINT_URL if it is set"))]
+    #[diagnostic(
+        code(aws::unreachable),
+        help("look at the network, the proxy, and at AWS_ENDPOINT_URL if it is set")
+    )]
     Unreachable { reason: String },
     #[error("the AWS credentials can't be read: {reason}")]
-    #[diagnostic(code(aws::credentials), help("look at ~/.aws/config and ~/.aws/credentials, and at AWS_PROFILE"))]
+    #[diagnostic(
+        code(aws::credentials),
+        help("look at ~/.aws/config and ~/.aws/credentials, and at AWS_PROFILE")
+    )]
     Unreadable { reason: String },
     #[error("AWS did not say whose account it is: {reason}")]
     #[diagnostic(code(aws::identity))]
@@ -89,16 +113,27 @@ pub enum AccountError {
 pub async fn caller(config: &SdkConfig) -> Result<Caller, AccountError> {
     let provider = config.credentials_provider().ok_or(AccountError::None)?;
     let credentials = provider.provide_credentials().await.map_err(|error| {
-        let profile = std::env::var("AWS_PROFILE").ok().filter(|name| !name.is_empty());
+        let profile = std::env::var("AWS_PROFILE")
+            .ok()
+            .filter(|name| !name.is_empty());
         match (no_credentials(&error), profile) {
-            (AccountError::None, Some(name)) => AccountError::Profile { name, reason: deepest(&error) },
+            (AccountError::None, Some(name)) => AccountError::Profile {
+                name,
+                reason: deepest(&error),
+            },
             (error, _) => error,
         }
     })?;
-    if credentials.expiry().is_some_and(|end| end < SystemTime::now()) {
+    if credentials
+        .expiry()
+        .is_some_and(|end| end < SystemTime::now())
+    {
         return Err(AccountError::Expired);
     }
-    let sent = aws_sdk_sts::Client::new(config).get_caller_identity().send().await;
+    let sent = aws_sdk_sts::Client::new(config)
+        .get_caller_identity()
+        .send()
+        .await;
     let identity = sent.map_err(|error| {
         let region = config.region().map(ToString::to_string).unwrap_or_default();
         let code = error.code().map(str::to_owned);
@@ -122,29 +157,52 @@ pub async fn caller(config: &SdkConfig) -> Result<Caller, AccountError> {
     })
 }
 
-/// Reads the provider's name: the SDK tells it in its debug text alone, in which the secret is crossed out.
+/// Reads the provider's name: the SDK tells it in its debug text alone, in which the secret is
+/// crossed out.
 fn source(debug: &str) -> String {
-    let name = debug.split_once("provider_name: \"").and_then(|(_, rest)| rest.split('"').next());
+    let name = debug
+        .split_once("provider_name: \"")
+        .and_then(|(_, rest)| rest.split('"').next());
     name.unwrap_or("not said").to_owned()
 }
 
 fn no_credentials(error: &(dyn Error + 'static)) -> AccountError {
     let low = causes(error).to_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| low.contains(word));
-    let over = ["expired", "cached sso token", "invalidgrant", "invalid_grant", "unauthorizedexception"];
+    let over = [
+        "expired",
+        "cached sso token",
+        "invalidgrant",
+        "invalid_grant",
+        "unauthorizedexception",
+    ];
     if has(&["sso"]) && has(&over) {
         AccountError::SsoExpired
     } else if has(&["expired"]) {
         AccountError::Expired
-    } else if has(&["not enabled", "no providers in chain", "did not provide", "not loaded"]) {
+    } else if has(&[
+        "not enabled",
+        "no providers in chain",
+        "did not provide",
+        "not loaded",
+    ]) {
         AccountError::None
     } else {
-        AccountError::Unreadable { reason: deepest(error) }
+        AccountError::Unreadable {
+            reason: deepest(error),
+        }
     }
 }
 
-/// Names STS's refusal by its code. Source: AWS, "Common error types" of the query APIs, and STS's own.
-fn credentials_error(code: Option<&str>, answered: bool, reason: String, region: String, whole: &str) -> AccountError {
+/// Names STS's refusal by its code. Source: AWS, "Common error types" of the query APIs, and STS's
+/// own.
+fn credentials_error(
+    code: Option<&str>,
+    answered: bool,
+    reason: String,
+    region: String,
+    whole: &str,
+) -> AccountError {
     let low = reason.to_lowercase();
     match code {
         Some("ExpiredToken" | "ExpiredTokenException") => AccountError::Expired,
@@ -157,10 +215,15 @@ fn credentials_error(code: Option<&str>, answered: bool, reason: String, region:
         Some("RegionDisabledException") => AccountError::Region { region, reason },
         // A region that has to be switched on first does not know an account's keys until it is.
         Some(
-            "InvalidClientTokenId" | "UnrecognizedClientException" | "SignatureDoesNotMatch" | "InvalidAccessKeyId",
+            "InvalidClientTokenId"
+            | "UnrecognizedClientException"
+            | "SignatureDoesNotMatch"
+            | "InvalidAccessKeyId",
         ) => AccountError::Unknown { reason },
         None if !answered && whole.to_lowercase().contains("dns error") => AccountError::Region {
-            reason: "its address is not known; either there is no such region, or there is no network".to_owned(),
+            reason:
+                "its address is not known; either there is no such region, or there is no network"
+                    .to_owned(),
             region,
         },
         None if !answered => AccountError::Unreachable { reason },

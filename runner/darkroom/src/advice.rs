@@ -1,5 +1,6 @@
-//! Commands that messages suggest, spelt so that a shell runs them as they stand: with real paths and quotes, never with a
-//! placeholder. They stand in backticks, where the tests take them from. Pure: knows no other room, and looks at no file.
+//! Commands that messages suggest, spelt so that a shell runs them as they stand: with real paths
+//! and quotes, never with a placeholder. They stand in backticks, where the tests take them from.
+//! Pure: knows no other room, and looks at no file.
 
 use std::path::Path;
 
@@ -13,24 +14,36 @@ pub fn darkroom(arguments: &[&str]) -> String {
 
 /// Returns the build of a variant in Rust, in backticks.
 pub fn cargo_build(manifest: &Path) -> String {
-    format!("`cargo build --release --locked --manifest-path {}`", quoted(&manifest.display().to_string()))
+    format!(
+        "`cargo build --release --locked --manifest-path {}`",
+        quoted(&manifest.display().to_string())
+    )
 }
 
-/// Returns the command that pins every package of a file of requirements, and its dependencies, with hashes.
+/// Returns the command that pins every package of a file of requirements, and its dependencies,
+/// with hashes.
 pub fn pin(file: &str) -> String {
     pin_from(file, file)
 }
 
 /// The same from a file of names into another one.
 pub fn pin_from(names: &str, file: &str) -> String {
-    format!("`uv pip compile --generate-hashes {} -o {}`", quoted(names), quoted(file))
+    format!(
+        "`uv pip compile --generate-hashes {} -o {}`",
+        quoted(names),
+        quoted(file)
+    )
 }
 
-/// Returns the call that removes what was deployed in AWS: of one experiment, or all that Darkroom made there.
+/// Returns the call that removes what was deployed in AWS: of one experiment, or all that Darkroom
+/// made there.
 pub fn clean(experiment: Option<&str>, region: &str) -> String {
     let which = experiment.into_iter();
-    let arguments: Vec<&str> =
-        ["clean"].into_iter().chain(which).chain(["--target", "aws", "--region", region]).collect();
+    let arguments: Vec<&str> = ["clean"]
+        .into_iter()
+        .chain(which)
+        .chain(["--target", "aws", "--region", region])
+        .collect();
     darkroom(&arguments)
 }
 
@@ -40,7 +53,13 @@ mod tests {
 
     #[test]
     fn a_suggested_command_is_quoted_as_a_shell_needs_it() {
-        assert_eq!(darkroom(&["resume", "outputs/a/1"]), "`darkroom resume outputs/a/1`");
-        assert_eq!(darkroom(&["resume", "my runs/it's"]), r"`darkroom resume 'my runs/it'\''s'`");
+        assert_eq!(
+            darkroom(&["resume", "outputs/a/1"]),
+            "`darkroom resume outputs/a/1`"
+        );
+        assert_eq!(
+            darkroom(&["resume", "my runs/it's"]),
+            r"`darkroom resume 'my runs/it'\''s'`"
+        );
     }
 }

@@ -34,9 +34,11 @@ pub struct Checked {
     pub pass: bool,
     /// Why it is not, in words.
     pub reason: Option<String>,
-    /// Whether `pass` says something about the code. False where a name of its study kept it from being judged.
+    /// Whether `pass` says something about the code. False where a name of its study kept it from
+    /// being judged.
     pub judged: bool,
-    /// Keys of objects that the handler was seen to write outside of its `OUTPUT_PREFIX`, the first few.
+    /// Keys of objects that the handler was seen to write outside of its `OUTPUT_PREFIX`, the first
+    /// few.
     pub wrote_elsewhere: Vec<String>,
     pub expected: &'static str,
     pub status: Status,

@@ -13,7 +13,12 @@ use crate::study::Template;
 
 /// Compares serverless image pipelines: one TOML manifest in, Parquet tables out.
 #[derive(Debug, Parser)]
-#[command(name = "darkroom", version, max_term_width = 110, disable_help_subcommand = true)]
+#[command(
+    name = "darkroom",
+    version,
+    max_term_width = 110,
+    disable_help_subcommand = true
+)]
 pub struct Cli {
     #[command(flatten)]
     pub globals: Globals,
@@ -42,7 +47,8 @@ pub enum Command {
     Resume(ResumeArgs),
     /// Make the tables of a run anew from its journal
     Aggregate(RunFolder),
-    /// Make a run's report anew from its tables, or one page of several runs: HTML that opens offline
+    /// Make a run's report anew from its tables, or one page of several runs: HTML that opens
+    /// offline
     Report(ReportArgs),
     /// Write a run's figures for a paper, as SVG, PNG and PDF
     Figures(FiguresArgs),
@@ -131,7 +137,8 @@ impl TargetName {
 pub struct RunArgs {
     #[command(flatten)]
     pub manifest: ManifestArgs,
-    /// Measure only these cells and replace only their rows in the latest run's tables; an id or a glob, may be repeated
+    /// Measure only these cells and replace only their rows in the latest run's tables; an id or a
+    /// glob, may be repeated
     #[arg(long = "cell", value_name = "ID|GLOB")]
     pub cells: Vec<String>,
     /// Go on with the latest unfinished run of this manifest instead of starting anew
@@ -143,7 +150,8 @@ pub struct RunArgs {
     /// Where runs land: overrides [output] dir
     #[arg(long, value_name = "DIR")]
     pub output_dir: Option<PathBuf>,
-    /// Leave what was deployed to AWS there when the run is whole, as `keep = true` in [target] does
+    /// Leave what was deployed to AWS there when the run is whole, as `keep = true` in [target]
+    /// does
     #[arg(long)]
     pub keep: bool,
     /// Do not ask before a run that costs money
@@ -152,12 +160,18 @@ pub struct RunArgs {
 }
 
 fn extension(text: &str) -> Result<u32, String> {
-    let wanted = || "expected repetitions.count=N: how many repetitions there are to be in all".to_owned();
+    let wanted =
+        || "expected repetitions.count=N: how many repetitions there are to be in all".to_owned();
     let (key, number) = text.split_once('=').ok_or_else(wanted)?;
     if key.trim() != "repetitions.count" {
         return Err(format!("`{}` can't be extended: {}", key.trim(), wanted()));
     }
-    number.trim().parse().ok().filter(|number| *number > 0).ok_or_else(wanted)
+    number
+        .trim()
+        .parse()
+        .ok()
+        .filter(|number| *number > 0)
+        .ok_or_else(wanted)
 }
 
 #[derive(Clone, Debug, Args)]
@@ -183,10 +197,12 @@ pub struct RunFolder {
 
 #[derive(Clone, Debug, Args)]
 pub struct ReportArgs {
-    /// The run's folder, for example outputs/smoke/latest; of several the others are compared with the first
+    /// The run's folder, for example outputs/smoke/latest; of several the others are compared with
+    /// the first
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<PathBuf>,
-    /// Where to write the page [default: report.html in the run's folder; of several, side-by-side.html in the first one's]
+    /// Where to write the page [default: report.html in the run's folder; of several,
+    /// side-by-side.html in the first one's]
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
@@ -201,7 +217,8 @@ pub struct FiguresArgs {
     /// Draw only these cells; an id or a glob, may be repeated
     #[arg(long = "cell", value_name = "ID|GLOB")]
     pub cells: Vec<String>,
-    /// Draw as wide as a paper's column, for example 85mm or 3.35in. Letters stay as large, 7 points at least
+    /// Draw as wide as a paper's column, for example 85mm or 3.35in. Letters stay as large, 7
+    /// points at least
     #[arg(long, value_name = "WIDTH", default_value = "176mm", value_parser = millimetres)]
     pub width: f64,
     /// Write this format only; may be repeated [default: all three]
@@ -232,11 +249,18 @@ impl FigureFormat {
 
 /// Reads a width on paper, in mm, cm or inches.
 fn millimetres(text: &str) -> Result<f64, String> {
-    let wanted = || format!("`{text}` is no width; write a number with its unit, for example 85mm, 8.5cm or 3.35in");
+    let wanted = || {
+        format!(
+            "`{text}` is no width; write a number with its unit, for example 85mm, 8.5cm or 3.35in"
+        )
+    };
     let text_of = text.trim().trim_end_matches('"');
     let quoted = text_of.len() < text.trim().len();
-    let (number, unit) =
-        text_of.split_at(text_of.find(|letter: char| letter.is_ascii_alphabetic()).unwrap_or(text_of.len()));
+    let (number, unit) = text_of.split_at(
+        text_of
+            .find(|letter: char| letter.is_ascii_alphabetic())
+            .unwrap_or(text_of.len()),
+    );
     let factor = match (unit.trim().to_ascii_lowercase().as_str(), quoted) {
         ("mm", false) => 1.0,
         ("cm", false) => 10.0,
@@ -248,7 +272,11 @@ fn millimetres(text: &str) -> Result<f64, String> {
     if range.contains(&width) {
         return Ok(width);
     }
-    Err(format!("expected {} to {} mm, got {width:.1} mm", range.start(), range.end()))
+    Err(format!(
+        "expected {} to {} mm, got {width:.1} mm",
+        range.start(),
+        range.end()
+    ))
 }
 
 #[derive(Clone, Debug, Args)]
@@ -267,16 +295,22 @@ pub struct ExportArgs {
     /// Keep the rows of this stage only (`pipeline`: the whole); can be given several times
     #[arg(long)]
     pub stage: Vec<String>,
-    /// Write one row a cell, with n, mean and interval side by side (of `summary`): the main metrics, or those of --metric
+    /// Write one row a cell, with n, mean and interval side by side (of `summary`): the main
+    /// metrics, or those of --metric
     #[arg(long)]
     pub wide: bool,
-    /// Write texts that begin with =, +, - or @ to CSV as they are (else an apostrophe stops a spreadsheet from running them)
+    /// Write texts that begin with =, +, - or @ to CSV as they are (else an apostrophe stops a
+    /// spreadsheet from running them)
     #[arg(long)]
     pub keep_formulas: bool,
 }
 
 fn table_names() -> PossibleValuesParser {
-    PossibleValuesParser::new(darkroom_tables::columns::TABLES.iter().map(|table| table.name))
+    PossibleValuesParser::new(
+        darkroom_tables::columns::TABLES
+            .iter()
+            .map(|table| table.name),
+    )
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -317,7 +351,9 @@ pub struct CostArgs {
 }
 
 fn positive(text: &str) -> Result<f64, String> {
-    let number: f64 = text.parse().map_err(|_| format!("`{text}` is not a number"))?;
+    let number: f64 = text
+        .parse()
+        .map_err(|_| format!("`{text}` is not a number"))?;
     if number.is_finite() && number > 0.0 {
         Ok(number)
     } else {
@@ -326,7 +362,9 @@ fn positive(text: &str) -> Result<f64, String> {
 }
 
 fn share(text: &str) -> Result<f64, String> {
-    let number: f64 = text.parse().map_err(|_| format!("`{text}` is not a number"))?;
+    let number: f64 = text
+        .parse()
+        .map_err(|_| format!("`{text}` is not a number"))?;
     if (0.0..=1.0).contains(&number) {
         Ok(number)
     } else {
@@ -340,7 +378,8 @@ pub struct CompareArgs {
     pub run_a: PathBuf,
     /// The run that may have changed, its folder
     pub run_b: PathBuf,
-    /// End with exit code 1 when something is claimed to be that much worse, for example slower:5%; may be repeated
+    /// End with exit code 1 when something is claimed to be that much worse, for example slower:5%;
+    /// may be repeated
     #[arg(long, value_name = "slower|dearer:PERCENT%")]
     pub fail_on: Vec<Limit>,
 }
@@ -360,12 +399,21 @@ impl std::str::FromStr for Limit {
     fn from_str(text: &str) -> Result<Self, String> {
         let wanted = || format!("`{text}` is not a limit; write slower:5% or dearer:5%");
         let (word, percent) = text.split_once(':').ok_or_else(wanted)?;
-        let verdict = ["slower", "dearer"].into_iter().find(|known| *known == word).ok_or_else(wanted)?;
-        let percent: f64 = percent.strip_suffix('%').and_then(|number| number.parse().ok()).ok_or_else(wanted)?;
+        let verdict = ["slower", "dearer"]
+            .into_iter()
+            .find(|known| *known == word)
+            .ok_or_else(wanted)?;
+        let percent: f64 = percent
+            .strip_suffix('%')
+            .and_then(|number| number.parse().ok())
+            .ok_or_else(wanted)?;
         if !(percent.is_finite() && percent >= 0.0) {
             return Err(wanted());
         }
-        Ok(Self { verdict, ratio: 1.0 + percent / 100.0 })
+        Ok(Self {
+            verdict,
+            ratio: 1.0 + percent / 100.0,
+        })
     }
 }
 
@@ -434,13 +482,15 @@ pub struct ImportArgs {
     /// The pipeline that they implement [default: image-pipeline, or payload-pipeline]
     #[arg(long, overrides_with = "pipeline")]
     pub pipeline: Option<String>,
-    /// What an environment name of theirs holds; {bucket}, {prefix} and {folder} are the run's; may be repeated
+    /// What an environment name of theirs holds; {bucket}, {prefix} and {folder} are the run's; may
+    /// be repeated
     #[arg(long = "env", value_name = "NAME=VALUE")]
     pub environment: Vec<String>,
     /// The key under which a stage writes, for example 'rotate=out/{name}.jpg'; may be repeated
     #[arg(long = "output-key", value_name = "[STAGE=]TEMPLATE")]
     pub output_keys: Vec<String>,
-    /// Pinned requirements, with hashes [default: the folder's own, or those of pillow or numpy here]
+    /// Pinned requirements, with hashes [default: the folder's own, or those of pillow or numpy
+    /// here]
     #[arg(long, value_name = "FILE")]
     pub requirements: Option<PathBuf>,
     /// The Lambda runtime
@@ -471,7 +521,8 @@ pub struct ImportResultsArgs {
     /// Files of rows: .csv, .tsv, or .json as an array, as lines, or as one object a file (SAAF)
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Which column holds what, and what the files do not say; see experiments/analysis/import/columns.toml
+    /// Which column holds what, and what the files do not say; see
+    /// experiments/analysis/import/columns.toml
     #[arg(long, value_name = "COLUMNS.toml")]
     pub map: PathBuf,
     /// Where runs land [default: outputs/]
@@ -487,10 +538,12 @@ pub struct GenerateArgs {
     /// The folder to make under functions/
     #[arg(long, required_unless_present = "dry_run")]
     pub variant: Option<String>,
-    /// Ask this often, independently: makes NAME-s1, NAME-s2 and so on, those that are not there yet
+    /// Ask this often, independently: makes NAME-s1, NAME-s2 and so on, those that are not there
+    /// yet
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub samples: Option<u32>,
-    /// Send back what the gate finds wrong, this many rounds at most [default: the first answer counts]
+    /// Send back what the gate finds wrong, this many rounds at most [default: the first answer
+    /// counts]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true,
         value_parser = clap::value_parser!(u32).range(0..=10))]
     pub repair: u32,
@@ -500,7 +553,8 @@ pub struct GenerateArgs {
     /// The pipeline, a folder under experiments/
     #[arg(long, default_value = "image-pipeline")]
     pub pipeline: String,
-    /// Ask by this file's text instead of the standard prompt; `{prompt}`, `{task}`, `{event}`, `{libraries}`, `{checks}` in it are filled in
+    /// Ask by this file's text instead of the standard prompt; `{prompt}`, `{task}`, `{event}`,
+    /// `{libraries}`, `{checks}` in it are filled in
     #[arg(long, value_name = "FILE")]
     pub prompt: Option<PathBuf>,
     /// Send this file's text before every prompt, as the system's message [default: none]
@@ -509,7 +563,8 @@ pub struct GenerateArgs {
     /// Only this stage; may be repeated
     #[arg(long = "stage", value_name = "STAGE")]
     pub stages: Vec<String>,
-    /// Ask also for what an earlier attempt at this variant was answered [default: kept answers are used]
+    /// Ask also for what an earlier attempt at this variant was answered [default: kept answers are
+    /// used]
     #[arg(long)]
     pub ask_again: bool,
     /// Print the exact prompts, which are the same for every model, and ask nobody
@@ -528,10 +583,12 @@ pub struct ServeArgs {
     /// The region that it is in
     #[arg(long, default_value = "us-east-1")]
     pub region: String,
-    /// Waits before an asynchronous invocation that failed runs again, in seconds [default: AWS's, 60,120]
+    /// Waits before an asynchronous invocation that failed runs again, in seconds [default: AWS's,
+    /// 60,120]
     #[arg(long, value_name = "SECONDS", value_delimiter = ',')]
     pub retry_delays: Vec<f64>,
-    /// Let any access key in, with itself for a secret [default: only the key that is printed, new at each start]
+    /// Let any access key in, with itself for a secret [default: only the key that is printed, new
+    /// at each start]
     #[arg(long)]
     pub open: bool,
 }
@@ -593,7 +650,8 @@ pub struct CleanArgs {
     pub yes: bool,
 }
 
-/// Commands by what one wants of them, in the order of a first day. One that is in no group is listed last.
+/// Commands by what one wants of them, in the order of a first day. One that is in no group is
+/// listed last.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Start", &["init", "doctor"]),
     (
@@ -612,9 +670,22 @@ const GROUPS: &[(&str, &[&str])] = &[
             "import-results",
         ],
     ),
-    ("Look before you run", &["validate", "cells", "plan", "check"]),
+    (
+        "Look before you run",
+        &["validate", "cells", "plan", "check"],
+    ),
     ("Make a variant", &["generate", "import"]),
-    ("Around it", &["serve", "clean", "iam-policy", "calibrate", "schema", "completions"]),
+    (
+        "Around it",
+        &[
+            "serve",
+            "clean",
+            "iam-policy",
+            "calibrate",
+            "schema",
+            "completions",
+        ],
+    ),
 ];
 
 const ABOUT: &str = "\
@@ -646,13 +717,19 @@ const AFTER: &str = "\
 NO_COLOR=1 turns colours off. `darkroom <command> --help` says more about a command.";
 
 impl Cli {
-    /// Parses this process's arguments; on `--help`, `--version` or a mistake prints and exits (0 or 2) as clap does.
-    /// `None` if the version is asked for in JSON.
+    /// Parses this process's arguments; on `--help`, `--version` or a mistake prints and exits (0
+    /// or 2) as clap does. `None` if the version is asked for in JSON.
     pub fn parse_or_exit() -> Option<Self> {
-        let parsed = command().try_get_matches().and_then(|matches| Self::from_arg_matches(&matches));
+        let parsed = command()
+            .try_get_matches()
+            .and_then(|matches| Self::from_arg_matches(&matches));
         match parsed {
             Ok(cli) => Some(cli),
-            Err(error) if error.kind() == ErrorKind::DisplayVersion && in_json(std::env::args_os()) => None,
+            Err(error)
+                if error.kind() == ErrorKind::DisplayVersion && in_json(std::env::args_os()) =>
+            {
+                None
+            }
             Err(error) => error.exit(),
         }
     }
@@ -667,7 +744,10 @@ pub fn command() -> clap::Command {
     let command = Cli::command();
     let groups = grouped_commands(&command);
     let header = command.get_styles().get_header();
-    let (h, r) = (header.render().to_string(), header.render_reset().to_string());
+    let (h, r) = (
+        header.render().to_string(),
+        header.render_reset().to_string(),
+    );
     let styled = |text: &str| StyledStr::from(text.replace("{h}", &h).replace("{r}", &r));
     command.before_help(ABOUT).after_help(styled(AFTER)).help_template(styled(&format!(
         "{{before-help}}{{usage-heading}} {{usage}}\n\n{groups}{{h}}Options{{r}}\n{{options}}{{after-help}}"
@@ -681,12 +761,22 @@ fn grouped_commands(command: &clap::Command) -> String {
     };
     let section = |title: &str, names: &[&str]| {
         let lines: String = names.iter().copied().filter_map(line).collect();
-        if lines.is_empty() { lines } else { format!("{{h}}{title}{{r}}\n{lines}\n") }
+        if lines.is_empty() {
+            lines
+        } else {
+            format!("{{h}}{title}{{r}}\n{lines}\n")
+        }
     };
     let grouped = |name: &&str| GROUPS.iter().any(|(_, names)| names.contains(name));
-    let others: Vec<&str> =
-        command.get_subcommands().map(clap::Command::get_name).filter(|name| !grouped(name)).collect();
-    let mut text: String = GROUPS.iter().map(|(title, names)| section(title, names)).collect();
+    let others: Vec<&str> = command
+        .get_subcommands()
+        .map(clap::Command::get_name)
+        .filter(|name| !grouped(name))
+        .collect();
+    let mut text: String = GROUPS
+        .iter()
+        .map(|(title, names)| section(title, names))
+        .collect();
     text += &section("Others", &others);
     text
 }
@@ -704,8 +794,15 @@ mod tests {
     fn every_command_is_on_the_help_page() {
         let help = command().render_help().to_string();
         for subcommand in command().get_subcommands() {
-            let about = subcommand.get_about().expect("every command says what it does").to_string();
-            assert!(help.contains(&about), "{} is missing from:\n{help}", subcommand.get_name());
+            let about = subcommand
+                .get_about()
+                .expect("every command says what it does")
+                .to_string();
+            assert!(
+                help.contains(&about),
+                "{} is missing from:\n{help}",
+                subcommand.get_name()
+            );
         }
     }
 }

@@ -1,13 +1,15 @@
 //! How a command ends: the one place that knows exit codes.
 //!
-//! Commands give an [`Outcome`] or a [`Failure`]; nothing else in the crate names a number or calls `exit`.
+//! Commands give an [`Outcome`] or a [`Failure`]; nothing else in the crate names a number or calls
+//! `exit`.
 
 use std::process::ExitCode;
 
 /// A command that did what it was asked, as far as the measured code allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Everything asked for is done: every cell is measured, or was said not to be runnable on this target.
+    /// Everything asked for is done: every cell is measured, or was said not to be runnable on this
+    /// target.
     Done,
     /// The run is complete, and some cells failed or gave invalid outputs.
     SomeCellsFailed,
@@ -41,14 +43,22 @@ enum Kind {
 }
 
 impl Failure {
-    /// The request was wrong (manifest, arguments, missing files): found before any effect. Exit code 2.
+    /// The request was wrong (manifest, arguments, missing files): found before any effect. Exit
+    /// code 2.
     pub fn wrong_request(report: impl Into<miette::Report>) -> Self {
-        Self { kind: Kind::WrongRequest, report: report.into() }
+        Self {
+            kind: Kind::WrongRequest,
+            report: report.into(),
+        }
     }
 
-    /// The request was right and could not be carried through (disk full, deployment refused). Exit code 1.
+    /// The request was right and could not be carried through (disk full, deployment refused). Exit
+    /// code 1.
     pub fn broken(report: impl Into<miette::Report>) -> Self {
-        Self { kind: Kind::Broken, report: report.into() }
+        Self {
+            kind: Kind::Broken,
+            report: report.into(),
+        }
     }
 
     pub fn report(&self) -> &miette::Report {

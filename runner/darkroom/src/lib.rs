@@ -1,7 +1,8 @@
 //! The effects of Darkroom: read a project, package, deploy, execute, record, show.
 //!
-//! What an experiment is lives in `darkroom-core`; what its tables hold in `darkroom-tables`. This crate is a library
-//! only so that its benches and its one test binary can reach the rooms; nothing else depends on it.
+//! What an experiment is lives in `darkroom-core`; what its tables hold in `darkroom-tables`. This
+//! crate is a library only so that its benches and its one test binary can reach the rooms; nothing
+//! else depends on it.
 
 pub mod account;
 mod advice;
@@ -45,14 +46,21 @@ use crate::display::diagnostics;
 
 /// Runs the command line of this process to its exit code.
 ///
-/// The local cloud starts this same program as the first process of each sandbox: then it becomes that, and nothing else.
+/// The local cloud starts this same program as the first process of each sandbox: then it becomes
+/// that, and nothing else.
 pub fn main() -> ExitCode {
     if let Some(code) = darkroom_cloud::sandbox::run_if_asked() {
         return code;
     }
     let (result, globals) = match Cli::parse_or_exit() {
         Some(cli) => (command::run(&cli), cli.globals),
-        None => (command::version(), Globals { json: true, ..Globals::default() }),
+        None => (
+            command::version(),
+            Globals {
+                json: true,
+                ..Globals::default()
+            },
+        ),
     };
     match result {
         Ok(outcome) => outcome.into(),

@@ -1,8 +1,8 @@
 //! Every operation of AWS that Darkroom calls, what it has to be allowed for it, and on what. Pure.
 //!
-//! The person's policy and `doctor`'s questions are made of this one table; a test holds the calls that are made against
-//! it. The actions are those of AWS's Service Authorization
-//! Reference as remembered; they were not checked against it.
+//! The person's policy and `doctor`'s questions are made of this one table; a test holds the calls
+//! that are made against it. The actions are those of AWS's Service Authorization Reference as
+//! remembered; they were not checked against it.
 
 use serde_json::{Value, json};
 
@@ -38,74 +38,222 @@ pub struct Permission {
 }
 
 const fn needs(operation: &'static str, actions: &'static [&'static str], on: On) -> Permission {
-    Permission { operation, actions, on }
+    Permission {
+        operation,
+        actions,
+        on,
+    }
 }
 
 /// Every operation that is called, each once. `sts:GetCallerIdentity` is always allowed.
 pub const PERMISSIONS: &[Permission] = &[
     needs("sts:GetCallerIdentity", &[], On::Everything),
-    needs("iam:SimulatePrincipalPolicy", &["iam:SimulatePrincipalPolicy"], On::Everything),
+    needs(
+        "iam:SimulatePrincipalPolicy",
+        &["iam:SimulatePrincipalPolicy"],
+        On::Everything,
+    ),
     needs("iam:ListRoles", &["iam:ListRoles"], On::Everything),
     needs("iam:GetRole", &["iam:GetRole"], On::Roles),
-    needs("iam:CreateRole", &["iam:CreateRole", "iam:TagRole"], On::Roles),
+    needs(
+        "iam:CreateRole",
+        &["iam:CreateRole", "iam:TagRole"],
+        On::Roles,
+    ),
     needs("iam:TagRole", &["iam:TagRole"], On::Roles),
     needs("iam:GetRolePolicy", &["iam:GetRolePolicy"], On::Roles),
     needs("iam:PutRolePolicy", &["iam:PutRolePolicy"], On::Roles),
     needs("iam:ListRoleTags", &["iam:ListRoleTags"], On::Roles),
     needs("iam:ListRolePolicies", &["iam:ListRolePolicies"], On::Roles),
-    needs("iam:DeleteRolePolicy", &["iam:DeleteRolePolicy"], On::TaggedRoles),
+    needs(
+        "iam:DeleteRolePolicy",
+        &["iam:DeleteRolePolicy"],
+        On::TaggedRoles,
+    ),
     needs("iam:DeleteRole", &["iam:DeleteRole"], On::TaggedRoles),
-    needs("lambda:GetAccountSettings", &["lambda:GetAccountSettings"], On::Everything),
-    needs("lambda:ListFunctions", &["lambda:ListFunctions"], On::Everything),
+    needs(
+        "lambda:GetAccountSettings",
+        &["lambda:GetAccountSettings"],
+        On::Everything,
+    ),
+    needs(
+        "lambda:ListFunctions",
+        &["lambda:ListFunctions"],
+        On::Everything,
+    ),
     needs("lambda:ListLayers", &["lambda:ListLayers"], On::Everything),
-    needs("lambda:ListLayerVersions", &["lambda:ListLayerVersions"], On::Everything),
-    needs("lambda:CreateFunction", &["lambda:CreateFunction", "lambda:TagResource"], On::Functions),
+    needs(
+        "lambda:ListLayerVersions",
+        &["lambda:ListLayerVersions"],
+        On::Everything,
+    ),
+    needs(
+        "lambda:CreateFunction",
+        &["lambda:CreateFunction", "lambda:TagResource"],
+        On::Functions,
+    ),
     // What CreateFunction asks besides: that the role may be handed on.
     needs("iam:PassRole", &["iam:PassRole"], On::PassedRole),
     needs("lambda:GetFunction", &["lambda:GetFunction"], On::Functions),
-    needs("lambda:GetFunctionConfiguration", &["lambda:GetFunctionConfiguration"], On::Functions),
+    needs(
+        "lambda:GetFunctionConfiguration",
+        &["lambda:GetFunctionConfiguration"],
+        On::Functions,
+    ),
     needs("lambda:ListTags", &["lambda:ListTags"], On::Functions),
     needs("lambda:TagResource", &["lambda:TagResource"], On::Functions),
-    needs("lambda:AddPermission", &["lambda:AddPermission"], On::Functions),
-    needs("lambda:PutFunctionEventInvokeConfig", &["lambda:PutFunctionEventInvokeConfig"], On::Functions),
+    needs(
+        "lambda:AddPermission",
+        &["lambda:AddPermission"],
+        On::Functions,
+    ),
+    needs(
+        "lambda:PutFunctionEventInvokeConfig",
+        &["lambda:PutFunctionEventInvokeConfig"],
+        On::Functions,
+    ),
     needs("lambda:Invoke", &["lambda:InvokeFunction"], On::Functions),
-    needs("lambda:UpdateFunctionCode", &["lambda:UpdateFunctionCode"], On::TaggedFunctions),
-    needs("lambda:UpdateFunctionConfiguration", &["lambda:UpdateFunctionConfiguration"], On::TaggedFunctions),
+    needs(
+        "lambda:UpdateFunctionCode",
+        &["lambda:UpdateFunctionCode"],
+        On::TaggedFunctions,
+    ),
+    needs(
+        "lambda:UpdateFunctionConfiguration",
+        &["lambda:UpdateFunctionConfiguration"],
+        On::TaggedFunctions,
+    ),
     // What stops a function that starts itself, and frees it again.
-    needs("lambda:PutFunctionConcurrency", &["lambda:PutFunctionConcurrency"], On::TaggedFunctions),
-    needs("lambda:DeleteFunctionConcurrency", &["lambda:DeleteFunctionConcurrency"], On::TaggedFunctions),
-    needs("lambda:DeleteFunction", &["lambda:DeleteFunction"], On::TaggedFunctions),
-    needs("lambda:PublishLayerVersion", &["lambda:PublishLayerVersion"], On::Layers),
-    needs("lambda:GetLayerVersion", &["lambda:GetLayerVersion"], On::Layers),
-    needs("lambda:DeleteLayerVersion", &["lambda:DeleteLayerVersion"], On::Layers),
+    needs(
+        "lambda:PutFunctionConcurrency",
+        &["lambda:PutFunctionConcurrency"],
+        On::TaggedFunctions,
+    ),
+    needs(
+        "lambda:DeleteFunctionConcurrency",
+        &["lambda:DeleteFunctionConcurrency"],
+        On::TaggedFunctions,
+    ),
+    needs(
+        "lambda:DeleteFunction",
+        &["lambda:DeleteFunction"],
+        On::TaggedFunctions,
+    ),
+    needs(
+        "lambda:PublishLayerVersion",
+        &["lambda:PublishLayerVersion"],
+        On::Layers,
+    ),
+    needs(
+        "lambda:GetLayerVersion",
+        &["lambda:GetLayerVersion"],
+        On::Layers,
+    ),
+    needs(
+        "lambda:DeleteLayerVersion",
+        &["lambda:DeleteLayerVersion"],
+        On::Layers,
+    ),
     needs("s3:ListBuckets", &["s3:ListAllMyBuckets"], On::Everything),
-    needs("s3:CreateBucket", &["s3:CreateBucket", "s3:TagResource"], On::Buckets),
+    needs(
+        "s3:CreateBucket",
+        &["s3:CreateBucket", "s3:TagResource"],
+        On::Buckets,
+    ),
     needs("s3:HeadBucket", &["s3:ListBucket"], On::Buckets),
     needs("s3:ListObjectsV2", &["s3:ListBucket"], On::Buckets),
-    needs("s3:ListObjectVersions", &["s3:ListBucketVersions"], On::Buckets),
-    needs("s3:ListMultipartUploads", &["s3:ListBucketMultipartUploads"], On::Buckets),
+    needs(
+        "s3:ListObjectVersions",
+        &["s3:ListBucketVersions"],
+        On::Buckets,
+    ),
+    needs(
+        "s3:ListMultipartUploads",
+        &["s3:ListBucketMultipartUploads"],
+        On::Buckets,
+    ),
     needs("s3:GetBucketTagging", &["s3:GetBucketTagging"], On::Buckets),
     needs("s3:PutBucketTagging", &["s3:PutBucketTagging"], On::Buckets),
-    needs("s3:PutPublicAccessBlock", &["s3:PutBucketPublicAccessBlock"], On::Buckets),
-    needs("s3:PutBucketEncryption", &["s3:PutEncryptionConfiguration"], On::Buckets),
-    needs("s3:PutBucketOwnershipControls", &["s3:PutBucketOwnershipControls"], On::Buckets),
-    needs("s3:PutBucketLifecycleConfiguration", &["s3:PutLifecycleConfiguration"], On::Buckets),
-    needs("s3:GetBucketNotificationConfiguration", &["s3:GetBucketNotification"], On::Buckets),
-    needs("s3:PutBucketNotificationConfiguration", &["s3:PutBucketNotification"], On::Buckets),
+    needs(
+        "s3:PutPublicAccessBlock",
+        &["s3:PutBucketPublicAccessBlock"],
+        On::Buckets,
+    ),
+    needs(
+        "s3:PutBucketEncryption",
+        &["s3:PutEncryptionConfiguration"],
+        On::Buckets,
+    ),
+    needs(
+        "s3:PutBucketOwnershipControls",
+        &["s3:PutBucketOwnershipControls"],
+        On::Buckets,
+    ),
+    needs(
+        "s3:PutBucketLifecycleConfiguration",
+        &["s3:PutLifecycleConfiguration"],
+        On::Buckets,
+    ),
+    needs(
+        "s3:GetBucketNotificationConfiguration",
+        &["s3:GetBucketNotification"],
+        On::Buckets,
+    ),
+    needs(
+        "s3:PutBucketNotificationConfiguration",
+        &["s3:PutBucketNotification"],
+        On::Buckets,
+    ),
     needs("s3:DeleteBucket", &["s3:DeleteBucket"], On::Buckets),
     needs("s3:HeadObject", &["s3:GetObject"], On::Objects),
     needs("s3:GetObject", &["s3:GetObject"], On::Objects),
     needs("s3:PutObject", &["s3:PutObject"], On::Objects),
-    needs("s3:DeleteObjects", &["s3:DeleteObject", "s3:DeleteObjectVersion"], On::Objects),
-    needs("s3:AbortMultipartUpload", &["s3:AbortMultipartUpload"], On::Objects),
-    needs("logs:DescribeLogGroups", &["logs:DescribeLogGroups"], On::Everything),
-    needs("logs:CreateLogGroup", &["logs:CreateLogGroup", "logs:TagResource"], On::LogGroups),
+    needs(
+        "s3:DeleteObjects",
+        &["s3:DeleteObject", "s3:DeleteObjectVersion"],
+        On::Objects,
+    ),
+    needs(
+        "s3:AbortMultipartUpload",
+        &["s3:AbortMultipartUpload"],
+        On::Objects,
+    ),
+    needs(
+        "logs:DescribeLogGroups",
+        &["logs:DescribeLogGroups"],
+        On::Everything,
+    ),
+    needs(
+        "logs:CreateLogGroup",
+        &["logs:CreateLogGroup", "logs:TagResource"],
+        On::LogGroups,
+    ),
     needs("logs:TagResource", &["logs:TagResource"], On::LogGroups),
-    needs("logs:ListTagsForResource", &["logs:ListTagsForResource"], On::LogGroups),
-    needs("logs:PutRetentionPolicy", &["logs:PutRetentionPolicy"], On::LogGroups),
-    needs("logs:FilterLogEvents", &["logs:FilterLogEvents"], On::LogGroups),
-    needs("logs:DeleteLogGroup", &["logs:DeleteLogGroup"], On::LogGroups),
-    needs("cloudwatch:GetMetricData", &["cloudwatch:GetMetricData"], On::Everything),
+    needs(
+        "logs:ListTagsForResource",
+        &["logs:ListTagsForResource"],
+        On::LogGroups,
+    ),
+    needs(
+        "logs:PutRetentionPolicy",
+        &["logs:PutRetentionPolicy"],
+        On::LogGroups,
+    ),
+    needs(
+        "logs:FilterLogEvents",
+        &["logs:FilterLogEvents"],
+        On::LogGroups,
+    ),
+    needs(
+        "logs:DeleteLogGroup",
+        &["logs:DeleteLogGroup"],
+        On::LogGroups,
+    ),
+    needs(
+        "cloudwatch:GetMetricData",
+        &["cloudwatch:GetMetricData"],
+        On::Everything,
+    ),
 ];
 
 /// Whose and where; `*` is any.
@@ -120,13 +268,23 @@ pub struct Scope<'a> {
 impl Scope<'_> {
     /// Returns the ARNs of Darkroom's own of this kind, and only of these.
     pub fn resources(&self, on: On) -> Vec<String> {
-        let Scope { partition, account, region, .. } = self;
+        let Scope {
+            partition,
+            account,
+            region,
+            ..
+        } = self;
         let any = self.experiment == "*";
-        let prefix = if any { format!("{}-", names::PREFIX) } else { names::functions_prefix(self.experiment) };
+        let prefix = if any {
+            format!("{}-", names::PREFIX)
+        } else {
+            names::functions_prefix(self.experiment)
+        };
         let arn = |service: &str, region: &str, account: &str, rest: &str| {
             format!("arn:{partition}:{service}:{region}:{account}:{rest}")
         };
-        // Buckets and roles have one name an experiment; a bucket's name takes fewer letters than the others.
+        // Buckets and roles have one name an experiment; a bucket's name takes fewer letters than
+        // the others.
         let bucket = if any || account.contains('*') || region.contains('*') {
             format!("{}*", prefix.to_lowercase().replace('_', "-"))
         } else {
@@ -134,17 +292,31 @@ impl Scope<'_> {
         };
         match on {
             On::Everything => vec!["*".to_owned()],
-            On::Functions | On::TaggedFunctions => vec![arn("lambda", region, account, &format!("function:{prefix}*"))],
+            On::Functions | On::TaggedFunctions => vec![arn(
+                "lambda",
+                region,
+                account,
+                &format!("function:{prefix}*"),
+            )],
             On::Layers => {
-                let layer = |rest: &str| arn("lambda", region, account, &format!("layer:{prefix}*{rest}"));
+                let layer =
+                    |rest: &str| arn("lambda", region, account, &format!("layer:{prefix}*{rest}"));
                 vec![layer(""), layer(":*")]
             }
-            On::Roles | On::TaggedRoles | On::PassedRole => vec![arn("iam", "", account, &format!("role/{prefix}*"))],
+            On::Roles | On::TaggedRoles | On::PassedRole => {
+                vec![arn("iam", "", account, &format!("role/{prefix}*"))]
+            }
             On::Buckets => vec![arn("s3", "", "", &bucket)],
             On::Objects => vec![arn("s3", "", "", &format!("{bucket}/*"))],
             On::LogGroups => {
-                let group =
-                    |rest: &str| arn("logs", region, account, &format!("log-group:/aws/lambda/{prefix}*{rest}"));
+                let group = |rest: &str| {
+                    arn(
+                        "logs",
+                        region,
+                        account,
+                        &format!("log-group:/aws/lambda/{prefix}*{rest}"),
+                    )
+                };
                 vec![group(""), group(":*")]
             }
         }
@@ -161,7 +333,10 @@ impl Scope<'_> {
 
     fn statement(&self, on: On) -> Value {
         let of_kind = PERMISSIONS.iter().filter(|permission| permission.on == on);
-        let mut actions: Vec<&str> = of_kind.flat_map(|permission| permission.actions).copied().collect();
+        let mut actions: Vec<&str> = of_kind
+            .flat_map(|permission| permission.actions)
+            .copied()
+            .collect();
         actions.sort_unstable();
         actions.dedup();
         let mut statement = json!({
@@ -171,7 +346,9 @@ impl Scope<'_> {
             "Resource": self.resources(on),
         });
         let condition = match on {
-            On::PassedRole => Some(json!({ "StringEquals": { "iam:PassedToService": "lambda.amazonaws.com" } })),
+            On::PassedRole => {
+                Some(json!({ "StringEquals": { "iam:PassedToService": "lambda.amazonaws.com" } }))
+            }
             On::TaggedFunctions | On::TaggedRoles => {
                 Some(json!({ "Null": { "aws:ResourceTag/darkroom:experiment": "false" } }))
             }
@@ -196,11 +373,19 @@ mod tests {
 
     use super::*;
 
-    const ANY: Scope<'_> = Scope { partition: "aws", account: "*", region: "*", experiment: "*" };
+    const ANY: Scope<'_> = Scope {
+        partition: "aws",
+        account: "*",
+        region: "*",
+        experiment: "*",
+    };
 
     #[test]
     fn every_operation_is_listed_once_and_every_action_is_in_the_policy() {
-        let operations: BTreeSet<&str> = PERMISSIONS.iter().map(|permission| permission.operation).collect();
+        let operations: BTreeSet<&str> = PERMISSIONS
+            .iter()
+            .map(|permission| permission.operation)
+            .collect();
         assert_eq!(operations.len(), PERMISSIONS.len());
         let policy = ANY.person().to_string();
         for action in PERMISSIONS.iter().flat_map(|permission| permission.actions) {
@@ -212,15 +397,25 @@ mod tests {
     fn only_what_knows_no_resource_is_allowed_on_everything() {
         let policy = ANY.person();
         for statement in policy["Statement"].as_array().unwrap() {
-            let open = statement["Resource"].as_array().unwrap().iter().any(|resource| resource == "*");
+            let open = statement["Resource"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|resource| resource == "*");
             assert_eq!(open, statement["Sid"] == "Everything", "{statement}");
             let ours = statement["Resource"].to_string().contains("dkr-");
             assert_eq!(ours, !open, "{statement}");
         }
         let reads = ["Get", "List", "Describe", "Simulate"];
-        for permission in PERMISSIONS.iter().filter(|permission| permission.on == On::Everything) {
+        for permission in PERMISSIONS
+            .iter()
+            .filter(|permission| permission.on == On::Everything)
+        {
             let name = permission.operation.split(':').nth(1).unwrap();
-            assert!(reads.iter().any(|read| name.starts_with(read)), "{name} changes something, on everything");
+            assert!(
+                reads.iter().any(|read| name.starts_with(read)),
+                "{name} changes something, on everything"
+            );
         }
     }
 
@@ -228,23 +423,48 @@ mod tests {
     fn the_role_can_be_handed_to_lambda_alone() {
         let policy = ANY.person();
         let statements = policy["Statement"].as_array().unwrap();
-        let passing = statements.iter().find(|statement| statement["Action"].to_string().contains("PassRole")).unwrap();
-        assert_eq!(passing["Condition"]["StringEquals"]["iam:PassedToService"], "lambda.amazonaws.com");
+        let passing = statements
+            .iter()
+            .find(|statement| statement["Action"].to_string().contains("PassRole"))
+            .unwrap();
+        assert_eq!(
+            passing["Condition"]["StringEquals"]["iam:PassedToService"],
+            "lambda.amazonaws.com"
+        );
         assert_eq!(passing["Action"].as_array().unwrap().len(), 1);
     }
 
     #[test]
     fn a_policy_is_within_iams_limit() {
         // Source: IAM quotas: a managed policy has at most 6,144 characters, white space apart.
-        let scope =
-            Scope { partition: "aws", account: "123456789012", region: "eu-central-1", experiment: "llm-study" };
-        assert!(scope.person().to_string().len() < 6_144, "{}", scope.person().to_string().len());
+        let scope = Scope {
+            partition: "aws",
+            account: "123456789012",
+            region: "eu-central-1",
+            experiment: "llm-study",
+        };
+        assert!(
+            scope.person().to_string().len() < 6_144,
+            "{}",
+            scope.person().to_string().len()
+        );
     }
 
     #[test]
     fn a_policy_of_one_experiment_names_its_bucket() {
-        let scope = Scope { partition: "aws", account: "123456789012", region: "us-east-1", experiment: "smoke" };
-        assert_eq!(scope.resources(On::Buckets), ["arn:aws:s3:::dkr-smoke-123456789012-us-east-1"]);
-        assert_eq!(scope.resources(On::Functions), ["arn:aws:lambda:us-east-1:123456789012:function:dkr-smoke-*"]);
+        let scope = Scope {
+            partition: "aws",
+            account: "123456789012",
+            region: "us-east-1",
+            experiment: "smoke",
+        };
+        assert_eq!(
+            scope.resources(On::Buckets),
+            ["arn:aws:s3:::dkr-smoke-123456789012-us-east-1"]
+        );
+        assert_eq!(
+            scope.resources(On::Functions),
+            ["arn:aws:lambda:us-east-1:123456789012:function:dkr-smoke-*"]
+        );
     }
 }

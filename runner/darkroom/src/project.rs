@@ -1,7 +1,8 @@
 //! A project's folders as the plain values that validation and execution ask for.
 //!
-//! Reads `functions/`, `experiments/` and the manifest; says what is wrong with a thing as a sentence, and leaves it to
-//! validation to show where the manifest names that thing. Writes nothing.
+//! Reads `functions/`, `experiments/` and the manifest; says what is wrong with a thing as a
+//! sentence, and leaves it to validation to show where the manifest names that thing. Writes
+//! nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,7 +12,8 @@ use std::path::{Path, PathBuf};
 use darkroom_core::data_file::DataFile;
 use darkroom_core::image_set::{Image, ImageSet, Purpose, Source};
 use darkroom_core::manifest::{
-    self, Fault, InvalidManifest, Known, KnownImageSet, KnownPipeline, KnownVariant, Manifest, Override,
+    self, Fault, InvalidManifest, Known, KnownImageSet, KnownPipeline, KnownVariant, Manifest,
+    Override,
 };
 use darkroom_core::models::Models;
 use darkroom_core::pipeline::{Pipeline, Stage};
@@ -42,7 +44,11 @@ pub struct Loaded {
 pub enum LoadError {
     #[error("cannot read {}", path.display())]
     #[diagnostic(code(project::unreadable), help("{help}"))]
-    Unreadable { path: PathBuf, source: io::Error, help: String },
+    Unreadable {
+        path: PathBuf,
+        source: io::Error,
+        help: String,
+    },
     #[error("cannot read {}: {why}", path.display())]
     #[diagnostic(code(project::not_utf8), help("{}", NotUtf8::HELP))]
     NotUtf8 { path: PathBuf, why: NotUtf8 },
@@ -66,38 +72,64 @@ pub fn load(args: &ManifestArgs) -> Result<Loaded, LoadError> {
 pub fn load_with(path: &Path, overrides: &[Override]) -> Result<Loaded, LoadError> {
     let text = text_file::read(path).map_err(|why| match why {
         Unread::Io(source) => unreadable(path, source),
-        Unread::Encoding(why) => LoadError::NotUtf8 { path: path.to_owned(), why },
+        Unread::Encoding(why) => LoadError::NotUtf8 {
+            path: path.to_owned(),
+            why,
+        },
     })?;
     // A run's folder may lie outside: then the project is the one that the user stands in.
     let project = Project::of(path).or_else(|error| Project::here().map_err(|_| error))?;
     let name = path.display().to_string();
     let known = project.known(&manifest::mentioned(&name, &text, overrides));
     let manifest = manifest::validate(&name, &text, overrides, &known)?;
-    Ok(Loaded { project, manifest, known })
+    Ok(Loaded {
+        project,
+        manifest,
+        known,
+    })
 }
 
 /// Returns what the options of a command change in its manifest.
 pub fn overrides(args: &ManifestArgs) -> Vec<Override> {
     let set = args.set.iter().map(|argument| Override::set(argument));
-    let target = args.target.map(|target| Override::option("--target", "target.cloud", target.as_str()));
+    let target = args
+        .target
+        .map(|target| Override::option("--target", "target.cloud", target.as_str()));
     set.chain(target).collect()
 }
 
 impl LoadError {
     fn none(path: &Path) -> Self {
-        Self::NoProject { path: path.to_owned() }
+        Self::NoProject {
+            path: path.to_owned(),
+        }
     }
 }
 
 fn unreadable(path: &Path, source: io::Error) -> LoadError {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let is_manifest = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "toml");
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let is_manifest = |path: &PathBuf| {
+        path.extension()
+            .is_some_and(|extension| extension == "toml")
+    };
     let near: Vec<String> = files(folder)
         .into_iter()
         .filter(is_manifest)
-        .map(|path| path.strip_prefix(".").unwrap_or(&path).display().to_string())
+        .map(|path| {
+            path.strip_prefix(".")
+                .unwrap_or(&path)
+                .display()
+                .to_string()
+        })
         .collect();
-    let elsewhere = if near.is_empty() { manifests_here() } else { Vec::new() };
+    let elsewhere = if near.is_empty() {
+        manifests_here()
+    } else {
+        Vec::new()
+    };
     let all: Vec<&str> = near.iter().chain(&elsewhere).map(String::as_str).collect();
     let listed = if all.is_empty() {
         "name a TOML file, for example manifests/smoke.toml".to_owned()
@@ -108,13 +140,20 @@ fn unreadable(path: &Path, source: io::Error) -> LoadError {
         Some(meant) => format!("did you mean `{meant}`? {listed}"),
         None => listed,
     };
-    LoadError::Unreadable { path: path.to_owned(), source, help }
+    LoadError::Unreadable {
+        path: path.to_owned(),
+        source,
+        help,
+    }
 }
 
 /// Returns the file that is most likely meant: the one whose name is a slip away.
 fn meant<'a>(path: &Path, files: &[&'a str]) -> Option<&'a str> {
     fn stem(file: &str) -> &str {
-        Path::new(file).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default()
+        Path::new(file)
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .unwrap_or_default()
     }
     let stems: Vec<&str> = files.iter().map(|file| stem(file)).collect();
     let found = manifest::nearest(stem(path.to_str()?), &stems)?;
@@ -123,18 +162,36 @@ fn meant<'a>(path: &Path, files: &[&'a str]) -> Option<&'a str> {
 
 /// The project's manifests, as they can be named in the current folder.
 fn manifests_here() -> Vec<String> {
-    let Ok(project) = Project::here() else { return Vec::new() };
+    let Ok(project) = Project::here() else {
+        return Vec::new();
+    };
     let here = std::env::current_dir().unwrap_or_default();
-    let is_manifest = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "toml");
-    let manifests = files(&project.root.join("manifests")).into_iter().filter(is_manifest);
-    manifests.map(|path| path.strip_prefix(&here).unwrap_or(&path).display().to_string()).collect()
+    let is_manifest = |path: &PathBuf| {
+        path.extension()
+            .is_some_and(|extension| extension == "toml")
+    };
+    let manifests = files(&project.root.join("manifests"))
+        .into_iter()
+        .filter(is_manifest);
+    manifests
+        .map(|path| {
+            path.strip_prefix(&here)
+                .unwrap_or(&path)
+                .display()
+                .to_string()
+        })
+        .collect()
 }
 
 impl Project {
-    /// Returns the project that a manifest belongs to: the nearest folder above it with `functions/` and `experiments/`.
+    /// Returns the project that a manifest belongs to: the nearest folder above it with
+    /// `functions/` and `experiments/`.
     pub fn of(manifest: &Path) -> Result<Self, LoadError> {
         let file = manifest.canonicalize().ok();
-        file.as_deref().and_then(Path::parent).and_then(Self::above).ok_or_else(|| LoadError::none(manifest))
+        file.as_deref()
+            .and_then(Path::parent)
+            .and_then(Self::above)
+            .ok_or_else(|| LoadError::none(manifest))
     }
 
     /// Returns the project that the current folder is in.
@@ -145,13 +202,19 @@ impl Project {
     }
 
     fn above(folder: &Path) -> Option<Self> {
-        let is_root = |folder: &&Path| folder.join("functions").is_dir() && folder.join("experiments").is_dir();
-        folder.ancestors().find(is_root).map(|root| Self { root: root.to_owned() })
+        let is_root = |folder: &&Path| {
+            folder.join("functions").is_dir() && folder.join("experiments").is_dir()
+        };
+        folder.ancestors().find(is_root).map(|root| Self {
+            root: root.to_owned(),
+        })
     }
 
     /// Returns the project in this folder, which holds `functions/` and `experiments/`.
     pub fn at(root: &Path) -> Self {
-        Self { root: root.to_owned() }
+        Self {
+            root: root.to_owned(),
+        }
     }
 
     pub fn root(&self) -> &Path {
@@ -163,29 +226,46 @@ impl Project {
     }
 
     pub fn image_sets_dir(&self, pipeline: &str) -> PathBuf {
-        let of = self.pipeline(pipeline).ok().and_then(|pipeline| pipeline.image_sets_of);
-        self.root.join("experiments").join(of.as_deref().unwrap_or(pipeline)).join("image-sets")
+        let of = self
+            .pipeline(pipeline)
+            .ok()
+            .and_then(|pipeline| pipeline.image_sets_of);
+        self.root
+            .join("experiments")
+            .join(of.as_deref().unwrap_or(pipeline))
+            .join("image-sets")
     }
 
-    /// Returns the pipeline that `experiments/<name>/pipeline.toml` describes, or why it can't be read.
+    /// Returns the pipeline that `experiments/<name>/pipeline.toml` describes, or why it can't be
+    /// read.
     pub fn pipeline(&self, name: &str) -> Result<Pipeline, String> {
-        let path = self.root.join("experiments").join(name).join("pipeline.toml");
+        let path = self
+            .root
+            .join("experiments")
+            .join(name)
+            .join("pipeline.toml");
         Pipeline::parse(&self.shown(&path), &self.text(&path)?).map_err(|error| error.to_string())
     }
 
-    /// Returns the models that `experiments/<pipeline>/models.toml` describes, or why it can't be read.
+    /// Returns the models that `experiments/<pipeline>/models.toml` describes, or why it can't be
+    /// read.
     pub fn models(&self, pipeline: &str) -> Result<Models, miette::Report> {
         let file = models_file(pipeline);
         let text = self.text(&self.root.join(&file)).map_err(|error| {
-            miette::miette!(help = "it says which models can be asked for a variant, and where", "{error}")
+            miette::miette!(
+                help = "it says which models can be asked for a variant, and where",
+                "{error}"
+            )
         })?;
         Ok(Models::parse(&file, &text)?)
     }
 
-    /// Returns the image set that `experiments/<pipeline>/image-sets/<name>.toml` describes, or why it can't be read.
+    /// Returns the image set that `experiments/<pipeline>/image-sets/<name>.toml` describes, or why
+    /// it can't be read.
     pub fn image_set(&self, pipeline: &str, name: &str) -> Result<ImageSet, Vec<Fault>> {
         let (file, text) = self.set_text(pipeline, name)?;
-        ImageSet::parse(&file, &text).map_err(|errors| errors.into_iter().map(Fault::from).collect())
+        ImageSet::parse(&file, &text)
+            .map_err(|errors| errors.into_iter().map(Fault::from).collect())
     }
 
     /// Returns the file that a path of an image set names.
@@ -207,15 +287,22 @@ impl Project {
 
     /// Returns the text of the region's price table, if the project has one.
     pub fn price_table(&self, region: &str) -> Option<String> {
-        fs::read_to_string(self.root.join("experiments/prices").join(format!("{region}.toml"))).ok()
+        fs::read_to_string(
+            self.root
+                .join("experiments/prices")
+                .join(format!("{region}.toml")),
+        )
+        .ok()
     }
 
     /// Reads what can be named. Only what is `mentioned` is looked at closely.
     pub fn known(&self, mentioned: &BTreeSet<String>) -> Known {
         let variants = folders_with(&self.root.join("functions"), "variant.toml");
         let pipelines = folders_with(&self.root.join("experiments"), "pipeline.toml");
-        let mut variants: BTreeMap<String, KnownVariant> =
-            variants.into_iter().map(|name| (name.clone(), self.known_variant(&name, mentioned))).collect();
+        let mut variants: BTreeMap<String, KnownVariant> = variants
+            .into_iter()
+            .map(|name| (name.clone(), self.known_variant(&name, mentioned)))
+            .collect();
         self.refuse_copies(&mut variants);
         Known {
             variants,
@@ -228,48 +315,84 @@ impl Project {
 
     fn known_variant(&self, name: &str, mentioned: &BTreeSet<String>) -> KnownVariant {
         if !manifest::mentions(mentioned, name) {
-            return KnownVariant { variant: None, faults: Vec::new() };
+            return KnownVariant {
+                variant: None,
+                faults: Vec::new(),
+            };
         }
         // Before anything in it is read: a link may lead to a file that is nobody's business here.
         let refused = self.packaging_faults(&self.variant_dir(name));
         if !refused.is_empty() {
-            return KnownVariant { variant: None, faults: refused };
+            return KnownVariant {
+                variant: None,
+                faults: refused,
+            };
         }
         let path = self.variant_dir(name).join("variant.toml");
         let text = match self.text(&path) {
             Ok(text) => text,
-            Err(fault) => return KnownVariant { variant: None, faults: vec![fault.into()] },
+            Err(fault) => {
+                return KnownVariant {
+                    variant: None,
+                    faults: vec![fault.into()],
+                };
+            }
         };
         match Variant::parse(&self.shown(&path), &text) {
             Ok(variant) => {
-                let missing = self.missing_files(name, &variant).into_iter().map(Fault::from);
+                let missing = self
+                    .missing_files(name, &variant)
+                    .into_iter()
+                    .map(Fault::from);
                 let folder = self.variant_dir(name);
                 let edits = provenance::edits(&folder, &self.shown(&folder), &variant);
-                let faults = missing.chain(self.unpinned(name, &variant)).chain(edits).collect();
-                KnownVariant { variant: Some(variant), faults }
+                let faults = missing
+                    .chain(self.unpinned(name, &variant))
+                    .chain(edits)
+                    .collect();
+                KnownVariant {
+                    variant: Some(variant),
+                    faults,
+                }
             }
-            Err(error) => KnownVariant { variant: None, faults: vec![error.to_string().into()] },
+            Err(error) => KnownVariant {
+                variant: None,
+                faults: vec![error.to_string().into()],
+            },
         }
     }
 
     /// Says which links of a variant's folder leave it, and what else can't be packaged.
     fn packaging_faults(&self, folder: &Path) -> Vec<Fault> {
         let sentence = |error: PackageError| {
-            let help = miette::Diagnostic::help(&error).map(|help| format!(". {help}")).unwrap_or_default();
+            let help = miette::Diagnostic::help(&error)
+                .map(|help| format!(". {help}"))
+                .unwrap_or_default();
             Fault::from(format!("{error}{help}").replace(&format!("{}/", self.root.display()), ""))
         };
-        package::forbidden_files(folder).into_iter().map(sentence).collect()
+        package::forbidden_files(folder)
+            .into_iter()
+            .map(sentence)
+            .collect()
     }
 
-    /// Finds variants that hold the same answers of a model: a copied folder is no further sample of it.
+    /// Finds variants that hold the same answers of a model: a copied folder is no further sample
+    /// of it.
     fn refuse_copies(&self, variants: &mut BTreeMap<String, KnownVariant>) {
         let mut seen: Vec<(&String, Vec<provenance::Ask>)> = Vec::new();
         for (name, known) in variants {
-            if known.variant.as_ref().is_none_or(|variant| variant.model.is_none()) {
+            if known
+                .variant
+                .as_ref()
+                .is_none_or(|variant| variant.model.is_none())
+            {
                 continue;
             }
             let asks = provenance::asks(&self.variant_dir(name));
-            match seen.iter().find(|(_, others)| !asks.is_empty() && *others == asks) {
+            match seen
+                .iter()
+                .find(|(_, others)| !asks.is_empty() && *others == asks)
+            {
                 Some((other, _)) => {
                     let shown = |name: &str| self.shown(&self.variant_dir(name));
                     let (copy, first) = (shown(name), shown(other));
@@ -288,28 +411,48 @@ impl Project {
 
     /// Says which lines of a variant's requirements do not pin a package.
     fn unpinned(&self, name: &str, variant: &Variant) -> Vec<Fault> {
-        let Build::Python { requirements: Some(file) } = &variant.build else { return Vec::new() };
+        let Build::Python {
+            requirements: Some(file),
+        } = &variant.build
+        else {
+            return Vec::new();
+        };
         let path = self.variant_dir(name).join(file);
         if !path.is_file() {
             return Vec::new();
         }
         match self.text(&path) {
-            Ok(text) => unpinned(&self.shown(&path), &text, |package| self.pinned_by(package, &path)),
+            Ok(text) => unpinned(&self.shown(&path), &text, |package| {
+                self.pinned_by(package, &path)
+            }),
             Err(fault) => vec![fault.into()],
         }
     }
 
-    /// Returns another file of the project that pins a package with hashes, from which lines can be copied.
+    /// Returns another file of the project that pins a package with hashes, from which lines can be
+    /// copied.
     pub fn pinned_by(&self, package: &str, but: &Path) -> Option<String> {
-        let of_variants = folders_with(&self.root.join("functions"), "requirements.txt").into_iter();
+        let of_variants =
+            folders_with(&self.root.join("functions"), "requirements.txt").into_iter();
         let of_variants = of_variants.map(|name| self.variant_dir(&name).join("requirements.txt"));
-        let of_generated = folders_with(&self.root.join("experiments"), "generated/requirements.txt").into_iter();
         let of_generated =
-            of_generated.map(|name| self.root.join("experiments").join(name).join("generated/requirements.txt"));
+            folders_with(&self.root.join("experiments"), "generated/requirements.txt").into_iter();
+        let of_generated = of_generated.map(|name| {
+            self.root
+                .join("experiments")
+                .join(name)
+                .join("generated/requirements.txt")
+        });
         let pins = |path: &PathBuf| {
-            path != but && self.text(path).is_ok_and(|text| pins::pinned(&text).iter().any(|name| name == package))
+            path != but
+                && self
+                    .text(path)
+                    .is_ok_and(|text| pins::pinned(&text).iter().any(|name| name == package))
         };
-        of_generated.chain(of_variants).find(pins).map(|path| self.shown(&path))
+        of_generated
+            .chain(of_variants)
+            .find(pins)
+            .map(|path| self.shown(&path))
     }
 
     /// Says which files that a variant's description names are not there.
@@ -320,7 +463,9 @@ impl Project {
             (!path.is_file()).then(|| format!("{} is missing, {why}", self.shown(&path)))
         };
         match &variant.build {
-            Build::Cargo { .. } => missing("Cargo.toml", "which cargo builds").into_iter().collect(),
+            Build::Cargo { .. } => missing("Cargo.toml", "which cargo builds")
+                .into_iter()
+                .collect(),
             Build::Python { requirements } => {
                 let requirements = requirements.iter().filter_map(|file| {
                     let said = missing(file, "which names its dependencies")?;
@@ -330,7 +475,9 @@ impl Project {
                     ))
                 });
                 let handlers = variant.handlers.iter().filter_map(|(stage, handler)| {
-                    let module = handler.rsplit_once('.').map_or(handler.as_str(), |(module, _)| module);
+                    let module = handler
+                        .rsplit_once('.')
+                        .map_or(handler.as_str(), |(module, _)| module);
                     let file = format!("{}.py", module.replace('.', "/"));
                     missing(&file, &format!("which holds {handler} for stage {stage}"))
                 });
@@ -341,13 +488,30 @@ impl Project {
 
     fn known_pipeline(&self, name: &str, mentioned: &BTreeSet<String>) -> KnownPipeline {
         let parsed = self.pipeline(name);
-        let image_sets =
-            if mentioned.contains(name) { self.known_image_sets(name, &parsed, mentioned) } else { BTreeMap::new() };
-        // A models file that can't be read or is wrong is `generate`'s to complain about: a run asks nobody.
-        let models = self.models(name).map(|models| models.models.into_keys().collect()).unwrap_or_default();
+        let image_sets = if mentioned.contains(name) {
+            self.known_image_sets(name, &parsed, mentioned)
+        } else {
+            BTreeMap::new()
+        };
+        // A models file that can't be read or is wrong is `generate`'s to complain about: a run
+        // asks nobody.
+        let models = self
+            .models(name)
+            .map(|models| models.models.into_keys().collect())
+            .unwrap_or_default();
         match parsed {
-            Ok(pipeline) => KnownPipeline { pipeline: Some(pipeline), faults: Vec::new(), image_sets, models },
-            Err(fault) => KnownPipeline { pipeline: None, faults: vec![fault.into()], image_sets, models },
+            Ok(pipeline) => KnownPipeline {
+                pipeline: Some(pipeline),
+                faults: Vec::new(),
+                image_sets,
+                models,
+            },
+            Err(fault) => KnownPipeline {
+                pipeline: None,
+                faults: vec![fault.into()],
+                image_sets,
+                models,
+            },
         }
     }
 
@@ -358,36 +522,62 @@ impl Project {
         mentioned: &BTreeSet<String>,
     ) -> BTreeMap<String, KnownImageSet> {
         let sets = files(&self.image_sets_dir(pipeline));
-        let sets = sets.iter().filter(|path| path.extension().is_some_and(|extension| extension == "toml"));
+        let sets = sets.iter().filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "toml")
+        });
         let names = sets.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()));
-        let first = parsed.as_ref().ok().and_then(|pipeline| pipeline.stages.first());
+        let first = parsed
+            .as_ref()
+            .ok()
+            .and_then(|pipeline| pipeline.stages.first());
         names
             .map(|name| {
                 let looked_at = mentioned.contains(&name);
-                let set =
-                    if looked_at { self.known_image_set(pipeline, first, &name) } else { KnownImageSet::default() };
+                let set = if looked_at {
+                    self.known_image_set(pipeline, first, &name)
+                } else {
+                    KnownImageSet::default()
+                };
                 (name, set)
             })
             .collect()
     }
 
     fn known_image_set(&self, pipeline: &str, first: Option<&Stage>, name: &str) -> KnownImageSet {
-        let of_faults = |faults| KnownImageSet { faults, ..KnownImageSet::default() };
+        let of_faults = |faults| KnownImageSet {
+            faults,
+            ..KnownImageSet::default()
+        };
         let (file, text) = match self.set_text(pipeline, name) {
             Ok(read) => read,
             Err(faults) => return of_faults(faults),
         };
         let (set, errors) = ImageSet::parse_what_can_be(&file, &text);
         let errors = errors.into_iter().map(Fault::from);
-        let Some(set) = set else { return of_faults(errors.collect()) };
+        let Some(set) = set else {
+            return of_faults(errors.collect());
+        };
         let path = self.image_sets_dir(pipeline);
         let shown = self.shown(&path);
-        let folder = Folder { file: DataFile { name: &file, text: &text }, path: &path, shown: &shown, first };
+        let folder = Folder {
+            file: DataFile {
+                name: &file,
+                text: &text,
+            },
+            path: &path,
+            shown: &shown,
+            first,
+        };
         let mut faults: Vec<Fault> = errors.chain(folder.faults(&set)).collect();
         faults.sort_by_key(Fault::line);
         KnownImageSet {
             faults,
-            bytes: set.images.iter().map(|image| self.image_bytes(pipeline, image)).collect(),
+            bytes: set
+                .images
+                .iter()
+                .map(|image| self.image_bytes(pipeline, image))
+                .collect(),
             for_check_only: set.purpose == Purpose::Check,
             images: set.images.into_iter().map(|image| image.name).collect(),
         }
@@ -395,27 +585,40 @@ impl Project {
 
     /// Returns the size of an image's file.
     fn image_bytes(&self, pipeline: &str, image: &Image) -> Option<u64> {
-        let Source::File { path, .. } = &image.source else { return None };
-        fs::metadata(self.image_file(pipeline, path)).ok().map(|file| file.len())
+        let Source::File { path, .. } = &image.source else {
+            return None;
+        };
+        fs::metadata(self.image_file(pipeline, path))
+            .ok()
+            .map(|file| file.len())
     }
 
     fn text(&self, path: &Path) -> Result<String, String> {
         text_file::read(path).map_err(|error| match error {
             Unread::Io(error) => format!("cannot read {}: {error}", self.shown(path)),
-            Unread::Encoding(why) => format!("cannot read {}: {why}. {}", self.shown(path), NotUtf8::HELP),
+            Unread::Encoding(why) => {
+                format!("cannot read {}: {why}. {}", self.shown(path), NotUtf8::HELP)
+            }
         })
     }
 
     /// A path as the user knows it: from the project's root.
     fn shown(&self, path: &Path) -> String {
-        path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
+        path.strip_prefix(&self.root)
+            .unwrap_or(path)
+            .display()
+            .to_string()
     }
 }
 
-/// Makes the folder that holds code, objects, logs and answers, its owner's alone. One that is a link to elsewhere is left as it is.
+/// Makes the folder that holds code, objects, logs and answers, its owner's alone. One that is a
+/// link to elsewhere is left as it is.
 pub fn make_private(folder: &Path) -> io::Result<()> {
     use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
     let found = fs::symlink_metadata(folder)?;
     if found.is_dir() && found.permissions().mode() & 0o077 != 0 {
         // Another user's folder stays as it is: they let this one in.
@@ -435,10 +638,16 @@ pub fn models_file(pipeline: &str) -> String {
 pub fn unpinned(file: &str, text: &str, pinned_by: impl Fn(&str) -> Option<String>) -> Vec<Fault> {
     let data = DataFile { name: file, text };
     let fault = |found: pins::Unpinned| {
-        let copy = found.package.as_deref().and_then(|package| Some((package, pinned_by(package)?)));
+        let copy = found
+            .package
+            .as_deref()
+            .and_then(|package| Some((package, pinned_by(package)?)));
         let help = match copy {
             Some((package, from)) => {
-                format!("Copy the lines of {package} from {from}, which pins it. Or: {}", found.help)
+                format!(
+                    "Copy the lines of {package} from {from}, which pins it. Or: {}",
+                    found.help
+                )
             }
             None => found.help,
         };
@@ -449,19 +658,28 @@ pub fn unpinned(file: &str, text: &str, pinned_by: impl Fn(&str) -> Option<Strin
 
 /// Names of the folders in `folder` that hold `file`, sorted; hidden ones are nobody's.
 fn folders_with(folder: &Path, file: &str) -> Vec<String> {
-    let paths = entries(folder).into_iter().filter(|path| path.join(file).is_file());
+    let paths = entries(folder)
+        .into_iter()
+        .filter(|path| path.join(file).is_file());
     let names = paths.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()));
     names.filter(|name| !name.starts_with('.')).collect()
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
-    entries(folder).into_iter().filter(|path| path.is_file()).collect()
+    entries(folder)
+        .into_iter()
+        .filter(|path| path.is_file())
+        .collect()
 }
 
 /// What a folder holds, sorted; nothing when it can't be read.
 fn entries(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let mut paths: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect();
     paths.sort();
     paths
 }

@@ -20,18 +20,28 @@ impl FromStr for S3Uri {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wanted = || format!("`{text}` is no place in S3; write s3://BUCKET or s3://BUCKET/PREFIX");
+        let wanted =
+            || format!("`{text}` is no place in S3; write s3://BUCKET or s3://BUCKET/PREFIX");
         let rest = text.strip_prefix("s3://").ok_or_else(wanted)?;
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
         if !(3..=63).contains(&bucket.len()) || !bucket.chars().all(plain) {
-            return Err(format!("`{bucket}` is no bucket's name: 3 to 63 of a-z, 0-9, `-` and `.`"));
+            return Err(format!(
+                "`{bucket}` is no bucket's name: 3 to 63 of a-z, 0-9, `-` and `.`"
+            ));
         }
         let prefix = prefix.trim_matches('/');
-        if prefix.split('/').any(|part| part.is_empty() || part.contains(['\\', '\n'])) && !prefix.is_empty() {
+        if prefix
+            .split('/')
+            .any(|part| part.is_empty() || part.contains(['\\', '\n']))
+            && !prefix.is_empty()
+        {
             return Err(wanted());
         }
-        Ok(Self { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
+        Ok(Self {
+            bucket: bucket.to_owned(),
+            prefix: prefix.to_owned(),
+        })
     }
 }
 

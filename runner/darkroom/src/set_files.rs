@@ -1,6 +1,8 @@
-//! Holds the files of an image set against what the set declares and what the pipeline's first stage takes.
+//! Holds the files of an image set against what the set declares and what the pipeline's first
+//! stage takes.
 //!
-//! A parsed set and its folder → every fault, each at its line of the set's file. Reads the image files; changes nothing.
+//! A parsed set and its folder → every fault, each at its line of the set's file. Reads the image
+//! files; changes nothing.
 
 use std::fs;
 use std::io;
@@ -14,7 +16,9 @@ use darkroom_core::manifest::Fault;
 use darkroom_core::pipeline::{Format, Stage};
 
 /// Other kinds of images, by their files' extensions.
-const OTHER_IMAGES: [&str; 9] = ["gif", "bmp", "tif", "tiff", "webp", "avif", "heic", "jxl", "svg"];
+const OTHER_IMAGES: [&str; 9] = [
+    "gif", "bmp", "tif", "tiff", "webp", "avif", "heic", "jxl", "svg",
+];
 
 /// Where a set's files are, and what they are fed to.
 pub struct Folder<'a> {
@@ -27,7 +31,8 @@ pub struct Folder<'a> {
     pub first: Option<&'a Stage>,
 }
 
-/// Returns the file that a path of a set names, also where the disk spells the name in another Unicode form.
+/// Returns the file that a path of a set names, also where the disk spells the name in another
+/// Unicode form.
 pub fn find(folder: &Path, path: &str) -> PathBuf {
     let as_written = folder.join(path);
     if as_written.exists() {
@@ -47,17 +52,24 @@ pub fn find(folder: &Path, path: &str) -> PathBuf {
 
 fn names_in(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+    entries
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect()
 }
 
 impl Folder<'_> {
     /// Returns everything that is wrong with the files of `set`.
     pub fn faults(&self, set: &ImageSet) -> Vec<Fault> {
-        set.images.iter().flat_map(|image| self.faults_of(image, set.purpose)).collect()
+        set.images
+            .iter()
+            .flat_map(|image| self.faults_of(image, set.purpose))
+            .collect()
     }
 
     fn faults_of(&self, image: &Image, purpose: Purpose) -> Vec<Fault> {
-        let Source::File { path, .. } = &image.source else { return Vec::new() };
+        let Source::File { path, .. } = &image.source else {
+            return Vec::new();
+        };
         let mut faults = self.stand_in_faults(image);
         match fs::read(find(self.path, path)) {
             Err(error) => faults.push(self.unreadable("path", &image.declared.path, path, &error)),
@@ -73,16 +85,29 @@ impl Folder<'_> {
 
     /// What stands for an image makes the reference, so it is held against the stage in every set.
     fn stand_in_faults(&self, image: &Image) -> Vec<Fault> {
-        let (Some(path), Some(span)) = (&image.stands_for, &image.declared.stands_for) else { return Vec::new() };
+        let (Some(path), Some(span)) = (&image.stands_for, &image.declared.stands_for) else {
+            return Vec::new();
+        };
         match fs::read(find(self.path, path)) {
             Err(error) => vec![self.unreadable("stands_for", span, path, &error)],
             Ok(_) if !image.stages.is_empty() => Vec::new(),
-            Ok(bytes) => self.misfit("stands_for", span, path, &bytes).into_iter().collect(),
+            Ok(bytes) => self
+                .misfit("stands_for", span, path, &bytes)
+                .into_iter()
+                .collect(),
         }
     }
 
-    fn fault(&self, span: &Range<usize>, key: &str, message: impl Into<String>, help: impl Into<String>) -> Fault {
-        self.file.error(span.clone(), key, message, Some(help.into())).into()
+    fn fault(
+        &self,
+        span: &Range<usize>,
+        key: &str,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Fault {
+        self.file
+            .error(span.clone(), key, message, Some(help.into()))
+            .into()
     }
 
     fn unreadable(&self, key: &str, span: &Range<usize>, path: &str, error: &io::Error) -> Fault {
@@ -95,12 +120,16 @@ impl Folder<'_> {
             );
         }
         let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
-        let near =
-            names_in(&self.path.join(folder)).into_iter().find(|name| name.to_lowercase() == file.to_lowercase());
+        let near = names_in(&self.path.join(folder))
+            .into_iter()
+            .find(|name| name.to_lowercase() == file.to_lowercase());
         let help = match near {
             Some(name) if folder.is_empty() => format!("Did you mean `{name}`?"),
             Some(name) => format!("Did you mean `{folder}/{name}`?"),
-            None => format!("Put the file into {}, or take it out of the set.", self.shown),
+            None => format!(
+                "Put the file into {}, or take it out of the set.",
+                self.shown
+            ),
         };
         self.fault(span, key, format!("there is no file `{path}`"), help)
     }
@@ -109,7 +138,8 @@ impl Folder<'_> {
         // A declared hash that is none has been refused as such.
         matches!(&image.source, Source::File { sha256, .. } if sha256.len() == 64).then_some(())?;
         let message = image.mismatch(bytes)?;
-        let help = "Bring back the declared file. If this one is meant, write the sha256 that it has.";
+        let help =
+            "Bring back the declared file. If this one is meant, write the sha256 that it has.";
         Some(self.fault(&image.declared.sha256, "sha256", message, help))
     }
 
@@ -131,27 +161,38 @@ impl Folder<'_> {
                 span,
                 key,
                 message,
-                format!("Rename the file to `{stem}{}`, here and on disk.", format.extension()),
+                format!(
+                    "Rename the file to `{stem}{}`, here and on disk.",
+                    format.extension()
+                ),
             )
         })
     }
 }
 
 fn explained(path: &str, error: &NoReference) -> (String, &'static str) {
-    const OTHER: &str =
-        "Convert the file, or take it out of the set. A set of purpose = \"check\" may hold such a file.";
+    const OTHER: &str = "Convert the file, or take it out of the set. A set of purpose = \"check\" may hold such a file.";
     let whole = "Bring back the whole file, or take it out of the set.";
     match error {
-        NoReference::WrongKind { stage, format, found, expected } => {
-            (format!("`{path}` is a {found} {format}, and stage `{stage}` takes {expected}"), OTHER)
-        }
+        NoReference::WrongKind {
+            stage,
+            format,
+            found,
+            expected,
+        } => (
+            format!("`{path}` is a {found} {format}, and stage `{stage}` takes {expected}"),
+            OTHER,
+        ),
         NoReference::Undecodable(Undecodable::NotAnImage(NotAnImage::Empty)) => {
             (format!("`{path}` is empty: it has 0 bytes"), whole)
         }
         NoReference::Undecodable(Undecodable::NotAnImage(NotAnImage::OtherFormat(name)))
             if *name == GIT_LFS_POINTER =>
         {
-            (format!("`{path}` is a {name}, not the image itself"), "Run `git lfs pull`.")
+            (
+                format!("`{path}` is a {name}, not the image itself"),
+                "Run `git lfs pull`.",
+            )
         }
         NoReference::Undecodable(Undecodable::NotAnImage(NotAnImage::OtherFormat(name))) => {
             (format!("`{path}` holds {name}, not a PNG or a JPEG"), OTHER)

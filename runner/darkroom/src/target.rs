@@ -1,6 +1,7 @@
 //! Where a run happens: the one place that knows there are two clouds.
 //!
-//! Gives clients, a [`Capability`] and how handlers are isolated; whoever gets these can't tell which cloud is behind.
+//! Gives clients, a [`Capability`] and how handlers are isolated; whoever gets these can't tell
+//! which cloud is behind.
 
 use std::fs::{self, File};
 use std::io;
@@ -31,7 +32,8 @@ use crate::execute::{LogReader, Patience, now};
 /// Names the functions' execution role in the environment.
 pub const ROLE_VARIABLE: &str = "DARKROOM_ROLE_ARN";
 
-/// Overrides every [`Patience`], s: for networks that lose answers, and for tests of what happens then.
+/// Overrides every [`Patience`], s: for networks that lose answers, and for tests of what happens
+/// then.
 const PATIENCE_VARIABLE: &str = "DARKROOM_PATIENCE_S";
 /// What a local cloud says comes at once, or not at all.
 const LOCAL_PATIENCE: Patience = Patience {
@@ -47,15 +49,21 @@ const ATTEMPTS: u32 = 6;
 /// Doubles with each further attempt; the SDK draws from it.
 const FIRST_BACKOFF: Duration = Duration::from_millis(200);
 /// On AWS logs come within seconds and metrics within minutes, mostly.
-const AWS_PATIENCE: Patience =
-    Patience { logs: Duration::from_mins(3), metrics: Duration::from_mins(5), alone: false, ..LOCAL_PATIENCE };
+const AWS_PATIENCE: Patience = Patience {
+    logs: Duration::from_mins(3),
+    metrics: Duration::from_mins(5),
+    alone: false,
+    ..LOCAL_PATIENCE
+};
 /// Each look at metrics is billed on AWS, and they come a minute late.
 const AWS_METRICS_AFTER: Duration = Duration::from_mins(1);
-/// `FilterLogEvents` allows 5 calls a second to an account and region, others' among them; a quarter of a second apart
-/// leaves room. Source: AWS Knowledge Center, "How do I determine throttling in my CloudWatch logs?".
+/// `FilterLogEvents` allows 5 calls a second to an account and region, others' among them; a
+/// quarter of a second apart leaves room. Source: AWS Knowledge Center, "How do I determine
+/// throttling in my CloudWatch logs?".
 const AWS_LOG_READS_APART: Duration = Duration::from_millis(250);
-/// IAM is eventually consistent: what a role may do is known everywhere some seconds after it was put. Source: IAM user
-/// guide, "Changes that I make are not always immediately visible", which names no time.
+/// IAM is eventually consistent: what a role may do is known everywhere some seconds after it was
+/// put. Source: IAM user guide, "Changes that I make are not always immediately visible", which
+/// names no time.
 const AWS_POLICY_SETTLES: Duration = Duration::from_secs(10);
 
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -98,7 +106,8 @@ pub struct Target {
 /// Where a run happens, as its journal says it.
 #[derive(Clone, Debug)]
 pub struct TargetFacts {
-    /// `local` or `aws`; `aws-endpoint` when AWS's calls go elsewhere: what is measured there is not AWS.
+    /// `local` or `aws`; `aws-endpoint` when AWS's calls go elsewhere: what is measured there is
+    /// not AWS.
     pub name: &'static str,
     pub region: String,
     /// See [`Target::endpoint`].
@@ -121,7 +130,9 @@ pub fn capability(cloud: Cloud) -> Capability {
                 triggers: vec![Trigger::Direct, Trigger::S3],
                 starts: vec![Start::Warm, Start::Cold],
                 max_concurrency: 1000,
-                cores: std::thread::available_parallelism().ok().and_then(|cores| u32::try_from(cores.get()).ok()),
+                cores: std::thread::available_parallelism()
+                    .ok()
+                    .and_then(|cores| u32::try_from(cores.get()).ok()),
                 billed: false,
             }
         }
@@ -147,8 +158,9 @@ fn host_architecture() -> Option<Architecture> {
 }
 
 impl Target {
-    /// Starts or reaches the cloud. The local one keeps its functions under `<root>/.darkroom/cloud`, so that a second
-    /// run of unchanged code uploads nothing; while another process uses that folder, a temporary one serves.
+    /// Starts or reaches the cloud. The local one keeps its functions under
+    /// `<root>/.darkroom/cloud`, so that a second run of unchanged code uploads nothing; while
+    /// another process uses that folder, a temporary one serves.
     pub async fn open(cloud: Cloud, region: &str, root: &Path) -> Result<Self, TargetError> {
         match cloud {
             Cloud::Local => Self::local(region, root).await,
@@ -157,7 +169,10 @@ impl Target {
     }
 
     async fn local(region: &str, root: &Path) -> Result<Self, TargetError> {
-        let folder = |path: &Path, source| TargetError::Folder { path: path.to_owned(), source };
+        let folder = |path: &Path, source| TargetError::Folder {
+            path: path.to_owned(),
+            source,
+        };
         let state = root.join(".darkroom");
         let data_dir = state.join("cloud");
         crate::project::make_private(&state).map_err(|e| folder(&state, e))?;
@@ -191,7 +206,8 @@ impl Target {
         })
     }
 
-    /// Reaches AWS, or whatever endpoint stands for it, with the credentials that the SDK's own chain finds.
+    /// Reaches AWS, or whatever endpoint stands for it, with the credentials that the SDK's own
+    /// chain finds.
     ///
     /// The manifest's region counts, not the environment's: it belongs to the run's configuration.
     async fn aws(region: &str) -> Result<Self, TargetError> {
@@ -199,24 +215,49 @@ impl Target {
         let config = timed(&aws_configuration(region).await, patience);
         let caller = account::caller(&config).await?;
         let endpoint = endpoint(&config);
-        let metrics_after = if endpoint.is_some() { Duration::ZERO } else { AWS_METRICS_AFTER };
-        let patience = Patience { metrics_after, ..patience };
-        let mut notes = vec![format!("in account {} as {}, {region}", caller.account_id, caller.arn)];
+        let metrics_after = if endpoint.is_some() {
+            Duration::ZERO
+        } else {
+            AWS_METRICS_AFTER
+        };
+        let patience = Patience {
+            metrics_after,
+            ..patience
+        };
+        let mut notes = vec![format!(
+            "in account {} as {}, {region}",
+            caller.account_id, caller.arn
+        )];
         notes.extend(other_region(region));
-        notes.extend(
-            endpoint
-                .as_ref()
-                .map(|endpoint| format!("AWS's calls go to {endpoint}: what is measured there is not AWS")),
-        );
+        notes.extend(endpoint.as_ref().map(|endpoint| {
+            format!("AWS's calls go to {endpoint}: what is measured there is not AWS")
+        }));
         Ok(Self {
-            name: if endpoint.is_some() { "aws-endpoint" } else { "aws" },
+            name: if endpoint.is_some() {
+                "aws-endpoint"
+            } else {
+                "aws"
+            },
             region: region.to_owned(),
-            isolation: if endpoint.is_some() { "unknown" } else { "firecracker" }.to_owned(),
+            isolation: if endpoint.is_some() {
+                "unknown"
+            } else {
+                "firecracker"
+            }
+            .to_owned(),
             capability: capability(Cloud::Aws),
             patience,
             // An endpoint that stands for AWS has no such limits and delays.
-            policy_settles: if endpoint.is_some() { Duration::ZERO } else { AWS_POLICY_SETTLES },
-            log_reads_apart: if endpoint.is_some() { Duration::ZERO } else { AWS_LOG_READS_APART },
+            policy_settles: if endpoint.is_some() {
+                Duration::ZERO
+            } else {
+                AWS_POLICY_SETTLES
+            },
+            log_reads_apart: if endpoint.is_some() {
+                Duration::ZERO
+            } else {
+                AWS_LOG_READS_APART
+            },
             caller,
             keeps: false,
             endpoint,
@@ -229,8 +270,16 @@ impl Target {
 
     /// Says where whatever is done is done, to who may have several accounts.
     pub fn in_words(&self) -> String {
-        let Self { caller, region, endpoint, .. } = self;
-        let at = endpoint.as_ref().map(|endpoint| format!(" at {endpoint}")).unwrap_or_default();
+        let Self {
+            caller,
+            region,
+            endpoint,
+            ..
+        } = self;
+        let at = endpoint
+            .as_ref()
+            .map(|endpoint| format!(" at {endpoint}"))
+            .unwrap_or_default();
         if self.capability.billed {
             format!("of account {} in {region}{at}", caller.account_id)
         } else {
@@ -244,23 +293,32 @@ impl Target {
             name: self.name,
             region: self.region.clone(),
             endpoint: self.endpoint.clone(),
-            account_id: self.capability.billed.then(|| self.caller.account_id.clone()),
+            account_id: self
+                .capability
+                .billed
+                .then(|| self.caller.account_id.clone()),
             isolation: self.isolation.clone(),
         }
     }
 
     /// What deployment and removal call.
     pub fn clients(&self) -> Clients {
-        Clients { s3: self.s3(), ..Clients::new(&self.config) }
+        Clients {
+            s3: self.s3(),
+            ..Clients::new(&self.config)
+        }
     }
 
-    /// The functions' execution role, if the user named one: the environment's counts before the manifest's, because it
-    /// is the account's. The local cloud has no such role, and would let its functions do anything.
+    /// The functions' execution role, if the user named one: the environment's counts before the
+    /// manifest's, because it is the account's. The local cloud has no such role, and would let its
+    /// functions do anything.
     pub fn role_arn(&self, of_manifest: Option<&str>) -> Option<String> {
         if self.cloud.is_some() {
             return None;
         }
-        let of_environment = std::env::var(ROLE_VARIABLE).ok().filter(|role| !role.is_empty());
+        let of_environment = std::env::var(ROLE_VARIABLE)
+            .ok()
+            .filter(|role| !role.is_empty());
         of_environment.or_else(|| of_manifest.map(str::to_owned))
     }
 
@@ -269,7 +327,8 @@ impl Target {
         aws_sdk_lambda::Client::new(&self.config)
     }
 
-    /// For measured calls of functions that end after `longest` at the latest: one call is one call.
+    /// For measured calls of functions that end after `longest` at the latest: one call is one
+    /// call.
     pub fn measured_lambda(&self, longest: Duration) -> aws_sdk_lambda::Client {
         let limit = longest + self.patience.call;
         let config = aws_sdk_lambda::config::Builder::from(&self.config)
@@ -280,34 +339,54 @@ impl Target {
         aws_sdk_lambda::Client::from_conf(config)
     }
 
-    /// An endpoint of one's own seldom has a name for each bucket: there, buckets stand in the path.
+    /// An endpoint of one's own seldom has a name for each bucket: there, buckets stand in the
+    /// path.
     pub fn s3(&self) -> aws_sdk_s3::Client {
-        let config =
-            aws_sdk_s3::config::Builder::from(&self.config).force_path_style(configured(&self.config, "S3").is_some());
+        let config = aws_sdk_s3::config::Builder::from(&self.config)
+            .force_path_style(configured(&self.config, "S3").is_some());
         aws_sdk_s3::Client::from_conf(config.build())
     }
 
     /// Within a Tokio runtime. One for all reads of a session: together they keep the pace.
     pub fn logs(&self) -> LogReader {
-        LogReader::new(aws_sdk_cloudwatchlogs::Client::new(&self.config), self.log_reads_apart)
+        LogReader::new(
+            aws_sdk_cloudwatchlogs::Client::new(&self.config),
+            self.log_reads_apart,
+        )
     }
 
     pub fn metrics(&self) -> aws_sdk_cloudwatch::Client {
         aws_sdk_cloudwatch::Client::new(&self.config)
     }
 
-    /// Holds a function to the names that its events tell and to those under these prefixes, where the cloud can: on AWS one
-    /// role serves all functions.
+    /// Holds a function to the names that its events tell and to those under these prefixes, where
+    /// the cloud can: on AWS one role serves all functions.
     pub fn hold_to(&self, function: &str, prefixes: Vec<String>) {
         if let Some(cloud) = &self.cloud {
-            cloud.hold_to(function, OwnNames { prefixes, called: PREFIX_VARIABLE.to_owned() });
+            cloud.hold_to(
+                function,
+                OwnNames {
+                    prefixes,
+                    called: PREFIX_VARIABLE.to_owned(),
+                },
+            );
         }
     }
 
-    /// Returns the calls of handlers that were refused since the last time; only the local cloud tells.
+    /// Returns the calls of handlers that were refused since the last time; only the local cloud
+    /// tells.
     pub fn take_refusals(&self) -> Vec<CallsRefused> {
-        let refusals = self.cloud.as_ref().map(LocalCloud::take_refusals).unwrap_or_default();
-        let fact = |Refusal { function, action, resource, calls }| CallsRefused {
+        let refusals = self
+            .cloud
+            .as_ref()
+            .map(LocalCloud::take_refusals)
+            .unwrap_or_default();
+        let fact = |Refusal {
+                        function,
+                        action,
+                        resource,
+                        calls,
+                    }| CallsRefused {
             at: now(),
             function,
             action,
@@ -317,18 +396,30 @@ impl Target {
         refusals.into_iter().map(fact).collect()
     }
 
-    /// Ends every environment, which shows what handlers did while idle. Returns what they did that no honest one does; only
-    /// the local cloud tells.
+    /// Ends every environment, which shows what handlers did while idle. Returns what they did that
+    /// no honest one does; only the local cloud tells.
     pub async fn end_environments(&self) -> Vec<Misbehaved> {
-        let Some(cloud) = &self.cloud else { return Vec::new() };
-        let fact = |Misdeed { function, kind, what, times }| Misbehaved {
+        let Some(cloud) = &self.cloud else {
+            return Vec::new();
+        };
+        let fact = |Misdeed {
+                        function,
+                        kind,
+                        what,
+                        times,
+                    }| Misbehaved {
             at: now(),
             function,
             kind: kind.to_owned(),
             what,
             times,
         };
-        cloud.end_environments().await.into_iter().map(fact).collect()
+        cloud
+            .end_environments()
+            .await
+            .into_iter()
+            .map(fact)
+            .collect()
     }
 
     /// Ends what was started for this run; no handler process is left after it.
@@ -341,15 +432,28 @@ impl Target {
 
 /// Returns what the environment asks for instead of a target's own patience, if it does.
 fn patience(own: Patience) -> Patience {
-    let asked = std::env::var(PATIENCE_VARIABLE).ok().and_then(|seconds| seconds.parse().ok());
+    let asked = std::env::var(PATIENCE_VARIABLE)
+        .ok()
+        .and_then(|seconds| seconds.parse().ok());
     let asked = asked.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    asked.map_or(own, |it| Patience { call: it, answer: it, logs: it, metrics: it, ..own })
+    asked.map_or(own, |it| Patience {
+        call: it,
+        answer: it,
+        logs: it,
+        metrics: it,
+        ..own
+    })
 }
 
-/// Lets no call wait for ever, and repeats what may pass: throttles, servers' errors, answers that do not come.
+/// Lets no call wait for ever, and repeats what may pass: throttles, servers' errors, answers that
+/// do not come.
 fn timed(config: &SdkConfig, patience: Patience) -> SdkConfig {
-    let limits = config.timeout_config().map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder);
-    let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(FIRST_BACKOFF);
+    let limits = config
+        .timeout_config()
+        .map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder);
+    let retries = RetryConfig::standard()
+        .with_max_attempts(ATTEMPTS)
+        .with_initial_backoff(FIRST_BACKOFF);
     config
         .to_builder()
         .timeout_config(limits.operation_attempt_timeout(patience.answer).build())
@@ -357,26 +461,47 @@ fn timed(config: &SdkConfig, patience: Patience) -> SdkConfig {
         .build()
 }
 
-/// What the SDKs themselves would do: profiles, SSO, environment, container, instance; endpoints from there too.
+/// What the SDKs themselves would do: profiles, SSO, environment, container, instance; endpoints
+/// from there too.
 pub async fn aws_configuration(region: &str) -> SdkConfig {
-    sdk_defaults().region(Region::new(region.to_owned())).load().await
+    sdk_defaults()
+        .region(Region::new(region.to_owned()))
+        .load()
+        .await
 }
 
-/// A client for tables that are published: the bucket is the user's, in their own region unless they name another.
+/// A client for tables that are published: the bucket is the user's, in their own region unless
+/// they name another.
 pub async fn s3_of(region: Option<&str>) -> aws_sdk_s3::Client {
     let found = sdk_defaults().load().await;
-    let region = region.map(str::to_owned).or_else(|| found.region().map(ToString::to_string));
+    let region = region
+        .map(str::to_owned)
+        .or_else(|| found.region().map(ToString::to_string));
     let config = aws_configuration(region.as_deref().unwrap_or("us-east-1")).await;
     let path_style = configured(&config, "S3").is_some();
-    aws_sdk_s3::Client::from_conf(aws_sdk_s3::config::Builder::from(&config).force_path_style(path_style).build())
+    aws_sdk_s3::Client::from_conf(
+        aws_sdk_s3::config::Builder::from(&config)
+            .force_path_style(path_style)
+            .build(),
+    )
 }
 
 /// The services that are called, as the SDK names them where it reads their endpoints.
-const SERVICES: [&str; 6] = ["Lambda", "S3", "CloudWatch Logs", "CloudWatch", "IAM", "STS"];
+const SERVICES: [&str; 6] = [
+    "Lambda",
+    "S3",
+    "CloudWatch Logs",
+    "CloudWatch",
+    "IAM",
+    "STS",
+];
 
 /// Returns the endpoints that AWS's calls go to instead of AWS's own, each once.
 pub fn endpoint(config: &SdkConfig) -> Option<String> {
-    let mut endpoints: Vec<String> = SERVICES.iter().filter_map(|service| configured(config, service)).collect();
+    let mut endpoints: Vec<String> = SERVICES
+        .iter()
+        .filter_map(|service| configured(config, service))
+        .collect();
     endpoints.sort();
     endpoints.dedup();
     (!endpoints.is_empty()).then(|| endpoints.join(", "))
@@ -384,21 +509,33 @@ pub fn endpoint(config: &SdkConfig) -> Option<String> {
 
 /// Returns the endpoint that environment or profile set for a service, as its client reads it.
 fn configured(config: &SdkConfig, service: &str) -> Option<String> {
-    let key = ServiceConfigKey::builder().service_id(service).env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
-    let of_service = config.service_config().and_then(|found| found.load_config(key.ok()?));
+    let key = ServiceConfigKey::builder()
+        .service_id(service)
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build();
+    let of_service = config
+        .service_config()
+        .and_then(|found| found.load_config(key.ok()?));
     of_service.or_else(|| config.endpoint_url().map(str::to_owned))
 }
 
 /// Says that environment or shell name another region than the one that counts.
 pub fn other_region(region: &str) -> Option<String> {
-    let name = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find(|name| std::env::var_os(name).is_some())?;
+    let name = ["AWS_REGION", "AWS_DEFAULT_REGION"]
+        .into_iter()
+        .find(|name| std::env::var_os(name).is_some())?;
     let other = std::env::var(name).ok().filter(|other| other != region)?;
-    Some(format!("in {region}, as asked for; {name} is {other}, and does not count"))
+    Some(format!(
+        "in {region}, as asked for; {name} is {other}, and does not count"
+    ))
 }
 
 /// The SDK's defaults, with TLS by ring.
 fn sdk_defaults() -> ConfigLoader {
-    let client = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    let client = Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .build_https();
     aws_config::defaults(BehaviorVersion::latest()).http_client(client)
 }
 
@@ -409,7 +546,9 @@ fn local_config(endpoint_url: &str, region: &str, (id, secret): &(String, String
         .http_client(Builder::new().build_http())
         .endpoint_url(endpoint_url)
         .region(Region::new(region.to_owned()))
-        .credentials_provider(aws_sdk_lambda::config::SharedCredentialsProvider::new(credentials))
+        .credentials_provider(aws_sdk_lambda::config::SharedCredentialsProvider::new(
+            credentials,
+        ))
         .build()
 }
 

@@ -1,6 +1,7 @@
 //! Reads the text files that people write: UTF-8, or a word on what they are instead.
 //!
-//! Path → text, or [`Unread`]. A file in another encoding is named for what it looks like, with the byte that shows it.
+//! Path → text, or [`Unread`]. A file in another encoding is named for what it looks like, with the
+//! byte that shows it.
 
 use std::fs;
 use std::io;
@@ -26,14 +27,25 @@ pub enum NotUtf8 {
     #[error(
         "it is not UTF-8: byte {byte:#04x} at offset {offset}, line {line}. It looks like {looks_like}, where that byte is `{letter}`"
     )]
-    Byte { byte: u8, offset: usize, line: usize, looks_like: &'static str, letter: char },
+    Byte {
+        byte: u8,
+        offset: usize,
+        line: usize,
+        looks_like: &'static str,
+        letter: char,
+    },
     #[error("it is not UTF-8: byte {byte:#04x} at offset {offset}, line {line}")]
-    Unknown { byte: u8, offset: usize, line: usize },
+    Unknown {
+        byte: u8,
+        offset: usize,
+        line: usize,
+    },
 }
 
 impl NotUtf8 {
     /// What to do about it.
-    pub const HELP: &'static str = "Save the file as UTF-8. Editors offer it as the encoding in \"Save as\".";
+    pub const HELP: &'static str =
+        "Save the file as UTF-8. Editors offer it as the encoding in \"Save as\".";
 }
 
 /// Returns the text of a file.
@@ -50,22 +62,35 @@ fn text(bytes: Vec<u8>) -> Result<String, NotUtf8> {
         let offset = error.utf8_error().valid_up_to();
         not_utf8(error.as_bytes(), offset)
     })?;
-    Ok(text.strip_prefix('\u{feff}').map(ToOwned::to_owned).unwrap_or(text))
+    Ok(text
+        .strip_prefix('\u{feff}')
+        .map(ToOwned::to_owned)
+        .unwrap_or(text))
 }
 
 fn by_mark(bytes: &[u8]) -> Option<NotUtf8> {
     // UTF-32's mark begins with UTF-16's.
-    let marks: [(&[u8], &str); 4] =
-        [(b"\xff\xfe\0\0", "UTF-32"), (b"\0\0\xfe\xff", "UTF-32"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16")];
-    let (_, name) = marks.into_iter().find(|(mark, _)| bytes.starts_with(mark))?;
-    Some(NotUtf8::Known(name, "it begins with that encoding's byte order mark"))
+    let marks: [(&[u8], &str); 4] = [
+        (b"\xff\xfe\0\0", "UTF-32"),
+        (b"\0\0\xfe\xff", "UTF-32"),
+        (b"\xff\xfe", "UTF-16"),
+        (b"\xfe\xff", "UTF-16"),
+    ];
+    let (_, name) = marks
+        .into_iter()
+        .find(|(mark, _)| bytes.starts_with(mark))?;
+    Some(NotUtf8::Known(
+        name,
+        "it begins with that encoding's byte order mark",
+    ))
 }
 
 /// UTF-16 without a mark: every other byte of what is written in Latin letters is zero.
 fn by_zeros(bytes: &[u8]) -> Option<NotUtf8> {
     let begin = &bytes[..bytes.len().min(64)];
     let zeros: usize = begin.iter().map(|byte| usize::from(*byte == 0)).sum();
-    (begin.len() >= 4 && zeros * 3 >= begin.len()).then_some(NotUtf8::Known("UTF-16", "every other byte is zero"))
+    (begin.len() >= 4 && zeros * 3 >= begin.len())
+        .then_some(NotUtf8::Known("UTF-16", "every other byte is zero"))
 }
 
 fn not_utf8(bytes: &[u8], offset: usize) -> NotUtf8 {
@@ -75,13 +100,24 @@ fn not_utf8(bytes: &[u8], offset: usize) -> NotUtf8 {
         letter if letter.is_control() => NotUtf8::Unknown { byte, offset, line },
         // Windows-1252 has letters where Latin-1 has control characters.
         letter => {
-            let looks_like = if byte < 0xa0 { "Windows-1252" } else { "Latin-1" };
-            NotUtf8::Byte { byte, offset, line, looks_like, letter }
+            let looks_like = if byte < 0xa0 {
+                "Windows-1252"
+            } else {
+                "Latin-1"
+            };
+            NotUtf8::Byte {
+                byte,
+                offset,
+                line,
+                looks_like,
+                letter,
+            }
         }
     }
 }
 
-/// Returns what a byte is in Windows-1252, which is Latin-1 from 0xA0 on; a control character where it has no letter.
+/// Returns what a byte is in Windows-1252, which is Latin-1 from 0xA0 on; a control character where
+/// it has no letter.
 pub fn in_windows_1252(byte: u8) -> char {
     let (text, _) = WINDOWS_1252.decode_without_bom_handling(std::slice::from_ref(&byte));
     text.chars().next().unwrap_or(char::REPLACEMENT_CHARACTER)
@@ -103,14 +139,27 @@ mod tests {
             "it is not UTF-8: byte 0xe9 at offset 24, line 2. It looks like Latin-1, where that byte is `é`"
         );
         let windows = told(b"# \x93quoted\x94\n");
-        assert!(windows.contains("byte 0x93 at offset 2, line 1. It looks like Windows-1252, where that byte is `“`"));
-        assert_eq!(told(b"a\n\x81"), "it is not UTF-8: byte 0x81 at offset 2, line 2");
+        assert!(windows.contains(
+            "byte 0x93 at offset 2, line 1. It looks like Windows-1252, where that byte is `“`"
+        ));
+        assert_eq!(
+            told(b"a\n\x81"),
+            "it is not UTF-8: byte 0x81 at offset 2, line 2"
+        );
     }
 
     #[test]
     fn wide_encodings_are_named_with_a_mark_and_without() {
-        let wide =
-            |mark: &[u8]| [mark, &"[a]\n".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>()].concat();
+        let wide = |mark: &[u8]| {
+            [
+                mark,
+                &"[a]\n"
+                    .encode_utf16()
+                    .flat_map(u16::to_le_bytes)
+                    .collect::<Vec<_>>(),
+            ]
+            .concat()
+        };
         assert!(told(&wide(b"\xff\xfe")).starts_with("it is UTF-16, not UTF-8: it begins with"));
         assert!(told(&wide(b"")).starts_with("it is UTF-16, not UTF-8: every other byte"));
         assert!(told(b"\xfe\xff\0[").starts_with("it is UTF-16"));
@@ -119,8 +168,16 @@ mod tests {
 
     #[test]
     fn utf_8_is_read_and_its_mark_left_out() {
-        assert_eq!(text(b"\xef\xbb\xbfn = \"\xc3\xa9\"".to_vec()).unwrap(), "n = \"é\"");
+        assert_eq!(
+            text(b"\xef\xbb\xbfn = \"\xc3\xa9\"".to_vec()).unwrap(),
+            "n = \"é\""
+        );
         assert_eq!(text(Vec::new()).unwrap(), "");
-        assert_eq!(text(b"a\0b = 1 # one zero in much text".to_vec()).unwrap().len(), 31);
+        assert_eq!(
+            text(b"a\0b = 1 # one zero in much text".to_vec())
+                .unwrap()
+                .len(),
+            31
+        );
     }
 }

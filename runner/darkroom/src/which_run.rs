@@ -1,4 +1,5 @@
-//! Which run is meant: refuses a folder that is none, and suggests the command with the run that most likely was.
+//! Which run is meant: refuses a folder that is none, and suggests the command with the run that
+//! most likely was.
 //!
 //! Looks at the project's folders; changes nothing. The commands are spelt in [`crate::advice`].
 
@@ -11,30 +12,50 @@ use crate::project::Project;
 
 /// Returns how to begin a run: with a manifest of the project that the user stands in.
 pub fn how_to_begin() -> String {
-    let Some(manifest) = Project::here().ok().and_then(|project| first_manifest(project.root())) else {
+    let Some(manifest) = Project::here()
+        .ok()
+        .and_then(|project| first_manifest(project.root()))
+    else {
         return "write a manifest and run it: README.md shows one".to_owned();
     };
-    format!("begin one, for example with {}", advice::darkroom(&["run", &manifest.display().to_string()]))
+    format!(
+        "begin one, for example with {}",
+        advice::darkroom(&["run", &manifest.display().to_string()])
+    )
 }
 
 /// The manifest for a first result, or the first that is there.
 fn first_manifest(root: &Path) -> Option<PathBuf> {
     let is_manifest = |path: &PathBuf| {
-        let text = fs::read_to_string(path).ok().filter(|_| path.extension().is_some_and(|end| end == "toml"));
-        text.and_then(|text| text.parse::<toml::Table>().ok()).is_some_and(|table| table.contains_key("matrix"))
+        let text = fs::read_to_string(path)
+            .ok()
+            .filter(|_| path.extension().is_some_and(|end| end == "toml"));
+        text.and_then(|text| text.parse::<toml::Table>().ok())
+            .is_some_and(|table| table.contains_key("matrix"))
     };
     let here = std::env::current_dir().ok()?;
     let mut manifests: Vec<PathBuf> = [root.join("manifests"), here.clone(), root.to_owned()]
         .iter()
-        .flat_map(|folder| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()))
+        .flat_map(|folder| {
+            fs::read_dir(folder)
+                .into_iter()
+                .flatten()
+                .flatten()
+                .map(|entry| entry.path())
+        })
         .filter(is_manifest)
         .collect();
     manifests.sort_by_key(|path| (!path.ends_with("smoke.toml"), path.clone()));
     let first = manifests.into_iter().next()?;
-    Some(first.strip_prefix(&here).map_or(first.clone(), Path::to_owned))
+    Some(
+        first
+            .strip_prefix(&here)
+            .map_or(first.clone(), Path::to_owned),
+    )
 }
 
-/// Refuses what is no run's folder, and suggests `command` with the run that is most likely meant in the place of `{}`.
+/// Refuses what is no run's folder, and suggests `command` with the run that is most likely meant
+/// in the place of `{}`.
 pub fn must_be_a_run(folder: &Path, command: &[&str]) -> Result<(), Failure> {
     if is_run(folder) || folder.join("summary.parquet").is_file() {
         return Ok(());
@@ -48,18 +69,30 @@ pub fn must_be_a_run(folder: &Path, command: &[&str]) -> Result<(), Failure> {
     let help = match nearest_run(folder) {
         Some(run) => {
             let run = run.display().to_string();
-            let command: Vec<&str> = command.iter().map(|word| if *word == "{}" { &run } else { *word }).collect();
-            format!("name a run's folder, for example {}", advice::darkroom(&command))
+            let command: Vec<&str> = command
+                .iter()
+                .map(|word| if *word == "{}" { &run } else { *word })
+                .collect();
+            format!(
+                "name a run's folder, for example {}",
+                advice::darkroom(&command)
+            )
         }
         None => format!("there is no run yet; {}", how_to_begin()),
     };
-    Err(Failure::wrong_request(miette::miette!(help = help, "{what}")))
+    Err(Failure::wrong_request(miette::miette!(
+        help = help,
+        "{what}"
+    )))
 }
 
 /// Returns what to do about a run's tables that can't be read.
 pub fn tables_of(run: &Path) -> String {
     if is_run(run) {
-        format!("make them anew with {}", advice::darkroom(&["aggregate", &run.display().to_string()]))
+        format!(
+            "make them anew with {}",
+            advice::darkroom(&["aggregate", &run.display().to_string()])
+        )
     } else {
         "its journal is not there, so its tables can't be made anew: copy the whole folder of the run".to_owned()
     }
@@ -72,11 +105,19 @@ fn is_run(folder: &Path) -> bool {
 /// Looks for a run around what was named: within it, above it, then the project's newest.
 fn nearest_run(named: &Path) -> Option<PathBuf> {
     let within = newest(named).or_else(|| folders(named).iter().find_map(|inner| newest(inner)));
-    let above = || named.ancestors().skip(1).find(|folder| is_run(folder)).map(Path::to_owned);
+    let above = || {
+        named
+            .ancestors()
+            .skip(1)
+            .find(|folder| is_run(folder))
+            .map(Path::to_owned)
+    };
     let beside = || newest(named.parent()?);
     let outputs = || {
         let outputs = Project::here().ok()?.root().join("outputs");
-        let runs = folders(&outputs).into_iter().filter_map(|experiment| newest(&experiment));
+        let runs = folders(&outputs)
+            .into_iter()
+            .filter_map(|experiment| newest(&experiment));
         let run = runs.max_by_key(|run| run.file_name().map(ToOwned::to_owned))?;
         let here = std::env::current_dir().ok()?;
         Some(run.strip_prefix(here).map_or(run.clone(), Path::to_owned))
@@ -86,11 +127,18 @@ fn nearest_run(named: &Path) -> Option<PathBuf> {
 
 /// Returns an experiment's newest run. Run ids begin with their time.
 fn newest(experiment: &Path) -> Option<PathBuf> {
-    folders(experiment).into_iter().filter(|run| is_run(run) && !run.is_symlink()).max()
+    folders(experiment)
+        .into_iter()
+        .filter(|run| is_run(run) && !run.is_symlink())
+        .max()
 }
 
 fn folders(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let entries = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
     let mut found: Vec<PathBuf> = entries.filter(|path| path.is_dir()).collect();
     found.sort();
     found
@@ -109,8 +157,17 @@ mod tests {
             fs::write(experiment.join(run).join("journal.ndjson"), "").unwrap();
         }
         let newest = experiment.join("20260102-000000-bb");
-        for named in ["outputs", "outputs/e", "outputs/e/nope", "outputs/e/20260102-000000-bb/pictures"] {
-            assert_eq!(nearest_run(&folder.path().join(named)).as_ref(), Some(&newest), "{named}");
+        for named in [
+            "outputs",
+            "outputs/e",
+            "outputs/e/nope",
+            "outputs/e/20260102-000000-bb/pictures",
+        ] {
+            assert_eq!(
+                nearest_run(&folder.path().join(named)).as_ref(),
+                Some(&newest),
+                "{named}"
+            );
         }
     }
 }

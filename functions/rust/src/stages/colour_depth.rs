@@ -8,7 +8,11 @@ pub fn run(input: &[u8]) -> Result<Vec<u8>, Error> {
 }
 
 fn reduced(image: &Grey16) -> GrayImage {
-    let samples = image.as_raw().iter().map(|&sample| eight_bits(sample)).collect();
+    let samples = image
+        .as_raw()
+        .iter()
+        .map(|&sample| eight_bits(sample))
+        .collect();
     GrayImage::from_raw(image.width(), image.height(), samples).expect("one sample a pixel")
 }
 
@@ -24,6 +28,9 @@ mod tests {
 
     #[test]
     fn the_full_range_is_kept_and_rounded() {
-        assert_eq!([0, 2, 3, 512, 1023, 1040].map(eight_bits), [0, 0, 1, 128, 255, 255]);
+        assert_eq!(
+            [0, 2, 3, 512, 1023, 1040].map(eight_bits),
+            [0, 0, 1, 128, 255, 255]
+        );
     }
 }

@@ -9,7 +9,8 @@ mod rotate;
 use std::io::Cursor;
 
 use image::{
-    DynamicImage, EncodableLayout, GrayImage, ImageBuffer as Pixels, ImageFormat, ImageReader, Luma, PixelWithColorType,
+    DynamicImage, EncodableLayout, GrayImage, ImageBuffer as Pixels, ImageFormat, ImageReader,
+    Luma, PixelWithColorType,
 };
 use jpeg_encoder::{Encoder, ImageBuffer, JpegColorType};
 
@@ -29,14 +30,30 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Returns the stage that a function's handler setting names, or an error that says there is none.
+    /// Returns the stage that a function's handler setting names, or an error that says there is
+    /// none.
     pub fn named(handler: &str) -> Result<Self, Error> {
         Ok(match handler {
-            "greyscale" => Self { run: greyscale::run, extension: "png" },
-            "resize" => Self { run: resize::run, extension: "png" },
-            "colour-depth" => Self { run: colour_depth::run, extension: "jpg" },
-            "rotate" => Self { run: rotate::run, extension: "jpg" },
-            "convert" => Self { run: convert::run, extension: "png" },
+            "greyscale" => Self {
+                run: greyscale::run,
+                extension: "png",
+            },
+            "resize" => Self {
+                run: resize::run,
+                extension: "png",
+            },
+            "colour-depth" => Self {
+                run: colour_depth::run,
+                extension: "jpg",
+            },
+            "rotate" => Self {
+                run: rotate::run,
+                extension: "jpg",
+            },
+            "convert" => Self {
+                run: convert::run,
+                extension: "png",
+            },
             other => return Err(format!("no stage is called `{other}`").into()),
         })
     }
@@ -53,14 +70,17 @@ fn decode(bytes: &[u8]) -> Result<DynamicImage, Error> {
 
 /// Says whether the last scan of a JPEG is ended by EOI.
 ///
-/// Within a scan 0xFF is never followed by the code of a marker that isn't one (ITU-T T.81, B.1.1.5). An EXIF thumbnail
-/// has an EOI of its own, but stands before the picture's first scan.
+/// Within a scan 0xFF is never followed by the code of a marker that isn't one (ITU-T T.81,
+/// B.1.1.5). An EXIF thumbnail has an EOI of its own, but stands before the picture's first scan.
 fn jpeg_is_whole(bytes: &[u8]) -> bool {
     const SOS: [u8; 2] = [0xFF, 0xDA];
     const EOI: [u8; 2] = [0xFF, 0xD9];
     let has_eoi = |scan: &[u8]| scan.windows(2).any(|marker| marker == EOI);
     bytes.ends_with(&EOI)
-        || bytes.windows(2).rposition(|marker| marker == SOS).is_some_and(|scan| has_eoi(&bytes[scan..]))
+        || bytes
+            .windows(2)
+            .rposition(|marker| marker == SOS)
+            .is_some_and(|scan| has_eoi(&bytes[scan..]))
 }
 
 /// Decodes a 16-bit greyscale image, keeping its samples as they are.
@@ -82,13 +102,21 @@ where
 }
 
 fn jpeg(image: &GrayImage) -> Result<Vec<u8>, Error> {
-    let (width, height) = (u16::try_from(image.width())?, u16::try_from(image.height())?);
+    let (width, height) = (
+        u16::try_from(image.width())?,
+        u16::try_from(image.height())?,
+    );
     let mut encoded = Vec::with_capacity(image.as_raw().len() / 4);
-    Encoder::new(&mut encoded, JPEG_QUALITY).encode_image(Rows { samples: image.as_raw(), width, height })?;
+    Encoder::new(&mut encoded, JPEG_QUALITY).encode_image(Rows {
+        samples: image.as_raw(),
+        width,
+        height,
+    })?;
     Ok(encoded)
 }
 
-/// Hands the encoder whole rows; its own greyscale source copies sample by sample, a twelfth of the time of a JPEG.
+/// Hands the encoder whole rows; its own greyscale source copies sample by sample, a twelfth of the
+/// time of a JPEG.
 struct Rows<'a> {
     samples: &'a [u8],
     width: u16,
@@ -120,19 +148,35 @@ mod tests {
 
     #[test]
     fn a_jpeg_that_was_cut_off_is_refused_and_one_with_bytes_behind_it_is_not() {
-        let whole = jpeg(&GrayImage::from_fn(64, 64, |x, y| Luma([(x * 3 ^ y * 5) as u8]))).unwrap();
+        let whole = jpeg(&GrayImage::from_fn(64, 64, |x, y| {
+            Luma([(x * 3 ^ y * 5) as u8])
+        }))
+        .unwrap();
         let behind = [whole.as_slice(), b"padding"].concat();
         assert_eq!(decode(&behind).unwrap(), decode(&whole).unwrap());
 
         for cut in [whole.len() / 2, whole.len() - 1] {
             let error = decode(&whole[..cut]).unwrap_err().to_string();
-            assert!(error.starts_with("truncated JPEG"), "{cut} of {} bytes: {error}", whole.len());
+            assert!(
+                error.starts_with("truncated JPEG"),
+                "{cut} of {} bytes: {error}",
+                whole.len()
+            );
         }
 
-        let thumbnail = [&[0xFF, 0xE1, 0, 12][..], &[0xFF, 0xDA, 0, 0, 0, 0, 0, 0, 0xFF, 0xD9]].concat();
+        let thumbnail = [
+            &[0xFF, 0xE1, 0, 12][..],
+            &[0xFF, 0xDA, 0, 0, 0, 0, 0, 0, 0xFF, 0xD9],
+        ]
+        .concat();
         let with_thumbnail = [&whole[..2], &thumbnail, &whole[2..]].concat();
         assert!(decode(&with_thumbnail).is_ok());
         let cut = &with_thumbnail[..with_thumbnail.len() - 1];
-        assert!(decode(cut).unwrap_err().to_string().starts_with("truncated JPEG"));
+        assert!(
+            decode(cut)
+                .unwrap_err()
+                .to_string()
+                .starts_with("truncated JPEG")
+        );
     }
 }

@@ -13,13 +13,21 @@ pub fn run(input: &[u8]) -> Result<Vec<u8>, Error> {
 }
 
 fn resize(image: &Grey16) -> Result<Grey16, Error> {
-    let pixels: Vec<U16> = image.as_raw().iter().map(|&sample| U16::new(sample)).collect();
+    let pixels: Vec<U16> = image
+        .as_raw()
+        .iter()
+        .map(|&sample| U16::new(sample))
+        .collect();
     let source = TypedImageRef::new(image.width(), image.height(), &pixels)?;
     let mut resized = TypedImage::<U16>::new(WIDTH, HEIGHT);
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3));
     Resizer::new().resize_typed(&source, &mut resized, &options)?;
     // Lanczos overshoots at edges; beyond 1023 a sample would no longer be a 10-bit one.
-    let samples = resized.pixels().iter().map(|pixel| pixel.0.min(PEAK)).collect();
+    let samples = resized
+        .pixels()
+        .iter()
+        .map(|pixel| pixel.0.min(PEAK))
+        .collect();
     Ok(Grey16::from_raw(WIDTH, HEIGHT, samples).expect("one sample a pixel"))
 }
 

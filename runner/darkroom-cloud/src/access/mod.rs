@@ -1,10 +1,12 @@
-//! What the code of a function may call: keys of its own for each environment, and the policies of the function's role.
+//! What the code of a function may call: keys of its own for each environment, and the policies of
+//! the function's role.
 //!
-//! A request is a function's if it comes through an environment's own way to the cloud, whatever it is signed with, or if
-//! it is signed with keys that an environment was given. A function whose role is kept here and has policies of its own
-//! may call what those allow, and never write to the log group of a function. Requests of anybody else, and of functions
-//! whose role nobody made here, are not judged. A function with names of its own is held to these, whatever its role
-//! allows. What is refused is counted.
+//! A request is a function's if it comes through an environment's own way to the cloud, whatever it
+//! is signed with, or if it is signed with keys that an environment was given. A function whose
+//! role is kept here and has policies of its own may call what those allow, and never write to the
+//! log group of a function. Requests of anybody else, and of functions whose role nobody made here,
+//! are not judged. A function with names of its own is held to these, whatever its role allows.
+//! What is refused is counted.
 
 mod names;
 mod policy;
@@ -32,7 +34,8 @@ const SECRET_LENGTH: usize = 40;
 /// Longest name of an action or a resource that is kept, characters.
 const KEPT: usize = 256;
 
-/// Keys that environments were given, the policies that hold for them, and what was refused. Cheap to clone.
+/// Keys that environments were given, the policies that hold for them, and what was refused. Cheap
+/// to clone.
 #[derive(Clone)]
 pub struct Access {
     iam: Iam,
@@ -71,7 +74,11 @@ pub struct Credentials {
 impl Default for Credentials {
     fn default() -> Self {
         let text = || "test".to_owned();
-        Self { access_key_id: text(), secret_access_key: text(), session_token: text() }
+        Self {
+            access_key_id: text(),
+            secret_access_key: text(),
+            session_token: text(),
+        }
     }
 }
 
@@ -85,7 +92,9 @@ pub struct Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.access.keys.forget(&self.credentials.access_key_id);
-        self.access.callers().remove(&self.credentials.access_key_id);
+        self.access
+            .callers()
+            .remove(&self.credentials.access_key_id);
     }
 }
 
@@ -103,12 +112,20 @@ pub struct Refusal {
 
 impl Access {
     pub(crate) fn new(iam: Iam, keys: Arc<Keys>) -> Self {
-        Self { iam, keys, callers: Arc::default(), own_names: Arc::default(), refused: Arc::default() }
+        Self {
+            iam,
+            keys,
+            callers: Arc::default(),
+            own_names: Arc::default(),
+            refused: Arc::default(),
+        }
     }
 
     /// Holds a function's code to names of its own, beside those that its events tell.
     pub(crate) fn hold_to(&self, function: &str, names: OwnNames) {
-        self.own_names.write().insert(function.to_owned(), Arc::new(names));
+        self.own_names
+            .write()
+            .insert(function.to_owned(), Arc::new(names));
     }
 
     /// Returns the names that a function's code is held to; `None` if it may use any.
@@ -118,7 +135,10 @@ impl Access {
 
     /// Tells whether an object is the output of a function other than this one.
     pub(crate) fn is_of_another(&self, function: &str, key: &str) -> bool {
-        self.own_names.read().iter().any(|(name, names)| name != function && names.hold(key))
+        self.own_names
+            .read()
+            .iter()
+            .any(|(name, names)| name != function && names.hold(key))
     }
 
     fn callers(&self) -> MutexGuard<'_, HashMap<String, Arc<Caller>>> {
@@ -129,7 +149,11 @@ impl Access {
     pub(crate) fn issue(&self, spec: &FunctionSpec) -> Lease {
         let (access_key_id, mut secret_access_key) = random_pair("ASIA");
         secret_access_key.truncate(SECRET_LENGTH);
-        let credentials = Credentials { access_key_id, secret_access_key, session_token: random_text() };
+        let credentials = Credentials {
+            access_key_id,
+            secret_access_key,
+            session_token: random_text(),
+        };
         let caller = Arc::new(Caller {
             function_arn: spec.arn.clone(),
             function_name: spec.name.clone(),
@@ -137,9 +161,15 @@ impl Access {
             work: Mutex::default(),
             has_answered: AtomicBool::new(false),
         });
-        self.keys.admit(&credentials.access_key_id, &credentials.secret_access_key);
-        self.callers().insert(credentials.access_key_id.clone(), Arc::clone(&caller));
-        Lease { credentials, caller, access: self.clone() }
+        self.keys
+            .admit(&credentials.access_key_id, &credentials.secret_access_key);
+        self.callers()
+            .insert(credentials.access_key_id.clone(), Arc::clone(&caller));
+        Lease {
+            credentials,
+            caller,
+            access: self.clone(),
+        }
     }
 
     /// Returns whose environment was given this access key.
@@ -149,48 +179,75 @@ impl Access {
 
     /// Judges a call, and counts it if it is refused; the error is AWS's message.
     pub(crate) fn judge(&self, caller: &Caller, asked: &Question) -> Result<(), String> {
-        self.allows(caller, asked).inspect_err(|_| self.count(caller, asked))
+        self.allows(caller, asked)
+            .inspect_err(|_| self.count(caller, asked))
     }
 
     /// Returns whether a call would be allowed, and counts nothing.
     pub(crate) fn allows(&self, caller: &Caller, asked: &Question) -> Result<(), String> {
-        let Some(policies) = self.iam.policies(&caller.role_arn) else { return Ok(()) };
+        let Some(policies) = self.iam.policies(&caller.role_arn) else {
+            return Ok(());
+        };
         let context = [
             ("lambda:SourceFunctionArn", caller.function_arn.as_str()),
             ("aws:PrincipalArn", caller.role_arn.as_str()),
             ("aws:PrincipalAccount", ACCOUNT_ID),
         ];
-        let (why, policy) = match policy::verdict(&policies, &asked.action, &asked.resource, &context) {
-            Verdict::Allowed if !asked.writes_a_functions_log() => return Ok(()),
-            // Lambda itself writes it, and what it writes is read as its word.
-            Verdict::Allowed => ("with an explicit deny", "the local cloud".to_owned()),
-            Verdict::Denied => ("with an explicit deny", "an identity-based policy".to_owned()),
-            Verdict::NotAllowed => {
-                let why = "because no identity-based policy allows";
-                return Err(caller.refused(asked, &format!("{why} the {} action", asked.action)));
-            }
-        };
+        let (why, policy) =
+            match policy::verdict(&policies, &asked.action, &asked.resource, &context) {
+                Verdict::Allowed if !asked.writes_a_functions_log() => return Ok(()),
+                // Lambda itself writes it, and what it writes is read as its word.
+                Verdict::Allowed => ("with an explicit deny", "the local cloud".to_owned()),
+                Verdict::Denied => (
+                    "with an explicit deny",
+                    "an identity-based policy".to_owned(),
+                ),
+                Verdict::NotAllowed => {
+                    let why = "because no identity-based policy allows";
+                    return Err(
+                        caller.refused(asked, &format!("{why} the {} action", asked.action))
+                    );
+                }
+            };
         Err(caller.refused(asked, &format!("{why} in {policy}")))
     }
 
     /// Counts a call that was refused elsewhere on the same grounds.
     pub(crate) fn count(&self, caller: &Caller, asked: &Question) {
         // A handler chooses them, and people read them.
-        let shown = |letter: char| if letter.is_ascii_graphic() || letter == ' ' { letter } else { '?' };
+        let shown = |letter: char| {
+            if letter.is_ascii_graphic() || letter == ' ' {
+                letter
+            } else {
+                '?'
+            }
+        };
         let short = |text: &str| text.chars().take(KEPT).map(shown).collect::<String>();
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_function = refused.keys().filter(|(function, _)| *function == caller.function_name).count();
+        let of_function = refused
+            .keys()
+            .filter(|(function, _)| *function == caller.function_name)
+            .count();
         let mut key = (caller.function_name.clone(), short(&asked.action));
         if of_function >= COUNTED && !refused.contains_key(&key) {
             "others".clone_into(&mut key.1);
         }
-        refused.entry(key).or_insert_with(|| (0, short(&asked.resource))).0 += 1;
+        refused
+            .entry(key)
+            .or_insert_with(|| (0, short(&asked.resource)))
+            .0 += 1;
     }
 
     /// Returns what was refused since the last time, and forgets it.
     pub fn take_refusals(&self) -> Vec<Refusal> {
-        let refused = std::mem::take(&mut *self.refused.lock().unwrap_or_else(PoisonError::into_inner));
-        let refusal = |((function, action), (calls, resource))| Refusal { function, action, resource, calls };
+        let refused =
+            std::mem::take(&mut *self.refused.lock().unwrap_or_else(PoisonError::into_inner));
+        let refusal = |((function, action), (calls, resource))| Refusal {
+            function,
+            action,
+            resource,
+            calls,
+        };
         refused.into_iter().map(refusal).collect()
     }
 }
@@ -212,17 +269,28 @@ impl Caller {
     }
 
     pub(crate) fn work(&self) -> Option<Arc<Work>> {
-        self.work.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.work
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Returns the session that the function's code acts as.
     pub fn session_arn(&self) -> String {
         let role = self.role_arn.rsplit('/').next().unwrap_or_default();
-        format!("arn:aws:sts::{ACCOUNT_ID}:assumed-role/{role}/{}", self.function_name)
+        format!(
+            "arn:aws:sts::{ACCOUNT_ID}:assumed-role/{role}/{}",
+            self.function_name
+        )
     }
 
     fn refused(&self, asked: &Question, why: &str) -> String {
-        let (who, Question { action, resource, .. }) = (self.session_arn(), asked);
+        let (
+            who,
+            Question {
+                action, resource, ..
+            },
+        ) = (self.session_arn(), asked);
         format!("User: {who} is not authorized to perform: {action} on resource: {resource} {why}")
     }
 }

@@ -1,8 +1,8 @@
-//! Which object names the code of a function may use, beside what its role allows: those below prefixes of its own, and
-//! those that the event it works on tells. Pure.
+//! Which object names the code of a function may use, beside what its role allows: those below
+//! prefixes of its own, and those that the event it works on tells. Pure.
 //!
-//! A role is that of many functions, and its policy can't tell them apart. Names that an event told are forgotten with the
-//! next event, and there are none before the first.
+//! A role is that of many functions, and its policy can't tell them apart. Names that an event told
+//! are forgotten with the next event, and there are none before the first.
 
 use std::collections::HashSet;
 use std::sync::OnceLock;
@@ -13,9 +13,11 @@ use serde_json::Value;
 use crate::lineage::Lineage;
 use crate::s3::decode;
 
-/// Longest text of an event that can be a name: S3's limit is 1,024 bytes, and escaping makes three of one.
+/// Longest text of an event that can be a name: S3's limit is 1,024 bytes, and escaping makes three
+/// of one.
 const LONGEST: usize = 4096;
-/// How deep JSON may stand as text within JSON: a proxy's `body` is one level, a queue's message in it another.
+/// How deep JSON may stand as text within JSON: a proxy's `body` is one level, a queue's message in
+/// it another.
 const NESTED: u32 = 3;
 
 /// The names that are a function's own.
@@ -29,7 +31,9 @@ pub struct OwnNames {
 
 impl OwnNames {
     pub fn hold(&self, key: &str) -> bool {
-        self.prefixes.iter().any(|prefix| key.starts_with(prefix.as_str()))
+        self.prefixes
+            .iter()
+            .any(|prefix| key.starts_with(prefix.as_str()))
     }
 }
 
@@ -45,7 +49,11 @@ pub struct Work {
 
 impl Work {
     pub fn new(event: Bytes, chain: Lineage) -> Self {
-        Self { event, chain, told: OnceLock::new() }
+        Self {
+            event,
+            chain,
+            told: OnceLock::new(),
+        }
     }
 
     fn told(&self) -> &HashSet<String> {
@@ -61,7 +69,8 @@ impl Work {
         self.told().contains(key)
     }
 
-    /// Tells whether the event names the object, a folder that it lies in, or its folder and its file apart.
+    /// Tells whether the event names the object, a folder that it lies in, or its folder and its
+    /// file apart.
     pub fn tells(&self, key: &str) -> bool {
         let told = self.told();
         told.contains(key)
@@ -69,7 +78,8 @@ impl Work {
                 let (folder, file) = (&key[..slash], &key[slash + 1..]);
                 let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
                 // A folder at the top is a word that any event may hold.
-                told.contains(folder) && (folder.contains('/') || told.contains(file) || told.contains(stem))
+                told.contains(folder)
+                    && (folder.contains('/') || told.contains(file) || told.contains(stem))
             })
     }
 }
@@ -103,9 +113,17 @@ fn take_names(text: &str, nested: u32, told: &mut HashSet<String>) {
     if text.len() > LONGEST {
         return;
     }
-    let location = text.split_once("://").map(|(_, rest)| rest).or_else(|| text.strip_prefix("arn:aws:s3:::"));
-    let location =
-        location.map(|it| if text.starts_with("http") { it.split(['?', '#']).next().unwrap_or(it) } else { it });
+    let location = text
+        .split_once("://")
+        .map(|(_, rest)| rest)
+        .or_else(|| text.strip_prefix("arn:aws:s3:::"));
+    let location = location.map(|it| {
+        if text.starts_with("http") {
+            it.split(['?', '#']).next().unwrap_or(it)
+        } else {
+            it
+        }
+    });
     // In the path of a URL the bucket comes first, unless the host names it.
     let after = |text| str::split_once(text, '/').map(|(_, rest)| rest);
     let below_host = location.and_then(after);
@@ -144,16 +162,25 @@ mod tests {
         ] {
             let work = work(&event);
             assert!(work.tells(key) && work.names(key), "{event}");
-            assert!(!work.tells("input/first/0123/my cat") && !work.tells("input/first/4567/other.png"), "{event}");
+            assert!(
+                !work.tells("input/first/0123/my cat") && !work.tells("input/first/4567/other.png"),
+                "{event}"
+            );
         }
     }
 
     #[test]
     fn a_folder_tells_what_lies_in_it_and_a_word_does_not() {
         let apart = work(&json!({ "folder": "input/first/0123/", "file": "cat.png" }));
-        assert!(apart.tells("input/first/0123/cat.png") && !apart.names("input/first/0123/cat.png"));
+        assert!(
+            apart.tells("input/first/0123/cat.png") && !apart.names("input/first/0123/cat.png")
+        );
         let top = work(&json!({ "folder": "turned", "name": "cat", "kind": "input" }));
-        assert!(top.tells("turned/cat.jpg") && !top.tells("turned/dog.jpg") && !top.tells("input/first/0123/cat2.png"));
+        assert!(
+            top.tells("turned/cat.jpg")
+                && !top.tells("turned/dog.jpg")
+                && !top.tells("input/first/0123/cat2.png")
+        );
     }
 
     #[test]
@@ -184,7 +211,12 @@ mod tests {
             "?",
             "{\\\"a\\\":\\\"",
         ];
-        crate::hostile::Parser { name: "told", words, longest: 1 << 20 }.hold(|input| {
+        crate::hostile::Parser {
+            name: "told",
+            words,
+            longest: 1 << 20,
+        }
+        .hold(|input| {
             let work = Work::new(Bytes::copy_from_slice(input), Lineage::default());
             work.tells("a/b/c.png");
         });

@@ -1,9 +1,9 @@
 //! What a role's policies say of one call: allowed, not mentioned, or denied. Pure.
 //!
-//! As IAM evaluates identity policies: a Deny that applies outweighs every Allow, and what no statement allows is not
-//! allowed. What is not understood (a policy variable, a condition) never gives a right: an Allow that has it gives
-//! nothing, and a Deny that has it applies. Source: IAM user guide, "Policy evaluation logic" and "IAM JSON policy
-//! elements reference".
+//! As IAM evaluates identity policies: a Deny that applies outweighs every Allow, and what no
+//! statement allows is not allowed. What is not understood (a policy variable, a condition) never
+//! gives a right: an Allow that has it gives nothing, and a Deny that has it applies. Source: IAM
+//! user guide, "Policy evaluation logic" and "IAM JSON policy elements reference".
 
 use serde_json::Value;
 
@@ -43,21 +43,42 @@ struct Names {
 
 #[derive(Clone, Debug)]
 enum Condition {
-    Compared { key: String, patterns: Vec<String>, wildcards: bool, negated: bool },
-    Absent { key: String, is: bool },
+    Compared {
+        key: String,
+        patterns: Vec<String>,
+        wildcards: bool,
+        negated: bool,
+    },
+    Absent {
+        key: String,
+        is: bool,
+    },
     Unknown,
 }
 
 impl Policy {
-    /// Reads a document. A statement that can't be read allows nothing; if it denies, it denies everything.
+    /// Reads a document. A statement that can't be read allows nothing; if it denies, it denies
+    /// everything.
     pub fn read(document: &str) -> Self {
-        let Ok(document) = serde_json::from_str::<Value>(document) else { return Self::default() };
-        Self(one_or_more(&document["Statement"]).into_iter().filter_map(Statement::read).collect())
+        let Ok(document) = serde_json::from_str::<Value>(document) else {
+            return Self::default();
+        };
+        Self(
+            one_or_more(&document["Statement"])
+                .into_iter()
+                .filter_map(Statement::read)
+                .collect(),
+        )
     }
 }
 
 /// Returns what the policies say of one action on one resource.
-pub fn verdict(policies: &[Policy], action: &str, resource: &str, context: &Context<'_>) -> Verdict {
+pub fn verdict(
+    policies: &[Policy],
+    action: &str,
+    resource: &str,
+    context: &Context<'_>,
+) -> Verdict {
     let mut verdict = Verdict::NotAllowed;
     for statement in policies.iter().flat_map(|policy| &policy.0) {
         if !statement.applies(action, resource, context) {
@@ -90,24 +111,39 @@ impl Statement {
         };
         let conditions = match &statement["Condition"] {
             Value::Null => Vec::new(),
-            Value::Object(operators) => operators.iter().flat_map(|(name, keys)| Condition::read(name, keys)).collect(),
+            Value::Object(operators) => operators
+                .iter()
+                .flat_map(|(name, keys)| Condition::read(name, keys))
+                .collect(),
             _ => vec![Condition::Unknown],
         };
-        Some(Self { allows, actions, resources, conditions })
+        Some(Self {
+            allows,
+            actions,
+            resources,
+            conditions,
+        })
     }
 
     fn applies(&self, action: &str, resource: &str, context: &Context<'_>) -> bool {
         let when_unknown = !self.allows;
         // Actions have no variables, and no case.
-        self.actions.holds(&action.to_ascii_lowercase(), when_unknown)
+        self.actions
+            .holds(&action.to_ascii_lowercase(), when_unknown)
             && self.resources.holds(resource, when_unknown)
-            && self.conditions.iter().all(|condition| condition.holds(context).unwrap_or(when_unknown))
+            && self
+                .conditions
+                .iter()
+                .all(|condition| condition.holds(context).unwrap_or(when_unknown))
     }
 }
 
 impl Names {
     fn everything() -> Self {
-        Self { patterns: vec!["*".to_owned()], inverted: false }
+        Self {
+            patterns: vec!["*".to_owned()],
+            inverted: false,
+        }
     }
 
     fn read(statement: &Value, name: &str, inverted_name: &str) -> Option<Self> {
@@ -123,7 +159,10 @@ impl Names {
     }
 
     fn holds(&self, text: &str, when_unknown: bool) -> bool {
-        let named = self.patterns.iter().any(|pattern| !has_variable(pattern) && wildcard::matches(pattern, text));
+        let named = self
+            .patterns
+            .iter()
+            .any(|pattern| !has_variable(pattern) && wildcard::matches(pattern, text));
         if !named && self.patterns.iter().any(|pattern| has_variable(pattern)) {
             return when_unknown;
         }
@@ -133,7 +172,9 @@ impl Names {
 
 impl Condition {
     fn read(operator: &str, keys: &Value) -> Vec<Self> {
-        let Value::Object(keys) = keys else { return vec![Self::Unknown] };
+        let Value::Object(keys) = keys else {
+            return vec![Self::Unknown];
+        };
         // Whether a key that is not known here exists on AWS is not known either.
         let (wildcards, negated) = match operator.strip_suffix("IfExists").unwrap_or(operator) {
             "StringEquals" => (false, false),
@@ -142,7 +183,10 @@ impl Condition {
             "StringNotLike" | "ArnNotEquals" | "ArnNotLike" => (true, true),
             "Null" => {
                 let absent = |(key, value): (&String, &Value)| match flag(value) {
-                    Some(is) => Self::Absent { key: key.clone(), is },
+                    Some(is) => Self::Absent {
+                        key: key.clone(),
+                        is,
+                    },
                     None => Self::Unknown,
                 };
                 return keys.iter().map(absent).collect();
@@ -151,7 +195,12 @@ impl Condition {
         };
         let compared = |(key, value): (&String, &Value)| match texts(value) {
             Some(patterns) if !patterns.iter().any(|pattern| has_variable(pattern)) => {
-                Self::Compared { key: key.clone(), patterns, wildcards, negated }
+                Self::Compared {
+                    key: key.clone(),
+                    patterns,
+                    wildcards,
+                    negated,
+                }
             }
             _ => Self::Unknown,
         };
@@ -160,15 +209,30 @@ impl Condition {
 
     /// Returns whether it holds; `None` if that can't be known here.
     fn holds(&self, context: &Context<'_>) -> Option<bool> {
-        let of = |key: &str| context.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| *value);
+        let of = |key: &str| {
+            context
+                .iter()
+                .find(|(name, _)| name.eq_ignore_ascii_case(key))
+                .map(|(_, value)| *value)
+        };
         match self {
             Self::Unknown => None,
             // That a key is there is known for those that are; one that is not may be there on AWS.
             Self::Absent { key, is } => of(key).map(|_| !is),
-            Self::Compared { key, patterns, wildcards, negated } => {
+            Self::Compared {
+                key,
+                patterns,
+                wildcards,
+                negated,
+            } => {
                 let value = of(key)?;
-                let equal =
-                    |pattern: &String| if *wildcards { wildcard::matches(pattern, value) } else { pattern == value };
+                let equal = |pattern: &String| {
+                    if *wildcards {
+                        wildcard::matches(pattern, value)
+                    } else {
+                        pattern == value
+                    }
+                };
                 Some(patterns.iter().any(equal) != *negated)
             }
         }
@@ -189,7 +253,10 @@ fn one_or_more(value: &Value) -> Vec<&Value> {
 
 /// Returns a text or a list of texts; `None` if anything in it is no text.
 fn texts(value: &Value) -> Option<Vec<String>> {
-    one_or_more(value).into_iter().map(|one| one.as_str().map(str::to_owned)).collect()
+    one_or_more(value)
+        .into_iter()
+        .map(|one| one.as_str().map(str::to_owned))
+        .collect()
 }
 
 /// Tells whether IAM would fill in something: `${aws:username}`.
@@ -202,11 +269,14 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    const CONTEXT: &Context<'static> =
-        &[("lambda:SourceFunctionArn", "arn:aws:lambda:us-east-1:000000000000:function:dkr-a")];
+    const CONTEXT: &Context<'static> = &[(
+        "lambda:SourceFunctionArn",
+        "arn:aws:lambda:us-east-1:000000000000:function:dkr-a",
+    )];
 
     fn said(statements: &Value, action: &str, resource: &str) -> Verdict {
-        let policy = Policy::read(&json!({ "Version": "2012-10-17", "Statement": statements }).to_string());
+        let policy =
+            Policy::read(&json!({ "Version": "2012-10-17", "Statement": statements }).to_string());
         verdict(&[policy], action, resource, CONTEXT)
     }
 
@@ -222,53 +292,95 @@ mod tests {
     #[test]
     fn only_what_a_statement_allows_is_allowed() {
         let policy = functions();
-        assert_eq!(said(&policy, "s3:GetObject", "arn:aws:s3:::dkr-x/a/b.png"), Verdict::Allowed);
-        assert_eq!(said(&policy, "S3:getobject", "arn:aws:s3:::dkr-x/a/b.png"), Verdict::Allowed);
+        assert_eq!(
+            said(&policy, "s3:GetObject", "arn:aws:s3:::dkr-x/a/b.png"),
+            Verdict::Allowed
+        );
+        assert_eq!(
+            said(&policy, "S3:getobject", "arn:aws:s3:::dkr-x/a/b.png"),
+            Verdict::Allowed
+        );
         for (action, resource) in [
             ("s3:ListBucket", "arn:aws:s3:::dkr-x"),
             ("s3:DeleteObject", "arn:aws:s3:::dkr-x/a"),
             ("s3:GetObject", "arn:aws:s3:::dkr-xy/a"),
             ("s3:GetObjectTagging", "arn:aws:s3:::dkr-x/a"),
-            ("lambda:CreateFunction", "arn:aws:lambda:us-east-1:000000000000:function:h"),
-            ("logs:FilterLogEvents", "arn:aws:logs:us-east-1:0:log-group:/aws/lambda/dkr-a:log-stream:"),
+            (
+                "lambda:CreateFunction",
+                "arn:aws:lambda:us-east-1:000000000000:function:h",
+            ),
+            (
+                "logs:FilterLogEvents",
+                "arn:aws:logs:us-east-1:0:log-group:/aws/lambda/dkr-a:log-stream:",
+            ),
         ] {
-            assert_eq!(said(&policy, action, resource), Verdict::NotAllowed, "{action}");
+            assert_eq!(
+                said(&policy, action, resource),
+                Verdict::NotAllowed,
+                "{action}"
+            );
         }
     }
 
     #[test]
     fn a_deny_outweighs_an_allow_wherever_it_stands() {
         let policy = functions();
-        assert_eq!(said(&policy, "s3:GetObject", "arn:aws:s3:::dkr-x/packages/p.zip"), Verdict::Denied);
+        assert_eq!(
+            said(&policy, "s3:GetObject", "arn:aws:s3:::dkr-x/packages/p.zip"),
+            Verdict::Denied
+        );
         let first = json!([
             { "Effect": "Deny", "Action": "s3:Put*", "Resource": "*" },
             { "Effect": "Allow", "Action": "*", "Resource": "*" },
         ]);
-        assert_eq!(said(&first, "s3:PutObject", "arn:aws:s3:::b/k"), Verdict::Denied);
-        assert_eq!(said(&first, "s3:GetObject", "arn:aws:s3:::b/k"), Verdict::Allowed);
+        assert_eq!(
+            said(&first, "s3:PutObject", "arn:aws:s3:::b/k"),
+            Verdict::Denied
+        );
+        assert_eq!(
+            said(&first, "s3:GetObject", "arn:aws:s3:::b/k"),
+            Verdict::Allowed
+        );
     }
 
     #[test]
     fn one_statement_needs_no_list_and_not_lists_are_the_rest() {
-        let one =
-            json!({ "Effect": "Allow", "NotAction": ["iam:*", "s3:Delete*"], "NotResource": "arn:aws:s3:::secret/*" });
-        assert_eq!(said(&one, "s3:GetObject", "arn:aws:s3:::open/k"), Verdict::Allowed);
-        assert_eq!(said(&one, "s3:DeleteObject", "arn:aws:s3:::open/k"), Verdict::NotAllowed);
-        assert_eq!(said(&one, "s3:GetObject", "arn:aws:s3:::secret/k"), Verdict::NotAllowed);
+        let one = json!({ "Effect": "Allow", "NotAction": ["iam:*", "s3:Delete*"], "NotResource": "arn:aws:s3:::secret/*" });
+        assert_eq!(
+            said(&one, "s3:GetObject", "arn:aws:s3:::open/k"),
+            Verdict::Allowed
+        );
+        assert_eq!(
+            said(&one, "s3:DeleteObject", "arn:aws:s3:::open/k"),
+            Verdict::NotAllowed
+        );
+        assert_eq!(
+            said(&one, "s3:GetObject", "arn:aws:s3:::secret/k"),
+            Verdict::NotAllowed
+        );
     }
 
     #[test]
     fn a_variable_gives_no_right_and_takes_no_deny_away() {
         let mine = "arn:aws:s3:::b/${aws:username}/*";
         let allow = json!([{ "Effect": "Allow", "Action": "s3:*", "Resource": mine }]);
-        assert_eq!(said(&allow, "s3:GetObject", "arn:aws:s3:::b/me/k"), Verdict::NotAllowed);
+        assert_eq!(
+            said(&allow, "s3:GetObject", "arn:aws:s3:::b/me/k"),
+            Verdict::NotAllowed
+        );
         let inverted = json!([{ "Effect": "Allow", "Action": "s3:*", "NotResource": mine }]);
-        assert_eq!(said(&inverted, "s3:GetObject", "arn:aws:s3:::b/me/k"), Verdict::NotAllowed);
+        assert_eq!(
+            said(&inverted, "s3:GetObject", "arn:aws:s3:::b/me/k"),
+            Verdict::NotAllowed
+        );
         let deny = json!([
             { "Effect": "Allow", "Action": "s3:*", "Resource": "*" },
             { "Effect": "Deny", "Action": "s3:*", "Resource": mine },
         ]);
-        assert_eq!(said(&deny, "s3:GetObject", "arn:aws:s3:::b/me/k"), Verdict::Denied);
+        assert_eq!(
+            said(&deny, "s3:GetObject", "arn:aws:s3:::b/me/k"),
+            Verdict::Denied
+        );
     }
 
     #[test]
@@ -278,19 +390,41 @@ mod tests {
             said(&policy, "s3:GetObject", "arn:aws:s3:::b/k")
         };
         let key = "lambda:SourceFunctionArn";
-        assert_eq!(allow(json!({ "ArnLike": { key: "arn:aws:lambda:*:*:function:dkr-*" } })), Verdict::Allowed);
-        assert_eq!(allow(json!({ "ArnEquals": { key: ["arn:aws:lambda:*:*:function:other"] } })), Verdict::NotAllowed);
-        assert_eq!(allow(json!({ "StringEquals": { key: "arn:*" } })), Verdict::NotAllowed, "no wildcard there");
+        assert_eq!(
+            allow(json!({ "ArnLike": { key: "arn:aws:lambda:*:*:function:dkr-*" } })),
+            Verdict::Allowed
+        );
+        assert_eq!(
+            allow(json!({ "ArnEquals": { key: ["arn:aws:lambda:*:*:function:other"] } })),
+            Verdict::NotAllowed
+        );
+        assert_eq!(
+            allow(json!({ "StringEquals": { key: "arn:*" } })),
+            Verdict::NotAllowed,
+            "no wildcard there"
+        );
         assert_eq!(allow(json!({ "Null": { key: "false" } })), Verdict::Allowed);
         assert_eq!(allow(json!({ "Null": { key: true } })), Verdict::NotAllowed);
-        assert_eq!(allow(json!({ "Null": { "aws:TokenIssueTime": "true" } })), Verdict::NotAllowed);
-        assert_eq!(allow(json!({ "IpAddress": { "aws:SourceIp": "0.0.0.0/0" } })), Verdict::NotAllowed);
-        assert_eq!(allow(json!({ "StringNotEquals": { "aws:PrincipalTag/team": "x" } })), Verdict::NotAllowed);
+        assert_eq!(
+            allow(json!({ "Null": { "aws:TokenIssueTime": "true" } })),
+            Verdict::NotAllowed
+        );
+        assert_eq!(
+            allow(json!({ "IpAddress": { "aws:SourceIp": "0.0.0.0/0" } })),
+            Verdict::NotAllowed
+        );
+        assert_eq!(
+            allow(json!({ "StringNotEquals": { "aws:PrincipalTag/team": "x" } })),
+            Verdict::NotAllowed
+        );
         let deny = json!([
             { "Effect": "Allow", "Action": "*", "Resource": "*" },
             { "Effect": "Deny", "Action": "*", "Resource": "*", "Condition": { "Bool": { "aws:SecureTransport": "false" } } },
         ]);
-        assert_eq!(said(&deny, "s3:GetObject", "arn:aws:s3:::b/k"), Verdict::Denied);
+        assert_eq!(
+            said(&deny, "s3:GetObject", "arn:aws:s3:::b/k"),
+            Verdict::Denied
+        );
     }
 
     #[test]
@@ -302,13 +436,23 @@ mod tests {
             json!({ "Effect": "Allow", "Action": [], "Resource": "*" }),
             json!("*"),
         ] {
-            assert_eq!(said(&statement, "s3:GetObject", "arn:aws:s3:::b/k"), Verdict::NotAllowed, "{statement}");
+            assert_eq!(
+                said(&statement, "s3:GetObject", "arn:aws:s3:::b/k"),
+                Verdict::NotAllowed,
+                "{statement}"
+            );
         }
-        assert_eq!(verdict(&[Policy::read("{")], "s3:GetObject", "x", CONTEXT), Verdict::NotAllowed);
+        assert_eq!(
+            verdict(&[Policy::read("{")], "s3:GetObject", "x", CONTEXT),
+            Verdict::NotAllowed
+        );
         let deny = json!([
             { "Effect": "Allow", "Action": "*", "Resource": "*" },
             { "Effect": "Deny", "Action": "*" },
         ]);
-        assert_eq!(said(&deny, "s3:GetObject", "arn:aws:s3:::b/k"), Verdict::Denied);
+        assert_eq!(
+            said(&deny, "s3:GetObject", "arn:aws:s3:::b/k"),
+            Verdict::Denied
+        );
     }
 }

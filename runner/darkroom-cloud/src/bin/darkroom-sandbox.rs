@@ -1,4 +1,5 @@
-//! The sandbox's own processes without the rest of Darkroom, for tests and for embedding the local cloud elsewhere.
+//! The sandbox's own processes without the rest of Darkroom, for tests and for embedding the local
+//! cloud elsewhere.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,5 @@
-//! Code and layers on disk: each zip and its unzipped folder under the zip's SHA-256, written once and never again.
+//! Code and layers on disk: each zip and its unzipped folder under the zip's SHA-256, written once
+//! and never again.
 
 use super::error::{ApiError, ApiResult};
 use super::limits;
@@ -58,7 +59,8 @@ impl CodeStore {
         self.folder.join(sha256).join("code.zip")
     }
 
-    /// Stores and unzips a zip, or finds that it is there already. Off the async threads: both may take a while.
+    /// Stores and unzips a zip, or finds that it is there already. Off the async threads: both may
+    /// take a while.
     pub async fn add(&self, zip: Bytes) -> ApiResult<Code> {
         let store = self.clone();
         let added = tokio::task::spawn_blocking(move || store.add_blocking(&zip)).await;
@@ -68,31 +70,46 @@ impl CodeStore {
     fn add_blocking(&self, zip: &[u8]) -> ApiResult<Code> {
         let sha256 = hex::encode(Sha256::digest(zip));
         let record = self.folder.join(&sha256).join("code.json");
-        if let Some(known) = std::fs::read(&record).ok().and_then(|json| serde_json::from_slice(&json).ok()) {
+        if let Some(known) = std::fs::read(&record)
+            .ok()
+            .and_then(|json| serde_json::from_slice(&json).ok())
+        {
             return Ok(known);
         }
         self.write(zip, sha256).map_err(|error| match error {
-            UnzipError::Malformed(_) => {
-                ApiError::invalid("Could not unzip uploaded file. Please check your file, then try to upload again.")
-            }
+            UnzipError::Malformed(_) => ApiError::invalid(
+                "Could not unzip uploaded file. Please check your file, then try to upload again.",
+            ),
             UnzipError::Empty => ApiError::invalid("Uploaded file must be a non-empty zip"),
             UnzipError::TooLarge(limit) => {
                 ApiError::invalid(format!("Unzipped size must be smaller than {limit} bytes"))
             }
-            UnzipError::Io(error) => ApiError::service(format!("The code could not be stored: {error}")),
+            UnzipError::Io(error) => {
+                ApiError::service(format!("The code could not be stored: {error}"))
+            }
         })
     }
 
-    /// Writes everything beside its place and moves it there in one step: what has a name is complete.
+    /// Writes everything beside its place and moves it there in one step: what has a name is
+    /// complete.
     fn write(&self, zip: &[u8], sha256: String) -> Result<Code, UnzipError> {
-        let partial = tempfile::Builder::new().prefix(".partial-").tempdir_in(&self.folder)?;
+        let partial = tempfile::Builder::new()
+            .prefix(".partial-")
+            .tempdir_in(&self.folder)?;
         readable(partial.path())?;
         let unzipped = partial.path().join("unzipped");
         std::fs::create_dir(&unzipped)?;
-        let limits = unzip::Limits { bytes: limits::UNZIPPED, entries: limits::ZIP_ENTRIES };
+        let limits = unzip::Limits {
+            bytes: limits::UNZIPPED,
+            entries: limits::ZIP_ENTRIES,
+        };
         let size = unzip(Cursor::new(zip), &unzipped, limits)?;
         std::fs::write(partial.path().join("code.zip"), zip)?;
-        let code = Code { sha256, size: zip.len() as u64, unzipped: size };
+        let code = Code {
+            sha256,
+            size: zip.len() as u64,
+            unzipped: size,
+        };
         let record = serde_json::to_vec(&code).map_err(io::Error::other)?;
         std::fs::write(partial.path().join("code.json"), record)?;
         let place = self.folder.join(&code.sha256);
@@ -122,7 +139,9 @@ mod tests {
 
     fn zip_of(name: &str, content: &[u8]) -> Bytes {
         let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
-        writer.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        writer
+            .start_file(name, zip::write::SimpleFileOptions::default())
+            .unwrap();
         writer.write_all(content).unwrap();
         writer.finish().unwrap().into_inner().into()
     }
@@ -133,9 +152,16 @@ mod tests {
         let zip = zip_of("handler.py", b"x");
         let store = CodeStore::open(folder.path().to_owned()).unwrap();
         let first = store.add(zip.clone()).await.unwrap();
-        let again = CodeStore::open(folder.path().to_owned()).unwrap().add(zip.clone()).await.unwrap();
+        let again = CodeStore::open(folder.path().to_owned())
+            .unwrap()
+            .add(zip.clone())
+            .await
+            .unwrap();
         assert_eq!(first, again);
-        assert_eq!(std::fs::read(store.unzipped(&first.sha256).join("handler.py")).unwrap(), b"x");
+        assert_eq!(
+            std::fs::read(store.unzipped(&first.sha256).join("handler.py")).unwrap(),
+            b"x"
+        );
         assert_eq!(std::fs::read(store.zip(&first.sha256)).unwrap(), zip);
     }
 
@@ -144,7 +170,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = CodeStore::open(folder.path().to_owned()).unwrap();
         let error = store.add(zip_of("../escape", b"x")).await.unwrap_err();
-        assert!(error.message.unwrap().starts_with("Could not unzip uploaded file."));
+        assert!(
+            error
+                .message
+                .unwrap()
+                .starts_with("Could not unzip uploaded file.")
+        );
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

@@ -1,5 +1,5 @@
-//! How many invocations run at once, and whether one more may: reserved functions count for themselves, all others share
-//! what is left of the account's pool.
+//! How many invocations run at once, and whether one more may: reserved functions count for
+//! themselves, all others share what is left of the account's pool.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -48,7 +48,8 @@ pub(crate) struct Permit {
     running: Arc<Mutex<Running>>,
     function: String,
     reserved: bool,
-    /// Running at the moment this one was admitted, itself included: of the function, and of the account.
+    /// Running at the moment this one was admitted, itself included: of the function, and of the
+    /// account.
     pub of_function: u32,
     pub of_account: u32,
 }
@@ -57,9 +58,18 @@ impl Concurrency {
     /// Takes a place for `function` if there is one.
     ///
     /// `reserved` is the function's reservation; `pool` gives what all unreserved functions share.
-    pub fn admit(&self, function: &str, reserved: Option<u32>, pool: impl FnOnce() -> u32) -> Result<Permit, Throttle> {
+    pub fn admit(
+        &self,
+        function: &str,
+        reserved: Option<u32>,
+        pool: impl FnOnce() -> u32,
+    ) -> Result<Permit, Throttle> {
         let mut running = lock(&self.running);
-        let own = running.by_function.get(function).copied().unwrap_or_default();
+        let own = running
+            .by_function
+            .get(function)
+            .copied()
+            .unwrap_or_default();
         match reserved {
             Some(limit) if own >= limit => return Err(Throttle::Reserved),
             Some(_) => {}
@@ -79,8 +89,17 @@ impl Concurrency {
 
     /// Returns what is told when a place that `function` may take gets free.
     pub fn freed(&self, function: &str, throttle: Throttle) -> Arc<Notify> {
-        let key = if throttle == Throttle::Reserved { function } else { "" };
-        Arc::clone(lock(&self.running).waiting.entry(key.to_owned()).or_default())
+        let key = if throttle == Throttle::Reserved {
+            function
+        } else {
+            ""
+        };
+        Arc::clone(
+            lock(&self.running)
+                .waiting
+                .entry(key.to_owned())
+                .or_default(),
+        )
     }
 }
 
@@ -97,7 +116,11 @@ impl Drop for Permit {
                 running.by_function.remove(&self.function);
             }
         }
-        let key = if self.reserved { self.function.as_str() } else { "" };
+        let key = if self.reserved {
+            self.function.as_str()
+        } else {
+            ""
+        };
         if let Some(waiting) = running.waiting.get(key) {
             waiting.notify_one();
         }
@@ -117,7 +140,10 @@ mod tests {
     fn a_reservation_limits_and_guarantees() {
         let concurrency = Concurrency::default();
         let first = concurrency.admit("f", Some(1), || 0).unwrap();
-        assert_eq!(concurrency.admit("f", Some(1), || 10).unwrap_err(), Throttle::Reserved);
+        assert_eq!(
+            concurrency.admit("f", Some(1), || 10).unwrap_err(),
+            Throttle::Reserved
+        );
         drop(first);
         assert!(concurrency.admit("f", Some(1), || 0).is_ok());
     }
@@ -128,7 +154,10 @@ mod tests {
         let _one = concurrency.admit("f", None, || 2).unwrap();
         let two = concurrency.admit("g", None, || 2).unwrap();
         assert_eq!((two.of_function, two.of_account), (1, 2));
-        assert_eq!(concurrency.admit("h", None, || 2).unwrap_err(), Throttle::Account);
+        assert_eq!(
+            concurrency.admit("h", None, || 2).unwrap_err(),
+            Throttle::Account
+        );
         drop(two);
         assert!(concurrency.admit("h", None, || 2).is_ok());
     }

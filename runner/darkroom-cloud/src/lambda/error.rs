@@ -1,4 +1,5 @@
-//! Errors as the Lambda API words them: a name, a status, a message, and the wire form of all three.
+//! Errors as the Lambda API words them: a name, a status, a message, and the wire form of all
+//! three.
 
 use crate::server::signature::Unsigned;
 use crate::server::wire::{self, Body};
@@ -23,7 +24,13 @@ pub(crate) type ApiResult<T> = Result<T, ApiError>;
 
 impl ApiError {
     fn new(status: StatusCode, name: &'static str, message: impl Into<String>) -> Self {
-        Self { status, name, message: Some(message.into()), reason: None, typed: true }
+        Self {
+            status,
+            name,
+            message: Some(message.into()),
+            reason: None,
+            typed: true,
+        }
     }
 
     fn untyped(mut self) -> Self {
@@ -50,7 +57,11 @@ impl ApiError {
     }
 
     pub fn invalid(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "InvalidParameterValueException", message)
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "InvalidParameterValueException",
+            message,
+        )
     }
 
     /// An `InvalidParameterValueException` that AWS sends without a `Type`.
@@ -62,7 +73,10 @@ impl ApiError {
     pub fn validation(violations: &[String]) -> Self {
         let count = violations.len();
         let plural = if count == 1 { "" } else { "s" };
-        let message = format!("{count} validation error{plural} detected: {}", violations.join("; "));
+        let message = format!(
+            "{count} validation error{plural} detected: {}",
+            violations.join("; ")
+        );
         Self::new(StatusCode::BAD_REQUEST, "ValidationException", message).untyped()
     }
 
@@ -71,11 +85,19 @@ impl ApiError {
         let message = format!(
             "The Revision Id provided does not match the latest Revision Id. Call the {call} API to retrieve the latest Revision Id"
         );
-        Self::new(StatusCode::PRECONDITION_FAILED, "PreconditionFailedException", message)
+        Self::new(
+            StatusCode::PRECONDITION_FAILED,
+            "PreconditionFailedException",
+            message,
+        )
     }
 
     pub fn throttled(reason: &'static str) -> Self {
-        let mut error = Self::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException", "Rate Exceeded.");
+        let mut error = Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "TooManyRequestsException",
+            "Rate Exceeded.",
+        );
         error.reason = Some(reason);
         error
     }
@@ -84,22 +106,39 @@ impl ApiError {
     pub fn recursive() -> Self {
         let message = "Lambda has detected your function being invoked in a recursive loop with other Amazon Web Services \
                        resources and stopped your function's invocation.";
-        Self::new(StatusCode::BAD_REQUEST, "RecursiveInvocationException", message)
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "RecursiveInvocationException",
+            message,
+        )
     }
 
     /// A control-plane request or zip over its limit.
     pub fn entity_too_large(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLargeException", message).untyped()
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "RequestEntityTooLargeException",
+            message,
+        )
+        .untyped()
     }
 
     /// An invocation's payload over its limit.
     pub fn payload_too_large(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException", message)
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "RequestTooLargeException",
+            message,
+        )
     }
 
     /// A payload or client context that is no JSON.
     pub fn invalid_content(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "InvalidRequestContentException", message)
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "InvalidRequestContentException",
+            message,
+        )
     }
 
     /// A control-plane body that can't be read as its operation's input.
@@ -108,33 +147,60 @@ impl ApiError {
     }
 
     pub fn access_denied(message: Option<String>) -> Self {
-        Self { status: StatusCode::FORBIDDEN, name: "AccessDeniedException", message, reason: None, typed: false }
+        Self {
+            status: StatusCode::FORBIDDEN,
+            name: "AccessDeniedException",
+            message,
+            reason: None,
+            typed: false,
+        }
     }
 
     pub fn code_storage_exceeded() -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "CodeStorageExceededException", "Code storage limit exceeded.")
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "CodeStorageExceededException",
+            "Code storage limit exceeded.",
+        )
     }
 
     /// A request that was signed wrongly, or not at all.
     pub fn unsigned(unsigned: Unsigned) -> Self {
         let (status, name, message) = unsigned.answer();
-        Self::new(StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN), name, message).untyped()
+        Self::new(
+            StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN),
+            name,
+            message,
+        )
+        .untyped()
     }
 
     pub fn unknown_operation() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "UnknownOperationException", "The local cloud has no such operation.")
-            .untyped()
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "UnknownOperationException",
+            "The local cloud has no such operation.",
+        )
+        .untyped()
     }
 
     /// Our own failure, for example a full disk.
     pub fn service(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "ServiceException", message)
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "ServiceException",
+            message,
+        )
     }
 
     /// The provisioned-concurrency configuration that we never have.
     pub fn no_provisioned_concurrency() -> Self {
         let message = "No Provisioned Concurrency Config found for this function";
-        Self::new(StatusCode::NOT_FOUND, "ProvisionedConcurrencyConfigNotFoundException", message)
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "ProvisionedConcurrencyConfigNotFoundException",
+            message,
+        )
     }
 
     /// The code signing configuration that nobody has made.
@@ -142,10 +208,15 @@ impl ApiError {
         let message = format!(
             "The code signing configuration cannot be found. Check that the provided configuration is not deleted: {arn}."
         );
-        Self::new(StatusCode::NOT_FOUND, "CodeSigningConfigNotFoundException", message)
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "CodeSigningConfigNotFoundException",
+            message,
+        )
     }
 
-    /// Returns the answer. `ResourceNotFoundException` writes `Message`, the others `message`, as AWS does.
+    /// Returns the answer. `ResourceNotFoundException` writes `Message`, the others `message`, as
+    /// AWS does.
     pub fn into_response(self) -> Response<Body> {
         let mut body = serde_json::Map::new();
         if let Some(reason) = self.reason {
@@ -154,9 +225,21 @@ impl ApiError {
         if self.typed {
             body.insert("Type".to_owned(), json!("User"));
         }
-        let key = if self.name == "ResourceNotFoundException" { "Message" } else { "message" };
+        let key = if self.name == "ResourceNotFoundException" {
+            "Message"
+        } else {
+            "message"
+        };
         // Where AWS gives no reason, it says `null`.
-        body.insert(if self.message.is_none() { "Message" } else { key }.to_owned(), json!(self.message));
+        body.insert(
+            if self.message.is_none() {
+                "Message"
+            } else {
+                key
+            }
+            .to_owned(),
+            json!(self.message),
+        );
         let mut response = wire::json(self.status, serde_json::Value::Object(body).to_string());
         let headers = response.headers_mut();
         headers.insert("x-amzn-errortype", HeaderValue::from_static(self.name));

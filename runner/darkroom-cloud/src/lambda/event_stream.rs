@@ -1,7 +1,8 @@
 //! The event-stream encoding of `InvokeWithResponseStream`: frames with headers and two checksums.
 //!
-//! A frame is: total length, header length, CRC-32 of these two, headers, payload, CRC-32 of everything before it; numbers
-//! are big-endian. A header is: name length (1 byte), name, type 7 (string), value length (2 bytes), value.
+//! A frame is: total length, header length, CRC-32 of these two, headers, payload, CRC-32 of
+//! everything before it; numbers are big-endian. A header is: name length (1 byte), name, type 7
+//! (string), value length (2 bytes), value.
 
 use super::environment::InvokeOutcome;
 use super::error::ApiResult;
@@ -19,7 +20,8 @@ use tokio::sync::mpsc;
 /// Payload bytes of one frame; clients refuse frames over 16 MB.
 const CHUNK: usize = 64 * 1024;
 
-/// Returns the frames of an invocation as they come: `pieces` while it runs, then what is left of its outcome.
+/// Returns the frames of an invocation as they come: `pieces` while it runs, then what is left of
+/// its outcome.
 pub(crate) fn body(
     mut pieces: mpsc::Receiver<Bytes>,
     running: impl Future<Output = ApiResult<InvokeOutcome>> + Send + 'static,
@@ -32,7 +34,8 @@ pub(crate) fn body(
             tokio::select! {
                 biased;
                 Some(piece) = pieces.recv() => if frames.send(chunks(&piece)).await.is_err() {
-                    // The caller hung up. The invocation goes on by itself, and nobody waits for its pieces.
+                    // The caller hung up. The invocation goes on by itself, and nobody waits for
+                    // its pieces.
                     return;
                 },
                 outcome = &mut running => break outcome,
@@ -50,7 +53,8 @@ pub(crate) fn body(
     StreamBody::new(frames.map(|bytes| Ok(Frame::data(bytes)))).boxed_unsync()
 }
 
-/// Returns the frames after the last streamed piece: an answer that was not streamed, and how the invocation ended.
+/// Returns the frames after the last streamed piece: an answer that was not streamed, and how the
+/// invocation ended.
 fn end(outcome: ApiResult<InvokeOutcome>, with_log: bool) -> Bytes {
     let mut frames = BytesMut::new();
     let mut complete = Map::new();
@@ -59,11 +63,18 @@ fn end(outcome: ApiResult<InvokeOutcome>, with_log: bool) -> Bytes {
         complete.insert("ErrorDetails".to_owned(), json!(details));
     };
     let log_tail = match outcome {
-        Ok(InvokeOutcome { function_error: Some(error), payload, log_tail, .. }) => {
+        Ok(InvokeOutcome {
+            function_error: Some(error),
+            payload,
+            log_tail,
+            ..
+        }) => {
             failed(&error, &String::from_utf8_lossy(&payload));
             log_tail
         }
-        Ok(InvokeOutcome { payload, log_tail, .. }) => {
+        Ok(InvokeOutcome {
+            payload, log_tail, ..
+        }) => {
             frames.extend_from_slice(&chunks(&payload));
             log_tail
         }
@@ -76,7 +87,12 @@ fn end(outcome: ApiResult<InvokeOutcome>, with_log: bool) -> Bytes {
     if with_log {
         complete.insert("LogResult".to_owned(), json!(STANDARD.encode(log_tail)));
     }
-    frame(&mut frames, "InvokeComplete", "application/json", Value::Object(complete).to_string().as_bytes());
+    frame(
+        &mut frames,
+        "InvokeComplete",
+        "application/json",
+        Value::Object(complete).to_string().as_bytes(),
+    );
     frames.freeze()
 }
 
@@ -84,14 +100,23 @@ fn end(outcome: ApiResult<InvokeOutcome>, with_log: bool) -> Bytes {
 fn chunks(piece: &[u8]) -> Bytes {
     let mut frames = BytesMut::new();
     for chunk in piece.chunks(CHUNK) {
-        frame(&mut frames, "PayloadChunk", "application/octet-stream", chunk);
+        frame(
+            &mut frames,
+            "PayloadChunk",
+            "application/octet-stream",
+            chunk,
+        );
     }
     frames.freeze()
 }
 
 fn frame(out: &mut BytesMut, event: &str, content_type: &str, payload: &[u8]) {
     let mut headers = BytesMut::new();
-    for (name, value) in [(":message-type", "event"), (":event-type", event), (":content-type", content_type)] {
+    for (name, value) in [
+        (":message-type", "event"),
+        (":event-type", event),
+        (":content-type", content_type),
+    ] {
         headers.put_u8(name.len() as u8);
         headers.put_slice(name.as_bytes());
         headers.put_u8(7);

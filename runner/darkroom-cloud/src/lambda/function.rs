@@ -13,8 +13,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-/// A change settles at the next look at the function, or after this time. Until then a second change is refused, as on
-/// AWS, where it takes longer.
+/// A change settles at the next look at the function, or after this time. Until then a second
+/// change is refused, as on AWS, where it takes longer.
 const SETTLES_AFTER: Duration = Duration::from_millis(500);
 
 /// A function with everything that belongs to it.
@@ -41,7 +41,10 @@ pub(crate) struct Function {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Version {
     /// `$LATEST` or the number.
-    #[expect(clippy::struct_field_names, reason = "AWS calls the field so, and the store is written with it")]
+    #[expect(
+        clippy::struct_field_names,
+        reason = "AWS calls the field so, and the store is written with it"
+    )]
     pub version: String,
     pub configuration: Configuration,
     pub code: Code,
@@ -50,7 +53,8 @@ pub(crate) struct Version {
     pub revision_id: String,
     /// Changes with what code and configuration say: versions of one generation are the same.
     pub generation: String,
-    /// Changes with every update, even one that changes nothing: environments of another deployment are not reused.
+    /// Changes with every update, even one that changes nothing: environments of another deployment
+    /// are not reused.
     pub deployment: String,
     /// Not written down: a restart finds every change settled.
     #[serde(skip)]
@@ -181,11 +185,24 @@ impl Version {
     }
 
     /// Returns what the environments need to run this version, made once a generation.
-    pub fn spec(&self, name: &str, home: &Home, folder_of: impl Fn(&Code) -> PathBuf) -> Arc<FunctionSpec> {
-        Arc::clone(self.spec.get_or_init(|| Arc::new(self.make_spec(name, home, folder_of))))
+    pub fn spec(
+        &self,
+        name: &str,
+        home: &Home,
+        folder_of: impl Fn(&Code) -> PathBuf,
+    ) -> Arc<FunctionSpec> {
+        Arc::clone(
+            self.spec
+                .get_or_init(|| Arc::new(self.make_spec(name, home, folder_of))),
+        )
     }
 
-    fn make_spec(&self, name: &str, home: &Home, folder_of: impl Fn(&Code) -> PathBuf) -> FunctionSpec {
+    fn make_spec(
+        &self,
+        name: &str,
+        home: &Home,
+        folder_of: impl Fn(&Code) -> PathBuf,
+    ) -> FunctionSpec {
         let configuration = &self.configuration;
         FunctionSpec {
             arn: home.function_arn(name),
@@ -195,13 +212,26 @@ impl Version {
             runtime_version_arn: runtime_version_arn(&home.region, &configuration.runtime),
             handler: configuration.handler.clone(),
             code_dir: folder_of(&self.code),
-            layer_dirs: configuration.layers.iter().map(|layer| folder_of(&layer.code)).collect(),
-            environment: configuration.environment.iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect(),
+            layer_dirs: configuration
+                .layers
+                .iter()
+                .map(|layer| folder_of(&layer.code))
+                .collect(),
+            environment: configuration
+                .environment
+                .iter()
+                .flatten()
+                .map(|(k, v)| (k.clone(), v.clone()))
+                .collect(),
             memory_mb: configuration.memory_mb,
             timeout_s: configuration.timeout_s,
             ephemeral_mb: configuration.ephemeral_mb,
             log_group: configuration.log_group.clone(),
-            log_format: if configuration.json_logs { LogFormat::Json } else { LogFormat::Text },
+            log_format: if configuration.json_logs {
+                LogFormat::Json
+            } else {
+                LogFormat::Text
+            },
             application_log_level: configuration.application_log_level.clone(),
             system_log_level: configuration.system_log_level.clone(),
             architecture: configuration.architecture.clone(),
@@ -253,8 +283,11 @@ impl Function {
 
     /// Publishes `$LATEST`, or gives back the last published version if nothing has changed since.
     pub fn publish(&mut self, description: Option<String>) -> &Version {
-        let unchanged =
-            self.versions.values().next_back().is_some_and(|last| last.generation == self.latest.generation);
+        let unchanged = self
+            .versions
+            .values()
+            .next_back()
+            .is_some_and(|last| last.generation == self.latest.generation);
         if !unchanged {
             let number = self.next_version;
             self.next_version += 1;
@@ -274,7 +307,12 @@ impl Function {
 
     /// Returns the bytes of zips that count against the account: code of every version.
     pub fn code_size(&self) -> u64 {
-        self.latest.code.size + self.versions.values().map(|version| version.code.size).sum::<u64>()
+        self.latest.code.size
+            + self
+                .versions
+                .values()
+                .map(|version| version.code.size)
+                .sum::<u64>()
     }
 }
 
@@ -283,10 +321,14 @@ pub(crate) fn new_id() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
-/// Returns the ARN of a runtime's version: the same for the same runtime, as AWS's is until it patches one.
+/// Returns the ARN of a runtime's version: the same for the same runtime, as AWS's is until it
+/// patches one.
 pub(crate) fn runtime_version_arn(region: &str, runtime: &str) -> String {
     use sha2::{Digest, Sha256};
-    format!("arn:aws:lambda:{region}::runtime:{}", hex::encode(Sha256::digest(runtime)))
+    format!(
+        "arn:aws:lambda:{region}::runtime:{}",
+        hex::encode(Sha256::digest(runtime))
+    )
 }
 
 #[cfg(test)]
@@ -318,7 +360,11 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn function() -> Function {
-        let code = Code { sha256: "00".to_owned(), size: 10, unzipped: 20 };
+        let code = Code {
+            sha256: "00".to_owned(),
+            size: 10,
+            unzipped: 20,
+        };
         Function::new("f", Version::new(LATEST, configuration(), code))
     }
 
@@ -338,10 +384,19 @@ pub(crate) mod tests {
         let mut function = function();
         assert_eq!(function.publish(None).version, "1");
         assert_eq!(function.publish(None).version, "1");
-        let (same, code) = (function.latest.configuration.clone(), function.latest.code.clone());
+        let (same, code) = (
+            function.latest.configuration.clone(),
+            function.latest.code.clone(),
+        );
         function.latest.update(same.clone(), code.clone());
         assert_eq!(function.publish(None).version, "1");
-        function.latest.update(Configuration { memory_mb: 256, ..same }, code);
+        function.latest.update(
+            Configuration {
+                memory_mb: 256,
+                ..same
+            },
+            code,
+        );
         assert_eq!(function.publish(None).version, "2");
     }
 
@@ -356,8 +411,11 @@ pub(crate) mod tests {
     #[test]
     fn a_restart_finds_a_change_settled() {
         let mut before = function();
-        before.latest.update(configuration(), before.latest.code.clone());
-        let after: Function = serde_json::from_str(&serde_json::to_string(&before).unwrap()).unwrap();
+        before
+            .latest
+            .update(configuration(), before.latest.code.clone());
+        let after: Function =
+            serde_json::from_str(&serde_json::to_string(&before).unwrap()).unwrap();
         assert_eq!(after.latest.phase, Phase::Ready);
         assert_eq!(after.latest.generation, before.latest.generation);
     }

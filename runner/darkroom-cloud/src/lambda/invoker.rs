@@ -1,7 +1,7 @@
 //! Runs invocations: finds the version, takes a place, hands over to the environments, counts.
 //!
-//! Synchronous calls, the queue and S3 all come through here. An invocation once begun runs to its end even if the caller
-//! hangs up, as on AWS.
+//! Synchronous calls, the queue and S3 all come through here. An invocation once begun runs to its
+//! end even if the caller hangs up, as on AWS.
 
 use super::code::{Code, CodeStore};
 use super::concurrency::{Concurrency, Permit, Throttle};
@@ -28,7 +28,8 @@ pub(crate) struct Invoker {
     pub concurrency: Concurrency,
     /// Concurrent executions of the account.
     pub pool: u32,
-    /// The waits before each further run of an asynchronous invocation that failed; the last one repeats.
+    /// The waits before each further run of an asynchronous invocation that failed; the last one
+    /// repeats.
     pub retry_delays: Vec<Duration>,
     /// True once the cloud stops: nothing waits any longer.
     pub stopped: watch::Receiver<bool>,
@@ -63,7 +64,10 @@ impl Invoker {
     pub fn resolve(&self, wanted: &FunctionRef) -> ApiResult<ChosenVersion> {
         let missing = || ApiError::function_not_found(&wanted.arn_or_latest(&self.home));
         let mut records = self.store.read();
-        let function = records.functions.get_mut(&wanted.name).ok_or_else(missing)?;
+        let function = records
+            .functions
+            .get_mut(&wanted.name)
+            .ok_or_else(missing)?;
         function.settle();
         let drawn = draw(function, wanted.qualifier.as_deref());
         let version = function.version(drawn).ok_or_else(missing)?;
@@ -76,7 +80,8 @@ impl Invoker {
         })
     }
 
-    /// Adds a run of the function to a chain. One run too many is refused and counted, unless the function allows loops.
+    /// Adds a run of the function to a chain. One run too many is refused and counted, unless the
+    /// function allows loops.
     pub fn lengthen(&self, function: &str, chain: &mut Lineage) -> Result<(), Recursive> {
         if self.ends(function, chain) {
             tracing::warn!(
@@ -84,7 +89,13 @@ impl Invoker {
                  as on AWS. To let it run, set RecursiveLoop=Allow with PutFunctionRecursionConfig.",
                 limits::RUNS_IN_CHAIN
             );
-            metrics::asynchronous(&*self.metrics, function, "RecursiveInvocationsDropped", 1.0, "Count");
+            metrics::asynchronous(
+                &*self.metrics,
+                function,
+                "RecursiveInvocationsDropped",
+                1.0,
+                "Count",
+            );
             return Err(Recursive);
         }
         chain.add(function);
@@ -103,7 +114,9 @@ impl Invoker {
 
     /// Takes a place for the target, or says why there is none and counts the throttle.
     pub fn admit(&self, target: &ChosenVersion) -> Result<Permit, Throttle> {
-        let admitted = self.concurrency.admit(&target.function, target.reserved, || self.unreserved());
+        let admitted = self
+            .concurrency
+            .admit(&target.function, target.reserved, || self.unreserved());
         if admitted.is_err() {
             metrics::throttled(&*self.metrics, target);
         }
@@ -113,11 +126,18 @@ impl Invoker {
     /// Returns what functions without a reservation share.
     fn unreserved(&self) -> u32 {
         let records = self.store.read();
-        let reserved: u32 = records.functions.values().filter_map(|function| function.reserved_concurrency).sum();
-        self.pool.saturating_sub(reserved).max(limits::MIN_UNRESERVED.min(self.pool))
+        let reserved: u32 = records
+            .functions
+            .values()
+            .filter_map(|function| function.reserved_concurrency)
+            .sum();
+        self.pool
+            .saturating_sub(reserved)
+            .max(limits::MIN_UNRESERVED.min(self.pool))
     }
 
-    /// Runs an invocation that has its place; `stream` takes the pieces of a streamed answer as they come. Goes on to the end by itself if the caller stops waiting.
+    /// Runs an invocation that has its place; `stream` takes the pieces of a streamed answer as
+    /// they come. Goes on to the end by itself if the caller stops waiting.
     pub async fn run(
         self: &Arc<Self>,
         target: ChosenVersion,
@@ -128,7 +148,10 @@ impl Invoker {
         let (answer, answered) = oneshot::channel();
         let invoker = Arc::clone(self);
         tokio::spawn(async move {
-            let invoked_arn = FunctionRef { name: target.function.clone(), qualifier: target.qualifier.clone() };
+            let invoked_arn = FunctionRef {
+                name: target.function.clone(),
+                qualifier: target.qualifier.clone(),
+            };
             let request = InvokeRequest {
                 request_id: event.request_id,
                 payload: event.payload,
@@ -137,7 +160,10 @@ impl Invoker {
                 chain: event.chain,
                 stream,
             };
-            let outcome = invoker.environments.invoke(Arc::clone(&target.spec), request).await;
+            let outcome = invoker
+                .environments
+                .invoke(Arc::clone(&target.spec), request)
+                .await;
             let (report, failed) = (outcome.report.clone(), outcome.function_error.is_some());
             let running = (permit.of_function, permit.of_account);
             drop(permit);
@@ -146,11 +172,14 @@ impl Invoker {
             metrics::invoked(&*invoker.metrics, &target, &report, failed, running);
         });
         // The sender is only lost if the environments panicked, which is ours to answer for.
-        answered.await.map_err(|_| ApiError::service("The invocation was lost. Please try again."))
+        answered
+            .await
+            .map_err(|_| ApiError::service("The invocation was lost. Please try again."))
     }
 }
 
-/// Returns the qualifier to run: an alias's other version as often as its weight says, else what was asked for.
+/// Returns the qualifier to run: an alias's other version as often as its weight says, else what
+/// was asked for.
 fn draw<'a>(function: &'a Function, qualifier: Option<&'a str>) -> Option<&'a str> {
     let alias = qualifier.and_then(|name| function.aliases.get(name));
     match alias.and_then(|alias| alias.additional.as_ref()) {
@@ -159,7 +188,8 @@ fn draw<'a>(function: &'a Function, qualifier: Option<&'a str>) -> Option<&'a st
     }
 }
 
-/// Returns a number drawn evenly from 0 to 1, 1 excluded: the low 53 bits of a random id, all of them random.
+/// Returns a number drawn evenly from 0 to 1, 1 excluded: the low 53 bits of a random id, all of
+/// them random.
 fn fraction() -> f64 {
     const BITS: u64 = 1 << 53;
     let (_, low) = uuid::Uuid::new_v4().as_u64_pair();

@@ -1,6 +1,8 @@
-//! Whether a payload is JSON, and AWS's complaint when it isn't: that of the parser it uses, Jackson.
+//! Whether a payload is JSON, and AWS's complaint when it isn't: that of the parser it uses,
+//! Jackson.
 
-const SOURCE: &str = "at [Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled);";
+const SOURCE: &str =
+    "at [Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled);";
 
 /// Checks that `payload` is one JSON document in UTF-8; fails with what AWS says of it.
 pub(crate) fn check(payload: &[u8]) -> Result<(), String> {
@@ -14,12 +16,17 @@ pub(crate) fn check(payload: &[u8]) -> Result<(), String> {
 
 fn complaint(payload: &[u8]) -> String {
     const EXPECTED: &str = "JSON String, Number, Array, Object or token 'null', 'true' or 'false'";
-    let start = payload.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(payload.len());
+    let start = payload
+        .iter()
+        .position(|byte| !byte.is_ascii_whitespace())
+        .unwrap_or(payload.len());
     let Some(first) = payload.get(start).copied() else {
         return located("No content to map due to end-of-input", payload, start);
     };
     if !first.is_ascii() {
-        let what = format!("Unexpected character ((CTRL-CHAR, code {first})): expected a valid value ({EXPECTED})");
+        let what = format!(
+            "Unexpected character ((CTRL-CHAR, code {first})): expected a valid value ({EXPECTED})"
+        );
         return located(&what, payload, start);
     }
     if let Err(error) = std::str::from_utf8(payload) {
@@ -29,15 +36,23 @@ fn complaint(payload: &[u8]) -> String {
     }
     if first.is_ascii_alphabetic() {
         let rest = &payload[start..];
-        let length = rest.iter().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(rest.len());
+        let length = rest
+            .iter()
+            .position(|byte| !byte.is_ascii_alphanumeric())
+            .unwrap_or(rest.len());
         let token = String::from_utf8_lossy(&rest[..length]);
         let what = format!("Unrecognized token '{token}': was expecting ({EXPECTED})");
         return located(&what, payload, start + length);
     }
     let error = serde_json::from_slice::<serde::de::IgnoredAny>(payload).err();
-    let (line, column) = error.as_ref().map_or((1, 1), |error| (error.line(), error.column()));
+    let (line, column) = error
+        .as_ref()
+        .map_or((1, 1), |error| (error.line(), error.column()));
     if error.is_none_or(|error| error.is_eof()) {
-        return format!("Unexpected end-of-input\n {SOURCE} line: {line}, column: {}]", column + 1);
+        return format!(
+            "Unexpected end-of-input\n {SOURCE} line: {line}, column: {}]",
+            column + 1
+        );
     }
     let at = offset(payload, line, column);
     let character = payload.get(at).copied().map_or(' ', char::from);
@@ -52,13 +67,21 @@ fn complaint(payload: &[u8]) -> String {
 fn located(what: &str, payload: &[u8], at: usize) -> String {
     let before = &payload[..at.min(payload.len())];
     let line = before.split(|byte| *byte == b'\n').count();
-    let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
+    let column = before
+        .iter()
+        .rev()
+        .take_while(|byte| **byte != b'\n')
+        .count()
+        + 1;
     format!("{what}\n {SOURCE} line: {line}, column: {column}]")
 }
 
 fn offset(payload: &[u8], line: usize, column: usize) -> usize {
-    let start: usize =
-        payload.split_inclusive(|byte| *byte == b'\n').take(line.saturating_sub(1)).map(<[u8]>::len).sum();
+    let start: usize = payload
+        .split_inclusive(|byte| *byte == b'\n')
+        .take(line.saturating_sub(1))
+        .map(<[u8]>::len)
+        .sum();
     start + column.saturating_sub(1)
 }
 
@@ -68,7 +91,14 @@ mod tests {
 
     #[test]
     fn json_of_every_kind_passes() {
-        for payload in ["{}", "null", "1", "\"text\"", "[1, {\"a\": \"\u{e9}\"}]", " true "] {
+        for payload in [
+            "{}",
+            "null",
+            "1",
+            "\"text\"",
+            "[1, {\"a\": \"\u{e9}\"}]",
+            " true ",
+        ] {
             assert_eq!(check(payload.as_bytes()), Ok(()), "{payload}");
         }
     }
@@ -98,7 +128,17 @@ mod tests {
 
     #[test]
     fn every_other_garbage_is_refused_with_a_place() {
-        for payload in ["", "  ", "not json", "{\"a\":", "{\"a\": 1} x", "{,}", "\n\n?", "[1,]", "{\"a\": \u{1}}"] {
+        for payload in [
+            "",
+            "  ",
+            "not json",
+            "{\"a\":",
+            "{\"a\": 1} x",
+            "{,}",
+            "\n\n?",
+            "[1,]",
+            "{\"a\": \u{1}}",
+        ] {
             let complaint = check(payload.as_bytes()).unwrap_err();
             assert!(complaint.contains("line: "), "{payload}: {complaint}");
         }
@@ -106,8 +146,16 @@ mod tests {
 
     #[test]
     fn whatever_a_client_sends_is_json_or_is_refused_with_a_place() {
-        let words = &["{", "}", "[", "]", "\"", "\\u", ",", ":", "1", "-", "e", "nul", "\u{0}", "\n", "é", "\u{feff}"];
-        crate::hostile::Parser { name: "json", words, longest: 6 << 20 }.hold(|input| {
+        let words = &[
+            "{", "}", "[", "]", "\"", "\\u", ",", ":", "1", "-", "e", "nul", "\u{0}", "\n", "é",
+            "\u{feff}",
+        ];
+        crate::hostile::Parser {
+            name: "json",
+            words,
+            longest: 6 << 20,
+        }
+        .hold(|input| {
             let _ = check(input);
             crate::lineage::Lineage::of_trace_header(&String::from_utf8_lossy(input));
         });

@@ -1,5 +1,5 @@
-//! AWS Lambda's quotas, in one place. Sources by tag as in FACTS.md: \[LS\] recorded from AWS, \[DOC\] AWS text,
-//! \[BC\] botocore's model, \[MEM\] widely documented.
+//! AWS Lambda's quotas, in one place. Sources by tag as in FACTS.md: \[LS\] recorded from AWS,
+//! \[DOC\] AWS text, \[BC\] botocore's model, \[MEM\] widely documented.
 
 use std::ops::RangeInclusive;
 
@@ -19,7 +19,8 @@ pub const SYNC_PAYLOAD: usize = 6_291_456;
 pub const ASYNC_PAYLOAD: usize = 1_048_576;
 /// A request to `CreateFunction` (base64 of the zip and all), in bytes \[LS\].
 pub const CREATE_REQUEST: usize = 70_167_211;
-/// Any other control-plane request: what `CreateFunction` allows, since code and layers travel in bodies too.
+/// Any other control-plane request: what `CreateFunction` allows, since code and layers travel in
+/// bodies too.
 pub const CONTROL_REQUEST: usize = CREATE_REQUEST;
 /// A zip uploaded in the request, in bytes \[LS\].
 pub const ZIPPED: usize = 52_428_800;
@@ -27,7 +28,8 @@ pub const ZIPPED: usize = 52_428_800;
 pub const UNZIPPED: u64 = 262_144_000;
 /// A zip read from S3: nothing larger than the unzipped limit can be useful.
 pub const ZIPPED_FROM_S3: u64 = UNZIPPED;
-/// Files and folders in one zip; the unzipped size limits bytes, this limits inodes. Ours, not AWS's.
+/// Files and folders in one zip; the unzipped size limits bytes, this limits inodes. Ours, not
+/// AWS's.
 pub const ZIP_ENTRIES: usize = 100_000;
 /// All code of the account, in bytes: 75 GB \[BC\].
 pub const TOTAL_CODE: u64 = 80_530_636_800;

@@ -1,4 +1,5 @@
-//! `Code.Location`: URLs under which clients read a zip back, signed and good for ten minutes, as AWS's are.
+//! `Code.Location`: URLs under which clients read a zip back, signed and good for ten minutes, as
+//! AWS's are.
 
 use super::Lambda;
 use super::error::ApiError;
@@ -28,7 +29,11 @@ pub(crate) struct Locations {
 impl Locations {
     pub fn new(endpoint_url: String, home: &Home) -> Self {
         let secret = format!("{}{}", super::function::new_id(), super::function::new_id());
-        Self { endpoint_url, account_id: home.account_id.clone(), secret }
+        Self {
+            endpoint_url,
+            account_id: home.account_id.clone(),
+            secret,
+        }
     }
 
     /// Returns the URL of a zip; `kind` is `snapshots` or `layers`.
@@ -36,19 +41,30 @@ impl Locations {
         let path = format!("{PREFIX}{kind}/{}/{name}/{sha256}", self.account_id);
         let expires = super::clock::epoch_ms() / 1000 + VALID_S;
         let signature = self.sign(&path, expires);
-        format!("{}{path}?X-Amz-Expires={VALID_S}&Expires={expires}&X-Amz-Signature={signature}", self.endpoint_url)
+        format!(
+            "{}{path}?X-Amz-Expires={VALID_S}&Expires={expires}&X-Amz-Signature={signature}",
+            self.endpoint_url
+        )
     }
 
     fn sign(&self, path: &str, expires: i64) -> String {
         // The secret on both sides: the length of what is between is then no use to a forger.
-        hex::encode(Sha256::digest(format!("{0}\n{path}\n{expires}\n{0}", self.secret)))
+        hex::encode(Sha256::digest(format!(
+            "{0}\n{path}\n{expires}\n{0}",
+            self.secret
+        )))
     }
 
     /// Returns the zip's SHA-256 if the URL is ours and still good.
     fn check(&self, path: &str, query: &str) -> Option<String> {
-        let value = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+        let value = |name: &str| {
+            query
+                .split('&')
+                .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+        };
         let expires: i64 = value("Expires")?.parse().ok()?;
-        let good = value("X-Amz-Signature")? == self.sign(path, expires) && super::clock::epoch_ms() / 1000 < expires;
+        let good = value("X-Amz-Signature")? == self.sign(path, expires)
+            && super::clock::epoch_ms() / 1000 < expires;
         let sha256 = path.rsplit('/').next()?;
         good.then(|| sha256.to_owned())
     }
@@ -59,8 +75,10 @@ impl Lambda {
     pub async fn answer_location(&self, parts: &Parts) -> Response<Body> {
         let query = parts.uri.query().unwrap_or_default();
         let Some(sha256) = self.locations.check(parts.uri.path(), query) else {
-            return ApiError::access_denied(Some("Request has expired or its signature does not match".to_owned()))
-                .into_response();
+            return ApiError::access_denied(Some(
+                "Request has expired or its signature does not match".to_owned(),
+            ))
+            .into_response();
         };
         match tokio::fs::read(self.code.zip(&sha256)).await {
             Ok(zip) => wire::with_type(StatusCode::OK, "application/zip", zip),
@@ -75,13 +93,26 @@ mod tests {
 
     #[test]
     fn only_the_urls_made_here_are_good() {
-        let home = Home { region: "us-east-1".to_owned(), account_id: "000000000000".to_owned() };
+        let home = Home {
+            region: "us-east-1".to_owned(),
+            account_id: "000000000000".to_owned(),
+        };
         let locations = Locations::new("http://127.0.0.1:1".to_owned(), &home);
         let url = locations.url("snapshots", "f", "abc");
-        let (path, query) = url.strip_prefix("http://127.0.0.1:1").unwrap().split_once('?').unwrap();
+        let (path, query) = url
+            .strip_prefix("http://127.0.0.1:1")
+            .unwrap()
+            .split_once('?')
+            .unwrap();
         assert_eq!(locations.check(path, query).as_deref(), Some("abc"));
         assert_eq!(locations.check(&path.replace("abc", "abd"), query), None);
-        assert_eq!(locations.check(path, &query.replace("Expires=1", "Expires=2")), None);
-        assert_eq!(Locations::new(String::new(), &home).check(path, query), None);
+        assert_eq!(
+            locations.check(path, &query.replace("Expires=1", "Expires=2")),
+            None
+        );
+        assert_eq!(
+            Locations::new(String::new(), &home).check(path, query),
+            None
+        );
     }
 }

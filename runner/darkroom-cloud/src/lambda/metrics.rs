@@ -10,13 +10,23 @@ const NAMESPACE: &str = "AWS/Lambda";
 pub struct DiscardMetrics;
 
 impl MetricSink for DiscardMetrics {
-    fn put(&self, _namespace: &str, _name: &str, _dimensions: &[(&str, &str)], _value: f64, _unit: &str, _at: i64) {}
+    fn put(
+        &self,
+        _namespace: &str,
+        _name: &str,
+        _dimensions: &[(&str, &str)],
+        _value: f64,
+        _unit: &str,
+        _at: i64,
+    ) {
+    }
 }
 
 /// One observation.
 type Metric<'a> = (&'a str, f64, &'a str);
 
-/// Publishes what an invocation that ran came to. `running` is the concurrency of the function and of the account.
+/// Publishes what an invocation that ran came to. `running` is the concurrency of the function and
+/// of the account.
 pub(crate) fn invoked(
     sink: &dyn MetricSink,
     target: &ChosenVersion,
@@ -34,10 +44,31 @@ pub(crate) fn invoked(
     publish(sink, target, &all);
     let at = epoch_ms();
     let function = [("FunctionName", target.function.as_str())];
-    sink.put(NAMESPACE, "ConcurrentExecutions", &function, f64::from(running.0), "Count", at);
-    sink.put(NAMESPACE, "ConcurrentExecutions", &[], f64::from(running.1), "Count", at);
+    sink.put(
+        NAMESPACE,
+        "ConcurrentExecutions",
+        &function,
+        f64::from(running.0),
+        "Count",
+        at,
+    );
+    sink.put(
+        NAMESPACE,
+        "ConcurrentExecutions",
+        &[],
+        f64::from(running.1),
+        "Count",
+        at,
+    );
     if target.reserved.is_none() {
-        sink.put(NAMESPACE, "UnreservedConcurrentExecutions", &[], f64::from(running.1), "Count", at);
+        sink.put(
+            NAMESPACE,
+            "UnreservedConcurrentExecutions",
+            &[],
+            f64::from(running.1),
+            "Count",
+            at,
+        );
     }
 }
 
@@ -47,9 +78,22 @@ pub(crate) fn throttled(sink: &dyn MetricSink, target: &ChosenVersion) {
 }
 
 /// Publishes something about an asynchronous event.
-pub(crate) fn asynchronous(sink: &dyn MetricSink, function: &str, name: &str, value: f64, unit: &str) {
+pub(crate) fn asynchronous(
+    sink: &dyn MetricSink,
+    function: &str,
+    name: &str,
+    value: f64,
+    unit: &str,
+) {
     let at = epoch_ms();
-    sink.put(NAMESPACE, name, &[("FunctionName", function)], value, unit, at);
+    sink.put(
+        NAMESPACE,
+        name,
+        &[("FunctionName", function)],
+        value,
+        unit,
+        at,
+    );
     sink.put(NAMESPACE, name, &[], value, unit, at);
 }
 
@@ -61,14 +105,28 @@ fn publish(sink: &dyn MetricSink, target: &ChosenVersion, all: &[Metric<'_>]) {
         Some(qualifier) => format!("{function}:{qualifier}"),
         None => function.to_owned(),
     };
-    let alias = target.qualifier.as_ref().is_some_and(|qualifier| *qualifier != target.spec.version);
+    let alias = target
+        .qualifier
+        .as_ref()
+        .is_some_and(|qualifier| *qualifier != target.spec.version);
     for (name, value, unit) in all {
         sink.put(NAMESPACE, name, &[], *value, unit, at);
-        sink.put(NAMESPACE, name, &[("FunctionName", function)], *value, unit, at);
+        sink.put(
+            NAMESPACE,
+            name,
+            &[("FunctionName", function)],
+            *value,
+            unit,
+            at,
+        );
         let by_resource = [("FunctionName", function), ("Resource", resource.as_str())];
         sink.put(NAMESPACE, name, &by_resource, *value, unit, at);
         if alias {
-            let by_version = [by_resource[0], by_resource[1], ("ExecutedVersion", target.spec.version.as_str())];
+            let by_version = [
+                by_resource[0],
+                by_resource[1],
+                ("ExecutedVersion", target.spec.version.as_str()),
+            ];
             sink.put(NAMESPACE, name, &by_version, *value, unit, at);
         }
     }

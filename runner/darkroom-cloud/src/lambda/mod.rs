@@ -1,7 +1,8 @@
-//! Lambda: the control plane that clients talk to, and the execution environments that run handlers.
+//! Lambda: the control plane that clients talk to, and the execution environments that run
+//! handlers.
 //!
-//! `api` reads requests and writes answers; `store` holds functions and layers, `code` their zips; `invoker` and `queue`
-//! run them. Only [`environment`] starts processes.
+//! `api` reads requests and writes answers; `store` holds functions and layers, `code` their zips;
+//! `invoker` and `queue` run them. Only [`environment`] starts processes.
 
 mod api;
 mod clock;
@@ -91,13 +92,20 @@ impl Lambda {
     /// Loads the store, or starts with an empty one.
     pub fn open(settings: LambdaSettings) -> Result<Self, StartError> {
         let folder = settings.folder;
-        let unusable = |source| StartError::DataDir { path: folder.clone(), source };
+        let unusable = |source| StartError::DataDir {
+            path: folder.clone(),
+            source,
+        };
         std::fs::create_dir_all(&folder).map_err(unusable)?;
         let code = CodeStore::open(folder.join("code")).map_err(unusable)?;
         let file = folder.join("functions.json");
-        let store = FunctionStore::open(file.clone()).map_err(|reason| StartError::Store { path: file, reason })?;
+        let store = FunctionStore::open(file.clone())
+            .map_err(|reason| StartError::Store { path: file, reason })?;
         let store = Arc::new(store);
-        let home = Home { region: settings.region, account_id: crate::ACCOUNT_ID.to_owned() };
+        let home = Home {
+            region: settings.region,
+            account_id: crate::ACCOUNT_ID.to_owned(),
+        };
         let (stop, stopped) = watch::channel(false);
         let invoker = Invoker {
             home: home.clone(),
@@ -139,7 +147,8 @@ impl Lambda {
         self.locations.url(kind, name, &code.sha256)
     }
 
-    /// Begins to install what a runtime needs, so that the first invocation waits less. It will say so if this fails.
+    /// Begins to install what a runtime needs, so that the first invocation waits less. It will say
+    /// so if this fails.
     fn prepare(&self, runtime: &str) {
         let (environments, runtime) = (Arc::clone(&self.invoker.environments), runtime.to_owned());
         tokio::spawn(async move {
@@ -151,26 +160,59 @@ impl Lambda {
 
     /// Ends the environments of a function that was deleted.
     fn forget(&self, name: &str) {
-        self.invoker.environments.retire(&self.home.function_arn(name));
+        self.invoker
+            .environments
+            .retire(&self.home.function_arn(name));
     }
 
-    /// Tells whether an AWS service may invoke a function for a source: S3 asks before it takes a notification.
-    pub fn may_invoke(&self, arn: &str, service: &str, source_arn: &str) -> Result<(), NotInvocable> {
+    /// Tells whether an AWS service may invoke a function for a source: S3 asks before it takes a
+    /// notification.
+    pub fn may_invoke(
+        &self,
+        arn: &str,
+        service: &str,
+        source_arn: &str,
+    ) -> Result<(), NotInvocable> {
         let wanted = names::function_arn(&self.home, arn).ok_or(NotInvocable::NotAFunction)?;
         let records = self.store.read();
-        let function = records.functions.get(&wanted.name).ok_or(NotInvocable::Missing)?;
-        function.version(wanted.qualifier.as_deref()).ok_or(NotInvocable::Missing)?;
-        let key = wanted.qualifier.filter(|qualifier| qualifier != names::LATEST).unwrap_or_default();
-        let policy = function.policies.get(&key).map(Vec::as_slice).unwrap_or_default();
+        let function = records
+            .functions
+            .get(&wanted.name)
+            .ok_or(NotInvocable::Missing)?;
+        function
+            .version(wanted.qualifier.as_deref())
+            .ok_or(NotInvocable::Missing)?;
+        let key = wanted
+            .qualifier
+            .filter(|qualifier| qualifier != names::LATEST)
+            .unwrap_or_default();
+        let policy = function
+            .policies
+            .get(&key)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         let allowed = api::allows(policy, service, source_arn, &self.home.account_id);
         allowed.then_some(()).ok_or(NotInvocable::NotAllowed)
     }
 
-    /// Invokes a function asynchronously for an AWS service, as the next of `chain`. An unknown function is an error; all else is the queue's.
-    pub fn invoke_event(&self, arn: &str, payload: Bytes, chain: Lineage) -> Result<(), NotInvocable> {
+    /// Invokes a function asynchronously for an AWS service, as the next of `chain`. An unknown
+    /// function is an error; all else is the queue's.
+    pub fn invoke_event(
+        &self,
+        arn: &str,
+        payload: Bytes,
+        chain: Lineage,
+    ) -> Result<(), NotInvocable> {
         let wanted = names::function_arn(&self.home, arn).ok_or(NotInvocable::NotAFunction)?;
-        self.invoker.resolve(&wanted).map_err(|_| NotInvocable::Missing)?;
-        let event = Event { request_id: function::new_id(), payload, client_context: None, chain };
+        self.invoker
+            .resolve(&wanted)
+            .map_err(|_| NotInvocable::Missing)?;
+        let event = Event {
+            request_id: function::new_id(),
+            payload,
+            client_context: None,
+            chain,
+        };
         self.invoker.enqueue(wanted, event);
         Ok(())
     }

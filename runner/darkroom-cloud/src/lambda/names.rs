@@ -1,7 +1,8 @@
 //! Function, layer and qualifier names: every form a client may write, and the ARNs we answer with.
 //!
-//! A function is named `name`, `function:name`, `account:function:name` or by its ARN, each with an optional
-//! `:qualifier`. Patterns and lengths are those of AWS's model; the texts are shown to the caller as AWS shows them.
+//! A function is named `name`, `function:name`, `account:function:name` or by its ARN, each with an
+//! optional `:qualifier`. Patterns and lengths are those of AWS's model; the texts are shown to the
+//! caller as AWS shows them.
 
 use super::error::{ApiError, ApiResult};
 use super::limits;
@@ -25,7 +26,10 @@ pub(crate) struct Home {
 impl Home {
     /// Returns a function's ARN without a qualifier.
     pub fn function_arn(&self, name: &str) -> String {
-        format!("arn:aws:lambda:{}:{}:function:{name}", self.region, self.account_id)
+        format!(
+            "arn:aws:lambda:{}:{}:function:{name}",
+            self.region, self.account_id
+        )
     }
 
     /// Returns a function's ARN with a qualifier.
@@ -34,7 +38,10 @@ impl Home {
     }
 
     pub fn layer_arn(&self, name: &str) -> String {
-        format!("arn:aws:lambda:{}:{}:layer:{name}", self.region, self.account_id)
+        format!(
+            "arn:aws:lambda:{}:{}:layer:{name}",
+            self.region, self.account_id
+        )
     }
 }
 
@@ -71,7 +78,12 @@ impl FunctionRef {
 }
 
 /// Reads a function's name and the `Qualifier` parameter, checking form, region and account.
-pub(crate) fn function(home: &Home, shape: NameShape, text: &str, qualifier: Option<&str>) -> ApiResult<FunctionRef> {
+pub(crate) fn function(
+    home: &Home,
+    shape: NameShape,
+    text: &str,
+    qualifier: Option<&str>,
+) -> ApiResult<FunctionRef> {
     let parsed = parse(text, shape);
     let mut violations = Violations::default();
     if let Some(qualifier) = qualifier {
@@ -117,7 +129,10 @@ fn join(parsed: &Parsed<'_>, parameter: Option<&str>) -> ApiResult<FunctionRef> 
         ));
     }
     let qualifier = parsed.qualifier.or(parameter).map(str::to_owned);
-    Ok(FunctionRef { name: parsed.name.to_owned(), qualifier })
+    Ok(FunctionRef {
+        name: parsed.name.to_owned(),
+        qualifier,
+    })
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -128,8 +143,8 @@ struct Parsed<'a> {
     qualifier: Option<&'a str>,
 }
 
-/// Reads `(arn:aws:lambda:)?(region:)?(account:)?(function:)?name(:qualifier)?` the way AWS's pattern does: each optional
-/// part is taken when it can be and something still follows it.
+/// Reads `(arn:aws:lambda:)?(region:)?(account:)?(function:)?name(:qualifier)?` the way AWS's
+/// pattern does: each optional part is taken when it can be and something still follows it.
 fn parse(text: &str, shape: NameShape) -> Option<Parsed<'_>> {
     let parts: Vec<&str> = text.split(':').collect();
     let mut rest = parts.as_slice();
@@ -163,11 +178,14 @@ fn parse(text: &str, shape: NameShape) -> Option<Parsed<'_>> {
         _ => return None,
     };
     let dots = shape == NameShape::Namespaced;
-    let name_fits =
-        !parsed.name.is_empty() && parsed.name.bytes().all(|byte| is_name_byte(byte) || (dots && byte == b'.'));
-    let qualifier_fits = parsed
-        .qualifier
-        .is_none_or(|qualifier| qualifier == LATEST || (!qualifier.is_empty() && qualifier.bytes().all(is_name_byte)));
+    let name_fits = !parsed.name.is_empty()
+        && parsed
+            .name
+            .bytes()
+            .all(|byte| is_name_byte(byte) || (dots && byte == b'.'));
+    let qualifier_fits = parsed.qualifier.is_none_or(|qualifier| {
+        qualifier == LATEST || (!qualifier.is_empty() && qualifier.bytes().all(is_name_byte))
+    });
     (name_fits && qualifier_fits).then_some(parsed)
 }
 
@@ -181,12 +199,15 @@ pub(crate) fn is_plain_name(text: &str) -> bool {
 }
 
 fn is_qualifier(text: &str) -> bool {
-    text == "$LATEST.PUBLISHED" || (!text.is_empty() && text.bytes().all(|byte| is_name_byte(byte) || byte == b'$'))
+    text == "$LATEST.PUBLISHED"
+        || (!text.is_empty() && text.bytes().all(|byte| is_name_byte(byte) || byte == b'$'))
 }
 
 fn is_partition(text: &str) -> bool {
     text.is_empty()
-        || text.strip_prefix("aws").is_some_and(|tail| tail.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-'))
+        || text
+            .strip_prefix("aws")
+            .is_some_and(|tail| tail.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-'))
 }
 
 fn is_account(text: &str) -> bool {
@@ -195,14 +216,25 @@ fn is_account(text: &str) -> bool {
 
 /// `(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}`
 pub(crate) fn is_region(text: &str) -> bool {
-    let parts: Vec<&str> = text.strip_prefix("eusc-").unwrap_or(text).split('-').collect();
+    let parts: Vec<&str> = text
+        .strip_prefix("eusc-")
+        .unwrap_or(text)
+        .split('-')
+        .collect();
     let lower = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
     let digit = |part: &str| part.len() == 1 && part.bytes().all(|byte| byte.is_ascii_digit());
-    let special = |part: &str| part == "gov" || (part.starts_with("iso") && part.len() <= 4 && lower(part));
+    let special =
+        |part: &str| part == "gov" || (part.starts_with("iso") && part.len() <= 4 && lower(part));
     match parts.as_slice() {
-        [country, direction, number] => country.len() == 2 && lower(country) && lower(direction) && digit(number),
+        [country, direction, number] => {
+            country.len() == 2 && lower(country) && lower(direction) && digit(number)
+        }
         [country, kind, direction, number] => {
-            country.len() == 2 && lower(country) && special(kind) && lower(direction) && digit(number)
+            country.len() == 2
+                && lower(country)
+                && special(kind)
+                && lower(direction)
+                && digit(number)
         }
         _ => false,
     }
@@ -225,10 +257,21 @@ pub const LAYER_PATTERN: &str = r"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}(
 /// Reads `arn:aws:lambda:region:account:layer:name:version`.
 pub(crate) fn layer_version(arn: &str) -> Option<LayerVersionRef> {
     let parts: Vec<&str> = arn.split(':').collect();
-    let ["arn", partition, "lambda", region, account, "layer", name, version] = parts.as_slice() else {
+    let [
+        "arn",
+        partition,
+        "lambda",
+        region,
+        account,
+        "layer",
+        name,
+        version,
+    ] = parts.as_slice()
+    else {
         return None;
     };
-    let fits = is_partition(partition) && is_region(region) && is_account(account) && is_plain_name(name);
+    let fits =
+        is_partition(partition) && is_region(region) && is_account(account) && is_plain_name(name);
     let digits = !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit());
     (fits && digits).then(|| LayerVersionRef {
         region: (*region).to_owned(),
@@ -247,7 +290,10 @@ pub(crate) fn layer(text: &str) -> Option<&str> {
     let parts: Vec<&str> = text.split(':').collect();
     match parts.as_slice() {
         ["arn", partition, "lambda", region, account, "layer", name]
-            if is_partition(partition) && is_region(region) && is_account(account) && is_plain_name(name) =>
+            if is_partition(partition)
+                && is_region(region)
+                && is_account(account)
+                && is_plain_name(name) =>
         {
             Some(name)
         }
@@ -261,8 +307,12 @@ pub(crate) fn function_arn(home: &Home, arn: &str) -> Option<FunctionRef> {
         return None;
     }
     let parsed = parse(arn, NameShape::Function)?;
-    let here = parsed.region == Some(home.region.as_str()) && parsed.account == Some(home.account_id.as_str());
-    here.then(|| FunctionRef { name: parsed.name.to_owned(), qualifier: parsed.qualifier.map(str::to_owned) })
+    let here = parsed.region == Some(home.region.as_str())
+        && parsed.account == Some(home.account_id.as_str());
+    here.then(|| FunctionRef {
+        name: parsed.name.to_owned(),
+        qualifier: parsed.qualifier.map(str::to_owned),
+    })
 }
 
 #[cfg(test)]
@@ -270,7 +320,10 @@ mod tests {
     use super::*;
 
     fn home() -> Home {
-        Home { region: "us-east-1".to_owned(), account_id: "000000000000".to_owned() }
+        Home {
+            region: "us-east-1".to_owned(),
+            account_id: "000000000000".to_owned(),
+        }
     }
 
     fn read(text: &str, qualifier: Option<&str>) -> ApiResult<FunctionRef> {
@@ -287,7 +340,11 @@ mod tests {
             "arn:aws:lambda:us-east-1:000000000000:function:my-fn",
         ] {
             let plain = read(text, None).unwrap();
-            assert_eq!((plain.name.as_str(), plain.qualifier), ("my-fn", None), "{text}");
+            assert_eq!(
+                (plain.name.as_str(), plain.qualifier),
+                ("my-fn", None),
+                "{text}"
+            );
             let qualified = read(&format!("{text}:live"), None).unwrap();
             assert_eq!(qualified.qualifier.as_deref(), Some("live"), "{text}");
             let latest = read(&format!("{text}:$LATEST"), Some("$LATEST")).unwrap();
@@ -297,7 +354,12 @@ mod tests {
 
     #[test]
     fn an_arn_without_a_name_means_a_function_called_function() {
-        assert_eq!(read("arn:aws:lambda:us-east-1:000000000000:function", None).unwrap().name, "function");
+        assert_eq!(
+            read("arn:aws:lambda:us-east-1:000000000000:function", None)
+                .unwrap()
+                .name,
+            "function"
+        );
     }
 
     #[test]
@@ -313,7 +375,11 @@ mod tests {
             "arn:aws:lambda:us-east-1:000000000000:function:f:$LATES",
             "",
         ] {
-            assert_eq!(read(text, None).unwrap_err().name, "ValidationException", "{text}");
+            assert_eq!(
+                read(text, None).unwrap_err().name,
+                "ValidationException",
+                "{text}"
+            );
         }
     }
 
@@ -338,16 +404,31 @@ mod tests {
 
     #[test]
     fn a_long_qualifier_and_a_wrong_name_are_reported_together() {
-        let error = read("arn:aws:lambda:invalid-region:000000000000:function:f", Some(&"a".repeat(129))).unwrap_err();
-        assert!(error.message.unwrap().starts_with("2 validation errors detected: Value 'aaa"));
+        let error = read(
+            "arn:aws:lambda:invalid-region:000000000000:function:f",
+            Some(&"a".repeat(129)),
+        )
+        .unwrap_err();
+        assert!(
+            error
+                .message
+                .unwrap()
+                .starts_with("2 validation errors detected: Value 'aaa")
+        );
     }
 
     #[test]
     fn layer_arns_are_taken_apart() {
         let layer = layer_version("arn:aws:lambda:us-east-1:000000000000:layer:deps:3").unwrap();
         assert_eq!((layer.name.as_str(), layer.version), ("deps", 3));
-        assert_eq!(layer_version("arn:aws:lambda:us-east-1:000000000000:layer:deps"), None);
-        assert_eq!(super::layer("arn:aws:lambda:us-east-1:000000000000:layer:deps"), Some("deps"));
+        assert_eq!(
+            layer_version("arn:aws:lambda:us-east-1:000000000000:layer:deps"),
+            None
+        );
+        assert_eq!(
+            super::layer("arn:aws:lambda:us-east-1:000000000000:layer:deps"),
+            Some("deps")
+        );
         assert_eq!(super::layer("a/../b"), None);
     }
 }

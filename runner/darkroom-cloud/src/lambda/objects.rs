@@ -18,14 +18,26 @@ pub type Reading<'a> = Pin<Box<dyn Future<Output = Result<Bytes, ObjectError>> +
 /// Reads objects; S3 implements it.
 pub trait Objects: Send + Sync {
     /// Returns the whole object if it is at most `limit` bytes long.
-    fn get<'a>(&'a self, bucket: &'a str, key: &'a str, version: Option<&'a str>, limit: u64) -> Reading<'a>;
+    fn get<'a>(
+        &'a self,
+        bucket: &'a str,
+        key: &'a str,
+        version: Option<&'a str>,
+        limit: u64,
+    ) -> Reading<'a>;
 }
 
 /// A world without buckets.
 pub struct NoObjects;
 
 impl Objects for NoObjects {
-    fn get<'a>(&'a self, _bucket: &'a str, _key: &'a str, _version: Option<&'a str>, _limit: u64) -> Reading<'a> {
+    fn get<'a>(
+        &'a self,
+        _bucket: &'a str,
+        _key: &'a str,
+        _version: Option<&'a str>,
+        _limit: u64,
+    ) -> Reading<'a> {
         let refused = ObjectError::Refused {
             code: "NoSuchBucket".to_owned(),
             message: "The specified bucket does not exist".to_owned(),

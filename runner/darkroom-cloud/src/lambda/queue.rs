@@ -1,8 +1,8 @@
-//! Asynchronous invocations: each event waits for a permit, runs, is tried again when its function fails, and ends at a
-//! destination.
+//! Asynchronous invocations: each event waits for a permit, runs, is tried again when its function
+//! fails, and ends at a destination.
 //!
-//! Events live in memory: a stop or a crash loses those that have not run. The version that runs is the one current when
-//! an event is taken, not when it came.
+//! Events live in memory: a stop or a crash loses those that have not run. The version that runs is
+//! the one current when an event is taken, not when it came.
 
 use super::clock;
 use super::concurrency::{Permit, Throttle};
@@ -57,9 +57,21 @@ struct AsyncDelivery {
 impl Invoker {
     /// Accepts an event for a function that exists. It runs when there is a permit.
     pub fn enqueue(self: &Arc<Self>, function: FunctionRef, event: Event) {
-        metrics::asynchronous(&*self.metrics, &function.name, "AsyncEventsReceived", 1.0, "Count");
+        metrics::asynchronous(
+            &*self.metrics,
+            &function.name,
+            "AsyncEventsReceived",
+            1.0,
+            "Count",
+        );
         let invoker = Arc::clone(self);
-        let delivery = AsyncDelivery { function, event, came: Instant::now(), runs: 0, last: None };
+        let delivery = AsyncDelivery {
+            function,
+            event,
+            came: Instant::now(),
+            runs: 0,
+            last: None,
+        };
         tokio::spawn(async move {
             let mut stopped = invoker.stopped.clone();
             tokio::select! {
@@ -73,7 +85,10 @@ impl Invoker {
         let records = self.store.read();
         let found = records.functions.get(&function.name);
         let key = function.qualifier.as_deref().unwrap_or(LATEST);
-        found.and_then(|found| found.event_invoke.get(key)).cloned().unwrap_or_default()
+        found
+            .and_then(|found| found.event_invoke.get(key))
+            .cloned()
+            .unwrap_or_default()
     }
 
     fn retry_delay(&self, runs: u32) -> Duration {
@@ -96,9 +111,18 @@ async fn deliver(invoker: &Arc<Invoker>, mut delivery: AsyncDelivery) {
             Err(None) => return dropped(invoker, &delivery),
         };
         let age = delivery.came.elapsed().as_secs_f64() * 1000.0;
-        metrics::asynchronous(&*invoker.metrics, &delivery.function.name, "AsyncEventAge", age, "Milliseconds");
+        metrics::asynchronous(
+            &*invoker.metrics,
+            &delivery.function.name,
+            "AsyncEventAge",
+            age,
+            "Milliseconds",
+        );
         let version = target.spec.version.clone();
-        let Ok(outcome) = invoker.run(target, permit, delivery.event.clone(), None).await else {
+        let Ok(outcome) = invoker
+            .run(target, permit, delivery.event.clone(), None)
+            .await
+        else {
             return dropped(invoker, &delivery);
         };
         delivery.runs += 1;
@@ -115,7 +139,8 @@ async fn deliver(invoker: &Arc<Invoker>, mut delivery: AsyncDelivery) {
     }
 }
 
-/// Waits for a permit to run. Fails with how the event ends instead, or with nothing if its function is gone.
+/// Waits for a permit to run. Fails with how the event ends instead, or with nothing if its
+/// function is gone.
 async fn acquire_permit(
     invoker: &Arc<Invoker>,
     delivery: &AsyncDelivery,
@@ -139,14 +164,21 @@ async fn acquire_permit(
     }
 }
 
-/// Waits until a permit is freed. The backoff is for what frees none: a reservation that was raised or removed.
+/// Waits until a permit is freed. The backoff is for what frees none: a reservation that was raised
+/// or removed.
 async fn wait(invoker: &Invoker, target: &ChosenVersion, throttle: Throttle, backoff: Duration) {
     let freed = invoker.concurrency.freed(&target.function, throttle);
     let _ = tokio::time::timeout(backoff, freed.notified()).await;
 }
 
 fn dropped(invoker: &Invoker, delivery: &AsyncDelivery) {
-    metrics::asynchronous(&*invoker.metrics, &delivery.function.name, "AsyncEventsDropped", 1.0, "Count");
+    metrics::asynchronous(
+        &*invoker.metrics,
+        &delivery.function.name,
+        "AsyncEventsDropped",
+        1.0,
+        "Count",
+    );
 }
 
 /// Tells the destination, if there is one for this end.
@@ -159,34 +191,71 @@ fn finish(invoker: &Arc<Invoker>, delivery: &AsyncDelivery, condition: Condition
         dead_letter(invoker, delivery);
         settings.on_failure
     };
-    let Some(destination) = destination else { return };
+    let Some(destination) = destination else {
+        return;
+    };
     let target = names::function_arn(&invoker.home, &destination);
     let chain = &delivery.event.chain;
-    if let Some(target) = target.as_ref().filter(|target| invoker.ends(&target.name, chain)) {
+    if let Some(target) = target
+        .as_ref()
+        .filter(|target| invoker.ends(&target.name, chain))
+    {
         // What is dropped there would be told to a destination again, without end.
         let (function, target) = (&delivery.function.name, &target.name);
-        tracing::warn!("the record of {function} is lost: its destination {target} is part of the loop");
-        metrics::asynchronous(&*invoker.metrics, function, "DestinationDeliveryFailures", 1.0, "Count");
+        tracing::warn!(
+            "the record of {function} is lost: its destination {target} is part of the loop"
+        );
+        metrics::asynchronous(
+            &*invoker.metrics,
+            function,
+            "DestinationDeliveryFailures",
+            1.0,
+            "Count",
+        );
     } else if let Some(target) = target.filter(|target| invoker.resolve(target).is_ok()) {
         let payload = record(invoker, delivery, condition).to_string().into();
         let request_id = super::function::new_id();
-        invoker.enqueue(target, Event { request_id, payload, client_context: None, chain: chain.clone() });
+        invoker.enqueue(
+            target,
+            Event {
+                request_id,
+                payload,
+                client_context: None,
+                chain: chain.clone(),
+            },
+        );
     } else {
         // A queue, a topic, a bus: there is none here.
         let function = &delivery.function.name;
-        tracing::warn!("the destination {destination} of {function} is not in the local cloud: the record is lost");
-        metrics::asynchronous(&*invoker.metrics, function, "DestinationDeliveryFailures", 1.0, "Count");
+        tracing::warn!(
+            "the destination {destination} of {function} is not in the local cloud: the record is lost"
+        );
+        metrics::asynchronous(
+            &*invoker.metrics,
+            function,
+            "DestinationDeliveryFailures",
+            1.0,
+            "Count",
+        );
     }
 }
 
-/// Dead-letter queues are queues or topics: there are none here, and the loss is counted as AWS counts a failed delivery.
+/// Dead-letter queues are queues or topics: there are none here, and the loss is counted as AWS
+/// counts a failed delivery.
 fn dead_letter(invoker: &Invoker, delivery: &AsyncDelivery) {
     let records = invoker.store.read();
     let function = records.functions.get(&delivery.function.name);
-    let configured = function.is_some_and(|function| function.latest.configuration.dead_letter.is_some());
+    let configured =
+        function.is_some_and(|function| function.latest.configuration.dead_letter.is_some());
     drop(records);
     if configured {
-        metrics::asynchronous(&*invoker.metrics, &delivery.function.name, "DeadLetterErrors", 1.0, "Count");
+        metrics::asynchronous(
+            &*invoker.metrics,
+            &delivery.function.name,
+            "DeadLetterErrors",
+            1.0,
+            "Count",
+        );
     }
 }
 

@@ -1,8 +1,9 @@
 //! The Runtime API: how a runtime inside a sandbox fetches events and hands in answers.
 //!
-//! One [`RuntimeApi`] belongs to one environment and is served on a listener that only this environment can reach, so a
-//! handler can't answer for another. What happens is told to the environment as [`RuntimeEvent`]s; this room keeps no
-//! clock and decides nothing. Serves `awslambdaric`, `lambda_runtime` and whatever a `bootstrap` speaks HTTP/1.1 with.
+//! One [`RuntimeApi`] belongs to one environment and is served on a listener that only this
+//! environment can reach, so a handler can't answer for another. What happens is told to the
+//! environment as [`RuntimeEvent`]s; this room keeps no clock and decides nothing. Serves
+//! `awslambdaric`, `lambda_runtime` and whatever a `bootstrap` speaks HTTP/1.1 with.
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -24,7 +25,8 @@ pub const RESPONSE_LIMIT: usize = 6_291_556;
 /// Longest streamed answer, in bytes. Source: AWS, Lambda quotas, "streamed responses".
 const STREAMED_LIMIT: usize = 200 << 20;
 
-/// How much of an oversized body is read and thrown away, so that its sender gets to read the refusal.
+/// How much of an oversized body is read and thrown away, so that its sender gets to read the
+/// refusal.
 const DISCARD_LIMIT: usize = 256 << 20;
 
 const INVOCATION: &str = "/2018-06-01/runtime/invocation/";
@@ -41,7 +43,8 @@ pub struct Invocation {
     pub trace_id: String,
     pub client_context: Option<String>,
     pub payload: Bytes,
-    /// Takes a streamed answer as it comes; without it, or once its receiver is gone, a streamed answer is read all the same.
+    /// Takes a streamed answer as it comes; without it, or once its receiver is gone, a streamed
+    /// answer is read all the same.
     pub stream: Option<mpsc::Sender<Bytes>>,
 }
 
@@ -57,9 +60,16 @@ pub enum RuntimeEvent {
     /// Its answer was longer than allowed.
     ResponseTooLarge { at: Instant },
     /// It reported the present invocation's failure.
-    Error { error_type: Option<String>, payload: Bytes, at: Instant },
+    Error {
+        error_type: Option<String>,
+        payload: Bytes,
+        at: Instant,
+    },
     /// It reported that it can't be initialised.
-    InitError { error_type: Option<String>, payload: Bytes },
+    InitError {
+        error_type: Option<String>,
+        payload: Bytes,
+    },
 }
 
 /// The state of one environment's Runtime API.
@@ -91,7 +101,13 @@ impl RuntimeApi {
     /// Returns the API and what will happen at it.
     pub fn new() -> (Arc<Self>, mpsc::UnboundedReceiver<RuntimeEvent>) {
         let (events, receiver) = mpsc::unbounded_channel();
-        (Arc::new(Self { state: Mutex::default(), events }), receiver)
+        (
+            Arc::new(Self {
+                state: Mutex::default(),
+                events,
+            }),
+            receiver,
+        )
     }
 
     /// Accepts connections for ever. Dropping the future ends the accepted connections too.
@@ -118,7 +134,8 @@ impl RuntimeApi {
             let api = Arc::clone(&self);
             async move { Ok::<_, Infallible>(api.answer(request).await) }
         });
-        // A connection that breaks is the runtime's end or its mistake; the environment hears of either elsewhere.
+        // A connection that breaks is the runtime's end or its mistake; the environment hears of
+        // either elsewhere.
         let _ = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(None)
@@ -137,7 +154,10 @@ impl RuntimeApi {
     /// Forgets everything about a runtime that has ended.
     pub fn reset(&self) {
         let mut state = self.lock();
-        *state = RuntimeApiState { ended: state.ended + 1, ..RuntimeApiState::default() };
+        *state = RuntimeApiState {
+            ended: state.ended + 1,
+            ..RuntimeApiState::default()
+        };
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, RuntimeApiState> {
@@ -148,23 +168,37 @@ impl RuntimeApi {
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         if crate::server::gate::is_of_another_site(request.headers()) {
             // Where handlers share the host's network, a browser on it reaches this port.
-            return refuse(StatusCode::FORBIDDEN, "InvalidRequest", "no web page is a runtime");
+            return refuse(
+                StatusCode::FORBIDDEN,
+                "InvalidRequest",
+                "no web page is a runtime",
+            );
         }
         let path = request.uri().path();
         if request.method() == Method::GET && path.strip_prefix(INVOCATION) == Some("next") {
             return self.next().await;
         }
         if request.method() != Method::POST {
-            return refuse(StatusCode::NOT_FOUND, "InvalidRequest", "unknown path or method");
+            return refuse(
+                StatusCode::NOT_FOUND,
+                "InvalidRequest",
+                "unknown path or method",
+            );
         }
         if path == INIT_ERROR {
             return self.init_error(request).await;
         }
-        let parts = path.strip_prefix(INVOCATION).and_then(|rest| rest.split_once('/'));
+        let parts = path
+            .strip_prefix(INVOCATION)
+            .and_then(|rest| rest.split_once('/'));
         match parts.map(|(id, action)| (id.to_owned(), action)) {
             Some((id, "response")) => self.response(&id, request).await,
             Some((id, "error")) => self.error(&id, request).await,
-            _ => refuse(StatusCode::NOT_FOUND, "InvalidRequest", "unknown path or method"),
+            _ => refuse(
+                StatusCode::NOT_FOUND,
+                "InvalidRequest",
+                "unknown path or method",
+            ),
         }
     }
 
@@ -188,13 +222,20 @@ impl RuntimeApi {
         self.tell(RuntimeEvent::Ready(Instant::now()));
         match receiver.await {
             Ok(invocation) => event_response(invocation),
-            Err(_) => refuse(StatusCode::FORBIDDEN, "InvalidStateTransition", "another call waits for the next event"),
+            Err(_) => refuse(
+                StatusCode::FORBIDDEN,
+                "InvalidStateTransition",
+                "another call waits for the next event",
+            ),
         }
     }
 
     async fn response(&self, id: &str, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let Some(current) = self.claim(id) else { return unknown_id() };
-        let streaming = header(request.headers(), RESPONSE_MODE).is_some_and(|mode| mode == "streaming");
+        let Some(current) = self.claim(id) else {
+            return unknown_id();
+        };
+        let streaming =
+            header(request.headers(), RESPONSE_MODE).is_some_and(|mode| mode == "streaming");
         let stream = current.stream.as_ref().filter(|_| streaming);
         let read = read(request.into_body(), stream).await;
         if self.lock().ended != current.ended {
@@ -203,12 +244,22 @@ impl RuntimeApi {
         match read {
             Read::Whole(body) if body.error_type.is_some() => {
                 let payload = body.error_document();
-                self.tell(RuntimeEvent::Error { error_type: body.error_type, payload, at: Instant::now() });
+                self.tell(RuntimeEvent::Error {
+                    error_type: body.error_type,
+                    payload,
+                    at: Instant::now(),
+                });
             }
             Read::Whole(body) if stream.is_some() => {
-                self.tell(RuntimeEvent::Streamed { bytes: body.total, at: Instant::now() });
+                self.tell(RuntimeEvent::Streamed {
+                    bytes: body.total,
+                    at: Instant::now(),
+                });
             }
-            Read::Whole(body) => self.tell(RuntimeEvent::Response { payload: body.bytes, at: Instant::now() }),
+            Read::Whole(body) => self.tell(RuntimeEvent::Response {
+                payload: body.bytes,
+                at: Instant::now(),
+            }),
             Read::TooLarge => {
                 self.tell(RuntimeEvent::ResponseTooLarge { at: Instant::now() });
                 return refuse(
@@ -223,11 +274,17 @@ impl RuntimeApi {
     }
 
     async fn error(&self, id: &str, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let Some(current) = self.claim(id) else { return unknown_id() };
+        let Some(current) = self.claim(id) else {
+            return unknown_id();
+        };
         let error_type = header(request.headers(), ERROR_TYPE);
         match read(request.into_body(), None).await {
             Read::Whole(body) => {
-                self.tell(RuntimeEvent::Error { error_type, payload: body.bytes, at: Instant::now() });
+                self.tell(RuntimeEvent::Error {
+                    error_type,
+                    payload: body.bytes,
+                    at: Instant::now(),
+                });
             }
             Read::TooLarge => self.tell(RuntimeEvent::ResponseTooLarge { at: Instant::now() }),
             Read::Broken => self.unclaim(current),
@@ -238,7 +295,10 @@ impl RuntimeApi {
     async fn init_error(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let error_type = header(request.headers(), ERROR_TYPE);
         if let Read::Whole(body) = read(request.into_body(), None).await {
-            self.tell(RuntimeEvent::InitError { error_type, payload: body.bytes });
+            self.tell(RuntimeEvent::InitError {
+                error_type,
+                payload: body.bytes,
+            });
         }
         accepted()
     }
@@ -263,8 +323,16 @@ impl RuntimeApi {
 }
 
 /// Sends `invocation` to `waiting` if that runtime still listens, else keeps it for the next call.
-fn hand_out(state: &mut RuntimeApiState, waiting: Option<oneshot::Sender<Invocation>>, invocation: Invocation) {
-    let current = Current { id: invocation.request_id.clone(), ended: state.ended, stream: invocation.stream.clone() };
+fn hand_out(
+    state: &mut RuntimeApiState,
+    waiting: Option<oneshot::Sender<Invocation>>,
+    invocation: Invocation,
+) {
+    let current = Current {
+        id: invocation.request_id.clone(),
+        ended: state.ended,
+        stream: invocation.stream.clone(),
+    };
     let refused = match waiting {
         Some(sender) => sender.send(invocation).err(),
         None => Some(invocation),
@@ -289,7 +357,9 @@ impl WholeBody {
     fn error_document(&self) -> Bytes {
         use base64::Engine as _;
         let encoded = self.error_body.as_deref().unwrap_or_default();
-        let decoded = base64::engine::general_purpose::STANDARD.decode(encoded).unwrap_or_default();
+        let decoded = base64::engine::general_purpose::STANDARD
+            .decode(encoded)
+            .unwrap_or_default();
         if decoded.is_empty() {
             let error_type = self.error_type.as_deref().unwrap_or("Runtime.Unknown");
             let document = serde_json::json!({ "errorType": error_type, "errorMessage": "the response stream failed" });
@@ -308,16 +378,23 @@ enum Read {
 
 /// Reads a whole body and keeps it, or passes each piece on to `stream` as it comes.
 async fn read(mut body: Incoming, stream: Option<&mpsc::Sender<Bytes>>) -> Read {
-    let limit = if stream.is_some() { STREAMED_LIMIT } else { RESPONSE_LIMIT };
+    let limit = if stream.is_some() {
+        STREAMED_LIMIT
+    } else {
+        RESPONSE_LIMIT
+    };
     let (mut chunks, mut total) = (Vec::new(), 0);
     let (mut error_type, mut error_body) = (None, None);
     while let Some(frame) = body.frame().await {
-        let Ok(frame) = frame else { return Read::Broken };
+        let Ok(frame) = frame else {
+            return Read::Broken;
+        };
         match frame.into_data() {
             Ok(data) => {
                 total += data.len();
                 match stream {
-                    // Waits for a slow caller, as the handler then does; one that hung up hears nothing.
+                    // Waits for a slow caller, as the handler then does; one that hung up hears
+                    // nothing.
                     Some(stream) if total <= limit => drop(stream.send(data).await),
                     None if total <= limit => chunks.push(data),
                     _ => chunks.clear(),
@@ -338,8 +415,17 @@ async fn read(mut body: Incoming, stream: Option<&mpsc::Sender<Bytes>>) -> Read 
         return Read::TooLarge;
     }
     // The usual body comes in one piece and needs no copy.
-    let bytes = if chunks.len() == 1 { chunks.swap_remove(0) } else { chunks.concat().into() };
-    Read::Whole(WholeBody { bytes, total, error_type, error_body })
+    let bytes = if chunks.len() == 1 {
+        chunks.swap_remove(0)
+    } else {
+        chunks.concat().into()
+    };
+    Read::Whole(WholeBody {
+        bytes,
+        total,
+        error_type,
+        error_body,
+    })
 }
 
 fn header(headers: &HeaderMap, name: &str) -> Option<String> {
@@ -357,8 +443,14 @@ fn event_response(invocation: Invocation) -> Response<Full<Bytes>> {
         }
     };
     set("lambda-runtime-aws-request-id", invocation.request_id);
-    set("lambda-runtime-deadline-ms", invocation.deadline_ms.to_string());
-    set("lambda-runtime-invoked-function-arn", invocation.invoked_arn);
+    set(
+        "lambda-runtime-deadline-ms",
+        invocation.deadline_ms.to_string(),
+    );
+    set(
+        "lambda-runtime-invoked-function-arn",
+        invocation.invoked_arn,
+    );
     set("lambda-runtime-trace-id", invocation.trace_id);
     if let Some(context) = invocation.client_context {
         set("lambda-runtime-client-context", context);
@@ -371,16 +463,25 @@ fn accepted() -> Response<Full<Bytes>> {
 }
 
 fn unknown_id() -> Response<Full<Bytes>> {
-    refuse(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID")
+    refuse(
+        StatusCode::BAD_REQUEST,
+        "InvalidRequestID",
+        "Invalid request ID",
+    )
 }
 
 fn refuse(status: StatusCode, error_type: &str, message: &str) -> Response<Full<Bytes>> {
-    json(status, &serde_json::json!({ "errorMessage": message, "errorType": error_type }))
+    json(
+        status,
+        &serde_json::json!({ "errorMessage": message, "errorType": error_type }),
+    )
 }
 
 fn json(status: StatusCode, document: &serde_json::Value) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(document.to_string())));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

@@ -1,7 +1,8 @@
 //! All functions and layers, in memory, and their copy on disk.
 //!
-//! The lock is held for lookups and changes only, never across an await. A change marks the store dirty; one task writes
-//! it down, so that no request waits for the disk and a burst of changes is written once.
+//! The lock is held for lookups and changes only, never across an await. A change marks the store
+//! dirty; one task writes it down, so that no request waits for the disk and a burst of changes is
+//! written once.
 
 use super::code::Code;
 use super::error::{ApiError, ApiResult};
@@ -17,8 +18,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-/// The form in which records are written. Raised when an older program could not read what a newer one writes; fields
-/// that may be absent need no raise.
+/// The form in which records are written. Raised when an older program could not read what a newer
+/// one writes; fields that may be absent need no raise.
 const FORMAT: u32 = 1;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -58,12 +59,17 @@ fn first_format() -> u32 {
 
 impl Default for Records {
     fn default() -> Self {
-        Self { format: FORMAT, functions: BTreeMap::new(), layers: BTreeMap::new() }
+        Self {
+            format: FORMAT,
+            functions: BTreeMap::new(),
+            layers: BTreeMap::new(),
+        }
     }
 }
 
 impl Records {
-    /// Returns the function, or AWS's error for one that isn't there, which names what was asked for.
+    /// Returns the function, or AWS's error for one that isn't there, which names what was asked
+    /// for.
     pub fn function(&mut self, home: &Home, wanted: &FunctionRef) -> ApiResult<&mut Function> {
         let missing = || ApiError::function_not_found(&wanted.arn(home));
         self.functions.get_mut(&wanted.name).ok_or_else(missing)
@@ -76,7 +82,10 @@ impl Records {
     /// Bytes of all zips that count against the account.
     pub fn total_code_size(&self) -> u64 {
         let functions: u64 = self.functions.values().map(Function::code_size).sum();
-        let layers = self.layers.values().flat_map(|layer| layer.versions.values());
+        let layers = self
+            .layers
+            .values()
+            .flat_map(|layer| layer.versions.values());
         functions + layers.map(|version| version.code.size).sum::<u64>()
     }
 }
@@ -99,10 +108,20 @@ impl FunctionStore {
         };
         let records = Arc::new(Mutex::new(records));
         let dirty = Arc::new(Notify::new());
-        // One writer at a time, each with what the records are by then: an older state never replaces a newer one.
+        // One writer at a time, each with what the records are by then: an older state never
+        // replaces a newer one.
         let file = Arc::new(Mutex::new(file));
-        let writer = tokio::spawn(write_when_dirty(Arc::clone(&records), Arc::clone(&dirty), Arc::clone(&file)));
-        Ok(Self { records, dirty, file, writer })
+        let writer = tokio::spawn(write_when_dirty(
+            Arc::clone(&records),
+            Arc::clone(&dirty),
+            Arc::clone(&file),
+        ));
+        Ok(Self {
+            records,
+            dirty,
+            file,
+            writer,
+        })
     }
 
     /// Locks the records for reading, or for changes that need not be written down.
@@ -112,26 +131,35 @@ impl FunctionStore {
 
     /// Locks the records for a change, which will be written down.
     pub fn change(&self) -> Change<'_> {
-        Change { records: lock(&self.records), dirty: &self.dirty }
+        Change {
+            records: lock(&self.records),
+            dirty: &self.dirty,
+        }
     }
 
     /// Writes the last changes down. Later ones are lost.
     pub async fn close(&self) -> io::Result<()> {
         self.writer.abort();
         let (records, file) = (Arc::clone(&self.records), Arc::clone(&self.file));
-        tokio::task::spawn_blocking(move || write(&records, &file)).await.map_err(io::Error::other)?
+        tokio::task::spawn_blocking(move || write(&records, &file))
+            .await
+            .map_err(io::Error::other)?
     }
 }
 
 fn read(json: &[u8]) -> Result<Records, String> {
     let records: Records = serde_json::from_slice(json).map_err(|error| error.to_string())?;
     if records.format > FORMAT {
-        return Err(format!("it has format {}, and this program reads up to {FORMAT}", records.format));
+        return Err(format!(
+            "it has format {}, and this program reads up to {FORMAT}",
+            records.format
+        ));
     }
     Ok(records)
 }
 
-/// The records locked for a change; marks them dirty when it ends, so that what is written down has the change in it.
+/// The records locked for a change; marks them dirty when it ends, so that what is written down has
+/// the change in it.
 pub(crate) struct Change<'a> {
     records: MutexGuard<'a, Records>,
     dirty: &'a Notify,
@@ -156,7 +184,8 @@ impl Drop for Change<'_> {
     }
 }
 
-/// A panic while the lock was held left whole records behind: each change is one assignment or insertion.
+/// A panic while the lock was held left whole records behind: each change is one assignment or
+/// insertion.
 fn lock(records: &Mutex<Records>) -> MutexGuard<'_, Records> {
     records.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -167,7 +196,11 @@ fn write(records: &Mutex<Records>, file: &Mutex<PathBuf>) -> io::Result<()> {
     replace(&file, &json)
 }
 
-async fn write_when_dirty(records: Arc<Mutex<Records>>, dirty: Arc<Notify>, file: Arc<Mutex<PathBuf>>) {
+async fn write_when_dirty(
+    records: Arc<Mutex<Records>>,
+    dirty: Arc<Notify>,
+    file: Arc<Mutex<PathBuf>>,
+) {
     loop {
         dirty.notified().await;
         let (records, file) = (Arc::clone(&records), Arc::clone(&file));
@@ -192,7 +225,8 @@ fn replace(file: &Path, content: &[u8]) -> io::Result<()> {
 /// A policy document as the API gives it: JSON in a string.
 pub(crate) fn policy_document(statements: &[Statement]) -> String {
     let statements: Vec<&Value> = statements.iter().map(|statement| &statement.body).collect();
-    serde_json::json!({ "Version": "2012-10-17", "Id": "default", "Statement": statements }).to_string()
+    serde_json::json!({ "Version": "2012-10-17", "Id": "default", "Statement": statements })
+        .to_string()
 }
 
 #[cfg(test)]
@@ -202,7 +236,11 @@ mod tests {
     #[test]
     fn a_newer_format_is_refused_and_an_absent_one_is_the_first() {
         assert!(read(br#"{"functions":{},"layers":{}}"#).is_ok());
-        assert!(read(br#"{"format":99,"functions":{},"layers":{}}"#).unwrap_err().contains("format 99"));
+        assert!(
+            read(br#"{"format":99,"functions":{},"layers":{}}"#)
+                .unwrap_err()
+                .contains("format 99")
+        );
     }
 
     #[tokio::test]
@@ -213,6 +251,12 @@ mod tests {
         let function = super::super::function::tests::function();
         store.change().functions.insert("f".to_owned(), function);
         store.close().await.unwrap();
-        assert!(FunctionStore::open(file).unwrap().read().functions.contains_key("f"));
+        assert!(
+            FunctionStore::open(file)
+                .unwrap()
+                .read()
+                .functions
+                .contains_key("f")
+        );
     }
 }

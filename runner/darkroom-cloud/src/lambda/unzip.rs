@@ -1,8 +1,9 @@
 //! Unpacking a zip that nobody has read into a fresh folder.
 //!
-//! Nothing is ever written outside the folder: a path that is absolute or climbs is refused, nothing is written through a
-//! symbolic link, and links are made last and only if they stay inside. The size counted is what really comes out of the
-//! decompressor, whatever the directory of the zip claims.
+//! Nothing is ever written outside the folder: a path that is absolute or climbs is refused,
+//! nothing is written through a symbolic link, and links are made last and only if they stay
+//! inside. The size counted is what really comes out of the decompressor, whatever the directory of
+//! the zip claims.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -40,16 +41,27 @@ impl UnzipError {
 
 /// Unpacks `zip` into `folder`, which must be empty, and returns the bytes written.
 ///
-/// Files become 0644, or 0755 if any execute bit is set in the zip, folders 0755, as a function sees them.
-pub(crate) fn unzip<R: Read + Seek>(zip: R, folder: &Path, limits: Limits) -> Result<u64, UnzipError> {
+/// Files become 0644, or 0755 if any execute bit is set in the zip, folders 0755, as a function
+/// sees them.
+pub(crate) fn unzip<R: Read + Seek>(
+    zip: R,
+    folder: &Path,
+    limits: Limits,
+) -> Result<u64, UnzipError> {
     let mut archive = ZipArchive::new(zip).map_err(UnzipError::malformed)?;
     if archive.is_empty() {
         return Err(UnzipError::Empty);
     }
     if archive.len() > limits.entries {
-        return Err(UnzipError::malformed(format!("more than {} entries", limits.entries)));
+        return Err(UnzipError::malformed(format!(
+            "more than {} entries",
+            limits.entries
+        )));
     }
-    if archive.decompressed_size().is_some_and(|claimed| claimed > u128::from(limits.bytes)) {
+    if archive
+        .decompressed_size()
+        .is_some_and(|claimed| claimed > u128::from(limits.bytes))
+    {
         return Err(UnzipError::TooLarge(limits.bytes));
     }
     let links = link_paths(&mut archive)?;
@@ -58,8 +70,15 @@ pub(crate) fn unzip<R: Read + Seek>(zip: R, folder: &Path, limits: Limits) -> Re
     for index in 0..archive.len() {
         let mut entry = archive.by_index(index).map_err(UnzipError::malformed)?;
         let path = inside(&entry.name().map_err(UnzipError::malformed)?)?;
-        if let Some(ancestor) = path.ancestors().skip(1).find(|ancestor| links.contains(*ancestor)) {
-            return Err(UnzipError::malformed(format!("a path leads through the link {}", ancestor.display())));
+        if let Some(ancestor) = path
+            .ancestors()
+            .skip(1)
+            .find(|ancestor| links.contains(*ancestor))
+        {
+            return Err(UnzipError::malformed(format!(
+                "a path leads through the link {}",
+                ancestor.display()
+            )));
         }
         if entry.is_dir() {
             fs::create_dir_all(folder.join(&path)).map_err(|error| unusable(&path, error))?;
@@ -67,7 +86,13 @@ pub(crate) fn unzip<R: Read + Seek>(zip: R, folder: &Path, limits: Limits) -> Re
             targets.push((path, link_target(&mut entry)?));
         } else {
             let executable = entry.unix_mode().is_some_and(|mode| mode & 0o111 != 0);
-            written += write_file(&mut entry, &folder.join(&path), executable, limits.bytes - written, limits.bytes)?;
+            written += write_file(
+                &mut entry,
+                &folder.join(&path),
+                executable,
+                limits.bytes - written,
+                limits.bytes,
+            )?;
         }
     }
     for (path, target) in targets {
@@ -77,7 +102,9 @@ pub(crate) fn unzip<R: Read + Seek>(zip: R, folder: &Path, limits: Limits) -> Re
 }
 
 /// Returns where the archive's symbolic links would be, before anything is written.
-fn link_paths<R: Read + Seek>(archive: &mut ZipArchive<R>) -> Result<BTreeSet<PathBuf>, UnzipError> {
+fn link_paths<R: Read + Seek>(
+    archive: &mut ZipArchive<R>,
+) -> Result<BTreeSet<PathBuf>, UnzipError> {
     let mut links = BTreeSet::new();
     for index in 0..archive.len() {
         let entry = archive.by_index_raw(index).map_err(UnzipError::malformed)?;
@@ -92,21 +119,31 @@ fn link_paths<R: Read + Seek>(archive: &mut ZipArchive<R>) -> Result<BTreeSet<Pa
 fn inside(name: &str) -> Result<PathBuf, UnzipError> {
     let mut path = PathBuf::new();
     if name.contains('\0') || name.contains('\\') {
-        return Err(UnzipError::malformed(format!("the path {name:?} holds a character that no path may")));
+        return Err(UnzipError::malformed(format!(
+            "the path {name:?} holds a character that no path may"
+        )));
     }
     for component in Path::new(name).components() {
         match component {
             Component::Normal(part) => path.push(part),
             Component::CurDir => {}
             Component::ParentDir | Component::RootDir | Component::Prefix(_) => {
-                return Err(UnzipError::malformed(format!("the path {name:?} leaves the folder")));
+                return Err(UnzipError::malformed(format!(
+                    "the path {name:?} leaves the folder"
+                )));
             }
         }
     }
     Ok(path)
 }
 
-fn write_file(entry: &mut impl Read, path: &Path, executable: bool, room: u64, limit: u64) -> Result<u64, UnzipError> {
+fn write_file(
+    entry: &mut impl Read,
+    path: &Path,
+    executable: bool,
+    room: u64,
+    limit: u64,
+) -> Result<u64, UnzipError> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).map_err(|error| unusable(path, error))?;
     }
@@ -130,31 +167,46 @@ fn write_file(entry: &mut impl Read, path: &Path, executable: bool, room: u64, l
     Ok(written)
 }
 
-/// Tells a zip whose entries contradict each other, such as a file where a folder is, from a full disk.
+/// Tells a zip whose entries contradict each other, such as a file where a folder is, from a full
+/// disk.
 fn unusable(path: &Path, error: io::Error) -> UnzipError {
     match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::PermissionDenied => error.into(),
+        io::ErrorKind::StorageFull
+        | io::ErrorKind::QuotaExceeded
+        | io::ErrorKind::PermissionDenied => error.into(),
         _ => UnzipError::malformed(format!("{}: {error}", path.display())),
     }
 }
 
 fn link_target(entry: &mut impl Read) -> Result<String, UnzipError> {
     let mut target = String::new();
-    entry.take(4096).read_to_string(&mut target).map_err(UnzipError::malformed)?;
+    entry
+        .take(4096)
+        .read_to_string(&mut target)
+        .map_err(UnzipError::malformed)?;
     Ok(target)
 }
 
-/// Makes a link that stays inside: relative, and climbing only at its start and no further than the root.
+/// Makes a link that stays inside: relative, and climbing only at its start and no further than the
+/// root.
 ///
-/// No link's folder is reached through a link, so the climb counts real folders; what follows it may lead through other
-/// links, each of which stays inside by the same rule.
+/// No link's folder is reached through a link, so the climb counts real folders; what follows it
+/// may lead through other links, each of which stays inside by the same rule.
 fn make_link(folder: &Path, path: &Path, target: &str) -> Result<(), UnzipError> {
     let depth = path.components().count().saturating_sub(1);
     let components: Vec<Component<'_>> = Path::new(target).components().collect();
-    let climbs = components.iter().take_while(|part| matches!(part, Component::ParentDir)).count();
-    let plain = components[climbs..].iter().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    let climbs = components
+        .iter()
+        .take_while(|part| matches!(part, Component::ParentDir))
+        .count();
+    let plain = components[climbs..]
+        .iter()
+        .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
     if target.is_empty() || target.contains('\0') || climbs > depth || !plain {
-        return Err(UnzipError::malformed(format!("the link {} leaves the folder", path.display())));
+        return Err(UnzipError::malformed(format!(
+            "the link {} leaves the folder",
+            path.display()
+        )));
     }
     let link = folder.join(path);
     if let Some(parent) = link.parent() {
@@ -169,7 +221,10 @@ mod tests {
     use std::io::Cursor;
     use zip::write::{SimpleFileOptions, ZipWriter};
 
-    const LIMITS: Limits = Limits { bytes: 1000, entries: 10 };
+    const LIMITS: Limits = Limits {
+        bytes: 1000,
+        entries: 10,
+    };
 
     fn archive(build: impl FnOnce(&mut ZipWriter<Cursor<Vec<u8>>>)) -> Cursor<Vec<u8>> {
         let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
@@ -182,7 +237,8 @@ mod tests {
     }
 
     fn add(zip: &mut ZipWriter<Cursor<Vec<u8>>>, name: &str, content: &[u8], mode: u32) {
-        zip.start_file(name, SimpleFileOptions::default().unix_permissions(mode)).unwrap();
+        zip.start_file(name, SimpleFileOptions::default().unix_permissions(mode))
+            .unwrap();
         zip.write_all(content).unwrap();
     }
 
@@ -194,7 +250,13 @@ mod tests {
             add(zip, "handler.py", b"x = 1", 0o600);
         });
         assert_eq!(unzip(zip, folder.path(), LIMITS).unwrap(), 14);
-        let mode = |name: &str| fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o777;
+        let mode = |name: &str| {
+            fs::metadata(folder.path().join(name))
+                .unwrap()
+                .permissions()
+                .mode()
+                & 0o777
+        };
         assert_eq!((mode("bin/bootstrap"), mode("handler.py")), (0o755, 0o644));
     }
 
@@ -204,7 +266,13 @@ mod tests {
             let root = tempfile::tempdir().unwrap();
             let folder = root.path().join("in");
             fs::create_dir(&folder).unwrap();
-            assert!(matches!(unzip(with_file(name, b"x"), &folder, LIMITS), Err(UnzipError::Malformed(_))), "{name}");
+            assert!(
+                matches!(
+                    unzip(with_file(name, b"x"), &folder, LIMITS),
+                    Err(UnzipError::Malformed(_))
+                ),
+                "{name}"
+            );
             assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1, "{name}");
         }
     }
@@ -220,7 +288,10 @@ mod tests {
     fn the_limit_counts_real_bytes_not_claimed_ones() {
         let mut zip = with_file("zeros", &[0; 5000]).into_inner();
         // The uncompressed size in the central directory: offset 24 of its header.
-        let central = zip.windows(4).rposition(|window| window == b"PK\x01\x02").unwrap();
+        let central = zip
+            .windows(4)
+            .rposition(|window| window == b"PK\x01\x02")
+            .unwrap();
         zip[central + 24..central + 28].copy_from_slice(&10_u32.to_le_bytes());
         let folder = tempfile::tempdir().unwrap();
         assert!(unzip(Cursor::new(zip), folder.path(), LIMITS).is_err());
@@ -231,17 +302,25 @@ mod tests {
         let link = |path: &str, target: &str| {
             archive(|zip| {
                 add(zip, "lib/real.so.1", b"elf", 0o644);
-                zip.add_symlink(path, target, SimpleFileOptions::default()).unwrap();
+                zip.add_symlink(path, target, SimpleFileOptions::default())
+                    .unwrap();
             })
         };
         let folder = tempfile::tempdir().unwrap();
         unzip(link("lib/real.so", "real.so.1"), folder.path(), LIMITS).unwrap();
         assert_eq!(fs::read(folder.path().join("lib/real.so")).unwrap(), b"elf");
-        for (path, target) in
-            [("l", "/etc/passwd"), ("l", "../out"), ("a/l", "../../out"), ("l", "lib/../../out"), ("l", "")]
-        {
+        for (path, target) in [
+            ("l", "/etc/passwd"),
+            ("l", "../out"),
+            ("a/l", "../../out"),
+            ("l", "lib/../../out"),
+            ("l", ""),
+        ] {
             let folder = tempfile::tempdir().unwrap();
-            assert!(unzip(link(path, target), folder.path(), LIMITS).is_err(), "{path} -> {target}");
+            assert!(
+                unzip(link(path, target), folder.path(), LIMITS).is_err(),
+                "{path} -> {target}"
+            );
         }
     }
 
@@ -249,18 +328,29 @@ mod tests {
     fn nothing_is_written_through_a_link() {
         let folder = tempfile::tempdir().unwrap();
         let zip = archive(|zip| {
-            zip.add_symlink("d", "e", SimpleFileOptions::default()).unwrap();
+            zip.add_symlink("d", "e", SimpleFileOptions::default())
+                .unwrap();
             add(zip, "d/file", b"x", 0o644);
         });
-        assert!(matches!(unzip(zip, folder.path(), LIMITS), Err(UnzipError::Malformed(_))));
+        assert!(matches!(
+            unzip(zip, folder.path(), LIMITS),
+            Err(UnzipError::Malformed(_))
+        ));
     }
 
     #[test]
     fn garbage_and_an_empty_zip_are_told_apart() {
         let folder = tempfile::tempdir().unwrap();
-        let garbage = unzip(Cursor::new(b"this is not a zip".to_vec()), folder.path(), LIMITS);
+        let garbage = unzip(
+            Cursor::new(b"this is not a zip".to_vec()),
+            folder.path(),
+            LIMITS,
+        );
         assert!(matches!(garbage, Err(UnzipError::Malformed(_))));
-        assert!(matches!(unzip(archive(|_| ()), folder.path(), LIMITS), Err(UnzipError::Empty)));
+        assert!(matches!(
+            unzip(archive(|_| ()), folder.path(), LIMITS),
+            Err(UnzipError::Empty)
+        ));
     }
 
     #[test]
@@ -270,7 +360,10 @@ mod tests {
             add(zip, "a", b"file", 0o644);
             add(zip, "a/b", b"below it", 0o644);
         });
-        assert!(matches!(unzip(zip, folder.path(), LIMITS), Err(UnzipError::Malformed(_))));
+        assert!(matches!(
+            unzip(zip, folder.path(), LIMITS),
+            Err(UnzipError::Malformed(_))
+        ));
     }
 
     proptest::proptest! {
@@ -310,13 +403,25 @@ mod tests {
             "\x7f\x7f\x7f\x7f",
             "a",
         ];
-        let limits = Limits { bytes: 1 << 20, entries: 100 };
-        crate::hostile::Parser { name: "zip", words, longest: 1 << 20 }.hold(|input| {
+        let limits = Limits {
+            bytes: 1 << 20,
+            entries: 100,
+        };
+        crate::hostile::Parser {
+            name: "zip",
+            words,
+            longest: 1 << 20,
+        }
+        .hold(|input| {
             let root = tempfile::tempdir().unwrap();
             let folder = root.path().join("in");
             fs::create_dir(&folder).unwrap();
             let _ = unzip(Cursor::new(input), &folder, limits);
-            assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1, "something beside the folder");
+            assert_eq!(
+                fs::read_dir(root.path()).unwrap().count(),
+                1,
+                "something beside the folder"
+            );
         });
     }
 }

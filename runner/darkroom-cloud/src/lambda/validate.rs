@@ -9,26 +9,40 @@ pub(crate) struct Violations(Vec<String>);
 
 impl Violations {
     pub fn push(&mut self, field: &str, value: &str, constraint: &str) {
-        self.0.push(format!("Value '{value}' at '{field}' failed to satisfy constraint: {constraint}"));
+        self.0.push(format!(
+            "Value '{value}' at '{field}' failed to satisfy constraint: {constraint}"
+        ));
     }
 
     /// A violation whose value AWS does not repeat, since it may be secret.
     pub fn hidden(&mut self, field: &str, constraint: &str) {
-        self.0.push(format!("Value at '{field}' failed to satisfy constraint: {constraint}"));
+        self.0.push(format!(
+            "Value at '{field}' failed to satisfy constraint: {constraint}"
+        ));
     }
 
     /// A required member that is absent.
     pub fn missing(&mut self, field: &str) {
-        self.0.push(format!("Value null at '{field}' failed to satisfy constraint: Member must not be null"));
+        self.0.push(format!(
+            "Value null at '{field}' failed to satisfy constraint: Member must not be null"
+        ));
     }
 
     pub fn pattern(&mut self, field: &str, value: &str, pattern: &str) {
-        self.push(field, value, &format!("Member must satisfy regular expression pattern: {pattern}"));
+        self.push(
+            field,
+            value,
+            &format!("Member must satisfy regular expression pattern: {pattern}"),
+        );
     }
 
     pub fn max_length(&mut self, field: &str, value: &str, longest: usize) {
         if value.chars().count() > longest {
-            self.push(field, value, &format!("Member must have length less than or equal to {longest}"));
+            self.push(
+                field,
+                value,
+                &format!("Member must have length less than or equal to {longest}"),
+            );
         }
     }
 
@@ -36,23 +50,42 @@ impl Violations {
         let Some(value) = value else { return };
         if value < *range.start() {
             let least = range.start();
-            self.push(field, &value.to_string(), &format!("Member must have value greater than or equal to {least}"));
+            self.push(
+                field,
+                &value.to_string(),
+                &format!("Member must have value greater than or equal to {least}"),
+            );
         } else if value > *range.end() {
             let most = range.end();
-            self.push(field, &value.to_string(), &format!("Member must have value less than or equal to {most}"));
+            self.push(
+                field,
+                &value.to_string(),
+                &format!("Member must have value less than or equal to {most}"),
+            );
         }
     }
 
     pub fn one_of(&mut self, field: &str, value: Option<&str>, allowed: &[&str]) {
         let Some(value) = value else { return };
         if !allowed.contains(&value) {
-            self.push(field, value, &format!("Member must satisfy enum value set: [{}]", allowed.join(", ")));
+            self.push(
+                field,
+                value,
+                &format!(
+                    "Member must satisfy enum value set: [{}]",
+                    allowed.join(", ")
+                ),
+            );
         }
     }
 
     /// Returns the one error that reports everything found, if anything was.
     pub fn into_result(self) -> ApiResult<()> {
-        if self.0.is_empty() { Ok(()) } else { Err(ApiError::validation(&self.0)) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(ApiError::validation(&self.0))
+        }
     }
 }
 

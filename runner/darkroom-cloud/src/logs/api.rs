@@ -1,4 +1,5 @@
-//! The CloudWatch Logs protocol (awsJson1.1): operation by `X-Amz-Target`, JSON in, JSON or a named error out.
+//! The CloudWatch Logs protocol (awsJson1.1): operation by `X-Amz-Target`, JSON in, JSON or a named
+//! error out.
 
 mod events;
 mod groups;
@@ -23,7 +24,10 @@ pub type LogsResult = Result<Value, ApiError>;
 
 impl ApiError {
     pub fn invalid(message: impl Into<String>) -> Self {
-        Self { name: "InvalidParameterException", message: message.into() }
+        Self {
+            name: "InvalidParameterException",
+            message: message.into(),
+        }
     }
 
     /// A field that breaks a constraint, in the words that AWS uses for all of them.
@@ -42,7 +46,10 @@ impl From<LogError> for ApiError {
             LogError::GroupExists | LogError::StreamExists => "ResourceAlreadyExistsException",
             LogError::Disk(_) => "ServiceUnavailableException",
         };
-        Self { name, message: error.to_string() }
+        Self {
+            name,
+            message: error.to_string(),
+        }
     }
 }
 
@@ -50,7 +57,10 @@ impl From<LogError> for ApiError {
 pub fn answer(logs: &Logs, operation: &str, body: &Bytes) -> Response<Bytes> {
     let answer = match serde_json::from_slice::<Value>(if body.is_empty() { b"{}" } else { body }) {
         Ok(request @ Value::Object(_)) => dispatch(logs, operation, request),
-        _ => Err(ApiError { name: "SerializationException", message: "the request is not a JSON object".to_owned() }),
+        _ => Err(ApiError {
+            name: "SerializationException",
+            message: "the request is not a JSON object".to_owned(),
+        }),
     };
     respond(answer)
 }
@@ -80,8 +90,10 @@ fn dispatch(logs: &Logs, operation: &str, request: Value) -> LogsResult {
 }
 
 fn read<T: DeserializeOwned>(request: Value) -> Result<T, ApiError> {
-    serde_json::from_value(request)
-        .map_err(|error| ApiError { name: "SerializationException", message: error.to_string() })
+    serde_json::from_value(request).map_err(|error| ApiError {
+        name: "SerializationException",
+        message: error.to_string(),
+    })
 }
 
 fn respond(answer: LogsResult) -> Response<Bytes> {
@@ -94,31 +106,50 @@ fn respond(answer: LogsResult) -> Response<Bytes> {
             } else {
                 StatusCode::BAD_REQUEST
             };
-            (status, serde_json::json!({ "__type": name, "message": message }).to_string(), Some(name))
+            (
+                status,
+                serde_json::json!({ "__type": name, "message": message }).to_string(),
+                Some(name),
+            )
         }
     };
     let mut response = Response::new(Bytes::from(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.1"));
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/x-amz-json-1.1"),
+    );
     if let Ok(id) = HeaderValue::try_from(uuid::Uuid::new_v4().to_string()) {
         headers.insert(HeaderName::from_static("x-amzn-requestid"), id);
     }
     if let Some(name) = error {
-        headers.insert(HeaderName::from_static("x-amzn-errortype"), HeaderValue::from_static(name));
+        headers.insert(
+            HeaderName::from_static("x-amzn-errortype"),
+            HeaderValue::from_static(name),
+        );
     }
     response
 }
 
 /// Makes an object of the fields that have a value.
 pub fn object<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
-    let fields = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    let fields = fields
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
     Value::Object(fields.collect::<Map<_, _>>())
 }
 
-/// Returns the group of a name or an ARN (`arn:aws:logs:<region>:<account>:log-group:<name>[:*]`), checked.
-pub fn group_name(name: Option<String>, identifier: Option<String>, field: &str) -> Result<String, ApiError> {
-    let given = name.or(identifier).ok_or_else(|| ApiError::constraint(field, None, "not be null"))?;
+/// Returns the group of a name or an ARN (`arn:aws:logs:<region>:<account>:log-group:<name>[:*]`),
+/// checked.
+pub fn group_name(
+    name: Option<String>,
+    identifier: Option<String>,
+    field: &str,
+) -> Result<String, ApiError> {
+    let given = name
+        .or(identifier)
+        .ok_or_else(|| ApiError::constraint(field, None, "not be null"))?;
     let name = match given.split_once(":log-group:") {
         Some((arn, name)) if arn.starts_with("arn:") => name.trim_end_matches(":*").to_owned(),
         _ => given,
@@ -137,9 +168,15 @@ pub fn group_name(name: Option<String>, identifier: Option<String>, field: &str)
 
 fn check_length(field: &str, name: &str) -> Result<(), ApiError> {
     match name.len() {
-        0 => Err(ApiError::constraint(field, Some(name), "have length greater than or equal to 1")),
+        0 => Err(ApiError::constraint(
+            field,
+            Some(name),
+            "have length greater than or equal to 1",
+        )),
         1..=512 => Ok(()),
-        _ => Err(ApiError::invalid("Invalid LogGroup or LogStream, both must have length less than or equal to 512.")),
+        _ => Err(ApiError::invalid(
+            "Invalid LogGroup or LogStream, both must have length less than or equal to 512.",
+        )),
     }
 }
 
@@ -148,15 +185,23 @@ pub fn stream_name(name: Option<String>) -> Result<String, ApiError> {
     let name = name.ok_or_else(|| ApiError::constraint(field, None, "not be null"))?;
     check_length(field, &name)?;
     if name.contains([':', '*']) {
-        return Err(ApiError::constraint(field, Some(&name), "satisfy regular expression pattern: [^:*]*"));
+        return Err(ApiError::constraint(
+            field,
+            Some(&name),
+            "satisfy regular expression pattern: [^:*]*",
+        ));
     }
     Ok(name)
 }
 
 /// Returns how many entries to give: what was asked for, within `most`.
 pub fn limit(asked: Option<i64>, default: usize, most: usize) -> Result<usize, ApiError> {
-    let Some(asked) = asked else { return Ok(default) };
-    let within = usize::try_from(asked).ok().filter(|asked| (1..=most).contains(asked));
+    let Some(asked) = asked else {
+        return Ok(default);
+    };
+    let within = usize::try_from(asked)
+        .ok()
+        .filter(|asked| (1..=most).contains(asked));
     within.ok_or_else(|| {
         let bound = if asked < 1 {
             "have value greater than or equal to 1".to_owned()

@@ -1,8 +1,8 @@
 //! CloudWatch Logs: groups, streams and events, appended on the hot path and read through the API.
 //!
-//! [`store`] keeps events in one append-only file and an index in memory; [`api`] speaks the protocol that boto3 and the
-//! SDKs send (awsJson1.1); [`pattern`] is the filter language. Metrics that
-//! lines embed are handed on. Knows no function and no experiment.
+//! [`store`] keeps events in one append-only file and an index in memory; [`api`] speaks the
+//! protocol that boto3 and the SDKs send (awsJson1.1); [`pattern`] is the filter language. Metrics
+//! that lines embed are handed on. Knows no function and no experiment.
 
 mod api;
 mod pattern;
@@ -31,13 +31,20 @@ pub struct Logs {
 impl Logs {
     /// Opens the logs kept in `folder`, making it if need be. Blocks while it reads the index.
     pub fn open(folder: &Path, region: &str) -> std::io::Result<Self> {
-        Ok(Self { store: Arc::new(store::LogStore::open(folder)?), region: region.into(), embedded: None })
+        Ok(Self {
+            store: Arc::new(store::LogStore::open(folder)?),
+            region: region.into(),
+            embedded: None,
+        })
     }
 
     /// Has the metrics that log lines embed (EMF) recorded in `metrics`.
     #[must_use]
     pub fn with_embedded_metrics(self, metrics: Metrics) -> Self {
-        Self { embedded: Some(metrics), ..self }
+        Self {
+            embedded: Some(metrics),
+            ..self
+        }
     }
 
     fn record_embedded(&self, message: &str) {
@@ -48,12 +55,21 @@ impl Logs {
 
     /// Answers one request, whose body was read whole.
     pub async fn answer(&self, parts: &Parts, body: Bytes) -> http::Response<Bytes> {
-        let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
-        let operation = target.rsplit_once('.').map_or(target, |(_, operation)| operation).to_owned();
+        let target = parts
+            .headers
+            .get("x-amz-target")
+            .and_then(|target| target.to_str().ok())
+            .unwrap_or_default();
+        let operation = target
+            .rsplit_once('.')
+            .map_or(target, |(_, operation)| operation)
+            .to_owned();
         let logs = self.clone();
         // A search may read a lot of the file.
         let answered = tokio::task::spawn_blocking(move || api::answer(&logs, &operation, &body));
-        answered.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+        answered
+            .await
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
     }
 
     /// Writes what is still buffered. Done on drop too.
@@ -109,8 +125,18 @@ mod tests {
             "PutLogEvents",
             "TagResource",
         ] {
-            crate::hostile::Parser { name: "logs-json", words, longest: 4 << 20 }
-                .hold(|input| drop(api::answer(&logs, operation, &Bytes::copy_from_slice(input))));
+            crate::hostile::Parser {
+                name: "logs-json",
+                words,
+                longest: 4 << 20,
+            }
+            .hold(|input| {
+                drop(api::answer(
+                    &logs,
+                    operation,
+                    &Bytes::copy_from_slice(input),
+                ))
+            });
         }
     }
 }

@@ -1,8 +1,8 @@
-//! The filter language of CloudWatch Logs, as far as it is used to find log lines: terms, phrases, `?any`, `-none`, and
-//! comparisons of JSON fields. Pure.
+//! The filter language of CloudWatch Logs, as far as it is used to find log lines: terms, phrases,
+//! `?any`, `-none`, and comparisons of JSON fields. Pure.
 //!
-//! Source: CloudWatch Logs user guide, "Filter pattern syntax". Regular expressions (`%...%`) and space-delimited
-//! patterns (`[a, b]`) are refused as invalid, not ignored.
+//! Source: CloudWatch Logs user guide, "Filter pattern syntax". Regular expressions (`%...%`) and
+//! space-delimited patterns (`[a, b]`) are refused as invalid, not ignored.
 
 use serde_json::Value;
 
@@ -23,7 +23,11 @@ pub enum Pattern {
 pub enum Expression {
     And(Vec<Expression>),
     Or(Vec<Expression>),
-    Compare { path: Vec<String>, operator: Operator, value: Operand },
+    Compare {
+        path: Vec<String>,
+        operator: Operator,
+        value: Operand,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,9 +48,11 @@ pub enum Operand {
     Literal(Value),
 }
 
-/// The most characters of a pattern. Source: CloudWatch Logs API reference, `FilterLogEvents`, `filterPattern`.
+/// The most characters of a pattern. Source: CloudWatch Logs API reference, `FilterLogEvents`,
+/// `filterPattern`.
 pub const LONGEST: usize = 1024;
-/// Parentheses within one another, and comparisons in all: more than a person writes, less than a stack holds.
+/// Parentheses within one another, and comparisons in all: more than a person writes, less than a
+/// stack holds.
 const DEEPEST: u32 = 50;
 const MOST_PARTS: usize = 200;
 
@@ -83,8 +89,8 @@ impl Pattern {
         parse_terms(text)
     }
 
-    /// Returns texts that stand in every message that matches, just as they stand in its JSON form: a line of JSON without
-    /// one of them need not be read.
+    /// Returns texts that stand in every message that matches, just as they stand in its JSON form:
+    /// a line of JSON without one of them need not be read.
     pub fn needles(&self) -> Vec<&str> {
         let plain = |text: &&str| !text.contains(|c: char| c == '"' || c == '\\' || c.is_control());
         match self {
@@ -105,9 +111,13 @@ impl Pattern {
         match self {
             Self::Terms { all, any, none } => {
                 let holds = |term: &String| message.contains(term.as_str());
-                all.iter().all(holds) && (any.is_empty() || any.iter().any(holds)) && !none.iter().any(holds)
+                all.iter().all(holds)
+                    && (any.is_empty() || any.iter().any(holds))
+                    && !none.iter().any(holds)
             }
-            Self::Json(expression) => serde_json::from_str(message).is_ok_and(|value| expression.holds(&value)),
+            Self::Json(expression) => {
+                serde_json::from_str(message).is_ok_and(|value| expression.holds(&value))
+            }
         }
     }
 }
@@ -130,11 +140,16 @@ fn parse_terms(text: &str) -> Result<Pattern, InvalidPattern> {
     Ok(Pattern::Terms { all, any, none })
 }
 
-/// Takes one term: up to the next space, or a phrase in quotes, where a backslash keeps the next character.
+/// Takes one term: up to the next space, or a phrase in quotes, where a backslash keeps the next
+/// character.
 fn term(text: &str) -> Result<(String, &str), InvalidPattern> {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find(char::is_whitespace).unwrap_or(text.len());
-        return if end == 0 { Err(InvalidPattern::Malformed) } else { Ok((text[..end].to_owned(), &text[end..])) };
+        return if end == 0 {
+            Err(InvalidPattern::Malformed)
+        } else {
+            Ok((text[..end].to_owned(), &text[end..]))
+        };
     };
     let (mut phrase, mut escaped) = (String::new(), false);
     for (at, character) in quoted.char_indices() {
@@ -152,19 +167,31 @@ fn term(text: &str) -> Result<(String, &str), InvalidPattern> {
 
 /// `depth` is how many parentheses may still be opened.
 fn parse_or(text: &str, depth: u32) -> Result<Expression, InvalidPattern> {
-    let parts = split(text, "||").into_iter().map(|part| parse_and(part, depth)).collect::<Result<Vec<_>, _>>()?;
+    let parts = split(text, "||")
+        .into_iter()
+        .map(|part| parse_and(part, depth))
+        .collect::<Result<Vec<_>, _>>()?;
     Ok(Expression::Or(parts))
 }
 
 fn parse_and(text: &str, depth: u32) -> Result<Expression, InvalidPattern> {
-    let parts = split(text, "&&").into_iter().map(|part| parse_operand(part, depth)).collect::<Result<Vec<_>, _>>()?;
+    let parts = split(text, "&&")
+        .into_iter()
+        .map(|part| parse_operand(part, depth))
+        .collect::<Result<Vec<_>, _>>()?;
     Ok(Expression::And(parts))
 }
 
 fn parse_operand(text: &str, depth: u32) -> Result<Expression, InvalidPattern> {
     let text = text.trim();
-    match text.strip_prefix('(').and_then(|inner| inner.strip_suffix(')')) {
-        Some(inner) => parse_or(inner, depth.checked_sub(1).ok_or(InvalidPattern::Malformed)?),
+    match text
+        .strip_prefix('(')
+        .and_then(|inner| inner.strip_suffix(')'))
+    {
+        Some(inner) => parse_or(
+            inner,
+            depth.checked_sub(1).ok_or(InvalidPattern::Malformed)?,
+        ),
         None => compare(text),
     }
 }
@@ -197,16 +224,32 @@ fn compare(text: &str) -> Result<Expression, InvalidPattern> {
         ("<", Operator::Less),
         (">", Operator::Greater),
     ];
-    let start = text.find(['=', '!', '<', '>']).ok_or(InvalidPattern::Malformed)?;
-    let (sign, operator) =
-        OPERATORS.into_iter().find(|(sign, _)| text[start..].starts_with(sign)).ok_or(InvalidPattern::Malformed)?;
-    let path = text[..start].trim().strip_prefix("$.").ok_or(InvalidPattern::Malformed)?;
-    let path: Vec<String> = path.replace('[', ".").replace(']', "").split('.').map(str::to_owned).collect();
+    let start = text
+        .find(['=', '!', '<', '>'])
+        .ok_or(InvalidPattern::Malformed)?;
+    let (sign, operator) = OPERATORS
+        .into_iter()
+        .find(|(sign, _)| text[start..].starts_with(sign))
+        .ok_or(InvalidPattern::Malformed)?;
+    let path = text[..start]
+        .trim()
+        .strip_prefix("$.")
+        .ok_or(InvalidPattern::Malformed)?;
+    let path: Vec<String> = path
+        .replace('[', ".")
+        .replace(']', "")
+        .split('.')
+        .map(str::to_owned)
+        .collect();
     if path.iter().any(String::is_empty) {
         return Err(InvalidPattern::Malformed);
     }
     let value = operand(text[start + sign.len()..].trim())?;
-    Ok(Expression::Compare { path, operator, value })
+    Ok(Expression::Compare {
+        path,
+        operator,
+        value,
+    })
 }
 
 fn operand(text: &str) -> Result<Operand, InvalidPattern> {
@@ -215,13 +258,19 @@ fn operand(text: &str) -> Result<Operand, InvalidPattern> {
     }
     if text.starts_with('"') {
         let (phrase, rest) = term(text)?;
-        return if rest.trim().is_empty() { Ok(Operand::Text(phrase)) } else { Err(InvalidPattern::Malformed) };
+        return if rest.trim().is_empty() {
+            Ok(Operand::Text(phrase))
+        } else {
+            Err(InvalidPattern::Malformed)
+        };
     }
     Ok(match text {
         "true" | "TRUE" => Operand::Literal(Value::Bool(true)),
         "false" | "FALSE" => Operand::Literal(Value::Bool(false)),
         "null" | "NULL" => Operand::Literal(Value::Null),
-        text => text.parse().map_or_else(|_| Operand::Text(text.to_owned()), Operand::Number),
+        text => text
+            .parse()
+            .map_or_else(|_| Operand::Text(text.to_owned()), Operand::Number),
     })
 }
 
@@ -238,9 +287,16 @@ impl Expression {
         match self {
             Self::And(parts) => parts.iter().all(|part| part.holds(message)),
             Self::Or(parts) => parts.iter().any(|part| part.holds(message)),
-            Self::Compare { path, operator, value } => {
+            Self::Compare {
+                path,
+                operator,
+                value,
+            } => {
                 let step = |at: &'a Value, name: &String| {
-                    name.parse::<usize>().ok().and_then(|index| at.get(index)).or_else(|| at.get(name))
+                    name.parse::<usize>()
+                        .ok()
+                        .and_then(|index| at.get(index))
+                        .or_else(|| at.get(name))
                 };
                 let found = path.iter().try_fold(message, step);
                 found.is_some_and(|found| value.compare(*operator, found))
@@ -253,7 +309,9 @@ impl Operand {
     fn compare(&self, operator: Operator, found: &Value) -> bool {
         let equal = match self {
             Self::Number(number) => {
-                let Some(found) = found.as_f64() else { return operator == Operator::NotEqual };
+                let Some(found) = found.as_f64() else {
+                    return operator == Operator::NotEqual;
+                };
                 return match operator {
                     Operator::Equal => found.total_cmp(number).is_eq(),
                     Operator::NotEqual => found.total_cmp(number).is_ne(),
@@ -313,10 +371,12 @@ mod tests {
 
     #[test]
     fn json_fields_compare() {
-        let message =
-            r#"{"type":"platform.report","record":{"requestId":"a-1","metrics":{"durationMs":12.5}},"ok":true}"#;
+        let message = r#"{"type":"platform.report","record":{"requestId":"a-1","metrics":{"durationMs":12.5}},"ok":true}"#;
         assert!(matches(r#"{ $.type = "platform.report" }"#, message));
-        assert!(matches(r#"{ $.type = "platform.*" && $.record.requestId = "a-1" }"#, message));
+        assert!(matches(
+            r#"{ $.type = "platform.*" && $.record.requestId = "a-1" }"#,
+            message
+        ));
         assert!(matches("{ $.record.metrics.durationMs >= 12.5 }", message));
         assert!(!matches("{ $.record.metrics.durationMs > 12.5 }", message));
         assert!(matches("{ ($.ok = false) || ($.ok = true) }", message));
@@ -326,20 +386,40 @@ mod tests {
 
     #[test]
     fn length_and_depth_are_bounded() {
-        let nested = |levels: usize| format!("{{ {}$.a = 1{} }}", "(".repeat(levels), ")".repeat(levels));
+        let nested =
+            |levels: usize| format!("{{ {}$.a = 1{} }}", "(".repeat(levels), ")".repeat(levels));
         assert!(matches(&nested(40), r#"{"a": 1}"#));
         assert_eq!(Pattern::parse(&nested(51)), Err(InvalidPattern::Malformed));
         assert_eq!(Pattern::parse(&nested(2000)), Err(InvalidPattern::TooLong));
         // Characters, not bytes.
         assert!(Pattern::parse(&"é".repeat(LONGEST)).is_ok());
-        assert_eq!(Pattern::parse(&"e".repeat(LONGEST + 1)), Err(InvalidPattern::TooLong));
-        assert_eq!(Pattern::parse(&" ".repeat(LONGEST + 1)), Err(InvalidPattern::TooLong));
+        assert_eq!(
+            Pattern::parse(&"e".repeat(LONGEST + 1)),
+            Err(InvalidPattern::TooLong)
+        );
+        assert_eq!(
+            Pattern::parse(&" ".repeat(LONGEST + 1)),
+            Err(InvalidPattern::TooLong)
+        );
     }
 
     #[test]
     fn what_is_not_supported_is_invalid() {
-        for pattern in ["[a, b]", "%regex%", "{ $.a }", "{ a = 1 }", "\"open", "{ $.a = 1", "?", "{ $.a = %x% }"] {
-            assert_eq!(Pattern::parse(pattern), Err(InvalidPattern::Malformed), "{pattern}");
+        for pattern in [
+            "[a, b]",
+            "%regex%",
+            "{ $.a }",
+            "{ a = 1 }",
+            "\"open",
+            "{ $.a = 1",
+            "?",
+            "{ $.a = %x% }",
+        ] {
+            assert_eq!(
+                Pattern::parse(pattern),
+                Err(InvalidPattern::Malformed),
+                "{pattern}"
+            );
         }
     }
 
@@ -364,11 +444,16 @@ mod tests {
     #[test]
     fn whatever_a_client_sends_is_a_pattern_or_is_refused() {
         let words = &[
-            "{ ", " }", "(", ")", "$.a", "$.a.b[0]", "=", "!=", "<", ">=", "&&", "||", "\"", "\\", "*", "?", "-", "1",
-            "1e999", " ", "%a%", "[", "]", "é", "\u{202e}", "null", "TRUE",
+            "{ ", " }", "(", ")", "$.a", "$.a.b[0]", "=", "!=", "<", ">=", "&&", "||", "\"", "\\",
+            "*", "?", "-", "1", "1e999", " ", "%a%", "[", "]", "é", "\u{202e}", "null", "TRUE",
         ];
         let message = r#"{"a":{"b":[1,"x"]},"type":"platform.report","ok":true}"#;
-        crate::hostile::Parser { name: "log-pattern", words, longest: 4 << 20 }.hold(|input| {
+        crate::hostile::Parser {
+            name: "log-pattern",
+            words,
+            longest: 4 << 20,
+        }
+        .hold(|input| {
             let input = String::from_utf8_lossy(input);
             if let Ok(pattern) = Pattern::parse(&input) {
                 pattern.needles();

@@ -1,4 +1,5 @@
-//! Reading events back: one stream as it was at one time, through pieces of the file that readers share.
+//! Reading events back: one stream as it was at one time, through pieces of the file that readers
+//! share.
 
 use std::sync::Arc;
 
@@ -56,13 +57,22 @@ impl<'a> Reader<'a> {
                 ingestion_ms: entry.timestamp_ms + i64::from(entry.lag_ms),
                 message: m.into_owned(),
             }),
-            _ => Err(LogError::Disk(format!("no event at byte {} of the log file", entry.offset))),
+            _ => Err(LogError::Disk(format!(
+                "no event at byte {} of the log file",
+                entry.offset
+            ))),
         }
     }
 
     /// Tells whether all of `needles` stand in the line of the event at `index`.
-    pub fn holds(&self, index: usize, needles: &[&str], window: &mut Window) -> Result<bool, LogError> {
-        let line = std::str::from_utf8(self.line(&self.entries[index], window)?).unwrap_or_default();
+    pub fn holds(
+        &self,
+        index: usize,
+        needles: &[&str],
+        window: &mut Window,
+    ) -> Result<bool, LogError> {
+        let line =
+            std::str::from_utf8(self.line(&self.entries[index], window)?).unwrap_or_default();
         Ok(needles.iter().all(|needle| line.contains(needle)))
     }
 

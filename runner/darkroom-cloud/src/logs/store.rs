@@ -1,8 +1,10 @@
-//! Log groups, streams and events: one append-only file of JSON lines, and an index of it in memory.
+//! Log groups, streams and events: one append-only file of JSON lines, and an index of it in
+//! memory.
 //!
-//! Every change is a line: groups and streams that come and go, and events. Opening replays the lines. An event costs 24
-//! bytes of memory; its text is read back from the file. Lines are buffered, and written when they come to [`BUFFER`] bytes,
-//! with the first line a second after the last write, before the file is read, and on drop: a `kill -9` loses those since.
+//! Every change is a line: groups and streams that come and go, and events. Opening replays the
+//! lines. An event costs 24 bytes of memory; its text is read back from the file. Lines are
+//! buffered, and written when they come to [`BUFFER`] bytes, with the first line a second after the
+//! last write, before the file is read, and on drop: a `kill -9` loses those since.
 
 mod compact;
 
@@ -48,8 +50,8 @@ pub struct LogStore(Mutex<Inner>);
 #[derive(Debug)]
 struct Inner {
     groups: BTreeMap<String, LogGroup>,
-    /// Streams that went with their group. What an environment of before still says has nowhere to go: it made its stream
-    /// once, and does not make the group anew.
+    /// Streams that went with their group. What an environment of before still says has nowhere to
+    /// go: it made its stream once, and does not make the group anew.
     gone: HashSet<(String, String)>,
     file: File,
     folder: PathBuf,
@@ -110,7 +112,10 @@ pub struct LogEvent {
 
 impl Entry {
     pub fn key(&self) -> Key {
-        Key { timestamp_ms: self.timestamp_ms, offset: self.offset }
+        Key {
+            timestamp_ms: self.timestamp_ms,
+            offset: self.offset,
+        }
     }
 }
 
@@ -173,11 +178,17 @@ pub enum Line<'a> {
 }
 
 impl LogStore {
-    /// Opens `<folder>/logs.ndjson`. A last line that was cut short is dropped, and so is what no longer counts.
+    /// Opens `<folder>/logs.ndjson`. A last line that was cut short is dropped, and so is what no
+    /// longer counts.
     pub fn open(folder: &Path) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         let path = folder.join("logs.ndjson");
-        let file = File::options().read(true).write(true).create(true).truncate(false).open(&path)?;
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)?;
         let mut inner = Inner {
             groups: BTreeMap::new(),
             gone: HashSet::new(),
@@ -194,8 +205,8 @@ impl LogStore {
         Ok(Self(Mutex::new(inner)))
     }
 
-    /// Adds one event, making group and stream if they are not there and never were. Fails only silently: see
-    /// [`Inner::failure`].
+    /// Adds one event, making group and stream if they are not there and never were. Fails only
+    /// silently: see [`Inner::failure`].
     pub fn append(&self, group: &str, stream: &str, timestamp_ms: i64, message: &str) {
         let now = now_ms();
         let mut inner = self.0.lock();
@@ -232,7 +243,11 @@ impl LogStore {
         if inner.groups.contains_key(name) {
             return Err(LogError::GroupExists);
         }
-        inner.write(&Line::Group { name, at: now_ms(), class });
+        inner.write(&Line::Group {
+            name,
+            at: now_ms(),
+            class,
+        });
         if !tags.is_empty() {
             inner.write(&Line::Tags { name, tags });
         }
@@ -247,7 +262,11 @@ impl LogStore {
         self.change_group(name, |_| Line::Retention { name, days })
     }
 
-    pub fn change_tags(&self, name: &str, change: impl FnOnce(&mut BTreeMap<String, String>)) -> Result<(), LogError> {
+    pub fn change_tags(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut BTreeMap<String, String>),
+    ) -> Result<(), LogError> {
         self.change_group(name, |group| {
             let mut tags = group.tags.clone();
             change(&mut tags);
@@ -255,7 +274,11 @@ impl LogStore {
         })
     }
 
-    fn change_group<'a>(&self, name: &str, line: impl FnOnce(&LogGroup) -> Line<'a>) -> Result<(), LogError> {
+    fn change_group<'a>(
+        &self,
+        name: &str,
+        line: impl FnOnce(&LogGroup) -> Line<'a>,
+    ) -> Result<(), LogError> {
         let mut inner = self.0.lock();
         let line = line(inner.groups.get(name).ok_or(LogError::NoSuchGroup)?);
         inner.write(&line);
@@ -267,7 +290,11 @@ impl LogStore {
         match inner.stream(group, name) {
             Ok(_) => Err(LogError::StreamExists),
             Err(LogError::NoSuchStream) => {
-                inner.write(&Line::Stream { group, name, at: now_ms() });
+                inner.write(&Line::Stream {
+                    group,
+                    name,
+                    at: now_ms(),
+                });
                 Ok(())
             }
             Err(error) => Err(error),
@@ -286,8 +313,17 @@ impl LogStore {
         read(&self.0.lock().groups)
     }
 
-    pub fn with_group<T>(&self, name: &str, read: impl FnOnce(&LogGroup) -> T) -> Result<T, LogError> {
-        self.0.lock().groups.get(name).map(read).ok_or(LogError::NoSuchGroup)
+    pub fn with_group<T>(
+        &self,
+        name: &str,
+        read: impl FnOnce(&LogGroup) -> T,
+    ) -> Result<T, LogError> {
+        self.0
+            .lock()
+            .groups
+            .get(name)
+            .map(read)
+            .ok_or(LogError::NoSuchGroup)
     }
 
     /// Returns a reader of one stream as it is now.
@@ -309,8 +345,11 @@ impl LogStore {
         if let Some(failure) = &inner.failure {
             return Err(LogError::Disk(failure.clone()));
         }
-        let left = usize::try_from(inner.written.saturating_sub(entry.offset)).unwrap_or(usize::MAX);
-        window.bytes.resize(left.min(WINDOW.max(entry.length as usize)), 0);
+        let left =
+            usize::try_from(inner.written.saturating_sub(entry.offset)).unwrap_or(usize::MAX);
+        window
+            .bytes
+            .resize(left.min(WINDOW.max(entry.length as usize)), 0);
         window.start = entry.offset;
         let read = inner.file.read_exact_at(&mut window.bytes, entry.offset);
         read.map_err(|error| LogError::Disk(error.to_string()))
@@ -325,16 +364,29 @@ impl Drop for LogStore {
 
 impl Inner {
     fn stream(&self, group: &str, stream: &str) -> Result<&Stream, LogError> {
-        self.groups.get(group).ok_or(LogError::NoSuchGroup)?.streams.get(stream).ok_or(LogError::NoSuchStream)
+        self.groups
+            .get(group)
+            .ok_or(LogError::NoSuchGroup)?
+            .streams
+            .get(stream)
+            .ok_or(LogError::NoSuchStream)
     }
 
     fn ensure(&mut self, group: &str, stream: &str, now: i64) {
         match self.stream(group, stream) {
             Ok(_) => return,
-            Err(LogError::NoSuchGroup) => self.write(&Line::Group { name: group, at: now, class: None }),
+            Err(LogError::NoSuchGroup) => self.write(&Line::Group {
+                name: group,
+                at: now,
+                class: None,
+            }),
             Err(_) => {}
         }
-        self.write(&Line::Stream { group, name: stream, at: now });
+        self.write(&Line::Stream {
+            group,
+            name: stream,
+            at: now,
+        });
     }
 
     fn event(&mut self, group: &str, stream: &str, timestamp_ms: i64, now: i64, message: &str) {
@@ -351,7 +403,8 @@ impl Inner {
     /// Appends a line to the buffer, and does what it says to the index.
     fn write(&mut self, line: &Line<'_>) {
         let offset = self.written + self.buffer.len() as u64;
-        serde_json::to_writer(&mut self.buffer, line).expect("plain data with text keys is always JSON");
+        serde_json::to_writer(&mut self.buffer, line)
+            .expect("plain data with text keys is always JSON");
         self.buffer.push(b'\n');
         let length = self.written + self.buffer.len() as u64 - offset;
         self.apply(line, offset, length);
@@ -360,23 +413,59 @@ impl Inner {
     fn apply(&mut self, line: &Line<'_>, offset: u64, length: u64) {
         match line {
             Line::Group { name, at, class } => {
-                let group = LogGroup { created_ms: *at, class: class.clone(), ..LogGroup::default() };
+                let group = LogGroup {
+                    created_ms: *at,
+                    class: class.clone(),
+                    ..LogGroup::default()
+                };
                 self.groups.insert((*name).to_owned(), group);
             }
             Line::GroupGone { name } => {
-                let streams = self.groups.remove(*name).map(|group| group.streams).unwrap_or_default();
-                self.gone.extend(streams.into_keys().map(|stream| ((*name).to_owned(), stream)));
+                let streams = self
+                    .groups
+                    .remove(*name)
+                    .map(|group| group.streams)
+                    .unwrap_or_default();
+                self.gone.extend(
+                    streams
+                        .into_keys()
+                        .map(|stream| ((*name).to_owned(), stream)),
+                );
             }
-            Line::Retention { name, days } => self.on_group(name, |group| group.retention_days = *days),
+            Line::Retention { name, days } => {
+                self.on_group(name, |group| group.retention_days = *days)
+            }
             Line::Tags { name, tags } => self.on_group(name, |group| group.tags.clone_from(tags)),
             Line::Stream { group, name, at } => self.on_group(group, |group| {
-                group.streams.insert((*name).to_owned(), Stream { created_ms: *at, ..Stream::default() });
+                group.streams.insert(
+                    (*name).to_owned(),
+                    Stream {
+                        created_ms: *at,
+                        ..Stream::default()
+                    },
+                );
             }),
-            Line::StreamGone { group, name } => self.on_group(group, |group| drop(group.streams.remove(*name))),
-            Line::Event { group, stream, t, lag, .. } => {
-                let stream = self.groups.get_mut(&**group).and_then(|group| group.streams.get_mut(&**stream));
+            Line::StreamGone { group, name } => {
+                self.on_group(group, |group| drop(group.streams.remove(*name)))
+            }
+            Line::Event {
+                group,
+                stream,
+                t,
+                lag,
+                ..
+            } => {
+                let stream = self
+                    .groups
+                    .get_mut(&**group)
+                    .and_then(|group| group.streams.get_mut(&**stream));
                 if let (Some(stream), Ok(length)) = (stream, u32::try_from(length)) {
-                    stream.add(Entry { timestamp_ms: *t, offset, length, lag_ms: *lag });
+                    stream.add(Entry {
+                        timestamp_ms: *t,
+                        offset,
+                        length,
+                        lag_ms: *lag,
+                    });
                 }
             }
         }
@@ -436,7 +525,9 @@ mod tests {
 
     pub(super) fn messages(store: &LogStore, group: &str, stream: &str) -> Vec<String> {
         let (reader, mut window) = (store.stream(group, stream).unwrap(), Window::default());
-        (0..reader.len()).map(|index| reader.event(index, &mut window).unwrap().message).collect()
+        (0..reader.len())
+            .map(|index| reader.event(index, &mut window).unwrap().message)
+            .collect()
     }
 
     #[test]
@@ -456,7 +547,11 @@ mod tests {
         store.append("g", "s", 1, "kept");
         store.flush();
         store.0.lock().reserve = u64::MAX;
-        let length = || fs::metadata(folder.path().join("logs.ndjson")).unwrap().len();
+        let length = || {
+            fs::metadata(folder.path().join("logs.ndjson"))
+                .unwrap()
+                .len()
+        };
         let kept = length();
         for _ in 0..10_000 {
             store.append("g", "s", 2, "a line of a handler that prints without end");
@@ -475,7 +570,12 @@ mod tests {
         // Of now: what is older than the group's retention is forgotten at the opening.
         let now = now_ms();
         for index in 0..3000 {
-            store.append("g", if index % 2 == 0 { "even" } else { "odd" }, now + index, &format!("event {index}"));
+            store.append(
+                "g",
+                if index % 2 == 0 { "even" } else { "odd" },
+                now + index,
+                &format!("event {index}"),
+            );
         }
         store.create_group("gone", None, BTreeMap::new()).unwrap();
         store.delete_group("gone").unwrap();
@@ -484,7 +584,10 @@ mod tests {
         let store = LogStore::open(folder.path()).unwrap();
         let even = messages(&store, "g", "even");
         assert_eq!((even.len(), even[1499].as_str()), (1500, "event 2998"));
-        assert_eq!(store.with_group("g", |group| group.retention_days), Ok(Some(7)));
+        assert_eq!(
+            store.with_group("g", |group| group.retention_days),
+            Ok(Some(7))
+        );
         assert_eq!(store.with_group("gone", |_| ()), Err(LogError::NoSuchGroup));
     }
 
@@ -502,7 +605,10 @@ mod tests {
         store.append("g", "s", 3, "third");
         assert_eq!(messages(&store, "g", "s"), ["first", "third"]);
         drop(store);
-        assert_eq!(messages(&LogStore::open(folder.path()).unwrap(), "g", "s"), ["first", "third"]);
+        assert_eq!(
+            messages(&LogStore::open(folder.path()).unwrap(), "g", "s"),
+            ["first", "third"]
+        );
     }
 
     #[test]

@@ -19,7 +19,10 @@ pub fn answer(store: &MetricStore, operation: &str, request: Value) -> MetricsRe
         "GetMetricData" => get::metric_data(store, read(request)?),
         "GetMetricStatistics" => get::metric_statistics(store, read(request)?),
         "ListMetrics" => list_metrics(store, &read(request)?),
-        "" => Err(Fault { code: "MissingAction", message: "The request names no action.".to_owned() }),
+        "" => Err(Fault {
+            code: "MissingAction",
+            message: "The request names no action.".to_owned(),
+        }),
         _ => Err(Fault {
             code: "InvalidAction",
             message: format!("The action {operation} is not valid for this endpoint."),
@@ -28,7 +31,10 @@ pub fn answer(store: &MetricStore, operation: &str, request: Value) -> MetricsRe
 }
 
 fn read<T: DeserializeOwned>(request: Value) -> Result<T, Fault> {
-    serde_json::from_value(request).map_err(|error| Fault { code: "MalformedInput", message: error.to_string() })
+    serde_json::from_value(request).map_err(|error| Fault {
+        code: "MalformedInput",
+        message: error.to_string(),
+    })
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -41,18 +47,25 @@ struct Dimension {
 /// Checks dimensions and returns them by name.
 fn dimensions(given: Vec<Dimension>) -> Result<BTreeMap<String, String>, Fault> {
     if given.len() > 30 {
-        return Err(Fault::value("The parameter Dimensions must not have more than 30 elements."));
+        return Err(Fault::value(
+            "The parameter Dimensions must not have more than 30 elements.",
+        ));
     }
     let mut dimensions = BTreeMap::new();
     for Dimension { name, value } in given {
-        let name = name.filter(|name| !name.is_empty()).ok_or_else(|| Fault::missing("Dimensions.member.1.Name"))?;
-        let value =
-            value.filter(|value| !value.is_empty()).ok_or_else(|| Fault::missing("Dimensions.member.1.Value"))?;
+        let name = name
+            .filter(|name| !name.is_empty())
+            .ok_or_else(|| Fault::missing("Dimensions.member.1.Name"))?;
+        let value = value
+            .filter(|value| !value.is_empty())
+            .ok_or_else(|| Fault::missing("Dimensions.member.1.Value"))?;
         if name.len() > 255 || value.len() > 1024 {
             return Err(Fault::value("The value for a dimension is too long."));
         }
         if dimensions.insert(name, value).is_some() {
-            return Err(Fault::value("No metric may specify the same dimension name twice."));
+            return Err(Fault::value(
+                "No metric may specify the same dimension name twice.",
+            ));
         }
     }
     Ok(dimensions)
@@ -77,18 +90,25 @@ fn list_metrics(store: &MetricStore, request: &ListMetrics) -> MetricsResult {
         None => i64::MIN,
         Some("PT3H") => now_ms().div_euclid(60_000) - 180,
         Some(other) => {
-            return Err(Fault::value(format!("The value {other} for parameter RecentlyActive is not supported.")));
+            return Err(Fault::value(format!(
+                "The value {other} for parameter RecentlyActive is not supported."
+            )));
         }
     };
-    let named = |wanted: &Option<String>, name: &str| wanted.as_ref().is_none_or(|wanted| wanted == name);
+    let named =
+        |wanted: &Option<String>, name: &str| wanted.as_ref().is_none_or(|wanted| wanted == name);
     let found = store.metrics(|metric, series| {
         named(&request.namespace, &metric.namespace)
             && named(&request.metric_name, &metric.name)
             && request.dimensions.iter().all(|wanted| {
-                let value = metric.dimensions.get(wanted.name.as_deref().unwrap_or_default());
+                let value = metric
+                    .dimensions
+                    .get(wanted.name.as_deref().unwrap_or_default());
                 value.is_some_and(|value| named(&wanted.value, value))
             })
-            && series.values().any(|minutes| minutes.range(since_minute..).next().is_some())
+            && series
+                .values()
+                .any(|minutes| minutes.range(since_minute..).next().is_some())
     });
     let start = match &request.next_token {
         None => 0,
@@ -108,12 +128,18 @@ fn list_metrics(store: &MetricStore, request: &ListMetrics) -> MetricsResult {
 
 fn show(metric: &Metric) -> Reply {
     let dimension = |(name, value): (&String, &String)| {
-        Reply::Map(vec![("Name", Reply::Text(name.clone())), ("Value", Reply::Text(value.clone()))])
+        Reply::Map(vec![
+            ("Name", Reply::Text(name.clone())),
+            ("Value", Reply::Text(value.clone())),
+        ])
     };
     Reply::Map(vec![
         ("Namespace", Reply::Text(metric.namespace.clone())),
         ("MetricName", Reply::Text(metric.name.clone())),
-        ("Dimensions", Reply::List(metric.dimensions.iter().map(dimension).collect())),
+        (
+            "Dimensions",
+            Reply::List(metric.dimensions.iter().map(dimension).collect()),
+        ),
     ])
 }
 
@@ -129,7 +155,9 @@ impl<'de> Deserialize<'de> for Number {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
         let number = value.as_f64().or_else(|| value.as_str()?.parse().ok());
-        number.map(Self).ok_or_else(|| serde::de::Error::custom(format!("{value} is not a number")))
+        number
+            .map(Self)
+            .ok_or_else(|| serde::de::Error::custom(format!("{value} is not a number")))
     }
 }
 
@@ -152,7 +180,10 @@ impl<'de> Deserialize<'de> for Time {
                 .map(jiff::Timestamp::as_millisecond),
         };
         // Within the years that a calendar has, so that no arithmetic on it overflows.
-        let milliseconds = milliseconds.filter(|milliseconds| (-LAST_MS..=LAST_MS).contains(milliseconds));
-        milliseconds.map(Self).ok_or_else(|| serde::de::Error::custom(format!("{value} is not a time")))
+        let milliseconds =
+            milliseconds.filter(|milliseconds| (-LAST_MS..=LAST_MS).contains(milliseconds));
+        milliseconds
+            .map(Self)
+            .ok_or_else(|| serde::de::Error::custom(format!("{value} is not a time")))
     }
 }

@@ -1,14 +1,14 @@
 //! The embedded metric format: log lines that carry metrics. Pure, but for the caller's closure.
 //!
-//! Source: CloudWatch user guide, "Specification: Embedded metric format". A line that breaks the specification is only
-//! a log line, as on AWS.
+//! Source: CloudWatch user guide, "Specification: Embedded metric format". A line that breaks the
+//! specification is only a log line, as on AWS.
 
 use serde_json::Value;
 
 use super::store::{Metric, Observation, Values};
 
-/// Metrics and sets of dimensions of one directive. Source: the specification, "`MetricDirective` object" (for metrics); a
-/// few sets are usual, and the product of both is what a line costs.
+/// Metrics and sets of dimensions of one directive. Source: the specification, "`MetricDirective`
+/// object" (for metrics); a few sets are usual, and the product of both is what a line costs.
 const MOST_METRICS: usize = 100;
 const MOST_SETS: usize = 30;
 /// Directives of one line.
@@ -19,23 +19,51 @@ pub fn record(message: &str, mut record: impl FnMut(Observation)) {
     if !message.trim_start().starts_with('{') || !message.contains("\"CloudWatchMetrics\"") {
         return;
     }
-    let Ok(document) = serde_json::from_str::<Value>(message) else { return };
+    let Ok(document) = serde_json::from_str::<Value>(message) else {
+        return;
+    };
     let header = &document["_aws"];
-    let Some(timestamp_ms) = header["Timestamp"].as_i64() else { return };
-    for directive in header["CloudWatchMetrics"].as_array().into_iter().flatten().take(MOST_DIRECTIVES) {
+    let Some(timestamp_ms) = header["Timestamp"].as_i64() else {
+        return;
+    };
+    for directive in header["CloudWatchMetrics"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .take(MOST_DIRECTIVES)
+    {
         // The platform's own namespaces are not for those who run on it.
-        let Some(namespace) = directive["Namespace"].as_str().filter(|name| !name.starts_with("AWS/")) else {
+        let Some(namespace) = directive["Namespace"]
+            .as_str()
+            .filter(|name| !name.starts_with("AWS/"))
+        else {
             continue;
         };
-        for definition in directive["Metrics"].as_array().into_iter().flatten().take(MOST_METRICS) {
-            let Some(name) = definition["Name"].as_str() else { continue };
-            let Some(values) = values(&document[name]) else { continue };
+        for definition in directive["Metrics"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .take(MOST_METRICS)
+        {
+            let Some(name) = definition["Name"].as_str() else {
+                continue;
+            };
+            let Some(values) = values(&document[name]) else {
+                continue;
+            };
             for set in dimension_sets(directive) {
-                let dimensions =
-                    set.iter().map(|name| Some(((*name).to_owned(), document[*name].as_str()?.to_owned())));
-                let Some(dimensions) = dimensions.collect() else { continue };
+                let dimensions = set
+                    .iter()
+                    .map(|name| Some(((*name).to_owned(), document[*name].as_str()?.to_owned())));
+                let Some(dimensions) = dimensions.collect() else {
+                    continue;
+                };
                 record(Observation {
-                    metric: Metric { namespace: namespace.to_owned(), name: name.to_owned(), dimensions },
+                    metric: Metric {
+                        namespace: namespace.to_owned(),
+                        name: name.to_owned(),
+                        dimensions,
+                    },
                     unit: definition["Unit"].as_str().unwrap_or("None").to_owned(),
                     timestamp_ms,
                     values: Values::List(values.clone()),
@@ -50,7 +78,14 @@ fn dimension_sets(directive: &Value) -> Vec<Vec<&str>> {
     match directive["Dimensions"].as_array() {
         Some(sets) if !sets.is_empty() => {
             let sets = sets.iter().take(MOST_SETS);
-            sets.map(|set| set.as_array().into_iter().flatten().filter_map(Value::as_str).collect()).collect()
+            sets.map(|set| {
+                set.as_array()
+                    .into_iter()
+                    .flatten()
+                    .filter_map(Value::as_str)
+                    .collect()
+            })
+            .collect()
         }
         _ => vec![Vec::new()],
     }
@@ -59,7 +94,11 @@ fn dimension_sets(directive: &Value) -> Vec<Vec<&str>> {
 /// Returns a number, or up to 100 of them.
 fn values(value: &Value) -> Option<Vec<(f64, f64)>> {
     match value {
-        Value::Array(list) => list.iter().take(100).map(|value| Some((value.as_f64()?, 1.0))).collect(),
+        Value::Array(list) => list
+            .iter()
+            .take(100)
+            .map(|value| Some((value.as_f64()?, 1.0)))
+            .collect(),
         value => Some(vec![(value.as_f64()?, 1.0)]),
     }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::wire::Fault;
 
-/// The most characters of a formula. Source: CloudWatch API reference, `MetricDataQuery`, `Expression`.
+/// The most characters of a formula. Source: CloudWatch API reference, `MetricDataQuery`,
+/// `Expression`.
 const LONGEST: usize = 2048;
 /// Parentheses and signs within one another.
 const DEEPEST: u32 = 16;
@@ -63,7 +64,8 @@ impl Formula {
         steps
     }
 
-    /// Returns the value, or `None` where an id has none or the result is no number (as a division by zero).
+    /// Returns the value, or `None` where an id has none or the result is no number (as a division
+    /// by zero).
     pub fn value(&self, of: &impl Fn(&str) -> Option<f64>) -> Option<f64> {
         let value = match self {
             Self::Number(number) => *number,
@@ -121,7 +123,9 @@ impl Parser<'_> {
             return self.take(&[')']).map(|_| inner);
         }
         let rest = self.rest.trim_start();
-        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '.')).unwrap_or(rest.len());
+        let end = rest
+            .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '.'))
+            .unwrap_or(rest.len());
         let (word, rest) = rest.split_at(end);
         self.rest = rest;
         if word.starts_with(|c: char| c.is_ascii_lowercase()) {
@@ -165,20 +169,55 @@ mod tests {
         assert_eq!(value(&longest), Some(6.0 * 683.0));
         assert_eq!(Formula::parse(&longest).unwrap().ids().len(), 1);
         let fault = Formula::parse(&sum(5000)).unwrap_err();
-        assert!(fault.message.ends_with("length less than or equal to 2048."), "{}", fault.message);
+        assert!(
+            fault
+                .message
+                .ends_with("length less than or equal to 2048."),
+            "{}",
+            fault.message
+        );
     }
 
     #[test]
     fn what_is_not_arithmetic_is_refused() {
-        for text in ["", "SUM(METRICS())", "m1 +", "(m1", "m1 m2", "m1 ^ 2", &"(".repeat(1000)] {
+        for text in [
+            "",
+            "SUM(METRICS())",
+            "m1 +",
+            "(m1",
+            "m1 m2",
+            "m1 ^ 2",
+            &"(".repeat(1000),
+        ] {
             assert!(Formula::parse(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn whatever_a_client_sends_is_a_formula_or_is_refused() {
-        let words = &["m1", "m2", "+", "-", "*", "/", "(", ")", " ", "1", ".5", "1e999", "SUM(METRICS())", "_", "é"];
-        crate::hostile::Parser { name: "metric-expression", words, longest: 4 << 20 }.hold(|input| {
+        let words = &[
+            "m1",
+            "m2",
+            "+",
+            "-",
+            "*",
+            "/",
+            "(",
+            ")",
+            " ",
+            "1",
+            ".5",
+            "1e999",
+            "SUM(METRICS())",
+            "_",
+            "é",
+        ];
+        crate::hostile::Parser {
+            name: "metric-expression",
+            words,
+            longest: 4 << 20,
+        }
+        .hold(|input| {
             if let Ok(formula) = Formula::parse(&String::from_utf8_lossy(input)) {
                 formula.ids();
                 formula.value(&|id| (id == "m1").then_some(2.0));

@@ -1,7 +1,8 @@
 //! CloudWatch metrics: observations gathered into one-minute sums, and read back as statistics.
 //!
-//! [`store`] gathers; [`statistics`] is the arithmetic; [`api`] answers in whichever of the three protocols a client
-//! speaks ([`wire`]); [`emf`] finds metrics in log lines. Knows no function and no experiment.
+//! [`store`] gathers; [`statistics`] is the arithmetic; [`api`] answers in whichever of the three
+//! protocols a client speaks ([`wire`]); [`emf`] finds metrics in log lines. Knows no function and
+//! no experiment.
 
 mod api;
 mod emf;
@@ -32,33 +33,56 @@ impl Metrics {
 
     /// Answers one request, whose body was read whole.
     pub fn answer(&self, parts: &Parts, body: &Bytes) -> http::Response<Bytes> {
-        wire::answer(parts, body, |operation, request| api::answer(&self.0, operation, request))
+        wire::answer(parts, body, |operation, request| {
+            api::answer(&self.0, operation, request)
+        })
     }
 
     /// Refuses a request for want of a permission, in the protocol it came in.
     pub fn refuse(parts: &Parts, body: &Bytes, message: String) -> http::Response<Bytes> {
-        let mut response = wire::answer(parts, body, |_, _| Err(wire::Fault { code: "AccessDenied", message }));
+        let mut response = wire::answer(parts, body, |_, _| {
+            Err(wire::Fault {
+                code: "AccessDenied",
+                message,
+            })
+        });
         *response.status_mut() = http::StatusCode::FORBIDDEN;
         response
     }
 
-    /// Records the metrics that a log line embeds (EMF), if it is such a line. Cheap for lines that are not.
+    /// Records the metrics that a log line embeds (EMF), if it is such a line. Cheap for lines that
+    /// are not.
     pub fn embedded(&self, message: &str) {
         emf::record(message, |observation| self.0.record(&observation));
     }
 
-    /// Writes the metrics to their folder if there are new ones. Done on drop too; what came later than the last time is
-    /// lost by a `kill -9`.
+    /// Writes the metrics to their folder if there are new ones. Done on drop too; what came later
+    /// than the last time is lost by a `kill -9`.
     pub fn flush(&self) -> std::io::Result<()> {
         self.0.save()
     }
 }
 
 impl MetricSink for Metrics {
-    fn put(&self, namespace: &str, name: &str, dimensions: &[(&str, &str)], value: f64, unit: &str, timestamp_ms: i64) {
-        let dimensions = dimensions.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    fn put(
+        &self,
+        namespace: &str,
+        name: &str,
+        dimensions: &[(&str, &str)],
+        value: f64,
+        unit: &str,
+        timestamp_ms: i64,
+    ) {
+        let dimensions = dimensions
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
         self.0.record(&store::Observation {
-            metric: store::Metric { namespace: namespace.to_owned(), name: name.to_owned(), dimensions },
+            metric: store::Metric {
+                namespace: namespace.to_owned(),
+                name: name.to_owned(),
+                dimensions,
+            },
             unit: unit.to_owned(),
             timestamp_ms,
             values: store::Values::List(vec![(value, 1.0)]),
@@ -77,14 +101,33 @@ mod tests {
     fn hold(name: &str, words: &[&str], head: impl Fn() -> http::request::Builder + Sync) {
         let folder = tempfile::tempdir().unwrap();
         let metrics = Metrics::open(folder.path()).unwrap();
-        metrics.put("N", "m", &[], 1.0, "Count", jiff::Timestamp::now().as_millisecond());
-        let parser = Parser { name, words, longest: 4 << 20 };
+        metrics.put(
+            "N",
+            "m",
+            &[],
+            1.0,
+            "Count",
+            jiff::Timestamp::now().as_millisecond(),
+        );
+        let parser = Parser {
+            name,
+            words,
+            longest: 4 << 20,
+        };
         parser.hold(|input| {
-            drop(metrics.answer(&head().body(()).unwrap().into_parts().0, &Bytes::copy_from_slice(input)));
+            drop(metrics.answer(
+                &head().body(()).unwrap().into_parts().0,
+                &Bytes::copy_from_slice(input),
+            ));
         });
     }
 
-    const OPERATIONS: [&str; 4] = ["PutMetricData", "GetMetricData", "GetMetricStatistics", "ListMetrics"];
+    const OPERATIONS: [&str; 4] = [
+        "PutMetricData",
+        "GetMetricData",
+        "GetMetricStatistics",
+        "ListMetrics",
+    ];
 
     #[test]
     fn whatever_comes_as_cbor_is_answered() {
@@ -107,7 +150,9 @@ mod tests {
         ];
         for operation in OPERATIONS {
             hold("metrics-cbor", words, || {
-                Request::post(format!("/service/GraniteServiceVersion20100801/operation/{operation}"))
+                Request::post(format!(
+                    "/service/GraniteServiceVersion20100801/operation/{operation}"
+                ))
             });
         }
     }
@@ -136,7 +181,9 @@ mod tests {
             "é",
         ];
         for operation in OPERATIONS {
-            hold("metrics-json", words, || Request::post("/").header("x-amz-target", format!("G.{operation}")));
+            hold("metrics-json", words, || {
+                Request::post("/").header("x-amz-target", format!("G.{operation}"))
+            });
         }
     }
 
@@ -186,7 +233,11 @@ mod tests {
         ];
         let folder = tempfile::tempdir().unwrap();
         let metrics = Metrics::open(folder.path()).unwrap();
-        Parser { name: "embedded-metrics", words, longest: 256 << 10 }
-            .hold(|input| metrics.embedded(&String::from_utf8_lossy(input)));
+        Parser {
+            name: "embedded-metrics",
+            words,
+            longest: 256 << 10,
+        }
+        .hold(|input| metrics.embedded(&String::from_utf8_lossy(input)));
     }
 }

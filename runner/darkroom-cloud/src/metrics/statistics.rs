@@ -15,9 +15,11 @@ pub struct Sum {
     pub total: f64,
     pub minimum: f64,
     pub maximum: f64,
-    /// How often each value was seen; the key is the bits of the value in an order that is the value's.
+    /// How often each value was seen; the key is the bits of the value in an order that is the
+    /// value's.
     values: BTreeMap<u64, f64>,
-    /// Some observations came as statistics: of those no single value is known, and so no percentile.
+    /// Some observations came as statistics: of those no single value is known, and so no
+    /// percentile.
     blurred: bool,
 }
 
@@ -40,7 +42,11 @@ impl Sum {
         self.bounds(value, value);
         self.count += count;
         self.total += value * count;
-        let key = if self.values.len() < EXACT_VALUES { order(value) } else { order(coarse(value)) };
+        let key = if self.values.len() < EXACT_VALUES {
+            order(value)
+        } else {
+            order(coarse(value))
+        };
         *self.values.entry(key).or_insert(0.0) += count;
     }
 
@@ -71,8 +77,9 @@ impl Sum {
         self.maximum = self.maximum.max(maximum);
     }
 
-    /// Returns a statistic by CloudWatch's name: `Sum`, `p99`, `p99.9`, ...; `None` if nothing was observed, if single
-    /// values are not known, for percentiles of what is not all positive, or for a name that there is not.
+    /// Returns a statistic by CloudWatch's name: `Sum`, `p99`, `p99.9`, ...; `None` if nothing was
+    /// observed, if single values are not known, for percentiles of what is not all positive, or
+    /// for a name that there is not.
     pub fn statistic(&self, name: &str) -> Option<f64> {
         if self.count <= 0.0 {
             return None;
@@ -111,14 +118,19 @@ impl Sum {
             .iter()
             .map(|(value, count)| (value_of(*value), *count))
             .filter(|(value, _)| (low..=high).contains(value));
-        let (sum, count) = kept.fold((0.0, 0.0), |(sum, total), (value, count)| (sum + value * count, total + count));
+        let (sum, count) = kept.fold((0.0, 0.0), |(sum, total), (value, count)| {
+            (sum + value * count, total + count)
+        });
         (count > 0.0).then(|| sum / count)
     }
 }
 
 /// Tells whether CloudWatch has a statistic of this name, as far as it is made here.
 pub fn is_statistic(name: &str) -> bool {
-    matches!(name, "SampleCount" | "Sum" | "Average" | "Minimum" | "Maximum" | "IQM") || percentile_of(name).is_some()
+    matches!(
+        name,
+        "SampleCount" | "Sum" | "Average" | "Minimum" | "Maximum" | "IQM"
+    ) || percentile_of(name).is_some()
 }
 
 fn percentile_of(name: &str) -> Option<f64> {
@@ -129,11 +141,19 @@ fn percentile_of(name: &str) -> Option<f64> {
 /// Maps a finite number to bits that sort as the number does.
 fn order(value: f64) -> u64 {
     let bits = (value + 0.0).to_bits();
-    if bits >> 63 == 0 { bits | 1 << 63 } else { !bits }
+    if bits >> 63 == 0 {
+        bits | 1 << 63
+    } else {
+        !bits
+    }
 }
 
 fn value_of(order: u64) -> f64 {
-    f64::from_bits(if order >> 63 == 1 { order & !(1 << 63) } else { !order })
+    f64::from_bits(if order >> 63 == 1 {
+        order & !(1 << 63)
+    } else {
+        !order
+    })
 }
 
 /// Rounds to the nearest of values that are 1% apart.
@@ -142,7 +162,9 @@ fn coarse(value: f64) -> f64 {
         return 0.0;
     }
     let step = 1.01_f64.ln();
-    ((value.abs().ln() / step).round() * step).exp().copysign(value)
+    ((value.abs().ln() / step).round() * step)
+        .exp()
+        .copysign(value)
 }
 
 #[cfg(test)]
@@ -162,13 +184,25 @@ mod tests {
     #[test]
     fn the_plain_statistics() {
         let sum = of(&[4.0, -1.0, 3.0]);
-        for (name, value) in [("SampleCount", 3.0), ("Sum", 6.0), ("Average", 2.0), ("Minimum", -1.0), ("Maximum", 4.0)]
-        {
+        for (name, value) in [
+            ("SampleCount", 3.0),
+            ("Sum", 6.0),
+            ("Average", 2.0),
+            ("Minimum", -1.0),
+            ("Maximum", 4.0),
+        ] {
             assert_eq!(sum.statistic(name), Some(value), "{name}");
         }
         let positive = of(&[4.0, 1.0, 3.0]);
-        assert_eq!((positive.statistic("p50"), positive.statistic("p100")), (Some(3.0), Some(4.0)));
-        assert_eq!(sum.statistic("p50"), None, "CloudWatch has no percentiles where a value is negative");
+        assert_eq!(
+            (positive.statistic("p50"), positive.statistic("p100")),
+            (Some(3.0), Some(4.0))
+        );
+        assert_eq!(
+            sum.statistic("p50"),
+            None,
+            "CloudWatch has no percentiles where a value is negative"
+        );
         assert_eq!(sum.statistic("p101"), None);
         assert_eq!(sum.statistic("Mode"), None);
     }
@@ -191,7 +225,11 @@ mod tests {
     fn many_distinct_values_stay_bounded_and_close() {
         let values: Vec<f64> = (1..=100_000).map(f64::from).collect();
         let sum = of(&values);
-        assert!(sum.values.len() < EXACT_VALUES + 1200, "{}", sum.values.len());
+        assert!(
+            sum.values.len() < EXACT_VALUES + 1200,
+            "{}",
+            sum.values.len()
+        );
         let p90 = sum.statistic("p90").unwrap();
         assert!((p90 / 90_000.0 - 1.0).abs() < 0.011, "{p90}");
     }

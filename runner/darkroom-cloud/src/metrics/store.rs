@@ -1,4 +1,5 @@
-//! Metrics in memory: per metric and unit one [`Sum`] a minute, the oldest dropped when there are too many.
+//! Metrics in memory: per metric and unit one [`Sum`] a minute, the oldest dropped when there are
+//! too many.
 //!
 //! Saved as one JSON file when asked to and on drop.
 
@@ -74,9 +75,21 @@ impl MetricStore {
             Err(error) => return Err(error),
         };
         let metrics: BTreeMap<_, _> = saved.into_iter().collect();
-        let minutes = metrics.values().flat_map(Series::values).map(BTreeMap::len).sum();
-        let inner = Mutex::new(Inner { metrics, minutes, recorded: 0 });
-        Ok(Self { path, inner, saved: Mutex::new(0) })
+        let minutes = metrics
+            .values()
+            .flat_map(Series::values)
+            .map(BTreeMap::len)
+            .sum();
+        let inner = Mutex::new(Inner {
+            metrics,
+            minutes,
+            recorded: 0,
+        });
+        Ok(Self {
+            path,
+            inner,
+            saved: Mutex::new(0),
+        })
     }
 
     /// Writes the file, if anything was recorded since it was last written.
@@ -87,7 +100,10 @@ impl MetricStore {
             if inner.recorded == *saved {
                 return Ok(());
             }
-            (serde_json::to_vec(&inner.metrics.iter().collect::<Vec<_>>())?, inner.recorded)
+            (
+                serde_json::to_vec(&inner.metrics.iter().collect::<Vec<_>>())?,
+                inner.recorded,
+            )
         };
         let temporary = self.path.with_extension("json.new");
         std::fs::write(&temporary, text)?;
@@ -100,18 +116,33 @@ impl MetricStore {
         let mut inner = self.inner.lock();
         inner.recorded += 1;
         if !inner.metrics.contains_key(&observation.metric) {
-            inner.metrics.insert(observation.metric.clone(), Series::new());
+            inner
+                .metrics
+                .insert(observation.metric.clone(), Series::new());
         }
-        let Some(series) = inner.metrics.get_mut(&observation.metric) else { return };
+        let Some(series) = inner.metrics.get_mut(&observation.metric) else {
+            return;
+        };
         if !series.contains_key(&observation.unit) {
             series.insert(observation.unit.clone(), BTreeMap::new());
         }
-        let Some(minutes) = series.get_mut(&observation.unit) else { return };
+        let Some(minutes) = series.get_mut(&observation.unit) else {
+            return;
+        };
         let before = minutes.len();
-        let sum = minutes.entry(observation.timestamp_ms.div_euclid(60_000)).or_default();
+        let sum = minutes
+            .entry(observation.timestamp_ms.div_euclid(60_000))
+            .or_default();
         match &observation.values {
-            Values::List(values) => values.iter().for_each(|(value, count)| sum.add(*value, *count)),
-            Values::Statistics { count, sum: total, minimum, maximum } => {
+            Values::List(values) => values
+                .iter()
+                .for_each(|(value, count)| sum.add(*value, *count)),
+            Values::Statistics {
+                count,
+                sum: total,
+                minimum,
+                maximum,
+            } => {
                 sum.add_statistics(*count, *total, *minimum, *maximum);
             }
         }
@@ -150,8 +181,12 @@ impl Drop for MetricStore {
 impl Inner {
     /// Drops the oldest minutes until at most `keep` are left.
     fn forget(&mut self, keep: usize) {
-        let mut minutes: Vec<i64> =
-            self.metrics.values().flat_map(Series::values).flat_map(|minutes| minutes.keys().copied()).collect();
+        let mut minutes: Vec<i64> = self
+            .metrics
+            .values()
+            .flat_map(Series::values)
+            .flat_map(|minutes| minutes.keys().copied())
+            .collect();
         minutes.sort_unstable();
         let first_kept = minutes[minutes.len().saturating_sub(keep)];
         for series in self.metrics.values_mut() {
@@ -161,7 +196,12 @@ impl Inner {
             series.retain(|_, minutes| !minutes.is_empty());
         }
         self.metrics.retain(|_, series| !series.is_empty());
-        self.minutes = self.metrics.values().flat_map(Series::values).map(BTreeMap::len).sum();
+        self.minutes = self
+            .metrics
+            .values()
+            .flat_map(Series::values)
+            .map(BTreeMap::len)
+            .sum();
     }
 }
 
@@ -171,7 +211,11 @@ mod tests {
 
     fn observation(name: &str, timestamp_ms: i64) -> Observation {
         Observation {
-            metric: Metric { namespace: "N".into(), name: name.into(), dimensions: BTreeMap::new() },
+            metric: Metric {
+                namespace: "N".into(),
+                name: name.into(),
+                dimensions: BTreeMap::new(),
+            },
             unit: "Count".into(),
             timestamp_ms,
             values: Values::List(vec![(1.0, 1.0)]),
@@ -186,7 +230,10 @@ mod tests {
             store.record(&observation("m", at));
         }
         let counts = store.with_series(&observation("m", 0).metric, |series| {
-            series["Count"].values().map(|sum| sum.count).collect::<Vec<_>>()
+            series["Count"]
+                .values()
+                .map(|sum| sum.count)
+                .collect::<Vec<_>>()
         });
         assert_eq!(counts, Some(vec![2.0, 1.0]));
     }
@@ -194,7 +241,9 @@ mod tests {
     #[test]
     fn metrics_are_there_after_a_restart() {
         let folder = tempfile::TempDir::new().unwrap();
-        MetricStore::open(folder.path()).unwrap().record(&observation("m", 0));
+        MetricStore::open(folder.path())
+            .unwrap()
+            .record(&observation("m", 0));
         let store = MetricStore::open(folder.path()).unwrap();
         assert_eq!(store.metrics(|_, _| true), [observation("m", 0).metric]);
     }
@@ -204,11 +253,20 @@ mod tests {
         let mut inner = Inner::default();
         for minute in 0..10 {
             let series = inner.metrics.entry(observation("m", 0).metric).or_default();
-            series.entry("Count".into()).or_default().entry(minute).or_default().add(1.0, 1.0);
+            series
+                .entry("Count".into())
+                .or_default()
+                .entry(minute)
+                .or_default()
+                .add(1.0, 1.0);
         }
         inner.forget(4);
         assert_eq!(inner.minutes, 4);
-        let left: Vec<i64> = inner.metrics.values().flat_map(|series| series["Count"].keys().copied()).collect();
+        let left: Vec<i64> = inner
+            .metrics
+            .values()
+            .flat_map(|series| series["Count"].keys().copied())
+            .collect();
         assert_eq!(left, [6, 7, 8, 9]);
     }
 }

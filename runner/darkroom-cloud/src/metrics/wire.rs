@@ -1,6 +1,8 @@
-//! The three protocols of CloudWatch, one face: an operation's name and a JSON-like request in, a [`Reply`] out.
+//! The three protocols of CloudWatch, one face: an operation's name and a JSON-like request in, a
+//! [`Reply`] out.
 //!
-//! boto3 and the Rust SDK send rpc-v2-cbor today; older clients send awsJson1.0 or the query protocol (form in, XML out).
+//! boto3 and the Rust SDK send rpc-v2-cbor today; older clients send awsJson1.0 or the query
+//! protocol (form in, XML out).
 
 mod cbor;
 pub(crate) mod query;
@@ -37,19 +39,31 @@ pub struct Fault {
 
 impl Fault {
     pub fn value(message: impl Into<String>) -> Self {
-        Self { code: "InvalidParameterValue", message: message.into() }
+        Self {
+            code: "InvalidParameterValue",
+            message: message.into(),
+        }
     }
 
     pub fn combination(message: impl Into<String>) -> Self {
-        Self { code: "InvalidParameterCombination", message: message.into() }
+        Self {
+            code: "InvalidParameterCombination",
+            message: message.into(),
+        }
     }
 
     pub fn missing(parameter: &str) -> Self {
-        Self { code: "MissingParameter", message: format!("The parameter {parameter} is required.") }
+        Self {
+            code: "MissingParameter",
+            message: format!("The parameter {parameter} is required."),
+        }
     }
 
     pub fn validation(message: impl Into<String>) -> Self {
-        Self { code: "ValidationError", message: message.into() }
+        Self {
+            code: "ValidationError",
+            message: message.into(),
+        }
     }
 
     /// The name of the error's shape in the service model, which the newer protocols send.
@@ -66,45 +80,75 @@ impl Fault {
 
 pub type MetricsResult = Result<Reply, Fault>;
 
-/// Reads a request in whichever protocol it came, has it answered, and writes the answer in the same one.
-pub fn answer(parts: &Parts, body: &Bytes, operate: impl FnOnce(&str, Value) -> MetricsResult) -> Response<Bytes> {
+/// Reads a request in whichever protocol it came, has it answered, and writes the answer in the
+/// same one.
+pub fn answer(
+    parts: &Parts,
+    body: &Bytes,
+    operate: impl FnOnce(&str, Value) -> MetricsResult,
+) -> Response<Bytes> {
     let body = match inflated(parts, body) {
         Ok(body) => body,
         Err(fault) => return json_response(Err(fault)),
     };
-    if let Some(operation) = parts.uri.path().rsplit_once("/operation/").map(|(_, operation)| operation) {
+    if let Some(operation) = parts
+        .uri
+        .path()
+        .rsplit_once("/operation/")
+        .map(|(_, operation)| operation)
+    {
         let answer = cbor::read(&body).and_then(|request| operate(operation, request));
         return cbor_response(answer);
     }
-    if let Some(target) = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok()) {
-        let operation = target.rsplit_once('.').map_or(target, |(_, operation)| operation);
+    if let Some(target) = parts
+        .headers
+        .get("x-amz-target")
+        .and_then(|target| target.to_str().ok())
+    {
+        let operation = target
+            .rsplit_once('.')
+            .map_or(target, |(_, operation)| operation);
         let request = serde_json::from_slice(if body.is_empty() { b"{}" } else { &body });
-        let request = request.map_err(|error| Fault { code: "SerializationException", message: error.to_string() });
+        let request = request.map_err(|error| Fault {
+            code: "SerializationException",
+            message: error.to_string(),
+        });
         return json_response(request.and_then(|request| operate(operation, request)));
     }
-    let form = if body.is_empty() { parts.uri.query().unwrap_or_default().as_bytes() } else { &body };
+    let form = if body.is_empty() {
+        parts.uri.query().unwrap_or_default().as_bytes()
+    } else {
+        &body
+    };
     let (operation, request) = query::read(&String::from_utf8_lossy(form));
     let answer = operate(&operation, request);
     query_response(&operation, answer)
 }
 
 fn inflated(parts: &Parts, body: &Bytes) -> Result<Bytes, Fault> {
-    let gzip =
-        parts.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"gzip"));
+    let gzip = parts
+        .headers
+        .get(CONTENT_ENCODING)
+        .is_some_and(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"gzip"));
     if !gzip {
         return Ok(body.clone());
     }
     let mut inflated = Vec::new();
     let reader = flate2::read::GzDecoder::new(&body[..]);
-    let read = std::io::Read::read_to_end(&mut std::io::Read::take(reader, MAX_INFLATED + 1), &mut inflated);
+    let read = std::io::Read::read_to_end(
+        &mut std::io::Read::take(reader, MAX_INFLATED + 1),
+        &mut inflated,
+    );
     match read {
         Ok(read) if read as u64 <= MAX_INFLATED => Ok(inflated.into()),
-        Ok(_) => {
-            Err(Fault { code: "RequestEntityTooLarge", message: format!("the request is over {MAX_INFLATED} bytes") })
-        }
-        Err(error) => {
-            Err(Fault { code: "SerializationException", message: format!("the gzip body cannot be read: {error}") })
-        }
+        Ok(_) => Err(Fault {
+            code: "RequestEntityTooLarge",
+            message: format!("the request is over {MAX_INFLATED} bytes"),
+        }),
+        Err(error) => Err(Fault {
+            code: "SerializationException",
+            message: format!("the gzip body cannot be read: {error}"),
+        }),
     }
 }
 
@@ -113,22 +157,37 @@ fn cbor_response(answer: MetricsResult) -> Response<Bytes> {
         Ok(reply) => (StatusCode::OK, cbor::write(&reply), None),
         Err(fault) => {
             let shape = format!("com.amazonaws.cloudwatch#{}", fault.shape());
-            let reply =
-                Reply::Map(vec![("__type", Reply::Text(shape)), ("message", Reply::Text(fault.message.clone()))]);
+            let reply = Reply::Map(vec![
+                ("__type", Reply::Text(shape)),
+                ("message", Reply::Text(fault.message.clone())),
+            ]);
             (StatusCode::BAD_REQUEST, cbor::write(&reply), Some(fault))
         }
     };
     let mut response = respond(status, "application/cbor", body, fault.as_ref());
-    response.headers_mut().insert(HeaderName::from_static("smithy-protocol"), HeaderValue::from_static("rpc-v2-cbor"));
+    response.headers_mut().insert(
+        HeaderName::from_static("smithy-protocol"),
+        HeaderValue::from_static("rpc-v2-cbor"),
+    );
     response
 }
 
 fn json_response(answer: MetricsResult) -> Response<Bytes> {
     match answer {
-        Ok(reply) => respond(StatusCode::OK, "application/x-amz-json-1.0", json(&reply).to_string().into_bytes(), None),
+        Ok(reply) => respond(
+            StatusCode::OK,
+            "application/x-amz-json-1.0",
+            json(&reply).to_string().into_bytes(),
+            None,
+        ),
         Err(fault) => {
             let body = serde_json::json!({ "__type": fault.shape(), "message": fault.message });
-            respond(StatusCode::BAD_REQUEST, "application/x-amz-json-1.0", body.to_string().into_bytes(), Some(&fault))
+            respond(
+                StatusCode::BAD_REQUEST,
+                "application/x-amz-json-1.0",
+                body.to_string().into_bytes(),
+                Some(&fault),
+            )
         }
     }
 }
@@ -136,12 +195,27 @@ fn json_response(answer: MetricsResult) -> Response<Bytes> {
 fn query_response(operation: &str, answer: MetricsResult) -> Response<Bytes> {
     let id = uuid::Uuid::new_v4().to_string();
     match answer {
-        Ok(reply) => respond(StatusCode::OK, "text/xml", query::write(operation, &reply, &id).into_bytes(), None),
-        Err(fault) => respond(StatusCode::BAD_REQUEST, "text/xml", query::write_fault(&fault, &id).into_bytes(), None),
+        Ok(reply) => respond(
+            StatusCode::OK,
+            "text/xml",
+            query::write(operation, &reply, &id).into_bytes(),
+            None,
+        ),
+        Err(fault) => respond(
+            StatusCode::BAD_REQUEST,
+            "text/xml",
+            query::write_fault(&fault, &id).into_bytes(),
+            None,
+        ),
     }
 }
 
-fn respond(status: StatusCode, content_type: &'static str, body: Vec<u8>, fault: Option<&Fault>) -> Response<Bytes> {
+fn respond(
+    status: StatusCode,
+    content_type: &'static str,
+    body: Vec<u8>,
+    fault: Option<&Fault>,
+) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -150,7 +224,9 @@ fn respond(status: StatusCode, content_type: &'static str, body: Vec<u8>, fault:
         headers.insert(HeaderName::from_static("x-amzn-requestid"), id);
     }
     // How the newer protocols tell a client the name that the error always had.
-    if let Some(name) = fault.and_then(|fault| HeaderValue::try_from(format!("{};Sender", fault.code)).ok()) {
+    if let Some(name) =
+        fault.and_then(|fault| HeaderValue::try_from(format!("{};Sender", fault.code)).ok())
+    {
         headers.insert(HeaderName::from_static("x-amzn-query-error"), name);
     }
     response
@@ -162,7 +238,13 @@ fn json(reply: &Reply) -> Value {
         Reply::Number(number) => Value::from(*number),
         Reply::Time(seconds) => Value::from(*seconds),
         Reply::List(items) => items.iter().map(json).collect(),
-        Reply::Map(fields) => fields.iter().map(|(name, value)| ((*name).to_owned(), json(value))).collect(),
-        Reply::Entries(entries) => entries.iter().map(|(name, value)| (name.clone(), json(value))).collect(),
+        Reply::Map(fields) => fields
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), json(value)))
+            .collect(),
+        Reply::Entries(entries) => entries
+            .iter()
+            .map(|(name, value)| (name.clone(), json(value)))
+            .collect(),
     }
 }

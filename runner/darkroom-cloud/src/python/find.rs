@@ -1,4 +1,5 @@
-//! Looks for an interpreter of a version where people keep them, and believes only what each says of itself.
+//! Looks for an interpreter of a version where people keep them, and believes only what each says
+//! of itself.
 //!
 //! A file called `python3.13` proves nothing: it may be a shim without an interpreter behind it.
 
@@ -12,10 +13,12 @@ use std::time::Duration;
 
 use super::process::run;
 
-/// How long a candidate may take to say its version. A cold interpreter on a busy laptop takes well under a second.
+/// How long a candidate may take to say its version. A cold interpreter on a busy laptop takes well
+/// under a second.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What a candidate prints of itself, one fact a line. `_base_executable` is the interpreter behind a virtual environment.
+/// What a candidate prints of itself, one fact a line. `_base_executable` is the interpreter behind
+/// a virtual environment.
 const PROBE: &str = "import os, sys, sysconfig
 print(*sys.version_info[:3])
 print(sys.implementation.name)
@@ -64,7 +67,10 @@ impl fmt::Display for PythonNotFound {
             write!(f, "\n  {}: {why}", tried.path.display())?;
         }
         if self.tried.is_empty() {
-            write!(f, "\n  nothing: PATH and the usual folders hold no file called python{wanted}, python3 or python")?;
+            write!(
+                f,
+                "\n  nothing: PATH and the usual folders hold no file called python{wanted}, python3 or python"
+            )?;
         }
         write!(
             f,
@@ -74,14 +80,21 @@ impl fmt::Display for PythonNotFound {
     }
 }
 
-/// Returns the first working interpreter of `version` (`3.13`), or everything that was tried and why it did not fit.
+/// Returns the first working interpreter of `version` (`3.13`), or everything that was tried and
+/// why it did not fit.
 pub fn find(version: &str) -> Result<Interpreter, PythonNotFound> {
-    find_among(version, candidates(version, &Places::of_this_process()), PROBE_TIMEOUT)
+    find_among(
+        version,
+        candidates(version, &Places::of_this_process()),
+        PROBE_TIMEOUT,
+    )
 }
 
 /// Tries every candidate for `version` and returns what each said; for `darkroom doctor`.
 pub fn survey(version: &str) -> Vec<Tried> {
-    candidates(version, &Places::of_this_process()).map(|path| attempt(path, PROBE_TIMEOUT)).collect()
+    candidates(version, &Places::of_this_process())
+        .map(|path| attempt(path, PROBE_TIMEOUT))
+        .collect()
 }
 
 /// The parts of the environment that say where interpreters may be.
@@ -95,9 +108,15 @@ struct Places {
 
 impl Places {
     fn of_this_process() -> Self {
-        let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let variable = |name: &str| {
+            std::env::var_os(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        };
         let home = variable("HOME");
-        let under_home = |name: &str, default: &str| variable(name).or_else(|| Some(home.as_ref()?.join(default)));
+        let under_home = |name: &str, default: &str| {
+            variable(name).or_else(|| Some(home.as_ref()?.join(default)))
+        };
         let data = under_home("XDG_DATA_HOME", ".local/share");
         let managers = [
             under_home("PYENV_ROOT", ".pyenv").map(|root| root.join("versions")),
@@ -107,7 +126,9 @@ impl Places {
         Self {
             path: std::env::var_os("PATH").unwrap_or_default(),
             managers: managers.into_iter().flatten().collect(),
-            fixed: ["/usr/local/bin", "/opt/homebrew/bin", "/usr/bin"].map(PathBuf::from).into(),
+            fixed: ["/usr/local/bin", "/opt/homebrew/bin", "/usr/bin"]
+                .map(PathBuf::from)
+                .into(),
             home,
         }
     }
@@ -117,15 +138,27 @@ impl Places {
 fn candidates(version: &str, places: &Places) -> impl Iterator<Item = PathBuf> + use<> {
     let exact = format!("python{version}");
     let on_path: Vec<PathBuf> = std::env::split_paths(&places.path).collect();
-    let frameworks = PathBuf::from("Library/Frameworks/Python.framework/Versions").join(version).join("bin");
-    let frameworks =
-        [Some(PathBuf::from("/").join(&frameworks)), places.home.as_ref().map(|home| home.join(&frameworks))];
-    let managed = places.managers.iter().flat_map(|manager| installations(manager, version));
-    let folders: Vec<PathBuf> =
-        managed.map(|it| it.join("bin")).chain(places.fixed.clone()).chain(frameworks.into_iter().flatten()).collect();
+    let frameworks = PathBuf::from("Library/Frameworks/Python.framework/Versions")
+        .join(version)
+        .join("bin");
+    let frameworks = [
+        Some(PathBuf::from("/").join(&frameworks)),
+        places.home.as_ref().map(|home| home.join(&frameworks)),
+    ];
+    let managed = places
+        .managers
+        .iter()
+        .flat_map(|manager| installations(manager, version));
+    let folders: Vec<PathBuf> = managed
+        .map(|it| it.join("bin"))
+        .chain(places.fixed.clone())
+        .chain(frameworks.into_iter().flatten())
+        .collect();
 
-    // Files that carry the version in their name first: they are likelier right, and shims are slow to ask.
-    let in_each = |folders: &[PathBuf], name: &str| folders.iter().map(|f| f.join(name)).collect::<Vec<_>>();
+    // Files that carry the version in their name first: they are likelier right, and shims are slow
+    // to ask.
+    let in_each =
+        |folders: &[PathBuf], name: &str| folders.iter().map(|f| f.join(name)).collect::<Vec<_>>();
     let mut found = in_each(&on_path, &exact);
     found.extend(in_each(&folders, &exact));
     found.extend(in_each(&on_path, "python3"));
@@ -133,25 +166,39 @@ fn candidates(version: &str, places: &Places) -> impl Iterator<Item = PathBuf> +
     found.extend(in_each(&folders, "python3"));
 
     let mut seen = HashSet::new();
-    found.into_iter().filter(|path| path.is_file()).filter(move |path| {
-        // Links to one interpreter are that interpreter; links to one version manager differ by the name they are run by.
-        let real = fs::canonicalize(path).ok();
-        let real =
-            real.filter(|real| real.file_name().is_some_and(|name| name.to_string_lossy().starts_with("python")));
-        seen.insert(real.unwrap_or_else(|| path.clone()))
-    })
+    found
+        .into_iter()
+        .filter(|path| path.is_file())
+        .filter(move |path| {
+            // Links to one interpreter are that interpreter; links to one version manager differ by
+            // the name they are run by.
+            let real = fs::canonicalize(path).ok();
+            let real = real.filter(|real| {
+                real.file_name()
+                    .is_some_and(|name| name.to_string_lossy().starts_with("python"))
+            });
+            seen.insert(real.unwrap_or_else(|| path.clone()))
+        })
 }
 
-/// Returns the folders under `manager` whose names contain `version` (`3.13.0`, `cpython-3.13.2-linux-…`), newest name first.
+/// Returns the folders under `manager` whose names contain `version` (`3.13.0`,
+/// `cpython-3.13.2-linux-…`), newest name first.
 fn installations(manager: &Path, version: &str) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(manager) else { return Vec::new() };
+    let Ok(entries) = fs::read_dir(manager) else {
+        return Vec::new();
+    };
     let fits = |name: &OsStr| {
         let name = name.to_string_lossy();
         let version_part = name.strip_prefix("cpython-").unwrap_or(&name);
-        version_part.strip_prefix(version).is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
+        version_part
+            .strip_prefix(version)
+            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
     };
-    let mut folders: Vec<PathBuf> =
-        entries.flatten().filter(|entry| fits(&entry.file_name())).map(|entry| entry.path()).collect();
+    let mut folders: Vec<PathBuf> = entries
+        .flatten()
+        .filter(|entry| fits(&entry.file_name()))
+        .map(|entry| entry.path())
+        .collect();
     folders.sort_by(|a, b| b.cmp(a));
     folders
 }
@@ -171,7 +218,10 @@ fn find_among(
         }
         tried.push(attempt);
     }
-    Err(PythonNotFound { wanted: version.to_owned(), tried })
+    Err(PythonNotFound {
+        wanted: version.to_owned(),
+        tried,
+    })
 }
 
 /// Runs one candidate and reads what it says of itself.
@@ -188,17 +238,28 @@ fn interpreter_from(printed: &str) -> Result<Interpreter, String> {
     let [version, implementation, free_threaded, executable, prefix] = lines[..] else {
         return Err("ran, but did not answer as Python does".into());
     };
-    let numbers: Vec<u8> = version.split(' ').filter_map(|part| part.parse().ok()).collect();
+    let numbers: Vec<u8> = version
+        .split(' ')
+        .filter_map(|part| part.parse().ok())
+        .collect();
     let [major, minor, patch] = numbers[..] else {
         return Err(format!("ran, but gave `{version}` as its version"));
     };
     if implementation != "cpython" {
-        return Err(format!("is {implementation} {major}.{minor}; Lambda runs CPython"));
+        return Err(format!(
+            "is {implementation} {major}.{minor}; Lambda runs CPython"
+        ));
     }
     if free_threaded == "1" {
-        return Err(format!("is a free-threaded build of Python {major}.{minor}; Lambda's has the GIL"));
+        return Err(format!(
+            "is a free-threaded build of Python {major}.{minor}; Lambda's has the GIL"
+        ));
     }
-    Ok(Interpreter { path: executable.into(), version: (major, minor, patch), prefix: prefix.into() })
+    Ok(Interpreter {
+        path: executable.into(),
+        version: (major, minor, patch),
+        prefix: prefix.into(),
+    })
 }
 
 #[cfg(test)]
@@ -215,25 +276,42 @@ mod tests {
     #[test]
     fn a_candidate_counts_by_what_it_says_not_by_its_name() {
         let folder = tempfile::tempdir().unwrap();
-        let broken = script(folder.path(), "python3.13", "echo 'shim: command not found' >&2; exit 127");
+        let broken = script(
+            folder.path(),
+            "python3.13",
+            "echo 'shim: command not found' >&2; exit 127",
+        );
         let older = script(folder.path(), "python3", &says("3 12 1", "cpython", 0));
         let right = script(folder.path(), "python", &says("3 13 4", "cpython", 0));
         let found = find_among("3.13", [broken, older, right].into_iter(), PROBE_TIMEOUT).unwrap();
-        assert_eq!(found, Interpreter { path: "/real/python".into(), version: (3, 13, 4), prefix: "/real".into() });
+        assert_eq!(
+            found,
+            Interpreter {
+                path: "/real/python".into(),
+                version: (3, 13, 4),
+                prefix: "/real".into()
+            }
+        );
     }
 
     #[test]
     fn the_error_names_every_candidate_why_it_did_not_fit_and_what_to_install() {
         let folder = tempfile::tempdir().unwrap();
         let all = [
-            script(folder.path(), "shim", "echo 'command not found' >&2; exit 127"),
+            script(
+                folder.path(),
+                "shim",
+                "echo 'command not found' >&2; exit 127",
+            ),
             script(folder.path(), "older", &says("3 12 1", "cpython", 0)),
             script(folder.path(), "pypy", &says("3 13 0", "pypy", 0)),
             script(folder.path(), "free", &says("3 13 0", "cpython", 1)),
             script(folder.path(), "liar", "echo hello"),
             folder.path().join("absent"),
         ];
-        let text = find_among("3.13", all.into_iter(), PROBE_TIMEOUT).unwrap_err().to_string();
+        let text = find_among("3.13", all.into_iter(), PROBE_TIMEOUT)
+            .unwrap_err()
+            .to_string();
         for expected in [
             "no working Python 3.13 found",
             "shim: fails with exit status: 127: command not found",
@@ -253,13 +331,22 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let pid_file = folder.path().join("pid");
         // The grandchild would outlive its parent if only the parent were killed.
-        let hangs = script(folder.path(), "python3", &format!("sleep 600 & echo $! > {}; wait", pid_file.display()));
-        // Long enough that the script has written its child's id even on a loaded machine, or the test repeats.
+        let hangs = script(
+            folder.path(),
+            "python3",
+            &format!("sleep 600 & echo $! > {}; wait", pid_file.display()),
+        );
+        // Long enough that the script has written its child's id even on a loaded machine, or the
+        // test repeats.
         let mut timeout = Duration::from_millis(200);
         let grandchild: i32 = loop {
             let tried = attempt(hangs.clone(), timeout);
             assert!(tried.outcome.unwrap_err().contains("gave no answer"));
-            if let Ok(id) = fs::read_to_string(&pid_file).unwrap_or_default().trim().parse() {
+            if let Ok(id) = fs::read_to_string(&pid_file)
+                .unwrap_or_default()
+                .trim()
+                .parse()
+            {
                 break id;
             }
             timeout *= 2;
@@ -278,20 +365,33 @@ mod tests {
     fn managers_folders_are_searched_for_the_wanted_version_only() {
         let folder = tempfile::tempdir().unwrap();
         let versions = folder.path().join("versions");
-        for (installation, name) in
-            [("3.1.5", "python3.1"), ("3.13.0", "python3.13"), ("cpython-3.13.9-linux-x86_64-gnu", "python3.13")]
-        {
+        for (installation, name) in [
+            ("3.1.5", "python3.1"),
+            ("3.13.0", "python3.13"),
+            ("cpython-3.13.9-linux-x86_64-gnu", "python3.13"),
+        ] {
             script(&versions.join(installation).join("bin"), name, "exit 0");
         }
-        let places = |path: OsString| Places { path, home: None, managers: vec![versions.clone()], fixed: Vec::new() };
-        let found: Vec<PathBuf> =
-            candidates("3.13", &places(OsString::new())).filter(|path| path.starts_with(&versions)).collect();
+        let places = |path: OsString| Places {
+            path,
+            home: None,
+            managers: vec![versions.clone()],
+            fixed: Vec::new(),
+        };
+        let found: Vec<PathBuf> = candidates("3.13", &places(OsString::new()))
+            .filter(|path| path.starts_with(&versions))
+            .collect();
         assert_eq!(
             found,
-            ["cpython-3.13.9-linux-x86_64-gnu/bin/python3.13", "3.13.0/bin/python3.13"].map(|tail| versions.join(tail))
+            [
+                "cpython-3.13.9-linux-x86_64-gnu/bin/python3.13",
+                "3.13.0/bin/python3.13"
+            ]
+            .map(|tail| versions.join(tail))
         );
-        let found: Vec<PathBuf> =
-            candidates("3.1", &places(OsString::new())).filter(|path| path.starts_with(&versions)).collect();
+        let found: Vec<PathBuf> = candidates("3.1", &places(OsString::new()))
+            .filter(|path| path.starts_with(&versions))
+            .collect();
         assert_eq!(found, [versions.join("3.1.5/bin/python3.1")]);
     }
 }

@@ -1,15 +1,18 @@
-//! Finds Python interpreters by running them, and provisions what AWS keeps in `/var/runtime` for Python functions.
+//! Finds Python interpreters by running them, and provisions what AWS keeps in `/var/runtime` for
+//! Python functions.
 //!
-//! In: a version such as `3.13`, or a runtime name such as `python3.13` and a cache folder. Out: an [`Interpreter`]
-//! that answered, or a [`PythonRuntime`] whose folder holds awslambdaric and boto3. Knows nothing of functions, layers
-//! or sandboxes. Blocking: call it from `spawn_blocking`.
+//! In: a version such as `3.13`, or a runtime name such as `python3.13` and a cache folder. Out: an
+//! [`Interpreter`] that answered, or a [`PythonRuntime`] whose folder holds awslambdaric and boto3.
+//! Knows nothing of functions, layers or sandboxes. Blocking: call it from `spawn_blocking`.
 
 mod find;
 mod process;
 mod runtime;
 
 pub use find::{Interpreter, PythonNotFound, Tried, find, survey};
-pub use runtime::{PythonRuntime, REQUIREMENTS, RUNTIMES, RuntimeError, cached, run_pip, runtime, tool};
+pub use runtime::{
+    PythonRuntime, REQUIREMENTS, RUNTIMES, RuntimeError, cached, run_pip, runtime, tool,
+};
 
 #[cfg(test)]
 mod fake {
@@ -25,9 +28,16 @@ mod fake {
         let path = folder.join(name);
         let text = folder.join(format!("{name}.text"));
         fs::write(&text, format!("#!/bin/sh\n{body}\n")).unwrap();
-        // Another process writes the executable: were it open for writing here, a fork of another test's thread could
-        // hold it open and running it would fail as "text file busy".
-        assert!(Command::new("install").args(["-m", "755"]).args([&text, &path]).status().unwrap().success());
+        // Another process writes the executable: were it open for writing here, a fork of another
+        // test's thread could hold it open and running it would fail as "text file busy".
+        assert!(
+            Command::new("install")
+                .args(["-m", "755"])
+                .args([&text, &path])
+                .status()
+                .unwrap()
+                .success()
+        );
         path
     }
 }

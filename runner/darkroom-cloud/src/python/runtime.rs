@@ -44,33 +44,51 @@ pub enum RuntimeError {
          give it pip: `{} -m ensurepip --upgrade`, or install your distribution's python3-pip and python3-venv packages",
         interpreter.display(), interpreter.display()
     )]
-    NoPip { interpreter: PathBuf, reason: String },
+    NoPip {
+        interpreter: PathBuf,
+        reason: String,
+    },
     #[error(
         "pip could not install {name} into {}: {reason}\n  \
          needed once, then kept there: a package index that pip reaches, and wheels for this platform",
         folder.display()
     )]
-    Install { name: String, folder: PathBuf, reason: String },
+    Install {
+        name: String,
+        folder: PathBuf,
+        reason: String,
+    },
     #[error("pip {reason}")]
     Pip { reason: String },
     #[error("can't {action} {}: {source}", path.display())]
-    Io { action: &'static str, path: PathBuf, source: io::Error },
+    Io {
+        action: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
 }
 
-/// Returns the runtime folder of `name` (`python3.13`), installing it into `cache_dir` if it is not there yet.
+/// Returns the runtime folder of `name` (`python3.13`), installing it into `cache_dir` if it is not
+/// there yet.
 ///
-/// Needs the network the first time only. Safe to call from several processes at once: one installs, the others wait.
+/// Needs the network the first time only. Safe to call from several processes at once: one
+/// installs, the others wait.
 pub fn runtime(cache_dir: &Path, name: &str) -> Result<PythonRuntime, RuntimeError> {
     if !RUNTIMES.contains(&name) {
-        return Err(RuntimeError::Unknown { name: name.to_owned() });
+        return Err(RuntimeError::Unknown {
+            name: name.to_owned(),
+        });
     }
     let interpreter = find(name.trim_start_matches("python"))?;
     let runtime_dir = provision(cache_dir, name, REQUIREMENTS, &interpreter)?;
-    Ok(PythonRuntime { interpreter, runtime_dir })
+    Ok(PythonRuntime {
+        interpreter,
+        runtime_dir,
+    })
 }
 
-/// Returns the folder with the packages of `requirements` (pinned with hashes), installing it into `cache_dir` if it is not
-/// there yet: programs are in its `bin`. As [`runtime`] otherwise.
+/// Returns the folder with the packages of `requirements` (pinned with hashes), installing it into
+/// `cache_dir` if it is not there yet: programs are in its `bin`. As [`runtime`] otherwise.
 pub fn tool(
     cache_dir: &Path,
     name: &str,
@@ -80,10 +98,15 @@ pub fn tool(
     provision(cache_dir, name, requirements, interpreter)
 }
 
-/// Runs pip of this interpreter with `arguments`, or of a throw-away virtual environment under `scratch` if it has none.
+/// Runs pip of this interpreter with `arguments`, or of a throw-away virtual environment under
+/// `scratch` if it has none.
 ///
 /// The user's index settings hold.
-pub fn run_pip(interpreter: &Interpreter, scratch: &Path, arguments: &[String]) -> Result<(), RuntimeError> {
+pub fn run_pip(
+    interpreter: &Interpreter,
+    scratch: &Path,
+    arguments: &[String],
+) -> Result<(), RuntimeError> {
     let mut pip = pip(&python_with_pip(scratch, interpreter)?);
     match run(pip.args(arguments), INSTALL_TIMEOUT) {
         Ok(_) => Ok(()),
@@ -97,11 +120,20 @@ pub fn cached(cache_dir: &Path, name: &str, interpreter: &Interpreter) -> Option
 }
 
 /// Returns where the runtime of this interpreter is or will be: named by what it is made of.
-fn runtime_path(cache_dir: &Path, name: &str, requirements: &str, interpreter: &Interpreter) -> PathBuf {
+fn runtime_path(
+    cache_dir: &Path,
+    name: &str,
+    requirements: &str,
+    interpreter: &Interpreter,
+) -> PathBuf {
     let (major, minor, patch) = interpreter.version;
     let mut hash = Sha256::new();
     hash.update(requirements);
-    hash.update(format!("{major}.{minor}.{patch} {} {}", std::env::consts::OS, std::env::consts::ARCH));
+    hash.update(format!(
+        "{major}.{minor}.{patch} {} {}",
+        std::env::consts::OS,
+        std::env::consts::ARCH
+    ));
     let mut key = String::new();
     for byte in &hash.finalize()[..8] {
         let _ = write!(key, "{byte:02x}");
@@ -111,7 +143,8 @@ fn runtime_path(cache_dir: &Path, name: &str, requirements: &str, interpreter: &
 
 /// Makes sure the runtime folder exists and returns it.
 ///
-/// The folder appears by one rename, so if it is there it is whole. A lock file keeps a second process waiting.
+/// The folder appears by one rename, so if it is there it is whole. A lock file keeps a second
+/// process waiting.
 fn provision(
     cache_dir: &Path,
     name: &str,
@@ -157,8 +190,18 @@ fn install(
     let python = python_with_pip(partial, interpreter)?;
     let folder = partial.join("runtime");
     let mut pip = pip(&python);
-    pip.args(["install", "--no-user", "--require-hashes", "--only-binary", ":all:", "--no-deps"]);
-    pip.arg("--target").arg(&folder).arg("--requirement").arg(&requirements);
+    pip.args([
+        "install",
+        "--no-user",
+        "--require-hashes",
+        "--only-binary",
+        ":all:",
+        "--no-deps",
+    ]);
+    pip.arg("--target")
+        .arg(&folder)
+        .arg("--requirement")
+        .arg(&requirements);
     run(&mut pip, INSTALL_TIMEOUT).map_err(|reason| RuntimeError::Install {
         name: name.to_owned(),
         folder: target.to_owned(),
@@ -166,12 +209,14 @@ fn install(
     })?;
 
     // Functions run as another user, who must be able to read it whatever this user's umask is.
-    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).map_err(failed("open up", &folder))?;
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755))
+        .map_err(failed("open up", &folder))?;
     fs::rename(&folder, target).map_err(failed("create", target))?;
     fs::remove_dir_all(partial).map_err(failed("remove", partial))
 }
 
-/// Returns an interpreter of the same installation that has pip: the given one, or a throw-away virtual environment of it.
+/// Returns an interpreter of the same installation that has pip: the given one, or a throw-away
+/// virtual environment of it.
 fn python_with_pip(scratch: &Path, interpreter: &Interpreter) -> Result<PathBuf, RuntimeError> {
     if run(pip(&interpreter.path).arg("--version"), START_TIMEOUT).is_ok() {
         return Ok(interpreter.path.clone());
@@ -180,18 +225,32 @@ fn python_with_pip(scratch: &Path, interpreter: &Interpreter) -> Result<PathBuf,
     let mut venv = Command::new(&interpreter.path);
     venv.args(["-I", "-m", "venv"]).arg(&folder);
     let python = folder.join("bin/python");
-    match run(&mut venv, START_TIMEOUT).and_then(|_| run(pip(&python).arg("--version"), START_TIMEOUT)) {
+    match run(&mut venv, START_TIMEOUT)
+        .and_then(|_| run(pip(&python).arg("--version"), START_TIMEOUT))
+    {
         Ok(_) => Ok(python),
-        Err(reason) => Err(RuntimeError::NoPip { interpreter: interpreter.path.clone(), reason }),
+        Err(reason) => Err(RuntimeError::NoPip {
+            interpreter: interpreter.path.clone(),
+            reason,
+        }),
     }
 }
 
-/// Returns `python -m pip`, set so that the user's index settings hold but nothing of theirs redirects an installation or
-/// has a package built, and without the other secrets of their environment.
+/// Returns `python -m pip`, set so that the user's index settings hold but nothing of theirs
+/// redirects an installation or has a package built, and without the other secrets of their
+/// environment.
 fn pip(python: &Path) -> Command {
     let mut command = Command::new(python);
-    command.args(["-I", "-m", "pip", "--no-input", "--disable-pip-version-check"]);
-    command.env_clear().envs(std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_for_pip)));
+    command.args([
+        "-I",
+        "-m",
+        "pip",
+        "--no-input",
+        "--disable-pip-version-check",
+    ]);
+    command
+        .env_clear()
+        .envs(std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_for_pip)));
     command.env("PIP_REQUIRE_VIRTUALENV", "0");
     command
 }
@@ -236,12 +295,18 @@ fn is_for_pip(name: &str) -> bool {
     NAMES.contains(&name)
         || name.starts_with("LC_")
         || proxy.contains(&name.to_ascii_lowercase().as_str())
-        || name.strip_prefix("PIP_").is_some_and(|name| OF_PIP.contains(&name))
+        || name
+            .strip_prefix("PIP_")
+            .is_some_and(|name| OF_PIP.contains(&name))
 }
 
 fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RuntimeError {
     let path = path.to_owned();
-    move |source| RuntimeError::Io { action, path, source }
+    move |source| RuntimeError::Io {
+        action,
+        path,
+        source,
+    }
 }
 
 #[cfg(test)]
@@ -253,9 +318,16 @@ mod tests {
 
     #[test]
     fn pip_finds_its_index_and_sees_no_secret() {
-        for name in
-            ["PATH", "HOME", "PIP_INDEX_URL", "PIP_FIND_LINKS", "https_proxy", "HTTPS_PROXY", "SSL_CERT_FILE", "LC_ALL"]
-        {
+        for name in [
+            "PATH",
+            "HOME",
+            "PIP_INDEX_URL",
+            "PIP_FIND_LINKS",
+            "https_proxy",
+            "HTTPS_PROXY",
+            "SSL_CERT_FILE",
+            "LC_ALL",
+        ] {
             assert!(is_for_pip(name), "{name}");
         }
         for name in [
@@ -284,7 +356,11 @@ mod tests {
         } else {
             "echo 'No module named pip' >&2; exit 1".to_owned()
         };
-        Interpreter { path: script(folder, "python", &pip), version: (3, 13, 0), prefix: folder.to_owned() }
+        Interpreter {
+            path: script(folder, "python", &pip),
+            version: (3, 13, 0),
+            prefix: folder.to_owned(),
+        }
     }
 
     #[test]
@@ -294,16 +370,27 @@ mod tests {
         let cache = folder.path().join("cache");
         std::thread::scope(|scope| {
             for _ in 0..4 {
-                scope.spawn(|| provision(&cache, "python3.13", REQUIREMENTS, &interpreter).unwrap());
+                scope
+                    .spawn(|| provision(&cache, "python3.13", REQUIREMENTS, &interpreter).unwrap());
             }
         });
         let runtime = cached(&cache, "python3.13", &interpreter).expect("installed");
         assert!(runtime.join("awslambdaric.py").is_file());
-        assert_eq!(fs::metadata(&runtime).unwrap().permissions().mode() & 0o777, 0o755);
-        assert_eq!(fs::read_to_string(folder.path().join("installs")).unwrap(), "once\n");
-        // Once cached, pip is not needed any more: an interpreter that can do nothing still has its runtime.
+        assert_eq!(
+            fs::metadata(&runtime).unwrap().permissions().mode() & 0o777,
+            0o755
+        );
+        assert_eq!(
+            fs::read_to_string(folder.path().join("installs")).unwrap(),
+            "once\n"
+        );
+        // Once cached, pip is not needed any more: an interpreter that can do nothing still has its
+        // runtime.
         script(folder.path(), "python", "exit 1");
-        assert_eq!(provision(&cache, "python3.13", REQUIREMENTS, &interpreter).unwrap(), runtime);
+        assert_eq!(
+            provision(&cache, "python3.13", REQUIREMENTS, &interpreter).unwrap(),
+            runtime
+        );
     }
 
     #[test]
@@ -311,27 +398,54 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let cache = folder.path().join("cache");
         let interpreter = fake_interpreter(folder.path(), false);
-        let text = provision(&cache, "python3.13", REQUIREMENTS, &interpreter).unwrap_err().to_string();
-        assert!(text.contains("has no pip") && text.contains("-m ensurepip --upgrade"), "{text}");
-        let names: Vec<OsString> = fs::read_dir(&cache).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        assert!(names.iter().all(|name| name.to_string_lossy().ends_with(".lock")), "{names:?}");
+        let text = provision(&cache, "python3.13", REQUIREMENTS, &interpreter)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            text.contains("has no pip") && text.contains("-m ensurepip --upgrade"),
+            "{text}"
+        );
+        let names: Vec<OsString> = fs::read_dir(&cache)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        assert!(
+            names
+                .iter()
+                .all(|name| name.to_string_lossy().ends_with(".lock")),
+            "{names:?}"
+        );
     }
 
     #[test]
     fn every_requirement_is_pinned_with_hashes() {
         let logical = REQUIREMENTS.replace("\\\n", "");
-        let lines: Vec<&str> = logical.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+        let lines: Vec<&str> = logical
+            .lines()
+            .filter(|line| !line.is_empty() && !line.starts_with('#'))
+            .collect();
         for line in &lines {
-            assert!(line.contains("==") && line.contains("--hash=sha256:"), "not pinned: {line}");
+            assert!(
+                line.contains("==") && line.contains("--hash=sha256:"),
+                "not pinned: {line}"
+            );
         }
         for package in ["awslambdaric==", "boto3==", "botocore=="] {
-            assert!(lines.iter().any(|line| line.starts_with(package)), "{package} is missing");
+            assert!(
+                lines.iter().any(|line| line.starts_with(package)),
+                "{package} is missing"
+            );
         }
     }
 
     #[test]
     fn an_unknown_runtime_is_refused_with_the_known_ones() {
-        let text = runtime(Path::new("/nonexistent"), "python2.7").unwrap_err().to_string();
-        assert!(text.contains("`python2.7`") && text.contains("python3.13"), "{text}");
+        let text = runtime(Path::new("/nonexistent"), "python2.7")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            text.contains("`python2.7`") && text.contains("python3.13"),
+            "{text}"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! The content of one object (or part) as an immutable file: written, kept or thrown away, read as a stream.
+//! The content of one object (or part) as an immutable file: written, kept or thrown away, read as
+//! a stream.
 //!
 //! Knows the disk and nothing of keys, buckets or HTTP.
 
@@ -28,8 +29,8 @@ impl Blob {
         Ok((Self { path, kept: false }, file))
     }
 
-    /// Makes a blob in `folder` with the content of `source`: a second name for the same immutable bytes where the file
-    /// system can, else a copy.
+    /// Makes a blob in `folder` with the content of `source`: a second name for the same immutable
+    /// bytes where the file system can, else a copy.
     pub fn duplicate(source: &Path, folder: &Path) -> io::Result<Self> {
         let path = folder.join(uuid::Uuid::new_v4().simple().to_string());
         let blob = Self { path, kept: false };
@@ -49,7 +50,10 @@ impl Blob {
 
     /// Returns the file name, which the sidecar stores.
     pub fn name(&self) -> String {
-        self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+        self.path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default()
     }
 
     /// Makes the file stay.
@@ -61,7 +65,8 @@ impl Blob {
 impl Drop for Blob {
     fn drop(&mut self) {
         if !self.kept {
-            // Nothing can be done about a file that can't be removed; `Store::open` clears it next time.
+            // Nothing can be done about a file that can't be removed; `Store::open` clears it next
+            // time.
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -103,7 +108,10 @@ impl Content {
                         let left = left - piece.len() as u64;
                         Ok((piece, Content::Rest(file, left)))
                     });
-                    match read.await.unwrap_or_else(|error| Err(io::Error::other(error))) {
+                    match read
+                        .await
+                        .unwrap_or_else(|error| Err(io::Error::other(error)))
+                    {
                         Ok((piece, rest)) => Some((Ok(piece), Some(rest))),
                         Err(error) => Some((Err(error), None)),
                     }
@@ -116,5 +124,9 @@ impl Content {
 fn read_piece(file: &mut File, length: u64) -> io::Result<Bytes> {
     let mut piece = Vec::with_capacity(usize::try_from(length).map_err(io::Error::other)?);
     file.take(length).read_to_end(&mut piece)?;
-    if piece.len() as u64 == length { Ok(piece.into()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+    if piece.len() as u64 == length {
+        Ok(piece.into())
+    } else {
+        Err(io::ErrorKind::UnexpectedEof.into())
+    }
 }

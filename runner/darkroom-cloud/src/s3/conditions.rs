@@ -1,4 +1,5 @@
-//! Conditional requests: whether a read or a copy may go on. Pure. Order of precedence as in RFC 9110, 13.2.2.
+//! Conditional requests: whether a read or a copy may go on. Pure. Order of precedence as in RFC
+//! 9110, 13.2.2.
 
 use s3s::dto::{ETag, ETagCondition, Timestamp};
 
@@ -40,7 +41,9 @@ impl ReadConditions<'_> {
         match (self.if_none_match, self.if_modified_since) {
             (Some(condition), _) if matches(condition, object) => Verdict::NotModified,
             // A date to come is no date that S3 could have sent, and is ignored.
-            (None, Some(since)) if !modified_after(object, since) && *since <= timestamp(now_ms) => {
+            (None, Some(since))
+                if !modified_after(object, since) && *since <= timestamp(now_ms) =>
+            {
                 Verdict::NotModified
             }
             _ => Verdict::Go,
@@ -48,7 +51,8 @@ impl ReadConditions<'_> {
     }
 }
 
-/// Returns the condition of a write, or `None` for a header that S3 does not implement (`If-None-Match: "etag"`).
+/// Returns the condition of a write, or `None` for a header that S3 does not implement
+/// (`If-None-Match: "etag"`).
 pub fn write_condition(
     if_match: Option<ETagCondition>,
     if_none_match: Option<ETagCondition>,
@@ -106,47 +110,78 @@ mod tests {
 
     #[test]
     fn no_condition_always_goes() {
-        assert_eq!(ReadConditions::default().judge(&object(), NOW_MS), Verdict::Go);
+        assert_eq!(
+            ReadConditions::default().judge(&object(), NOW_MS),
+            Verdict::Go
+        );
     }
 
     #[test]
     fn a_matching_etag_outranks_a_date_that_fails() {
         let (matching, early) = (etag("abc"), at(999));
-        let both =
-            ReadConditions { if_match: Some(&matching), if_unmodified_since: Some(&early), ..Default::default() };
+        let both = ReadConditions {
+            if_match: Some(&matching),
+            if_unmodified_since: Some(&early),
+            ..Default::default()
+        };
         assert_eq!(both.judge(&object(), NOW_MS), Verdict::Go);
-        let date = ReadConditions { if_unmodified_since: Some(&early), ..Default::default() };
-        assert_eq!(date.judge(&object(), NOW_MS), Verdict::Failed("If-Unmodified-Since"));
+        let date = ReadConditions {
+            if_unmodified_since: Some(&early),
+            ..Default::default()
+        };
+        assert_eq!(
+            date.judge(&object(), NOW_MS),
+            Verdict::Failed("If-Unmodified-Since")
+        );
     }
 
     #[test]
     fn dates_compare_in_whole_seconds() {
         let same = at(1000);
-        let since = ReadConditions { if_modified_since: Some(&same), ..Default::default() };
+        let since = ReadConditions {
+            if_modified_since: Some(&same),
+            ..Default::default()
+        };
         assert_eq!(since.judge(&object(), NOW_MS), Verdict::NotModified);
         let earlier = at(999);
-        let since = ReadConditions { if_modified_since: Some(&earlier), ..Default::default() };
+        let since = ReadConditions {
+            if_modified_since: Some(&earlier),
+            ..Default::default()
+        };
         assert_eq!(since.judge(&object(), NOW_MS), Verdict::Go);
     }
 
     #[test]
     fn a_different_etag_outranks_an_unmodified_date() {
         let (other, late) = (etag("other"), at(5000));
-        let both = ReadConditions { if_none_match: Some(&other), if_modified_since: Some(&late), ..Default::default() };
+        let both = ReadConditions {
+            if_none_match: Some(&other),
+            if_modified_since: Some(&late),
+            ..Default::default()
+        };
         assert_eq!(both.judge(&object(), NOW_MS), Verdict::Go);
     }
 
     #[test]
     fn a_write_knows_only_the_star_of_if_none_match() {
-        assert_eq!(write_condition(None, Some(ETagCondition::Any)), Some(WriteCondition::Absent));
+        assert_eq!(
+            write_condition(None, Some(ETagCondition::Any)),
+            Some(WriteCondition::Absent)
+        );
         assert_eq!(write_condition(None, Some(etag("abc"))), None);
-        assert_eq!(write_condition(Some(etag("abc")), None), Some(WriteCondition::Matches("abc".into())));
+        assert_eq!(
+            write_condition(Some(etag("abc")), None),
+            Some(WriteCondition::Matches("abc".into()))
+        );
     }
 
     #[test]
     fn a_date_to_come_is_ignored() {
         let future = at(9_001);
-        let since = ReadConditions { if_modified_since: Some(&future), ..Default::default() };
+        let since = ReadConditions {
+            if_modified_since: Some(&future),
+            ..Default::default()
+        };
         assert_eq!(since.judge(&object(), NOW_MS), Verdict::Go);
     }
 }

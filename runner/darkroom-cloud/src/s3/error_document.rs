@@ -1,9 +1,11 @@
-//! The one seam between the error documents that `s3s` writes and those that S3 writes: the document is read, what S3 says
-//! otherwise is put right, and it is written again. It also holds what operations have to say beside their answer.
+//! The one seam between the error documents that `s3s` writes and those that S3 writes: the
+//! document is read, what S3 says otherwise is put right, and it is written again. It also holds
+//! what operations have to say beside their answer.
 //!
-//! What `s3s` (0.14) would need to make this room unnecessary: further elements on `S3Error` (`Key`, `BucketName`), today carried
-//! by a header that never leaves the process; a hook for `RequestId` and `HostId`; S3's codes for malformed authorisation; an
-//! output of `DeleteObjectTagging` with its status; an `ETag` without quotes in `GetObjectAttributes`.
+//! What `s3s` (0.14) would need to make this room unnecessary: further elements on `S3Error`
+//! (`Key`, `BucketName`), today carried by a header that never leaves the process; a hook for
+//! `RequestId` and `HostId`; S3's codes for malformed authorisation; an output of
+//! `DeleteObjectTagging` with its status; an `ETag` without quotes in `GetObjectAttributes`.
 
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Response, StatusCode};
@@ -25,8 +27,14 @@ pub struct RequestIds {
 
 impl RequestIds {
     pub fn new() -> Self {
-        let (a, b) = (uuid::Uuid::new_v4().simple().to_string(), uuid::Uuid::new_v4().simple().to_string());
-        Self { request_id: a[..16].to_ascii_uppercase(), host_id: format!("{}{b}", &a[16..]) }
+        let (a, b) = (
+            uuid::Uuid::new_v4().simple().to_string(),
+            uuid::Uuid::new_v4().simple().to_string(),
+        );
+        Self {
+            request_id: a[..16].to_ascii_uppercase(),
+            host_id: format!("{}{b}", &a[16..]),
+        }
     }
 }
 
@@ -36,7 +44,10 @@ pub struct NoContent;
 
 /// Adds fields (`Key`, `BucketName`, ...) to the error document that the client gets.
 pub fn with_fields(mut error: S3Error, fields: &[(&str, &str)]) -> S3Error {
-    let pairs: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", encode_key(value))).collect();
+    let pairs: Vec<String> = fields
+        .iter()
+        .map(|(name, value)| format!("{name}={}", encode_key(value)))
+        .collect();
     let mut headers = error.headers().cloned().unwrap_or_default();
     if let Ok(value) = HeaderValue::from_str(&pairs.join("&")) {
         headers.insert(FIELDS, value);
@@ -55,9 +66,14 @@ pub fn failed(reason: &str) -> Response<Body> {
     })
 }
 
-/// Makes of an error's answer the one that S3 gives; others stay as they are. `resource` is the path of the request, `head` says
-/// that it asked for no body.
-pub async fn completed(response: Response<Body>, head: bool, resource: &str, ids: &RequestIds) -> Response<Body> {
+/// Makes of an error's answer the one that S3 gives; others stay as they are. `resource` is the
+/// path of the request, `head` says that it asked for no body.
+pub async fn completed(
+    response: Response<Body>,
+    head: bool,
+    resource: &str,
+    ids: &RequestIds,
+) -> Response<Body> {
     let (mut parts, body) = response.into_parts();
     let more = take_fields(&mut parts.headers);
     if parts.status == StatusCode::NOT_MODIFIED {
@@ -68,7 +84,11 @@ pub async fn completed(response: Response<Body>, head: bool, resource: &str, ids
     if !parts.status.is_client_error() && !parts.status.is_server_error() {
         return Response::from_parts(parts, body);
     }
-    let Ok(text) = body.collect().await.map(http_body_util::Collected::to_bytes) else {
+    let Ok(text) = body
+        .collect()
+        .await
+        .map(http_body_util::Collected::to_bytes)
+    else {
         return Response::from_parts(parts, Body::empty());
     };
     parts.headers.remove(CONTENT_LENGTH);
@@ -79,13 +99,23 @@ pub async fn completed(response: Response<Body>, head: bool, resource: &str, ids
     let Some(said) = xml::fields(&text) else {
         return Response::from_parts(parts, Body::from(text.into_owned()));
     };
-    parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
-    Response::from_parts(parts, Body::from(ErrorDocument::read(said).written(more, resource, ids)))
+    parts
+        .headers
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    Response::from_parts(
+        parts,
+        Body::from(ErrorDocument::read(said).written(more, resource, ids)),
+    )
 }
 
 fn take_fields(headers: &mut HeaderMap) -> Vec<(String, String)> {
     let fields = headers.remove(FIELDS);
-    parse_pairs(fields.as_ref().and_then(|fields| fields.to_str().ok()).unwrap_or_default())
+    parse_pairs(
+        fields
+            .as_ref()
+            .and_then(|fields| fields.to_str().ok())
+            .unwrap_or_default(),
+    )
 }
 
 /// What an error says.
@@ -97,7 +127,11 @@ struct ErrorDocument {
 
 impl ErrorDocument {
     fn read(fields: Vec<(String, String)>) -> Self {
-        let mut error = Self { code: String::new(), message: String::new(), others: Vec::new() };
+        let mut error = Self {
+            code: String::new(),
+            message: String::new(),
+            others: Vec::new(),
+        };
         for (name, text) in fields {
             match name.as_str() {
                 "Code" => error.code = text,
@@ -108,17 +142,39 @@ impl ErrorDocument {
         error
     }
 
-    fn written(mut self, mut more: Vec<(String, String)>, resource: &str, ids: &RequestIds) -> String {
+    fn written(
+        mut self,
+        mut more: Vec<(String, String)>,
+        resource: &str,
+        ids: &RequestIds,
+    ) -> String {
         self.reword();
         if more.is_empty() && self.code == "InvalidBucketName" {
-            let bucket = resource.trim_start_matches('/').split('/').next().unwrap_or_default();
+            let bucket = resource
+                .trim_start_matches('/')
+                .split('/')
+                .next()
+                .unwrap_or_default();
             more.push(("BucketName".to_owned(), decode(bucket)));
         }
-        let Self { code, message, others } = self;
-        let message = if message.is_empty() { default_message(&code).to_owned() } else { message };
+        let Self {
+            code,
+            message,
+            others,
+        } = self;
+        let message = if message.is_empty() {
+            default_message(&code).to_owned()
+        } else {
+            message
+        };
         let ids = [("RequestId", &ids.request_id), ("HostId", &ids.host_id)];
         let fields = [xml::text("Code", code), xml::text("Message", message)].into_iter();
-        let fields = fields.chain(others.into_iter().chain(more).map(|(name, value)| xml::text(name, value)));
+        let fields = fields.chain(
+            others
+                .into_iter()
+                .chain(more)
+                .map(|(name, value)| xml::text(name, value)),
+        );
         let fields = fields.chain(ids.map(|(name, value)| xml::text(name, value)));
         xml::element("Error", fields).declared()
     }
@@ -147,7 +203,9 @@ impl ErrorDocument {
                  X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.",
             ),
         ];
-        let said = |(code, begin, ..): &(&str, &str, &str, &str)| self.code == *code && self.message.starts_with(begin);
+        let said = |(code, begin, ..): &(&str, &str, &str, &str)| {
+            self.code == *code && self.message.starts_with(begin)
+        };
         if let Some((_, _, code, message)) = WORDS.into_iter().find(said) {
             code.clone_into(&mut self.code);
             message.clone_into(&mut self.message);
@@ -165,11 +223,15 @@ fn default_message(code: &str) -> &'static str {
         "InvalidBucketName" => "The specified bucket is not valid.",
         "KeyTooLongError" => "Your key is too long",
         "InvalidURI" => "Couldn't parse the specified URI.",
-        "MalformedXML" => "The XML you provided was not well-formed or did not validate against our published schema",
+        "MalformedXML" => {
+            "The XML you provided was not well-formed or did not validate against our published schema"
+        }
         "MethodNotAllowed" => "The specified method is not allowed against this resource.",
         "NotImplemented" => "A header you provided implies functionality that is not implemented",
         "MissingContentLength" => "You must provide the Content-Length HTTP header.",
-        "IncompleteBody" => "You did not provide the number of bytes specified by the Content-Length HTTP header.",
+        "IncompleteBody" => {
+            "You did not provide the number of bytes specified by the Content-Length HTTP header."
+        }
         "MaxMessageLengthExceeded" => "Your request was too big.",
         "InternalError" => "We encountered an internal error. Please try again.",
         "InvalidArgument" => "Invalid Argument",
@@ -180,10 +242,16 @@ fn default_message(code: &str) -> &'static str {
 /// `GetObjectAttributes` is the one answer whose `ETag` has no quotes.
 pub async fn without_etag_quotes(response: Response<Body>) -> Response<Body> {
     let (mut parts, body) = response.into_parts();
-    let Ok(text) = body.collect().await.map(http_body_util::Collected::to_bytes) else {
+    let Ok(text) = body
+        .collect()
+        .await
+        .map(http_body_util::Collected::to_bytes)
+    else {
         return failed("the answer was cut short");
     };
-    let text = String::from_utf8_lossy(&text).replace("<ETag>\"", "<ETag>").replace("\"</ETag>", "</ETag>");
+    let text = String::from_utf8_lossy(&text)
+        .replace("<ETag>\"", "<ETag>")
+        .replace("\"</ETag>", "</ETag>");
     parts.headers.remove(CONTENT_LENGTH);
     Response::from_parts(parts, Body::from(text))
 }
@@ -193,15 +261,24 @@ mod tests {
     use super::*;
 
     fn written(document: &str, more: &[(&str, &str)]) -> String {
-        let ids = RequestIds { request_id: "R".into(), host_id: "H".into() };
-        let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let ids = RequestIds {
+            request_id: "R".into(),
+            host_id: "H".into(),
+        };
+        let more = more
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
         ErrorDocument::read(xml::fields(document).unwrap()).written(more, "/my_bucket/key", &ids)
     }
 
     #[test]
     fn an_error_document_gets_message_fields_and_ids() {
         assert_eq!(
-            written("<Error><Code>AccessDenied</Code></Error>", &[("Key", "a<b")]),
+            written(
+                "<Error><Code>AccessDenied</Code></Error>",
+                &[("Key", "a<b")]
+            ),
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>AccessDenied</Code><Message>Access Denied</Message>\
              <Key>a&lt;b</Key><RequestId>R</RequestId><HostId>H</HostId></Error>"
         );
@@ -213,12 +290,19 @@ mod tests {
             "<Error><Code>InvalidRequest</Code><Message>invalid header: authorization: x</Message></Error>",
             &[],
         );
-        assert!(text.contains("<Code>AuthorizationHeaderMalformed</Code>"), "{text}");
         assert!(
-            text.contains("expecting \"&lt;YOUR-AKID&gt;") || text.contains("expecting &quot;&lt;YOUR-AKID&gt;"),
+            text.contains("<Code>AuthorizationHeaderMalformed</Code>"),
+            "{text}"
+        );
+        assert!(
+            text.contains("expecting \"&lt;YOUR-AKID&gt;")
+                || text.contains("expecting &quot;&lt;YOUR-AKID&gt;"),
             "{text}"
         );
         let text = written("<Error><Code>InvalidBucketName</Code></Error>", &[]);
-        assert!(text.contains("<BucketName>my_bucket</BucketName>"), "{text}");
+        assert!(
+            text.contains("<BucketName>my_bucket</BucketName>"),
+            "{text}"
+        );
     }
 }

@@ -16,8 +16,13 @@ pub const ALGORITHMS: [&str; 5] = ["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA2
 pub struct Hashes(ChecksumHasher);
 
 impl Hashes {
-    /// Returns hashers for every checksum in the headers, the algorithm header and the announced trailer.
-    pub fn for_claims(claimed: &Checksum, algorithm: Option<&ChecksumAlgorithm>, trailer: Option<&str>) -> Self {
+    /// Returns hashers for every checksum in the headers, the algorithm header and the announced
+    /// trailer.
+    pub fn for_claims(
+        claimed: &Checksum,
+        algorithm: Option<&ChecksumAlgorithm>,
+        trailer: Option<&str>,
+    ) -> Self {
         let mut hashes = Self::default();
         let claimed = Checksums::from(claimed.clone());
         for (name, value) in ALGORITHMS.into_iter().zip(claimed.values()) {
@@ -56,8 +61,19 @@ impl Hashes {
     }
 
     fn is_empty(&self) -> bool {
-        let ChecksumHasher { crc32, crc32c, sha1, sha256, crc64nvme, .. } = &self.0;
-        crc32.is_none() && crc32c.is_none() && sha1.is_none() && sha256.is_none() && crc64nvme.is_none()
+        let ChecksumHasher {
+            crc32,
+            crc32c,
+            sha1,
+            sha256,
+            crc64nvme,
+            ..
+        } = &self.0;
+        crc32.is_none()
+            && crc32c.is_none()
+            && sha1.is_none()
+            && sha256.is_none()
+            && crc64nvme.is_none()
     }
 
     pub fn update(&mut self, bytes: &[u8]) {
@@ -73,7 +89,10 @@ impl Hashes {
 pub fn add_trailers(claimed: &mut Checksums, trailers: &http::HeaderMap) {
     let value = |name: &str| {
         let name = format!("x-amz-checksum-{}", name.to_ascii_lowercase());
-        trailers.get(name).and_then(|value| value.to_str().ok()).map(|value| value.trim().to_owned())
+        trailers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .map(|value| value.trim().to_owned())
     };
     claimed.crc32 = claimed.crc32.take().or_else(|| value("CRC32"));
     claimed.crc32c = claimed.crc32c.take().or_else(|| value("CRC32C"));
@@ -84,7 +103,11 @@ pub fn add_trailers(claimed: &mut Checksums, trailers: &http::HeaderMap) {
 
 /// Compares every claimed checksum with the computed one.
 pub fn verify(claimed: &Checksums, computed: &Checksums) -> S3Result<()> {
-    for ((name, claimed), computed) in ALGORITHMS.into_iter().zip(claimed.values()).zip(computed.values()) {
+    for ((name, claimed), computed) in ALGORITHMS
+        .into_iter()
+        .zip(claimed.values())
+        .zip(computed.values())
+    {
         let Some(claimed) = claimed else { continue };
         if STANDARD.decode(claimed).is_err() {
             return Err(s3_error!(
@@ -94,7 +117,10 @@ pub fn verify(claimed: &Checksums, computed: &Checksums) -> S3Result<()> {
             ));
         }
         if computed != Some(claimed) {
-            return Err(s3_error!(BadDigest, "The {name} you specified did not match the calculated checksum."));
+            return Err(s3_error!(
+                BadDigest,
+                "The {name} you specified did not match the calculated checksum."
+            ));
         }
     }
     Ok(())

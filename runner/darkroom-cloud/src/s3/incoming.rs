@@ -1,5 +1,5 @@
-//! Takes in the body of a PUT: into memory while it is short, else into a blob; hashed on the way, then verified against
-//! what the client says of it.
+//! Takes in the body of a PUT: into memory while it is short, else into a blob; hashed on the way,
+//! then verified against what the client says of it.
 //!
 //! Knows bodies and checksums; nothing of keys or the index.
 
@@ -51,19 +51,40 @@ pub struct Incoming {
 /// Receives `body` into a blob in `folder`.
 ///
 /// # Errors
-/// `BadDigest`, `InvalidDigest`, `XAmzContentSHA256Mismatch`, `IncompleteBody`, `EntityTooLarge`, or what the disk says.
-pub async fn receive(body: Option<StreamingBlob>, claims: Claims, folder: PathBuf) -> S3Result<Incoming> {
-    if claims.content_length.is_some_and(|length| u64::try_from(length).is_ok_and(|length| length > MAX_BYTES)) {
-        return Err(s3_error!(EntityTooLarge, "Your proposed upload exceeds the maximum allowed size"));
+/// `BadDigest`, `InvalidDigest`, `XAmzContentSHA256Mismatch`, `IncompleteBody`, `EntityTooLarge`,
+/// or what the disk says.
+pub async fn receive(
+    body: Option<StreamingBlob>,
+    claims: Claims,
+    folder: PathBuf,
+) -> S3Result<Incoming> {
+    if claims
+        .content_length
+        .is_some_and(|length| u64::try_from(length).is_ok_and(|length| length > MAX_BYTES))
+    {
+        return Err(s3_error!(
+            EntityTooLarge,
+            "Your proposed upload exceeds the maximum allowed size"
+        ));
     }
-    if Checksums::from(claims.checksum.clone()).values().iter().flatten().count() > 1 {
+    if Checksums::from(claims.checksum.clone())
+        .values()
+        .iter()
+        .flatten()
+        .count()
+        > 1
+    {
         return Err(s3_error!(
             InvalidRequest,
             "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."
         ));
     }
     let claimed_md5 = claims.content_md5.as_deref().map(decode_md5).transpose()?;
-    let mut hashes = Hashes::for_claims(&claims.checksum, claims.algorithm.as_ref(), claims.trailer.as_deref());
+    let mut hashes = Hashes::for_claims(
+        &claims.checksum,
+        claims.algorithm.as_ref(),
+        claims.trailer.as_deref(),
+    );
     let mut md5 = Md5::new();
     let mut spool = Spool::new(folder);
     if let Some(mut body) = body {
@@ -76,9 +97,18 @@ pub async fn receive(body: Option<StreamingBlob>, claims: Claims, folder: PathBu
     }
     let md5 = md5.finalize();
     if let Some(claimed) = claimed_md5.filter(|claimed| *claimed != md5) {
-        let error = s3_error!(BadDigest, "The Content-MD5 you specified did not match what we received.");
+        let error = s3_error!(
+            BadDigest,
+            "The Content-MD5 you specified did not match what we received."
+        );
         let (expected, calculated) = (hex::encode(claimed), STANDARD.encode(md5));
-        return Err(with_fields(error, &[("ExpectedDigest", &expected), ("CalculatedDigest", &calculated)]));
+        return Err(with_fields(
+            error,
+            &[
+                ("ExpectedDigest", &expected),
+                ("CalculatedDigest", &calculated),
+            ],
+        ));
     }
     let checksums = hashes.finalize();
     let mut claimed = Checksums::from(claims.checksum);
@@ -87,18 +117,27 @@ pub async fn receive(body: Option<StreamingBlob>, claims: Claims, folder: PathBu
     }
     hashes::verify(&claimed, &checksums)?;
     let (blob, size) = spool.finish().await?;
-    Ok(Incoming { blob, size, md5, checksums })
+    Ok(Incoming {
+        blob,
+        size,
+        md5,
+        checksums,
+    })
 }
 
 fn decode_md5(text: &str) -> S3Result<[u8; 16]> {
-    let bytes = STANDARD.decode(text).ok().and_then(|bytes| <[u8; 16]>::try_from(bytes).ok());
+    let bytes = STANDARD
+        .decode(text)
+        .ok()
+        .and_then(|bytes| <[u8; 16]>::try_from(bytes).ok());
     bytes.ok_or_else(|| {
         let error = s3_error!(InvalidDigest, "The Content-MD5 you specified was invalid.");
         with_fields(error, &[("Content-MD5", text)])
     })
 }
 
-/// The signing layer reports a broken body as a stream error whose type is private; its text is all there is to go by.
+/// The signing layer reports a broken body as a stream error whose type is private; its text is all
+/// there is to go by.
 fn body_error(error: &(dyn std::error::Error + Send + Sync + 'static)) -> s3s::S3Error {
     let text = error.to_string();
     if text.contains("Sha256Mismatch") {
@@ -111,7 +150,10 @@ fn body_error(error: &(dyn std::error::Error + Send + Sync + 'static)) -> s3s::S
     if text.contains("SignatureMismatch") {
         return s3_error!(SignatureDoesNotMatch);
     }
-    s3_error!(IncompleteBody, "You did not provide the number of bytes specified by the Content-Length HTTP header.")
+    s3_error!(
+        IncompleteBody,
+        "You did not provide the number of bytes specified by the Content-Length HTTP header."
+    )
 }
 
 trait WithStatus {
@@ -136,17 +178,30 @@ struct Spool {
 
 impl Spool {
     fn new(folder: PathBuf) -> Self {
-        Self { folder, pieces: Vec::new(), held: 0, size: 0, file: None }
+        Self {
+            folder,
+            pieces: Vec::new(),
+            held: 0,
+            size: 0,
+            file: None,
+        }
     }
 
     async fn take(&mut self, piece: Bytes) -> S3Result<()> {
         self.held += piece.len();
         self.size += piece.len() as u64;
         if self.size > MAX_BYTES {
-            return Err(s3_error!(EntityTooLarge, "Your proposed upload exceeds the maximum allowed size"));
+            return Err(s3_error!(
+                EntityTooLarge,
+                "Your proposed upload exceeds the maximum allowed size"
+            ));
         }
         self.pieces.push(piece);
-        if self.held > IN_MEMORY { self.flush().await } else { Ok(()) }
+        if self.held > IN_MEMORY {
+            self.flush().await
+        } else {
+            Ok(())
+        }
     }
 
     async fn flush(&mut self) -> S3Result<()> {
@@ -154,7 +209,8 @@ impl Spool {
         self.held = 0;
         let (file, folder) = (self.file.take(), self.folder.clone());
         let written = on_disk(move || {
-            append(file, &folder, &pieces).map_err(|error| internal("write an object to", &folder, &error))
+            append(file, &folder, &pieces)
+                .map_err(|error| internal("write an object to", &folder, &error))
         });
         self.file = Some(written.await?);
         Ok(())

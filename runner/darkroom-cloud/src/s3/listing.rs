@@ -13,7 +13,8 @@ pub const MAX_KEYS: usize = 1000;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Query<'a> {
     pub prefix: &'a str,
-    /// Keys that share what lies between `prefix` and the first delimiter are rolled up into one entry.
+    /// Keys that share what lies between `prefix` and the first delimiter are rolled up into one
+    /// entry.
     pub delimiter: Option<&'a str>,
     /// The page starts behind this key or rolled-up prefix.
     pub after: &'a str,
@@ -37,14 +38,21 @@ pub fn page(objects: &BTreeMap<String, Arc<Object>>, query: Query<'_>) -> Page {
     }
     let mut last: &str = "";
     let mut count = 0;
-    let start = if query.after >= query.prefix { Bound::Excluded(query.after) } else { Bound::Included(query.prefix) };
+    let start = if query.after >= query.prefix {
+        Bound::Excluded(query.after)
+    } else {
+        Bound::Included(query.prefix)
+    };
     for (key, object) in objects.range::<str, _>((start, Bound::Unbounded)) {
         let Some(rest) = key.strip_prefix(query.prefix) else {
             break;
         };
         let rolled = rolled_up(key, rest, query.delimiter);
-        // A start within a rolled-up prefix is behind it, as recorded from AWS: the prefix was on the page before.
-        if rolled.is_some_and(|prefix| query.after.starts_with(prefix) || (count > 0 && prefix == last)) {
+        // A start within a rolled-up prefix is behind it, as recorded from AWS: the prefix was on
+        // the page before.
+        if rolled
+            .is_some_and(|prefix| query.after.starts_with(prefix) || (count > 0 && prefix == last))
+        {
             continue;
         }
         if count == query.max_keys {
@@ -74,7 +82,9 @@ mod tests {
     use super::*;
 
     fn index(keys: &[&str]) -> BTreeMap<String, Arc<Object>> {
-        keys.iter().map(|key| ((*key).to_owned(), Arc::new(object(key)))).collect()
+        keys.iter()
+            .map(|key| ((*key).to_owned(), Arc::new(object(key))))
+            .collect()
     }
 
     fn object(key: &str) -> Object {
@@ -92,13 +102,23 @@ mod tests {
     }
 
     fn names(page: &Page) -> Vec<&str> {
-        page.objects.iter().map(|object| object.key.as_str()).collect()
+        page.objects
+            .iter()
+            .map(|object| object.key.as_str())
+            .collect()
     }
 
     #[test]
     fn a_delimiter_rolls_up_what_lies_behind_it() {
         let index = index(&["a", "a/1", "a/2", "b/c/3", "d"]);
-        let page = page(&index, Query { delimiter: Some("/"), max_keys: 1000, ..Query::default() });
+        let page = page(
+            &index,
+            Query {
+                delimiter: Some("/"),
+                max_keys: 1000,
+                ..Query::default()
+            },
+        );
         assert_eq!(names(&page), ["a", "d"]);
         assert_eq!(page.common_prefixes, ["a/", "b/"]);
         assert_eq!(page.next, None);
@@ -108,20 +128,35 @@ mod tests {
     #[test]
     fn a_start_inside_a_rolled_up_prefix_is_behind_it() {
         let index = index(&["a/1", "a/2", "b"]);
-        let page = page(&index, Query { delimiter: Some("/"), after: "a/1", max_keys: 10, ..Query::default() });
+        let page = page(
+            &index,
+            Query {
+                delimiter: Some("/"),
+                after: "a/1",
+                max_keys: 10,
+                ..Query::default()
+            },
+        );
         assert_eq!((names(&page), page.common_prefixes.len()), (vec!["b"], 0));
     }
 
     #[test]
     fn an_exact_fit_is_not_truncated() {
         let index = index(&["a", "b"]);
-        let all = Query { max_keys: 2, ..Query::default() };
+        let all = Query {
+            max_keys: 2,
+            ..Query::default()
+        };
         assert_eq!(page(&index, all).next, None);
-        assert_eq!(page(&index, Query { max_keys: 1, ..all }).next.as_deref(), Some("a"));
+        assert_eq!(
+            page(&index, Query { max_keys: 1, ..all }).next.as_deref(),
+            Some("a")
+        );
     }
 
     proptest! {
-        /// Pages laid end to end are the one page that holds everything, whatever the keys and the page size.
+        /// Pages laid end to end are the one page that holds everything, whatever the keys and the
+        /// page size.
         #[test]
         fn pages_laid_end_to_end_are_the_whole(
             keys in prop::collection::btree_set("[ab/]{1,5}", 0..40), prefix in "[ab/]{0,2}",

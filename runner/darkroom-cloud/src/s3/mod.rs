@@ -1,7 +1,9 @@
-//! S3, as far as pipelines, the AWS CLI and boto3 need it: buckets, objects, multipart, listings, notifications.
+//! S3, as far as pipelines, the AWS CLI and boto3 need it: buckets, objects, multipart, listings,
+//! notifications.
 //!
-//! `s3s` reads and writes the wire and checks signatures; everything behind it is ours: a [`store`] over a folder, and
-//! the operations on it. Knows functions only through the two traits of [`notification`]; knows no experiment.
+//! `s3s` reads and writes the wire and checks signatures; everything behind it is ours: a [`store`]
+//! over a folder, and the operations on it. Knows functions only through the two traits of
+//! [`notification`]; knows no experiment.
 
 mod blob;
 mod conditions;
@@ -63,7 +65,8 @@ impl S3 {
     pub fn open(config: Config) -> Result<Self, StoreError> {
         let store = store::Store::open(&config.folder)?;
         let region = config.region.clone();
-        let core = operations::Operations::new(store, config.region, config.functions, config.events);
+        let core =
+            operations::Operations::new(store, config.region, config.functions, config.events);
         let wire = wire::Wire::new(core.clone(), config.keys, config.access, region);
         Ok(Self { core, wire })
     }
@@ -74,7 +77,9 @@ impl S3 {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: std::error::Error + Send + Sync + 'static,
     {
-        self.wire.call(request.map(s3s::Body::http_body_unsync)).await
+        self.wire
+            .call(request.map(s3s::Body::http_body_unsync))
+            .await
     }
 
     /// Returns the content of an object, for the other services of this cloud (a function's zip).
@@ -126,7 +131,9 @@ mod tests {
             "%",
             "&",
         ];
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
         let folder = tempfile::tempdir().unwrap();
         let functions = Arc::new(crate::bridges::Functions::default());
         let config = Config {
@@ -140,19 +147,45 @@ mod tests {
         let s3 = S3::open(config).unwrap();
         // Without its checks, so that everything is read; and with them, for what they read.
         let open = s3s::service::S3ServiceBuilder::new(s3.core.clone()).build();
-        let empty = || http::Request::put("/b1b").header("host", "127.0.0.1").body(s3s::Body::empty()).unwrap();
-        assert!(runtime.block_on(open.call(empty())).unwrap().status().is_success());
-        crate::hostile::Parser { name: "s3", words, longest: 1 << 20 }.hold(|input| {
-            let (line, body) = input.split_at(input.iter().position(|byte| *byte == b'\n').unwrap_or(input.len()));
+        let empty = || {
+            http::Request::put("/b1b")
+                .header("host", "127.0.0.1")
+                .body(s3s::Body::empty())
+                .unwrap()
+        };
+        assert!(
+            runtime
+                .block_on(open.call(empty()))
+                .unwrap()
+                .status()
+                .is_success()
+        );
+        crate::hostile::Parser {
+            name: "s3",
+            words,
+            longest: 1 << 20,
+        }
+        .hold(|input| {
+            let (line, body) = input.split_at(
+                input
+                    .iter()
+                    .position(|byte| *byte == b'\n')
+                    .unwrap_or(input.len()),
+            );
             let line = String::from_utf8_lossy(line);
             let (method, target) = line.split_once(' ').unwrap_or(("GET", &line));
             let body = Bytes::copy_from_slice(body.get(1..).unwrap_or_default());
             let request = || {
-                let request = http::Request::builder().method(method).uri(target).header("host", "127.0.0.1");
+                let request = http::Request::builder()
+                    .method(method)
+                    .uri(target)
+                    .header("host", "127.0.0.1");
                 request.body(s3s::Body::from(body.clone()))
             };
             // What is no request at all never gets here.
-            let (Ok(first), Ok(second)) = (request(), request()) else { return };
+            let (Ok(first), Ok(second)) = (request(), request()) else {
+                return;
+            };
             runtime.block_on(async {
                 let _ = open.call(first).await;
                 s3.wire.call(second).await;

@@ -1,6 +1,7 @@
 //! Multipart uploads: parts gathered on disk until they are completed into one object, or aborted.
 //!
-//! Uploads live in memory and under `uploads/`; an upload that is not completed does not survive a restart.
+//! Uploads live in memory and under `uploads/`; an upload that is not completed does not survive a
+//! restart.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -75,8 +76,14 @@ pub enum CompleteError {
     #[error("the parts are not in ascending order")]
     InvalidPartOrder,
     #[error("part {number} holds {size} bytes, less than the minimum")]
-    EntityTooSmall { number: i32, size: u64, etag: String },
-    #[error("the upload was created with {algorithm}, and the checksum of part {number} is missing")]
+    EntityTooSmall {
+        number: i32,
+        size: u64,
+        etag: String,
+    },
+    #[error(
+        "the upload was created with {algorithm}, and the checksum of part {number} is missing"
+    )]
     MissingChecksum { number: i32, algorithm: String },
     #[error("join the parts: {0}")]
     Io(#[from] io::Error),
@@ -101,7 +108,11 @@ impl Uploads {
 
     /// Returns the upload if it belongs to that bucket and key.
     pub fn get(&self, id: &str, bucket: &str, key: &str) -> Option<Arc<Upload>> {
-        self.0.lock().get(id).filter(|upload| upload.bucket == bucket && upload.key == key).cloned()
+        self.0
+            .lock()
+            .get(id)
+            .filter(|upload| upload.bucket == bucket && upload.key == key)
+            .cloned()
     }
 
     /// Forgets the upload; its parts go with the last one who reads them.
@@ -116,14 +127,25 @@ impl Uploads {
 
     /// Returns a bucket's uploads by key, then start.
     pub fn of_bucket(&self, bucket: &str) -> Vec<Arc<Upload>> {
-        let mut found: Vec<_> = self.0.lock().values().filter(|upload| upload.bucket == bucket).cloned().collect();
+        let mut found: Vec<_> = self
+            .0
+            .lock()
+            .values()
+            .filter(|upload| upload.bucket == bucket)
+            .cloned()
+            .collect();
         found.sort_by(|a, b| (&a.key, a.started_ms, &a.id).cmp(&(&b.key, b.started_ms, &b.id)));
         found
     }
 }
 
 impl Upload {
-    pub fn new(bucket: String, key: String, attributes: Attributes, tags: BTreeMap<String, String>) -> Self {
+    pub fn new(
+        bucket: String,
+        key: String,
+        attributes: Attributes,
+        tags: BTreeMap<String, String>,
+    ) -> Self {
         Self {
             id: uuid::Uuid::new_v4().simple().to_string(),
             bucket,
@@ -139,8 +161,20 @@ impl Upload {
 
     /// Adds a part, replacing one of the same number.
     pub fn add(&self, number: i32, incoming: Incoming) -> Arc<Part> {
-        let Incoming { blob, size, md5, checksums } = incoming;
-        let part = Arc::new(Part { number, size, md5, checksums, modified_ms: now_ms(), blob });
+        let Incoming {
+            blob,
+            size,
+            md5,
+            checksums,
+        } = incoming;
+        let part = Arc::new(Part {
+            number,
+            size,
+            md5,
+            checksums,
+            modified_ms: now_ms(),
+            blob,
+        });
         self.parts.lock().insert(number, Arc::clone(&part));
         part
     }
@@ -152,14 +186,25 @@ impl Upload {
 
     /// Finds the named parts and checks their order and sizes.
     pub fn select(&self, named: &[Named]) -> Result<Vec<Arc<Part>>, CompleteError> {
-        if named.windows(2).any(|pair| pair[0].number >= pair[1].number) {
+        if named
+            .windows(2)
+            .any(|pair| pair[0].number >= pair[1].number)
+        {
             return Err(CompleteError::InvalidPartOrder);
         }
-        let parts = named.iter().map(|named| self.find(named)).collect::<Result<Vec<_>, _>>()?;
-        match parts[..parts.len().saturating_sub(1)].iter().find(|part| part.size < MIN_PART_BYTES) {
-            Some(part) => {
-                Err(CompleteError::EntityTooSmall { number: part.number, size: part.size, etag: part.etag() })
-            }
+        let parts = named
+            .iter()
+            .map(|named| self.find(named))
+            .collect::<Result<Vec<_>, _>>()?;
+        match parts[..parts.len().saturating_sub(1)]
+            .iter()
+            .find(|part| part.size < MIN_PART_BYTES)
+        {
+            Some(part) => Err(CompleteError::EntityTooSmall {
+                number: part.number,
+                size: part.size,
+                etag: part.etag(),
+            }),
             None => Ok(parts),
         }
     }
@@ -169,14 +214,26 @@ impl Upload {
         let part = self.parts.lock().get(&number).cloned();
         let same = |part: &Arc<Part>| {
             let etag = named.etag.as_ref().is_none_or(|etag| *etag == part.etag());
-            let pairs = named.checksums.values().into_iter().zip(part.checksums.values());
-            etag && pairs.into_iter().all(|(claimed, stored)| claimed.is_none() || claimed == stored)
+            let pairs = named
+                .checksums
+                .values()
+                .into_iter()
+                .zip(part.checksums.values());
+            etag && pairs
+                .into_iter()
+                .all(|(claimed, stored)| claimed.is_none() || claimed == stored)
         };
-        let invalid = || CompleteError::InvalidPart { number, etag: named.etag.clone().unwrap_or_default() };
+        let invalid = || CompleteError::InvalidPart {
+            number,
+            etag: named.etag.clone().unwrap_or_default(),
+        };
         let part = part.filter(same).ok_or_else(invalid)?;
         match &self.algorithm {
             Some(algorithm) if self.composite && named.checksums.is_empty() => {
-                Err(CompleteError::MissingChecksum { number, algorithm: algorithm.to_lowercase() })
+                Err(CompleteError::MissingChecksum {
+                    number,
+                    algorithm: algorithm.to_lowercase(),
+                })
             }
             _ => Ok(part),
         }
@@ -223,7 +280,8 @@ fn append(part: &Blob, file: &mut File, hashes: Option<&mut Hashes>) -> io::Resu
     }
 }
 
-/// Returns the checksum of the parts' raw checksums, `<base64>-<parts>`; empty if a part has none of that algorithm.
+/// Returns the checksum of the parts' raw checksums, `<base64>-<parts>`; empty if a part has none
+/// of that algorithm.
 fn composite(algorithm: &str, parts: &[Arc<Part>]) -> Checksums {
     let Some(index) = ALGORITHMS.iter().position(|name| *name == algorithm) else {
         return Checksums::default();

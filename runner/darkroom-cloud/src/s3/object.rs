@@ -1,4 +1,5 @@
-//! What is known of one object, apart from its bytes: the value that the index holds and the sidecar file stores.
+//! What is known of one object, apart from its bytes: the value that the index holds and the
+//! sidecar file stores.
 //!
 //! Plain data. Knows neither the disk nor the wire.
 
@@ -62,7 +63,11 @@ pub struct Checksums {
 impl Checksums {
     /// Returns the wire form, with its type.
     pub fn to_wire(&self) -> Checksum {
-        let kind = if self.composite { ChecksumType::COMPOSITE } else { ChecksumType::FULL_OBJECT };
+        let kind = if self.composite {
+            ChecksumType::COMPOSITE
+        } else {
+            ChecksumType::FULL_OBJECT
+        };
         let mut wire = Checksum::default();
         wire.checksum_crc32.clone_from(&self.crc32);
         wire.checksum_crc32c.clone_from(&self.crc32c);
@@ -104,7 +109,11 @@ impl From<Checksum> for Checksums {
 
 /// Returns the wall clock in milliseconds since the epoch.
 pub fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| {
+            i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+        })
 }
 
 /// Returns the S3 form of a time: whole seconds, as S3 shows them everywhere.

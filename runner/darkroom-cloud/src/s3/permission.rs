@@ -1,12 +1,15 @@
-//! What the code of a function may do with buckets and objects: each operation as the actions that IAM asks for, and the
-//! names that it may use for them.
+//! What the code of a function may do with buckets and objects: each operation as the actions that
+//! IAM asks for, and the names that it may use for them.
 //!
-//! Clients of this cloud own everything in it and are not asked. Of a function that is held to names of its own:
+//! Clients of this cloud own everything in it and are not asked. Of a function that is held to
+//! names of its own:
 //!
 //! - It may read what lies under them, and what the event tells that its environment works on.
-//! - It may write under them, and over what the event names unless that is another function's output. It may also write what starts a
-//!   function that has run in the same chain of events: a loop begins so, as on AWS, and ends as there.
-//! - It writes nothing between its answer and its next event: that work would be in no time that was measured.
+//! - It may write under them, and over what the event names unless that is another function's
+//!   output. It may also write what starts a function that has run in the same chain of events: a
+//!   loop begins so, as on AWS, and ends as there.
+//! - It writes nothing between its answer and its next event: that work would be in no time that
+//!   was measured.
 
 use std::sync::Arc;
 
@@ -39,7 +42,12 @@ pub struct Writer {
 impl Writer {
     /// Judges a write whose body has arrived: the code may have answered in the meantime.
     pub fn check_in_time(&self, bucket: &str, key: &str) -> S3Result<()> {
-        check_in_time(&self.access, &self.caller, &Question::new("s3", PUT, arn(bucket, key))).map_err(denied)
+        check_in_time(
+            &self.access,
+            &self.caller,
+            &Question::new("s3", PUT, arn(bucket, key)),
+        )
+        .map_err(denied)
     }
 }
 
@@ -55,13 +63,17 @@ impl Permissions {
         Self { access, operations }
     }
 
-    /// Judges a request by its operation, path and headers; [`Self::check_deletion`] judges the keys in a body.
+    /// Judges a request by its operation, path and headers; [`Self::check_deletion`] judges the
+    /// keys in a body.
     pub fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
-        let Some(caller) = context.extensions_mut().get::<Arc<Caller>>().cloned() else { return Ok(()) };
+        let Some(caller) = context.extensions_mut().get::<Arc<Caller>>().cloned() else {
+            return Ok(());
+        };
         let operation = context.s3_op().name();
         let bucket = context.s3_path().get_bucket_name();
         // S3 says of a bucket that is not there that it is not, before it asks who may.
-        let absent = bucket.is_some_and(|bucket| !self.operations.has_bucket(bucket)) && operation != "CreateBucket";
+        let absent = bucket.is_some_and(|bucket| !self.operations.has_bucket(bucket))
+            && operation != "CreateBucket";
         if absent || operation == "DeleteObjects" {
             return Ok(());
         }
@@ -76,24 +88,43 @@ impl Permissions {
 
     /// Judges every key that is to be deleted; one that may not be refuses them all.
     pub fn check_deletion(&self, request: &S3Request<DeleteObjectsInput>) -> S3Result<()> {
-        let Some(caller) = request.extensions.get::<Arc<Caller>>() else { return Ok(()) };
+        let Some(caller) = request.extensions.get::<Arc<Caller>>() else {
+            return Ok(());
+        };
         let bucket = &request.input.bucket;
-        let keys = request.input.delete.objects.iter().map(|object| arn(bucket, &object.key));
-        keys.map(|arn| Question::new("s3", "DeleteObject", arn)).try_for_each(|asked| self.judge(caller, &asked))
+        let keys = request
+            .input
+            .delete
+            .objects
+            .iter()
+            .map(|object| arn(bucket, &object.key));
+        keys.map(|arn| Question::new("s3", "DeleteObject", arn))
+            .try_for_each(|asked| self.judge(caller, &asked))
     }
 
     /// Judges the reading of one object, by a request that [`names_an_object_alone`].
-    pub fn check_reading(&self, request: &S3Request<Body>, bucket_in_host: Option<&str>) -> S3Result<()> {
-        let Some(caller) = request.extensions.get::<Arc<Caller>>() else { return Ok(()) };
+    pub fn check_reading(
+        &self,
+        request: &S3Request<Body>,
+        bucket_in_host: Option<&str>,
+    ) -> S3Result<()> {
+        let Some(caller) = request.extensions.get::<Arc<Caller>>() else {
+            return Ok(());
+        };
         let Some((bucket, key)) = object_of(&request.uri, bucket_in_host) else {
             return Err(denied("Access Denied".to_owned()));
         };
-        self.judge(caller, &Question::new("s3", "GetObject", arn(&bucket, &key)))
+        self.judge(
+            caller,
+            &Question::new("s3", "GetObject", arn(&bucket, &key)),
+        )
     }
 
     /// Judges the upload of one object.
     pub fn put(&self, caller: Option<&Caller>, bucket: &str, key: &str) -> S3Result<()> {
-        caller.map_or(Ok(()), |caller| self.judge(caller, &Question::new("s3", PUT, arn(bucket, key))))
+        caller.map_or(Ok(()), |caller| {
+            self.judge(caller, &Question::new("s3", PUT, arn(bucket, key)))
+        })
     }
 
     /// Returns what a request of a function's code reads, if it reads an object.
@@ -105,27 +136,47 @@ impl Permissions {
         let path = request.uri().path().trim_start_matches('/');
         let (bucket, key) = match bucket_in_host {
             Some(bucket) => (bucket.to_owned(), decode(path)),
-            None => path.split_once('/').map(|(bucket, key)| (decode(bucket), decode(key)))?,
+            None => path
+                .split_once('/')
+                .map(|(bucket, key)| (decode(bucket), decode(key)))?,
         };
-        (!key.is_empty()).then(|| Reading { caller: Arc::clone(caller), bucket, key })
+        (!key.is_empty()).then(|| Reading {
+            caller: Arc::clone(caller),
+            bucket,
+            key,
+        })
     }
 
-    /// Turns "no such key" into a refusal for a function that may not list: S3 does not tell it what is there.
+    /// Turns "no such key" into a refusal for a function that may not list: S3 does not tell it
+    /// what is there.
     ///
     /// Source: Amazon S3 API reference, `GetObject`, "Permissions".
-    pub async fn hide_absence(&self, response: Response<Body>, reading: &Reading) -> Response<Body> {
+    pub async fn hide_absence(
+        &self,
+        response: Response<Body>,
+        reading: &Reading,
+    ) -> Response<Body> {
         let listing = Question::new("s3", "ListBucket", format!("{ARN}{}", reading.bucket));
-        let Some(access) = &self.access else { return response };
-        let Err(message) = access.allows(&reading.caller, &listing) else { return response };
+        let Some(access) = &self.access else {
+            return response;
+        };
+        let Err(message) = access.allows(&reading.caller, &listing) else {
+            return response;
+        };
         let (parts, body) = response.into_parts();
-        let Ok(text) = body.collect().await.map(http_body_util::Collected::to_bytes) else {
+        let Ok(text) = body
+            .collect()
+            .await
+            .map(http_body_util::Collected::to_bytes)
+        else {
             return Response::from_parts(parts, Body::empty());
         };
         if String::from_utf8_lossy(&text).contains("<Code>NoSuchBucket</Code>") {
             return Response::from_parts(parts, Body::from(text));
         }
         let asked = Question::new("s3", "GetObject", arn(&reading.bucket, &reading.key));
-        // Who is held to names may read this one: that nothing is there yet is no attempt at anything.
+        // Who is held to names may read this one: that nothing is there yet is no attempt at
+        // anything.
         if access.own_names(&reading.caller.function_name).is_none() {
             access.count(&reading.caller, &asked);
         }
@@ -139,18 +190,28 @@ impl Permissions {
 
     /// Judges a call by the role first: what that refuses is refused in AWS's words.
     fn judge(&self, caller: &Caller, asked: &Question) -> S3Result<()> {
-        let Some(access) = &self.access else { return Ok(()) };
+        let Some(access) = &self.access else {
+            return Ok(());
+        };
         access.judge(caller, asked).map_err(denied)?;
         check_in_time(access, caller, asked).map_err(denied)?;
-        self.judge_name(access, caller, asked).inspect_err(|_| access.count(caller, asked)).map_err(denied)
+        self.judge_name(access, caller, asked)
+            .inspect_err(|_| access.count(caller, asked))
+            .map_err(denied)
     }
 
     /// Judges the name of an object; the error is a message that says what to do.
     fn judge_name(&self, access: &Access, caller: &Caller, asked: &Question) -> Result<(), String> {
-        let Some((bucket, key)) = asked.resource.strip_prefix(ARN).and_then(|object| object.split_once('/')) else {
+        let Some((bucket, key)) = asked
+            .resource
+            .strip_prefix(ARN)
+            .and_then(|object| object.split_once('/'))
+        else {
             return Ok(());
         };
-        let Some(own) = access.own_names(&caller.function_name) else { return Ok(()) };
+        let Some(own) = access.own_names(&caller.function_name) else {
+            return Ok(());
+        };
         if own.hold(key) {
             return Ok(());
         }
@@ -161,7 +222,10 @@ impl Permissions {
                 return work.tells(key);
             }
             let its_input = || work.names(key) && !access.is_of_another(&caller.function_name, key);
-            its_input() || self.operations.starts_one_of(bucket, key, |function| work.chain.runs(function) > 0)
+            its_input()
+                || self
+                    .operations
+                    .starts_one_of(bucket, key, |function| work.chain.runs(function) > 0)
         });
         if allowed {
             return Ok(());
@@ -170,8 +234,12 @@ impl Permissions {
         let outside = format!("outside of {their_name} ({})", own.prefixes.join(", "));
         Err(match (reads, work) {
             (false, _) => format!("Access Denied: {key} is {outside}. Write to {their_name} only."),
-            (true, Some(_)) => format!("Access Denied: {key} is not named by the event, and {outside}."),
-            (true, None) => format!("Access Denied: {key} is {outside}, and no event has named it yet."),
+            (true, Some(_)) => {
+                format!("Access Denied: {key} is not named by the event, and {outside}.")
+            }
+            (true, None) => {
+                format!("Access Denied: {key} is {outside}, and no event has named it yet.")
+            }
         })
     }
 }
@@ -182,7 +250,10 @@ fn check_in_time(access: &Access, caller: &Caller, asked: &Question) -> Result<(
     if !writes || !caller.has_answered() || access.own_names(&caller.function_name).is_none() {
         return Ok(());
     }
-    let late = Question { action: format!("{} after its answer", asked.action), resource: asked.resource.clone() };
+    let late = Question {
+        action: format!("{} after its answer", asked.action),
+        resource: asked.resource.clone(),
+    };
     access.count(caller, &late);
     Err("Access Denied: the invocation has answered already. Write every output before the handler returns.".to_owned())
 }
@@ -201,15 +272,21 @@ fn shortened(key: &str) -> String {
     start
 }
 
-/// Tells whether a request is for an object and nothing about it: no tags, no attributes, no parts of an upload.
+/// Tells whether a request is for an object and nothing about it: no tags, no attributes, no parts
+/// of an upload.
 pub fn names_an_object_alone(uri: &Uri, bucket_in_host: Option<&str>) -> bool {
     let harmless = |name: &str| {
-        let of_the_answer = name.starts_with("response-") || matches!(name, "x-id" | "versionId" | "partNumber");
-        let of_signing = name.starts_with("X-Amz-") || matches!(name, "AWSAccessKeyId" | "Signature" | "Expires");
+        let of_the_answer =
+            name.starts_with("response-") || matches!(name, "x-id" | "versionId" | "partNumber");
+        let of_signing = name.starts_with("X-Amz-")
+            || matches!(name, "AWSAccessKeyId" | "Signature" | "Expires");
         name.is_empty() || of_the_answer || of_signing
     };
     let query = uri.query().unwrap_or_default();
-    query.split('&').map(|pair| pair.split('=').next().unwrap_or_default()).all(harmless)
+    query
+        .split('&')
+        .map(|pair| pair.split('=').next().unwrap_or_default())
+        .all(harmless)
         && object_of(uri, bucket_in_host).is_some()
 }
 
@@ -237,8 +314,8 @@ fn arn(bucket: &str, key: &str) -> String {
     format!("{ARN}{bucket}/{key}")
 }
 
-/// Returns what an operation needs to be allowed. Source: Amazon S3 user guide, "Required permissions for Amazon S3 API
-/// operations".
+/// Returns what an operation needs to be allowed. Source: Amazon S3 user guide, "Required
+/// permissions for Amazon S3 API operations".
 fn questions(operation: &str, path: &S3Path, headers: &HeaderMap) -> Vec<Question> {
     let resource = match path {
         S3Path::Root => "*".to_owned(),
@@ -247,14 +324,19 @@ fn questions(operation: &str, path: &S3Path, headers: &HeaderMap) -> Vec<Questio
     };
     let mut asked = vec![Question::new("s3", action(operation), resource.clone())];
     if matches!(operation, "CopyObject" | "UploadPartCopy")
-        && let Some(source) = headers.get("x-amz-copy-source").and_then(|source| source.to_str().ok())
+        && let Some(source) = headers
+            .get("x-amz-copy-source")
+            .and_then(|source| source.to_str().ok())
     {
         // What can't be read is no source of anything: the operation itself refuses it.
         if let Ok(CopySource::Bucket { bucket, key, .. }) = CopySource::parse(source) {
             asked.push(Question::new("s3", "GetObject", arn(&bucket, &key)));
         }
     }
-    for (header, action) in [("x-amz-tagging", "PutObjectTagging"), ("x-amz-acl", "PutObjectAcl")] {
+    for (header, action) in [
+        ("x-amz-tagging", "PutObjectTagging"),
+        ("x-amz-acl", "PutObjectAcl"),
+    ] {
         if headers.contains_key(header) && matches!(path, S3Path::Object { .. }) {
             asked.push(Question::new("s3", action, resource.clone()));
         }
@@ -265,9 +347,11 @@ fn questions(operation: &str, path: &S3Path, headers: &HeaderMap) -> Vec<Questio
 fn action(operation: &str) -> &str {
     match operation {
         "HeadObject" | "SelectObjectContent" => "GetObject",
-        "CopyObject" | "CreateMultipartUpload" | "UploadPart" | "UploadPartCopy" | "CompleteMultipartUpload" => {
-            "PutObject"
-        }
+        "CopyObject"
+        | "CreateMultipartUpload"
+        | "UploadPart"
+        | "UploadPartCopy"
+        | "CompleteMultipartUpload" => "PutObject",
         "ListParts" => "ListMultipartUploadParts",
         "ListMultipartUploads" => "ListBucketMultipartUploads",
         "ListObjects" | "ListObjectsV2" | "HeadBucket" => "ListBucket",
@@ -293,25 +377,47 @@ mod tests {
     use super::*;
 
     fn asked(operation: &str, headers: &[(&'static str, &'static str)]) -> Vec<String> {
-        let path = S3Path::Object { bucket: "b".into(), key: "a/k".into() };
-        let named = headers
-            .iter()
-            .map(|(name, value)| (http::HeaderName::from_static(name), http::HeaderValue::from_static(value)));
+        let path = S3Path::Object {
+            bucket: "b".into(),
+            key: "a/k".into(),
+        };
+        let named = headers.iter().map(|(name, value)| {
+            (
+                http::HeaderName::from_static(name),
+                http::HeaderValue::from_static(value),
+            )
+        });
         let all = questions(operation, &path, &named.collect());
-        all.into_iter().map(|it| format!("{} {}", it.action, it.resource)).collect()
+        all.into_iter()
+            .map(|it| format!("{} {}", it.action, it.resource))
+            .collect()
     }
 
     #[test]
     fn looking_is_reading_and_parts_are_writing() {
-        assert_eq!(asked("HeadObject", &[]), ["s3:GetObject arn:aws:s3:::b/a/k"]);
-        assert_eq!(asked("UploadPart", &[]), ["s3:PutObject arn:aws:s3:::b/a/k"]);
-        assert_eq!(asked("DeleteObject", &[]), ["s3:DeleteObject arn:aws:s3:::b/a/k"]);
+        assert_eq!(
+            asked("HeadObject", &[]),
+            ["s3:GetObject arn:aws:s3:::b/a/k"]
+        );
+        assert_eq!(
+            asked("UploadPart", &[]),
+            ["s3:PutObject arn:aws:s3:::b/a/k"]
+        );
+        assert_eq!(
+            asked("DeleteObject", &[]),
+            ["s3:DeleteObject arn:aws:s3:::b/a/k"]
+        );
     }
 
     #[test]
     fn a_copy_reads_its_source_and_tags_need_a_right_of_their_own() {
-        let copy =
-            asked("CopyObject", &[("x-amz-copy-source", "/other/in%20put.png?versionId=1"), ("x-amz-tagging", "a=b")]);
+        let copy = asked(
+            "CopyObject",
+            &[
+                ("x-amz-copy-source", "/other/in%20put.png?versionId=1"),
+                ("x-amz-tagging", "a=b"),
+            ],
+        );
         assert_eq!(
             copy,
             [
@@ -324,13 +430,22 @@ mod tests {
 
     #[test]
     fn an_object_alone_is_told_from_what_is_said_of_it_and_from_its_bucket() {
-        let alone = |uri: &str, host: Option<&str>| names_an_object_alone(&uri.parse().unwrap(), host);
+        let alone =
+            |uri: &str, host: Option<&str>| names_an_object_alone(&uri.parse().unwrap(), host);
         assert!(alone("/bucket/a/k", None) && alone("/k", Some("bucket")));
-        assert!(alone("/bucket/k?x-id=GetObject&versionId=1&response-content-type=a", None));
+        assert!(alone(
+            "/bucket/k?x-id=GetObject&versionId=1&response-content-type=a",
+            None
+        ));
         assert!(alone("/bucket/k?X-Amz-Algorithm=A&X-Amz-Signature=0", None));
-        for uri in
-            ["/", "/bucket", "/bucket/", "/bucket/k?tagging", "/bucket/k?x-id=1&uploadId=1", "/bucket/k?%74agging"]
-        {
+        for uri in [
+            "/",
+            "/bucket",
+            "/bucket/",
+            "/bucket/k?tagging",
+            "/bucket/k?x-id=1&uploadId=1",
+            "/bucket/k?%74agging",
+        ] {
             assert!(!alone(uri, None), "{uri}");
         }
         assert!(!alone("/", Some("bucket")) && !alone("/?list-type=2", Some("bucket")));

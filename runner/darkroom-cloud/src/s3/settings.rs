@@ -1,4 +1,5 @@
-//! What a bucket is configured with, as it is kept in `bucket.json`. A new bucket has S3's defaults.
+//! What a bucket is configured with, as it is kept in `bucket.json`. A new bucket has S3's
+//! defaults.
 
 use std::collections::BTreeMap;
 
@@ -61,7 +62,12 @@ pub struct PublicAccess {
 
 impl Default for PublicAccess {
     fn default() -> Self {
-        Self { block_acls: true, ignore_acls: true, block_policy: true, restrict_buckets: true }
+        Self {
+            block_acls: true,
+            ignore_acls: true,
+            block_policy: true,
+            restrict_buckets: true,
+        }
     }
 }
 
@@ -75,6 +81,10 @@ pub struct Encryption {
 
 impl Default for Encryption {
     fn default() -> Self {
-        Self { algorithm: "AES256".to_owned(), key_id: None, bucket_key: false }
+        Self {
+            algorithm: "AES256".to_owned(),
+            key_id: None,
+            bucket_key: false,
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! Buckets and objects on disk: an index in memory over immutable blobs and one JSON sidecar an object.
+//! Buckets and objects on disk: an index in memory over immutable blobs and one JSON sidecar an
+//! object.
 //!
 //! ```text
 //! <root>/buckets/<bucket>/bucket.json              when it was made, its settings
@@ -6,9 +7,10 @@
 //!                        /blobs/<uuid>             the content, written once
 //!                        /uploads/<uuid>           parts of multipart uploads (not kept over a restart)
 //! ```
-//! No path is ever made from a key, so no key can leave its bucket, clash with another one or be too long for a file
-//! system. An object exists when its sidecar does; the sidecar appears by rename, so a reader or a crash sees the old
-//! object or the new one, never a part of one. Knows nothing of HTTP. Calls block on the disk.
+//! No path is ever made from a key, so no key can leave its bucket, clash with another one or be
+//! too long for a file system. An object exists when its sidecar does; the sidecar appears by
+//! rename, so a reader or a crash sees the old object or the new one, never a part of one. Knows
+//! nothing of HTTP. Calls block on the disk.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
@@ -43,19 +45,31 @@ pub enum StoreError {
     )]
     Full { stored: u64, most: u64 },
     #[error("{action} {}: {source}", path.display())]
-    Io { action: &'static str, path: PathBuf, source: io::Error },
+    Io {
+        action: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
     #[error("{}: not a sidecar that this version can read: {source}; move it away to open the rest", path.display())]
-    Corrupt { path: PathBuf, source: serde_json::Error },
+    Corrupt {
+        path: PathBuf,
+        source: serde_json::Error,
+    },
 }
 
 impl StoreError {
     pub fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::Io { action, path, source }
+        move |source| Self::Io {
+            action,
+            path,
+            source,
+        }
     }
 }
 
-/// Bytes of all objects of one bucket: more than any run needs, less than a handler that writes without end would take.
+/// Bytes of all objects of one bucket: more than any run needs, less than a handler that writes
+/// without end would take.
 const MOST_BYTES: u64 = 32 << 30;
 
 /// What must hold of the object that a write or a delete replaces.
@@ -114,22 +128,33 @@ struct BucketFile {
 impl Store {
     /// Opens the store under `root`, making it if need be, and reads every sidecar.
     ///
-    /// Blobs that no sidecar names (a write that was cut short) and unfinished multipart uploads are removed.
+    /// Blobs that no sidecar names (a write that was cut short) and unfinished multipart uploads
+    /// are removed.
     pub fn open(root: &Path) -> Result<Self, StoreError> {
         let root = root.join("buckets");
         fs::create_dir_all(&root).map_err(StoreError::io("create", &root))?;
         let mut buckets = BTreeMap::new();
         for entry in read_dir(&root)? {
             // A bucket whose `bucket.json` never appeared was not yet made.
-            if let (true, Ok(name)) = (entry.path().join("bucket.json").exists(), entry.file_name().into_string()) {
+            if let (true, Ok(name)) = (
+                entry.path().join("bucket.json").exists(),
+                entry.file_name().into_string(),
+            ) {
                 buckets.insert(name.clone(), Arc::new(Bucket::open(name, entry.path())?));
             }
         }
-        Ok(Self { root, buckets: RwLock::new(buckets) })
+        Ok(Self {
+            root,
+            buckets: RwLock::new(buckets),
+        })
     }
 
     pub fn bucket(&self, name: &str) -> Result<Arc<Bucket>, StoreError> {
-        self.buckets.read().get(name).cloned().ok_or(StoreError::NoSuchBucket)
+        self.buckets
+            .read()
+            .get(name)
+            .cloned()
+            .ok_or(StoreError::NoSuchBucket)
     }
 
     /// Returns every bucket, by name.
@@ -156,8 +181,11 @@ impl Store {
         if !bucket.objects.read().is_empty() {
             return Err(StoreError::BucketNotEmpty);
         }
-        let gone = self.root.join(format!("deleted-{}", uuid::Uuid::new_v4().simple()));
-        fs::rename(&bucket.directory, &gone).map_err(StoreError::io("rename", &bucket.directory))?;
+        let gone = self
+            .root
+            .join(format!("deleted-{}", uuid::Uuid::new_v4().simple()));
+        fs::rename(&bucket.directory, &gone)
+            .map_err(StoreError::io("rename", &bucket.directory))?;
         *deleted = true;
         drop(deleted);
         buckets.remove(name);
@@ -198,7 +226,9 @@ impl Bucket {
             most: MOST_BYTES,
         };
         let uploads = bucket.uploads();
-        fs::remove_dir_all(&uploads).or_else(ignore_absent).map_err(StoreError::io("clear", &uploads))?;
+        fs::remove_dir_all(&uploads)
+            .or_else(ignore_absent)
+            .map_err(StoreError::io("clear", &uploads))?;
         for folder in [bucket.sidecars(), bucket.blobs(), uploads] {
             fs::create_dir_all(&folder).map_err(StoreError::io("create", &folder))?;
         }
@@ -213,7 +243,10 @@ impl Bucket {
         let mut objects = BTreeMap::new();
         for entry in read_dir(&self.sidecars())? {
             let path = entry.path();
-            if path.extension().is_some_and(|extension| extension == "json") {
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "json")
+            {
                 let object: Object = read_json(&path)?;
                 objects.insert(object.key.clone(), Arc::new(object));
             } else {
@@ -224,9 +257,16 @@ impl Bucket {
     }
 
     fn remove_orphans(&self, objects: &BTreeMap<String, Arc<Object>>) -> Result<(), StoreError> {
-        let named: HashSet<&str> = objects.values().map(|object| object.blob.as_str()).collect();
+        let named: HashSet<&str> = objects
+            .values()
+            .map(|object| object.blob.as_str())
+            .collect();
         for entry in read_dir(&self.blobs())? {
-            if !entry.file_name().to_str().is_some_and(|name| named.contains(name)) {
+            if !entry
+                .file_name()
+                .to_str()
+                .is_some_and(|name| named.contains(name))
+            {
                 fs::remove_file(entry.path()).map_err(StoreError::io("remove", &entry.path()))?;
             }
         }
@@ -248,11 +288,16 @@ impl Bucket {
     }
 
     fn sidecar(&self, key: &str) -> PathBuf {
-        self.sidecars().join(format!("{}.json", hex::encode(Sha256::digest(key))))
+        self.sidecars()
+            .join(format!("{}.json", hex::encode(Sha256::digest(key))))
     }
 
     pub fn object(&self, key: &str) -> Result<Arc<Object>, StoreError> {
-        self.objects.read().get(key).cloned().ok_or(StoreError::NoSuchKey)
+        self.objects
+            .read()
+            .get(key)
+            .cloned()
+            .ok_or(StoreError::NoSuchKey)
     }
 
     /// Gives the index to a reader, for a listing.
@@ -260,8 +305,14 @@ impl Bucket {
         read(&self.objects.read())
     }
 
-    /// Makes `object` the one under its key, if `condition` holds of the present one. The blob must be in [`Bucket::blobs`].
-    pub fn commit(&self, object: Object, blob: Blob, condition: &WriteCondition) -> Result<Arc<Object>, StoreError> {
+    /// Makes `object` the one under its key, if `condition` holds of the present one. The blob must
+    /// be in [`Bucket::blobs`].
+    pub fn commit(
+        &self,
+        object: Object,
+        blob: Blob,
+        condition: &WriteCondition,
+    ) -> Result<Arc<Object>, StoreError> {
         let object = Arc::new(object);
         let sidecar = self.sidecar(&object.key);
         let temporary = self.sidecars().join(format!("{}.new", object.blob));
@@ -273,10 +324,13 @@ impl Bucket {
             } else {
                 let objects = self.objects.read();
                 let current = objects.get(&object.key).map(|object| &**object);
-                condition.check(current).and_then(|()| self.fits(object.size, current))
+                condition
+                    .check(current)
+                    .and_then(|()| self.fits(object.size, current))
             };
-            let renamed =
-                checked.and_then(|()| fs::rename(&temporary, &sidecar).map_err(StoreError::io("rename", &temporary)));
+            let renamed = checked.and_then(|()| {
+                fs::rename(&temporary, &sidecar).map_err(StoreError::io("rename", &temporary))
+            });
             if let Err(error) = renamed {
                 drop(deleted);
                 // The bucket may be gone, and the file with it.
@@ -284,9 +338,15 @@ impl Bucket {
                 return Err(error);
             }
             blob.keep();
-            let replaced = self.objects.write().insert(object.key.clone(), Arc::clone(&object));
+            let replaced = self
+                .objects
+                .write()
+                .insert(object.key.clone(), Arc::clone(&object));
             self.stored.fetch_add(object.size, Ordering::Relaxed);
-            self.stored.fetch_sub(replaced.as_ref().map_or(0, |replaced| replaced.size), Ordering::Relaxed);
+            self.stored.fetch_sub(
+                replaced.as_ref().map_or(0, |replaced| replaced.size),
+                Ordering::Relaxed,
+            );
             replaced
         };
         if let Some(replaced) = replaced {
@@ -295,24 +355,45 @@ impl Bucket {
         Ok(object)
     }
 
-    /// Whether a part of an upload may come to this size, where parts of `held` bytes wait to be completed.
+    /// Whether a part of an upload may come to this size, where parts of `held` bytes wait to be
+    /// completed.
     ///
     /// # Errors
     /// [`StoreError::Full`].
     pub fn takes_part(&self, held: u64, size: u64) -> Result<(), StoreError> {
         let stored = self.stored.load(Ordering::Relaxed).saturating_add(held);
-        if stored.saturating_add(size) > self.most { Err(StoreError::Full { stored, most: self.most }) } else { Ok(()) }
+        if stored.saturating_add(size) > self.most {
+            Err(StoreError::Full {
+                stored,
+                most: self.most,
+            })
+        } else {
+            Ok(())
+        }
     }
 
     /// Whether an object of this size may take the place of the present one.
     fn fits(&self, size: u64, current: Option<&Object>) -> Result<(), StoreError> {
         let stored = self.stored.load(Ordering::Relaxed);
-        let after = stored.saturating_sub(current.map_or(0, |current| current.size)).saturating_add(size);
-        if after > self.most { Err(StoreError::Full { stored, most: self.most }) } else { Ok(()) }
+        let after = stored
+            .saturating_sub(current.map_or(0, |current| current.size))
+            .saturating_add(size);
+        if after > self.most {
+            Err(StoreError::Full {
+                stored,
+                most: self.most,
+            })
+        } else {
+            Ok(())
+        }
     }
 
     /// Replaces what is known of an object whose content stays (its tags, for instance).
-    pub fn amend(&self, key: &str, change: impl FnOnce(&mut Object)) -> Result<Arc<Object>, StoreError> {
+    pub fn amend(
+        &self,
+        key: &str,
+        change: impl FnOnce(&mut Object),
+    ) -> Result<Arc<Object>, StoreError> {
         let _deleted = self.commit.lock();
         let mut object = Object::clone(&*self.object(key)?);
         change(&mut object);
@@ -321,12 +402,18 @@ impl Bucket {
         write_json(&temporary, &object)?;
         fs::rename(&temporary, &sidecar).map_err(StoreError::io("rename", &temporary))?;
         let object = Arc::new(object);
-        self.objects.write().insert(key.to_owned(), Arc::clone(&object));
+        self.objects
+            .write()
+            .insert(key.to_owned(), Arc::clone(&object));
         Ok(object)
     }
 
     /// Removes the object under `key`, and returns it if there was one.
-    pub fn remove(&self, key: &str, condition: &WriteCondition) -> Result<Option<Arc<Object>>, StoreError> {
+    pub fn remove(
+        &self,
+        key: &str,
+        condition: &WriteCondition,
+    ) -> Result<Option<Arc<Object>>, StoreError> {
         let removed = {
             let deleted = self.commit.lock();
             if *deleted {
@@ -334,9 +421,14 @@ impl Bucket {
             }
             condition.check(self.objects.read().get(key).map(|object| &**object))?;
             let sidecar = self.sidecar(key);
-            fs::remove_file(&sidecar).or_else(ignore_absent).map_err(StoreError::io("remove", &sidecar))?;
+            fs::remove_file(&sidecar)
+                .or_else(ignore_absent)
+                .map_err(StoreError::io("remove", &sidecar))?;
             let removed = self.objects.write().remove(key);
-            self.stored.fetch_sub(removed.as_ref().map_or(0, |removed| removed.size), Ordering::Relaxed);
+            self.stored.fetch_sub(
+                removed.as_ref().map_or(0, |removed| removed.size),
+                Ordering::Relaxed,
+            );
             removed
         };
         if let Some(object) = &removed {
@@ -347,7 +439,9 @@ impl Bucket {
 
     fn remove_blob(&self, name: &str) -> Result<(), StoreError> {
         let path = self.blobs().join(name);
-        fs::remove_file(&path).or_else(ignore_absent).map_err(StoreError::io("remove", &path))
+        fs::remove_file(&path)
+            .or_else(ignore_absent)
+            .map_err(StoreError::io("remove", &path))
     }
 
     pub fn settings(&self) -> Settings {
@@ -372,18 +466,29 @@ impl Bucket {
     fn save_settings(&self) -> Result<(), StoreError> {
         let path = self.directory.join("bucket.json");
         let temporary = self.directory.join("bucket.json.new");
-        write_json(&temporary, &BucketFile { created_ms: self.created_ms, settings: self.settings() })?;
+        write_json(
+            &temporary,
+            &BucketFile {
+                created_ms: self.created_ms,
+                settings: self.settings(),
+            },
+        )?;
         fs::rename(&temporary, &path).map_err(StoreError::io("rename", &temporary))
     }
 }
 
 fn read_dir(path: &Path) -> Result<Vec<fs::DirEntry>, StoreError> {
-    fs::read_dir(path).and_then(Iterator::collect).map_err(StoreError::io("read", path))
+    fs::read_dir(path)
+        .and_then(Iterator::collect)
+        .map_err(StoreError::io("read", path))
 }
 
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, StoreError> {
     let text = fs::read(path).map_err(StoreError::io("read", path))?;
-    serde_json::from_slice(&text).map_err(|source| StoreError::Corrupt { path: path.to_owned(), source })
+    serde_json::from_slice(&text).map_err(|source| StoreError::Corrupt {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn write_json(path: &Path, value: &impl Serialize) -> Result<(), StoreError> {
@@ -392,7 +497,11 @@ fn write_json(path: &Path, value: &impl Serialize) -> Result<(), StoreError> {
 }
 
 fn ignore_absent(error: io::Error) -> io::Result<()> {
-    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
+    if error.kind() == io::ErrorKind::NotFound {
+        Ok(())
+    } else {
+        Err(error)
+    }
 }
 
 #[cfg(test)]
@@ -411,7 +520,13 @@ mod tests {
     }
 
     fn key() -> impl Strategy<Value = String> {
-        prop_oneof!["[ab./]{1,6}", "(\\.\\./){1,4}[a-c]", "\\PC{1,12}", Just("k".repeat(1024)), Just("a\0b".to_owned())]
+        prop_oneof![
+            "[ab./]{1,6}",
+            "(\\.\\./){1,4}[a-c]",
+            "\\PC{1,12}",
+            Just("k".repeat(1024)),
+            Just("a\0b".to_owned())
+        ]
     }
 
     fn step() -> impl Strategy<Value = Step> {
@@ -422,7 +537,12 @@ mod tests {
         ]
     }
 
-    fn put(bucket: &Bucket, key: &str, byte: u8, condition: &WriteCondition) -> Result<Arc<Object>, StoreError> {
+    fn put(
+        bucket: &Bucket,
+        key: &str,
+        byte: u8,
+        condition: &WriteCondition,
+    ) -> Result<Arc<Object>, StoreError> {
         let (blob, mut file) = Blob::create(&bucket.blobs()).unwrap();
         io::Write::write_all(&mut file, &[byte]).unwrap();
         let object = Object {
@@ -454,8 +574,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
-        /// Whatever the keys look like, the store is a map of them: before and after it is opened anew, with one sidecar
-        /// and one blob for each and nothing beside its folder.
+        /// Whatever the keys look like, the store is a map of them: before and after it is opened
+        /// anew, with one sidecar and one blob for each and nothing beside its folder.
         #[test]
         fn a_bucket_is_a_map_of_its_keys(steps in prop::collection::vec(step(), 1..25)) {
             let root = tempfile::TempDir::new().unwrap();
@@ -492,8 +612,14 @@ mod tests {
         let one = put(&bucket, "a", 1, &WriteCondition::Always).unwrap().size;
         bucket.most = 2 * one;
         put(&bucket, "b", 1, &WriteCondition::Always).unwrap();
-        assert!(matches!(put(&bucket, "c", 1, &WriteCondition::Always), Err(StoreError::Full { .. })));
-        assert!(matches!(bucket.takes_part(0, 1), Err(StoreError::Full { .. })));
+        assert!(matches!(
+            put(&bucket, "c", 1, &WriteCondition::Always),
+            Err(StoreError::Full { .. })
+        ));
+        assert!(matches!(
+            bucket.takes_part(0, 1),
+            Err(StoreError::Full { .. })
+        ));
         put(&bucket, "a", 2, &WriteCondition::Always).expect("it takes the place of another");
         bucket.remove("b", &WriteCondition::Always).unwrap();
         assert!(
@@ -502,7 +628,11 @@ mod tests {
         );
         put(&bucket, "c", 1, &WriteCondition::Always).unwrap();
         assert_eq!(bucket.stored.load(Ordering::Relaxed), 2 * one);
-        assert_eq!((files(&bucket.blobs()), files(&bucket.sidecars())), (2, 2), "what was refused left nothing");
+        assert_eq!(
+            (files(&bucket.blobs()), files(&bucket.sidecars())),
+            (2, 2),
+            "what was refused left nothing"
+        );
     }
 
     #[test]
@@ -511,7 +641,10 @@ mod tests {
         let bucket = opened(root.path());
         put(&bucket, "k", 1, &WriteCondition::Absent).unwrap();
         let refused = put(&bucket, "k", 2, &WriteCondition::Absent);
-        assert!(matches!(refused, Err(StoreError::Precondition("If-None-Match"))));
+        assert!(matches!(
+            refused,
+            Err(StoreError::Precondition("If-None-Match"))
+        ));
         assert_eq!((files(&bucket.blobs()), files(&bucket.sidecars())), (1, 1));
     }
 
@@ -520,11 +653,22 @@ mod tests {
         let root = tempfile::TempDir::new().unwrap();
         let bucket = opened(root.path());
         put(&bucket, "k", 1, &WriteCondition::Always).unwrap();
-        for path in [bucket.blobs().join("orphan"), bucket.sidecars().join("half.new"), bucket.uploads().join("part")] {
+        for path in [
+            bucket.blobs().join("orphan"),
+            bucket.sidecars().join("half.new"),
+            bucket.uploads().join("part"),
+        ] {
             fs::write(path, "x").unwrap();
         }
         let bucket = opened(root.path());
-        assert_eq!((files(&bucket.blobs()), files(&bucket.sidecars()), files(&bucket.uploads())), (1, 1, 0));
+        assert_eq!(
+            (
+                files(&bucket.blobs()),
+                files(&bucket.sidecars()),
+                files(&bucket.uploads())
+            ),
+            (1, 1, 0)
+        );
         assert!(bucket.object("k").is_ok());
     }
 

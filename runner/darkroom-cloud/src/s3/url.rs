@@ -6,7 +6,9 @@ pub fn encode_key(key: &str) -> String {
     let mut encoded = String::with_capacity(key.len());
     for byte in key.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' | b'/' => encoded.push(byte as char),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' | b'/' => {
+                encoded.push(byte as char)
+            }
             b' ' => encoded.push('+'),
             _ => {
                 // Writing to a string can't fail.
@@ -32,8 +34,10 @@ pub fn decode(text: &str) -> String {
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
-        let escaped =
-            text.get(at + 1..at + 3).filter(|_| bytes[at] == b'%').and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        let escaped = text
+            .get(at + 1..at + 3)
+            .filter(|_| bytes[at] == b'%')
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
         at += if escaped.is_some() { 3 } else { 1 };
         decoded.push(escaped.unwrap_or(match bytes[at - 1] {
             b'+' => b' ',
@@ -51,7 +55,10 @@ mod tests {
 
     #[test]
     fn a_space_is_a_plus_and_a_slash_stays() {
-        assert_eq!(encode_key("my photos/a+b (1).png"), "my+photos/a%2Bb+%281%29.png");
+        assert_eq!(
+            encode_key("my photos/a+b (1).png"),
+            "my+photos/a%2Bb+%281%29.png"
+        );
         assert_eq!(encode_key("é"), "%C3%A9");
     }
 

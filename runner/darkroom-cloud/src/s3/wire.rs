@@ -1,7 +1,8 @@
-//! What S3 does around every operation: who is let in, which bucket a host names, request ids, error documents.
+//! What S3 does around every operation: who is let in, which bucket a host names, request ids,
+//! error documents.
 //!
-//! Signatures are checked, against the secrets that the cloud was started with. An unsigned request is refused, as on a
-//! bucket that is not public.
+//! Signatures are checked, against the secrets that the cloud was started with. An unsigned request
+//! is refused, as on a bucket that is not public.
 
 use std::sync::Arc;
 
@@ -36,7 +37,12 @@ pub struct Wire {
 }
 
 impl Wire {
-    pub fn new(operations: Operations, keys: Arc<Keys>, access: Option<Access>, region: String) -> Self {
+    pub fn new(
+        operations: Operations,
+        keys: Arc<Keys>,
+        access: Option<Access>,
+        region: String,
+    ) -> Self {
         let mut trusted = S3ServiceBuilder::new(operations.clone());
         trusted.set_host(LoopbackHost);
         let mut builder = S3ServiceBuilder::new(operations.clone());
@@ -45,9 +51,18 @@ impl Wire {
         let permissions = Permissions::new(access, operations.clone());
         builder.set_access(OwnerOnly(permissions.clone()));
         builder.set_host(LoopbackHost);
-        builder.set_route(UnreadableRange { trusted: trusted.build(), permissions: permissions.clone() });
+        builder.set_route(UnreadableRange {
+            trusted: trusted.build(),
+            permissions: permissions.clone(),
+        });
         let region = HeaderValue::try_from(region).unwrap_or(HeaderValue::from_static("us-east-1"));
-        Self { service: builder.build(), operations, credentials, permissions, region }
+        Self {
+            service: builder.build(),
+            operations,
+            credentials,
+            permissions,
+            region,
+        }
     }
 
     /// Answers one request; what goes wrong inside is an error document.
@@ -57,14 +72,20 @@ impl Wire {
         let head = request.method() == Method::HEAD;
         let bucket_head = head && request.uri().path().trim_matches('/').split('/').count() == 1;
         let resource = request.uri().path().to_owned();
-        let attributes =
-            request.uri().query().is_some_and(|query| query.split('&').any(|name| name.starts_with("attributes")));
+        let attributes = request
+            .uri()
+            .query()
+            .is_some_and(|query| query.split('&').any(|name| name.starts_with("attributes")));
         request.extensions_mut().insert(ids.clone());
         let form_bucket = form_bucket(&request);
         let reading = Permissions::reading(&request, bucket_in_host(&request));
         let mut response = match form_bucket {
             Some(bucket) => self.form(&bucket, request).await,
-            None => self.service.call(request).await.unwrap_or_else(|error| failed(&format!("{error:?}"))),
+            None => self
+                .service
+                .call(request)
+                .await
+                .unwrap_or_else(|error| failed(&format!("{error:?}"))),
         };
         if let Some(reading) = reading.filter(|_| response.status() == StatusCode::NOT_FOUND) {
             response = self.permissions.hide_absence(response, &reading).await;
@@ -78,26 +99,43 @@ impl Wire {
             response = without_etag_quotes(response).await;
         }
         let headers = response.headers_mut();
-        for (name, value) in [("x-amz-request-id", &ids.request_id), ("x-amz-id-2", &ids.host_id)] {
+        for (name, value) in [
+            ("x-amz-request-id", &ids.request_id),
+            ("x-amz-id-2", &ids.host_id),
+        ] {
             if let Ok(value) = HeaderValue::from_str(value) {
                 headers.insert(HeaderName::from_static(name), value);
             }
         }
         headers.insert(http::header::SERVER, HeaderValue::from_static("AmazonS3"));
         if bucket_head {
-            headers.entry("x-amz-bucket-region").or_insert_with(|| self.region.clone());
+            headers
+                .entry("x-amz-bucket-region")
+                .or_insert_with(|| self.region.clone());
         }
         response
     }
 }
 
-/// A URL that is signed in the manner of version 2 carries its session token in the query, and it is signed as a header: s3s looks
-/// among the headers only. Source: botocore's `HmacV1QueryAuth`.
+/// A URL that is signed in the manner of version 2 carries its session token in the query, and it
+/// is signed as a header: s3s looks among the headers only. Source: botocore's `HmacV1QueryAuth`.
 fn sign_with_token(request: &mut Request<Body>) {
     const TOKEN: &str = "x-amz-security-token";
-    let Some(query) = request.uri().query().filter(|query| query.contains("AWSAccessKeyId=")) else { return };
-    let token = query.split('&').find_map(|pair| pair.strip_prefix(TOKEN)?.strip_prefix('='));
-    let token = token.and_then(|token| percent_encoding::percent_decode_str(token).decode_utf8().ok());
+    let Some(query) = request
+        .uri()
+        .query()
+        .filter(|query| query.contains("AWSAccessKeyId="))
+    else {
+        return;
+    };
+    let token = query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix(TOKEN)?.strip_prefix('='));
+    let token = token.and_then(|token| {
+        percent_encoding::percent_decode_str(token)
+            .decode_utf8()
+            .ok()
+    });
     let value = token.and_then(|token| HeaderValue::from_str(&token).ok());
     if let Some(value) = value.filter(|_| !request.headers().contains_key(TOKEN)) {
         request.headers_mut().insert(TOKEN, value);
@@ -110,7 +148,9 @@ impl Wire {
         let caller: Option<Arc<Caller>> = request.extensions().get().cloned();
         let may_put = |key: &str| self.permissions.put(caller.as_deref(), bucket, key);
         let answered = form::upload(&self.operations, bucket, request, secret, may_put).await;
-        answered.or_else(S3Error::to_http_response).unwrap_or_else(|error| failed(&format!("{error:?}")))
+        answered
+            .or_else(S3Error::to_http_response)
+            .unwrap_or_else(|error| failed(&format!("{error:?}")))
     }
 }
 
@@ -118,7 +158,8 @@ impl Wire {
 fn form_bucket(request: &Request<Body>) -> Option<String> {
     let in_host = bucket_in_host(request);
     let in_path = request.uri().path().trim_matches('/');
-    form::is_form(request, in_host.is_some()).then(|| in_host.map_or_else(|| decode(in_path), ToOwned::to_owned))
+    form::is_form(request, in_host.is_some())
+        .then(|| in_host.map_or_else(|| decode(in_path), ToOwned::to_owned))
 }
 
 fn bucket_in_host(request: &Request<Body>) -> Option<&str> {
@@ -126,7 +167,10 @@ fn bucket_in_host(request: &Request<Body>) -> Option<&str> {
 }
 
 fn bucket_in(headers: &HeaderMap) -> Option<&str> {
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let host = headers
+        .get(HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or_default();
     bucket_of(host.rsplit_once(':').map_or(host, |(name, _)| name))
 }
 
@@ -137,7 +181,9 @@ struct Credentials(Arc<Keys>);
 impl Credentials {
     fn secret(&self, access_key: &str) -> S3Result<String> {
         let unknown = "The AWS Access Key Id you provided does not exist in our records.";
-        self.0.secret(access_key).ok_or_else(|| s3_error!(InvalidAccessKeyId, "{unknown}"))
+        self.0
+            .secret(access_key)
+            .ok_or_else(|| s3_error!(InvalidAccessKeyId, "{unknown}"))
     }
 }
 
@@ -148,7 +194,8 @@ impl S3Auth for Credentials {
     }
 }
 
-/// Lets in whoever signed, to what this account owns; the code of functions only to what their role allows.
+/// Lets in whoever signed, to what this account owns; the code of functions only to what their role
+/// allows.
 struct OwnerOnly(Permissions);
 
 #[async_trait::async_trait]
@@ -165,13 +212,16 @@ impl S3Access for OwnerOnly {
 
 /// Refuses who has not signed, and who takes the bucket for another account's.
 fn check_owner(signed: bool, headers: &HeaderMap) -> S3Result<()> {
-    let expected = headers.get("x-amz-expected-bucket-owner").map(|owner| String::from_utf8_lossy(owner.as_bytes()));
+    let expected = headers
+        .get("x-amz-expected-bucket-owner")
+        .map(|owner| String::from_utf8_lossy(owner.as_bytes()));
     match expected {
         _ if !signed => Err(s3_error!(AccessDenied, "Access Denied")),
         Some(owner) if owner.len() != 12 || !owner.bytes().all(|byte| byte.is_ascii_digit()) => {
             let code = s3s::S3ErrorCode::Custom("InvalidBucketOwnerAWSAccountID".into());
-            let message =
-                format!("The value of the expected bucket owner parameter must be an AWS Account ID... [{owner}]");
+            let message = format!(
+                "The value of the expected bucket owner parameter must be an AWS Account ID... [{owner}]"
+            );
             let mut error = s3s::S3Error::with_message(code, message);
             error.set_status_code(StatusCode::BAD_REQUEST);
             Err(error)
@@ -181,7 +231,8 @@ fn check_owner(signed: bool, headers: &HeaderMap) -> S3Result<()> {
     }
 }
 
-/// Reads a whole object where the `Range` can't be read: S3 ignores such a header, and `s3s` would refuse it.
+/// Reads a whole object where the `Range` can't be read: S3 ignores such a header, and `s3s` would
+/// refuse it.
 ///
 /// `s3s` asks a route for its own checks in the place of [`OwnerOnly`]'s.
 struct UnreadableRange {
@@ -192,8 +243,15 @@ struct UnreadableRange {
 
 #[async_trait::async_trait]
 impl S3Route for UnreadableRange {
-    fn is_match(&self, method: &Method, uri: &Uri, headers: &HeaderMap, _extensions: &mut Extensions) -> bool {
-        let reads = (method == Method::GET || method == Method::HEAD) && names_an_object_alone(uri, bucket_in(headers));
+    fn is_match(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        _extensions: &mut Extensions,
+    ) -> bool {
+        let reads = (method == Method::GET || method == Method::HEAD)
+            && names_an_object_alone(uri, bucket_in(headers));
         let range = headers.get(RANGE).filter(|_| reads);
         // `s3s` reads `bytes=-` as the last 0 bytes.
         let unreadable = |range: &str| range == "bytes=-" || Range::parse(range).is_err();
@@ -202,7 +260,8 @@ impl S3Route for UnreadableRange {
 
     async fn check_access(&self, request: &mut S3Request<Body>) -> S3Result<()> {
         check_owner(request.credentials.is_some(), &request.headers)?;
-        self.permissions.check_reading(request, bucket_in(&request.headers))
+        self.permissions
+            .check_reading(request, bucket_in(&request.headers))
     }
 
     async fn call(&self, request: S3Request<Body>) -> S3Result<S3Response<Body>> {
@@ -211,20 +270,25 @@ impl S3Route for UnreadableRange {
         let query: Vec<&str> = query.filter(|pair| !signed(pair)).collect();
         let mut plain = Request::new(Body::empty());
         *plain.method_mut() = request.method;
-        *plain.uri_mut() = format!("{}?{}", request.uri.path(), query.join("&")).parse().unwrap_or(request.uri);
+        *plain.uri_mut() = format!("{}?{}", request.uri.path(), query.join("&"))
+            .parse()
+            .unwrap_or(request.uri);
         *plain.headers_mut() = request.headers;
         *plain.extensions_mut() = request.extensions;
         plain.headers_mut().remove(RANGE);
         plain.headers_mut().remove(AUTHORIZATION);
         let answered = self.trusted.call(plain).await;
-        let (parts, body) = answered.map_err(|error| s3_error!(InternalError, "{error:?}"))?.into_parts();
+        let (parts, body) = answered
+            .map_err(|error| s3_error!(InternalError, "{error:?}"))?
+            .into_parts();
         let mut response = S3Response::with_headers(body, parts.headers);
         response.status = Some(parts.status);
         Ok(response)
     }
 }
 
-/// Finds the bucket in `bucket.localhost:port` and `bucket.s3[.region].localhost:port`; `localhost` alone names none.
+/// Finds the bucket in `bucket.localhost:port` and `bucket.s3[.region].localhost:port`; `localhost`
+/// alone names none.
 struct LoopbackHost;
 
 impl S3Host for LoopbackHost {

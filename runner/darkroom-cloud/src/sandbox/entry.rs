@@ -1,10 +1,12 @@
-//! The start of a sandbox's own processes: the outer one makes the namespaces, the inner one lives in them.
+//! The start of a sandbox's own processes: the outer one makes the namespaces, the inner one lives
+//! in them.
 //!
-//! Both are this program, run again with a secret word as first argument and the server's socket as standard input.
-//! They must stay small: no async runtime, no log, nothing of the host kept open.
+//! Both are this program, run again with a secret word as first argument and the server's socket as
+//! standard input. They must stay small: no async runtime, no log, nothing of the host kept open.
 //!
-//! Descriptors that the server inherited from whoever started it (a shell's `exec 40<file`, a service manager, a CI agent)
-//! end here: the outer process closes all but its standard streams to the programs that it starts.
+//! Descriptors that the server inherited from whoever started it (a shell's `exec 40<file`, a
+//! service manager, a CI agent) end here: the outer process closes all but its standard streams to
+//! the programs that it starts.
 
 use super::protocol::{Exit, InnerSetup, News, OuterSetup, receive, send};
 use super::{inner, outer, workshop};
@@ -25,8 +27,9 @@ pub const WORKSHOP_INNER: &str = "__darkroom-workshop-inner";
 /// Becomes one of a sandbox's own processes if this program was started to be one.
 ///
 /// Returns `None` in an ordinary start. The `main` of
-/// [`EnvironmentsConfig::sandbox_program`](crate::lambda::environment::EnvironmentsConfig) calls this before anything
-/// else, while the process has a single thread, and exits with the code it gives.
+/// [`EnvironmentsConfig::sandbox_program`](crate::lambda::environment::EnvironmentsConfig) calls
+/// this before anything else, while the process has a single thread, and exits with the code it
+/// gives.
 pub fn run_if_asked() -> Option<ExitCode> {
     let role = std::env::args_os().nth(1)?;
     match role.to_str()? {
@@ -41,17 +44,19 @@ pub fn run_if_asked() -> Option<ExitCode> {
         }
         WORKSHOP_INNER => {
             let setup = std::env::args().nth(2).unwrap_or_default();
-            Some(job_code(reporting(|socket| workshop::inner(socket, &setup))))
+            Some(job_code(reporting(|socket| {
+                workshop::inner(socket, &setup)
+            })))
         }
         _ => None,
     }
 }
 
-/// Lets no descriptor but the standard streams reach the inner process, and so the handler: a folder's would be a way out
-/// of the new root.
+/// Lets no descriptor but the standard streams reach the inner process, and so the handler: a
+/// folder's would be a way out of the new root.
 ///
-/// By `close_range` where the kernel has it (Linux 5.11), else one by one, as `/proc/self/fd` lists them; whatever their
-/// numbers are.
+/// By `close_range` where the kernel has it (Linux 5.11), else one by one, as `/proc/self/fd` lists
+/// them; whatever their numbers are.
 fn close_inherited() {
     close_fds::set_fds_cloexec(3, &[]);
 }
@@ -71,27 +76,41 @@ fn reporting<T>(role: impl FnOnce(&UnixStream) -> io::Result<T>) -> io::Result<T
 }
 
 fn own_code(ended: &io::Result<()>) -> ExitCode {
-    if ended.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if ended.is_ok() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// A job's own exit code, handed on.
 fn job_code(ended: io::Result<Exit>) -> ExitCode {
-    let code = ended.ok().and_then(|exit| exit.code).and_then(|code| u8::try_from(code).ok());
+    let code = ended
+        .ok()
+        .and_then(|exit| exit.code)
+        .and_then(|code| u8::try_from(code).ok());
     code.map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 fn run_outer(socket: &UnixStream) -> io::Result<()> {
-    let Some(setup) = receive::<OuterSetup>(socket)? else { return Ok(()) };
+    let Some(setup) = receive::<OuterSetup>(socket)? else {
+        return Ok(());
+    };
     outer::run(&setup)
 }
 
 fn run_inner(socket: &UnixStream) -> io::Result<()> {
-    let Some(setup) = receive::<InnerSetup>(socket)? else { return Ok(()) };
+    let Some(setup) = receive::<InnerSetup>(socket)? else {
+        return Ok(());
+    };
     inner::run(socket, &setup)
 }
 
 /// Adds to an error what was being done.
-pub fn doing<T, E: Into<io::Error>>(what: impl std::fmt::Display, result: Result<T, E>) -> io::Result<T> {
+pub fn doing<T, E: Into<io::Error>>(
+    what: impl std::fmt::Display,
+    result: Result<T, E>,
+) -> io::Result<T> {
     result.map_err(|error| {
         let error = error.into();
         io::Error::new(error.kind(), format!("can't {what}: {error}"))

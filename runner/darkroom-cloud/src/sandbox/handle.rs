@@ -21,10 +21,12 @@ use tokio::process::{Child, Command};
 /// How long a sandbox may take to go away by itself once its socket is closed.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Memory is counted again when so many bytes have come or gone: counting is slow, and reading usage is not.
+/// Memory is counted again when so many bytes have come or gone: counting is slow, and reading
+/// usage is not.
 const WORTH_COUNTING: u64 = 1 << 20;
 
-/// Without waiting, and without a signal if the other end is gone (which Rust's programs ignore by default anyway).
+/// Without waiting, and without a signal if the other end is gone (which Rust's programs ignore by
+/// default anyway).
 #[cfg(target_os = "linux")]
 const AT_ONCE: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
 #[cfg(not(target_os = "linux"))]
@@ -33,7 +35,8 @@ const AT_ONCE: SendFlags = SendFlags::DONTWAIT;
 /// What a sandbox is to be.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
-    /// Folders of the host and where they appear, read-only. Ignored where handlers see the host's file system.
+    /// Folders of the host and where they appear, read-only. Ignored where handlers see the host's
+    /// file system.
     pub binds: Vec<(PathBuf, PathBuf)>,
     /// Folders inside `binds` to cover with an empty one.
     pub covers: Vec<PathBuf>,
@@ -70,10 +73,19 @@ impl Sandbox {
         let (ours, theirs) = BlockingStream::pair()?;
         let (reader, writer) = io::pipe()?;
         let mut command = Command::new(&host.program);
-        command.arg(OUTER).env_clear().process_group(0).stdin(Stdio::from(OwnedFd::from(theirs)));
-        command.stdout(Stdio::from(writer.try_clone()?)).stderr(Stdio::from(writer));
+        command
+            .arg(OUTER)
+            .env_clear()
+            .process_group(0)
+            .stdin(Stdio::from(OwnedFd::from(theirs)));
+        command
+            .stdout(Stdio::from(writer.try_clone()?))
+            .stderr(Stdio::from(writer));
         let outer = command.spawn().map_err(|error| {
-            io::Error::new(error.kind(), format!("can't start {}: {error}", host.program.display()))
+            io::Error::new(
+                error.kind(),
+                format!("can't start {}: {error}", host.program.display()),
+            )
         })?;
         drop(command);
 
@@ -84,11 +96,21 @@ impl Sandbox {
         match control.news().await? {
             News::Ready => {}
             News::Failed(reason) => return Err(io::Error::other(reason)),
-            other => return Err(io::Error::other(format!("the sandbox began with {other:?}"))),
+            other => {
+                return Err(io::Error::other(format!(
+                    "the sandbox began with {other:?}"
+                )));
+            }
         }
         let mut received = std::mem::take(&mut control.descriptors).into_iter();
-        let telemetry = received.next().ok_or_else(|| io::Error::other("the sandbox sent no log pipe"))?;
-        let listeners = received.by_ref().take(inner_setup.listen.len()).map(TcpListener::from).collect();
+        let telemetry = received
+            .next()
+            .ok_or_else(|| io::Error::other("the sandbox sent no log pipe"))?;
+        let listeners = received
+            .by_ref()
+            .take(inner_setup.listen.len())
+            .map(TcpListener::from)
+            .collect();
         let tmp = received.next().map(Tmp::new);
         Ok(Self {
             control,
@@ -117,7 +139,8 @@ impl Sandbox {
         }
     }
 
-    /// Stops every process in the sandbox: by its control group where that can, else by a signal. Does not wait.
+    /// Stops every process in the sandbox: by its control group where that can, else by a signal.
+    /// Does not wait.
     pub fn freeze(&self) -> io::Result<()> {
         let held = self.cgroup.as_ref().and_then(|cgroup| cgroup.freeze(true));
         held.unwrap_or_else(|| self.control.order_now(&Order::Freeze))
@@ -129,14 +152,17 @@ impl Sandbox {
         let_go.unwrap_or_else(|| self.control.order_now(&Order::Thaw))
     }
 
-    /// After [`Cgroup::memory_exhausted`]: true if the processes are too big, false if room was made for `/tmp`.
+    /// After [`Cgroup::memory_exhausted`]: true if the processes are too big, false if room was
+    /// made for `/tmp`.
     pub fn is_out_of_memory(&mut self) -> bool {
         // Once found too big it stays so until it has ended, though it may shrink on the way.
         if !self.out_of_memory {
             let tmp = self.tmp.as_ref();
             // A group that can't be read is one that is being removed.
-            self.out_of_memory =
-                self.cgroup.as_mut().is_some_and(|cgroup| cgroup.judge(tmp).ok() != Some(Judgement::Raised));
+            self.out_of_memory = self
+                .cgroup
+                .as_mut()
+                .is_some_and(|cgroup| cgroup.judge(tmp).ok() != Some(Judgement::Raised));
         }
         self.out_of_memory
     }
@@ -147,8 +173,8 @@ impl Sandbox {
         std::mem::take(&mut self.out_of_memory) || kernel
     }
 
-    /// Returns the memory that counts, if it may be more or less than at the last call; `None` where the inner process
-    /// tells.
+    /// Returns the memory that counts, if it may be more or less than at the last call; `None`
+    /// where the inner process tells.
     pub fn memory(&mut self) -> Option<MemoryUse> {
         let cgroup = self.cgroup.as_ref()?;
         let usage = cgroup.usage()?;
@@ -159,10 +185,13 @@ impl Sandbox {
         cgroup.memory(self.tmp.as_ref())
     }
 
-    /// Returns the host's id of the process that has `inside` as its id in the sandbox, if it still runs.
+    /// Returns the host's id of the process that has `inside` as its id in the sandbox, if it still
+    /// runs.
     pub fn host_pid(&self, inside: u32) -> Option<u32> {
         let inner = children(self.outer.id()?).into_iter().next()?;
-        children(inner).into_iter().find(|pid| inner_id(*pid) == Some(inside))
+        children(inner)
+            .into_iter()
+            .find(|pid| inner_id(*pid) == Some(inside))
     }
 
     /// Ends every process in the sandbox and waits until none is left.
@@ -171,8 +200,12 @@ impl Sandbox {
         let _ = self.thaw();
         // The inner process takes the end of its socket as the order to end everything.
         let _ = rustix::net::shutdown(&self.control.stream, rustix::net::Shutdown::Both);
-        if tokio::time::timeout(PATIENCE, self.outer.wait()).await.is_err() {
-            // The inner process dies with the outer one, and the kernel ends the rest of its namespace.
+        if tokio::time::timeout(PATIENCE, self.outer.wait())
+            .await
+            .is_err()
+        {
+            // The inner process dies with the outer one, and the kernel ends the rest of its
+            // namespace.
             let _ = self.outer.kill().await;
         }
     }
@@ -188,7 +221,11 @@ pub struct Control {
 impl Control {
     fn new(stream: BlockingStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
-        Ok(Self { stream: UnixStream::from_std(stream)?, buffer: Vec::new(), descriptors: Vec::new() })
+        Ok(Self {
+            stream: UnixStream::from_std(stream)?,
+            buffer: Vec::new(),
+            descriptors: Vec::new(),
+        })
     }
 
     /// Gives an order. An error means that the sandbox is gone, which [`Self::news`] says too.
@@ -209,7 +246,11 @@ impl Control {
     /// Gives a short order without waiting; an error if it does not fit the socket now.
     pub fn order_now(&self, order: &Order) -> io::Result<()> {
         let frame = protocol::encode(order)?;
-        if self.send_now(&frame)? == frame.len() { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
+        if self.send_now(&frame)? == frame.len() {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
     }
 
     /// Writes past Tokio, which would first wait to be told that the socket can be written.
@@ -228,10 +269,18 @@ impl Control {
                 return Ok(news);
             }
             self.stream.readable().await?;
-            let (stream, buffer, descriptors) = (&self.stream, &mut self.buffer, &mut self.descriptors);
-            let read = stream.try_io(Interest::READABLE, || protocol::read_available(stream, buffer, descriptors));
+            let (stream, buffer, descriptors) =
+                (&self.stream, &mut self.buffer, &mut self.descriptors);
+            let read = stream.try_io(Interest::READABLE, || {
+                protocol::read_available(stream, buffer, descriptors)
+            });
             match read {
-                Ok(0) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the sandbox ended")),
+                Ok(0) => {
+                    return Err(io::Error::new(
+                        io::ErrorKind::UnexpectedEof,
+                        "the sandbox ended",
+                    ));
+                }
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error),
@@ -245,7 +294,10 @@ impl Control {
             return Ok(Some(news));
         }
         match protocol::read_available(&self.stream, &mut self.buffer, &mut self.descriptors) {
-            Ok(0) => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the sandbox ended")),
+            Ok(0) => Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the sandbox ended",
+            )),
             Ok(_) => protocol::take(&mut self.buffer),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
             Err(error) => Err(error),
@@ -273,12 +325,20 @@ fn setups(host: &Host, plan: &Plan, cgroup: Option<&Cgroup>) -> (OuterSetup, Inn
     };
     let inner = InnerSetup {
         root,
-        listen: plan.listen.iter().copied().filter(|_| host.has_network()).collect(),
+        listen: plan
+            .listen
+            .iter()
+            .copied()
+            .filter(|_| host.has_network())
+            .collect(),
         run_as,
         nested_user,
         filter: host.filter,
         cgroup: cgroup.map(Cgroup::files).unwrap_or_default(),
-        watch: Watch { hold_frozen: outer.freezer.is_none(), ..host.watch(plan.memory_mb, nested_user) },
+        watch: Watch {
+            hold_frozen: outer.freezer.is_none(),
+            ..host.watch(plan.memory_mb, nested_user)
+        },
     };
     (outer, inner)
 }
@@ -286,9 +346,16 @@ fn setups(host: &Host, plan: &Plan, cgroup: Option<&Cgroup>) -> (OuterSetup, Inn
 /// Returns the direct children of a process, oldest first.
 pub fn children(pid: u32) -> Vec<u32> {
     let mut found = Vec::new();
-    for thread in std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
+    for thread in std::fs::read_dir(format!("/proc/{pid}/task"))
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
         let list = std::fs::read_to_string(thread.path().join("children")).unwrap_or_default();
-        found.extend(list.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
+        found.extend(
+            list.split_whitespace()
+                .filter_map(|pid| pid.parse::<u32>().ok()),
+        );
     }
     found
 }
@@ -296,6 +363,8 @@ pub fn children(pid: u32) -> Vec<u32> {
 /// Returns a process's id in the innermost PID namespace that it is in.
 fn inner_id(pid: u32) -> Option<u32> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
+    let ids = status
+        .lines()
+        .find_map(|line| line.strip_prefix("NSpid:"))?;
     ids.split_whitespace().last()?.parse().ok()
 }

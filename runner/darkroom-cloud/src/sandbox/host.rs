@@ -14,7 +14,8 @@ use tokio::task::JoinHandle;
 /// A sandbox that does not stand by then never will.
 const PROBE_LIMIT: Duration = Duration::from_secs(10);
 
-/// What may be used to isolate handlers; all of it unless something is being tested or is known to misbehave.
+/// What may be used to isolate handlers; all of it unless something is being tested or is known to
+/// misbehave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Means {
     pub namespaces: bool,
@@ -25,7 +26,11 @@ pub struct Means {
 
 impl Default for Means {
     fn default() -> Self {
-        Self { namespaces: true, user_namespace_only: false, cgroups: true }
+        Self {
+            namespaces: true,
+            user_namespace_only: false,
+            cgroups: true,
+        }
     }
 }
 
@@ -39,7 +44,8 @@ pub struct Host {
     isolation: Isolation,
     /// The end of the sandbox that [`Self::probe`] tried.
     closing: Mutex<Option<JoinHandle<()>>>,
-    /// Every sandbox mounts its root here, in a mount namespace of its own; on the host it stays empty.
+    /// Every sandbox mounts its root here, in a mount namespace of its own; on the host it stays
+    /// empty.
     mount_point: Scratch,
 }
 
@@ -51,7 +57,9 @@ impl Host {
         let cgroups = if !means.cgroups {
             Cgroups::None("not to be used".to_owned())
         } else if cfg!(target_os = "linux") {
-            tokio::task::spawn_blocking(Cgroups::find).await.map_err(io::Error::other)?
+            tokio::task::spawn_blocking(Cgroups::find)
+                .await
+                .map_err(io::Error::other)?
         } else {
             Cgroups::None("control groups are Linux's".to_owned())
         };
@@ -61,7 +69,10 @@ impl Host {
             namespaces: None,
             cgroups,
             filter: filter.is_ok(),
-            isolation: Isolation { label: String::new(), limits: Vec::new() },
+            isolation: Isolation {
+                label: String::new(),
+                limits: Vec::new(),
+            },
             closing: Mutex::new(None),
             mount_point: Scratch::new("root")?,
         };
@@ -71,20 +82,25 @@ impl Host {
             match host.try_out().await {
                 Ok(closing) => {
                     *host.closing.lock() = Some(closing);
-                    host.isolation = super::isolation::describe(candidate, &host.cgroups, filter, &refusals);
+                    host.isolation =
+                        super::isolation::describe(candidate, &host.cgroups, filter, &refusals);
                     return Ok(host);
                 }
                 Err(error) => refusals.push(error.to_string()),
             }
         }
-        Err(io::Error::other(format!("no sandbox can be made here: {}", refusals.join("; "))))
+        Err(io::Error::other(format!(
+            "no sandbox can be made here: {}",
+            refusals.join("; ")
+        )))
     }
 
     pub fn isolation(&self) -> &Isolation {
         &self.isolation
     }
 
-    /// True if handlers see a file system made for them, with `/var/task`, `/opt` and a `/tmp` of their own.
+    /// True if handlers see a file system made for them, with `/var/task`, `/opt` and a `/tmp` of
+    /// their own.
     pub fn has_root(&self) -> bool {
         self.namespaces.is_some()
     }
@@ -127,7 +143,10 @@ impl Host {
         let plan = Plan {
             memory_mb: 128,
             tmp_mb: 1,
-            listen: vec![std::net::SocketAddrV4::new(crate::lambda::environment::RUNTIME_API_ADDRESS, 9001)],
+            listen: vec![std::net::SocketAddrV4::new(
+                crate::lambda::environment::RUNTIME_API_ADDRESS,
+                9001,
+            )],
             ..Plan::default()
         };
         let sandbox = tokio::time::timeout(PROBE_LIMIT, Sandbox::open(self, &plan))
@@ -148,8 +167,8 @@ fn filter() -> Result<&'static str, String> {
     Err("seccomp is Linux's".to_owned())
 }
 
-/// Returns the sandboxes worth trying, strongest first. Root needs no user namespace, and without one `/proc` can be
-/// mounted in more places.
+/// Returns the sandboxes worth trying, strongest first. Root needs no user namespace, and without
+/// one `/proc` can be mounted in more places.
 fn candidates(means: Means) -> Vec<Option<Namespaces>> {
     if !cfg!(target_os = "linux") || !means.namespaces {
         return vec![None];

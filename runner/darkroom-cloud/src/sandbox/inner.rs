@@ -1,8 +1,8 @@
-//! The innermost process of a sandbox that is ours: PID 1 of its namespace, which starts the runtime, stops it, and
-//! tells the server how it ended.
+//! The innermost process of a sandbox that is ours: PID 1 of its namespace, which starts the
+//! runtime, stops it, and tells the server how it ended.
 //!
-//! It holds no limits itself where the kernel can; [`watch`](super::watch) imitates the others. When the server's
-//! socket ends it exits, and the kernel ends everything else in the namespace.
+//! It holds no limits itself where the kernel can; [`watch`](super::watch) imitates the others.
+//! When the server's socket ends it exits, and the kernel ends everything else in the namespace.
 
 use super::entry::doing;
 use super::protocol::{Exit, InnerSetup, News, Offence, Order, Program, receive, send, send_with};
@@ -48,19 +48,34 @@ pub fn run(socket: &UnixStream, setup: &InnerSetup) -> io::Result<()> {
     drop(reader);
 
     #[cfg(target_os = "linux")]
-    let sensor = Sensor::new(cage.memory.map(|stat| super::usage::GroupReader::new(stat, setup.root.is_some())));
+    let sensor = Sensor::new(
+        cage.memory
+            .map(|stat| super::usage::GroupReader::new(stat, setup.root.is_some())),
+    );
     #[cfg(not(target_os = "linux"))]
     let sensor = Sensor;
-    let supervisor = Supervisor { socket, setup, join: cage.join, leave: cage.leave, telemetry, waits };
+    let supervisor = Supervisor {
+        socket,
+        setup,
+        join: cage.join,
+        leave: cage.leave,
+        telemetry,
+        waits,
+    };
     drop((cage.listeners, cage.tmp));
     supervisor.serve(&happenings, sensor)
 }
 
-/// Starts the two threads that turn what the server says and what the runtime does into happenings; returns where to name
-/// a runtime that is to be waited for.
+/// Starts the two threads that turn what the server says and what the runtime does into happenings;
+/// returns where to name a runtime that is to be waited for.
 ///
-/// Before the filter is entered, which names them: nothing that the handler starts may touch their priorities or limits.
-fn begin_threads(socket: &UnixStream, sender: &Sender<Happening>, namespaced: bool) -> io::Result<Sender<Pid>> {
+/// Before the filter is entered, which names them: nothing that the handler starts may touch their
+/// priorities or limits.
+fn begin_threads(
+    socket: &UnixStream,
+    sender: &Sender<Happening>,
+    namespaced: bool,
+) -> io::Result<Sender<Pid>> {
     let (orders, from_server, from_runtime) = (socket.try_clone()?, sender.clone(), sender.clone());
     thread::spawn(move || {
         while let Ok(Some(order)) = receive(&orders) {
@@ -83,8 +98,16 @@ fn begin_threads(socket: &UnixStream, sender: &Sender<Happening>, namespaced: bo
 #[cfg(target_os = "linux")]
 fn own_threads() -> io::Result<Vec<u32>> {
     let mut ids = vec![std::process::id()];
-    for thread in doing("list this process's threads", std::fs::read_dir("/proc/self/task"))? {
-        ids.extend(thread?.file_name().to_str().and_then(|id| id.parse::<u32>().ok()));
+    for thread in doing(
+        "list this process's threads",
+        std::fs::read_dir("/proc/self/task"),
+    )? {
+        ids.extend(
+            thread?
+                .file_name()
+                .to_str()
+                .and_then(|id| id.parse::<u32>().ok()),
+        );
     }
     ids.dedup();
     Ok(ids)
@@ -96,7 +119,10 @@ struct Cage {
     join: Vec<File>,
     leave: Vec<File>,
     /// Where a control group counts memory that this process watches.
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "control groups are Linux's"))]
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(dead_code, reason = "control groups are Linux's")
+    )]
     memory: Option<File>,
     /// `/tmp`, if it is the sandbox's own.
     tmp: Option<File>,
@@ -107,32 +133,68 @@ impl Cage {
         // Out of the terminal's reach: its Ctrl-C is for the server.
         let _ = nix::unistd::setsid();
         let open = |path: &std::path::PathBuf| {
-            doing(format!("open {}", path.display()), File::options().write(true).open(path))
+            doing(
+                format!("open {}", path.display()),
+                File::options().write(true).open(path),
+            )
         };
-        let join = setup.cgroup.join.iter().map(open).collect::<io::Result<Vec<_>>>()?;
-        let leave = setup.cgroup.leave.iter().map(open).collect::<io::Result<Vec<_>>>()?;
+        let join = setup
+            .cgroup
+            .join
+            .iter()
+            .map(open)
+            .collect::<io::Result<Vec<_>>>()?;
+        let leave = setup
+            .cgroup
+            .leave
+            .iter()
+            .map(open)
+            .collect::<io::Result<Vec<_>>>()?;
         let memory = setup.cgroup.memory_stat.as_ref();
-        let memory = memory.map(|path| doing(format!("open {}", path.display()), File::open(path))).transpose()?;
+        let memory = memory
+            .map(|path| doing(format!("open {}", path.display()), File::open(path)))
+            .transpose()?;
         let listeners = Self::isolate(setup)?;
-        let tmp = setup.root.is_some().then(|| doing("open /tmp", File::open("/tmp"))).transpose()?;
+        let tmp = setup
+            .root
+            .is_some()
+            .then(|| doing("open /tmp", File::open("/tmp")))
+            .transpose()?;
         limit_resources(setup)?;
-        Ok(Self { listeners, join, leave, memory, tmp })
+        Ok(Self {
+            listeners,
+            join,
+            leave,
+            memory,
+            tmp,
+        })
     }
 
     #[cfg(target_os = "linux")]
     fn isolate(setup: &InnerSetup) -> io::Result<Vec<TcpListener>> {
         use nix::sys::prctl;
-        doing("follow the outer process", prctl::set_pdeathsig(Signal::SIGKILL))?;
-        let listeners = if setup.listen.is_empty() { Vec::new() } else { super::network::listen(&setup.listen)? };
+        doing(
+            "follow the outer process",
+            prctl::set_pdeathsig(Signal::SIGKILL),
+        )?;
+        let listeners = if setup.listen.is_empty() {
+            Vec::new()
+        } else {
+            super::network::listen(&setup.listen)?
+        };
         let proc = match &setup.root {
             Some(plan) => Some(super::root::enter(plan)?),
-            // Without a PID namespace, orphans of the runtime must come to this process rather than escape.
+            // Without a PID namespace, orphans of the runtime must come to this process rather than
+            // escape.
             None => doing("adopt orphans", prctl::set_child_subreaper(true)).map(|()| None)?,
         };
         if let Some(user) = setup.run_as {
             let user = nix::unistd::Uid::from_raw(user);
             // The runtime may open its standard output again, for example as /dev/stdout.
-            doing("give the log pipe away", nix::unistd::fchown(io::stdout(), Some(user), None))?;
+            doing(
+                "give the log pipe away",
+                nix::unistd::fchown(io::stdout(), Some(user), None),
+            )?;
         }
         if let Some(proc) = proc.filter(|_| setup.nested_user) {
             super::namespaces::become_sandbox_user(&proc)?;
@@ -149,7 +211,8 @@ impl Cage {
     }
 }
 
-/// Sets what AWS's environments have: 1024 descriptors, 8 MB of stack, 64 KB of locked memory; and no core files.
+/// Sets what AWS's environments have: 1024 descriptors, 8 MB of stack, 64 KB of locked memory; and
+/// no core files.
 fn limit_resources(setup: &InnerSetup) -> io::Result<()> {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let lower = |resource, wanted: u64| {
@@ -158,7 +221,10 @@ fn limit_resources(setup: &InnerSetup) -> io::Result<()> {
     };
     doing("limit descriptors", lower(Resource::RLIMIT_NOFILE, 1024))?;
     doing("limit the stack", lower(Resource::RLIMIT_STACK, 8 << 20))?;
-    doing("limit locked memory", lower(Resource::RLIMIT_MEMLOCK, 64 << 10))?;
+    doing(
+        "limit locked memory",
+        lower(Resource::RLIMIT_MEMLOCK, 64 << 10),
+    )?;
     doing("limit core files", lower(Resource::RLIMIT_CORE, 0))?;
     #[cfg(target_os = "linux")]
     if let Some(processes) = setup.watch.processes {
@@ -185,7 +251,9 @@ impl Supervisor<'_> {
         let mut killed_for = None;
         loop {
             let happening = match watcher.interval() {
-                None => happenings.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                None => happenings
+                    .recv()
+                    .map_err(|_| RecvTimeoutError::Disconnected),
                 Some(interval) => happenings.recv_timeout(interval),
             };
             match happening {
@@ -195,7 +263,13 @@ impl Supervisor<'_> {
                 }
                 Ok(Happening::Ended(exit)) => {
                     watcher.runtime_ended();
-                    send(self.socket, &News::Exited(Exit { killed_for: killed_for.take(), ..exit }))?;
+                    send(
+                        self.socket,
+                        &News::Exited(Exit {
+                            killed_for: killed_for.take(),
+                            ..exit
+                        }),
+                    )?;
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     let finding = watcher.look(|signal| self.signal_all(signal));
@@ -233,7 +307,13 @@ impl Supervisor<'_> {
                 }
                 Err(error) => {
                     let missing = error.kind() == io::ErrorKind::NotFound;
-                    send(self.socket, &News::NotStarted { missing, message: error.to_string() })?;
+                    send(
+                        self.socket,
+                        &News::NotStarted {
+                            missing,
+                            message: error.to_string(),
+                        },
+                    )?;
                 }
             },
             Order::Kill => self.signal_all(Signal::SIGKILL),
@@ -252,8 +332,17 @@ impl Supervisor<'_> {
 
     fn start(&self, program: &Program) -> io::Result<Pid> {
         let mut command = Command::new(&program.path);
-        command.args(&program.arguments).env_clear().current_dir(&program.directory).stdin(Stdio::null());
-        command.envs(program.environment.iter().map(|(name, value)| (name, value)));
+        command
+            .args(&program.arguments)
+            .env_clear()
+            .current_dir(&program.directory)
+            .stdin(Stdio::null());
+        command.envs(
+            program
+                .environment
+                .iter()
+                .map(|(name, value)| (name, value)),
+        );
         if let Some(variable) = &program.telemetry_variable {
             let descriptor = self.telemetry.as_fd();
             inherit(descriptor)?;
@@ -276,7 +365,8 @@ impl Supervisor<'_> {
     /// Sends `signal` to every process of the sandbox but this one.
     fn signal_all(&self, signal: Signal) {
         if self.setup.root.is_some() {
-            // From PID 1 of a namespace this reaches all others in it, at once; fails only if there are none.
+            // From PID 1 of a namespace this reaches all others in it, at once; fails only if there
+            // are none.
             let _ = nix::sys::signal::kill(Pid::from_raw(-1), signal);
         } else {
             super::watch::signal_descendants(signal);
@@ -294,7 +384,11 @@ fn move_self(files: &[File]) -> io::Result<()> {
 
 /// Lets programs that this process executes keep `descriptor`.
 fn inherit(descriptor: BorrowedFd<'_>) -> io::Result<()> {
-    doing("pass a descriptor on", fcntl(descriptor, FcntlArg::F_SETFD(FdFlag::empty()))).map(drop)
+    doing(
+        "pass a descriptor on",
+        fcntl(descriptor, FcntlArg::F_SETFD(FdFlag::empty())),
+    )
+    .map(drop)
 }
 
 /// Waits until the runtime has ended, ends what it left running, and returns how it ended.
@@ -303,16 +397,27 @@ fn wait_for_end(runtime: Pid, namespaced: bool) -> Exit {
     loop {
         match waitpid(Pid::from_raw(-1), None) {
             Ok(WaitStatus::Exited(pid, code)) if pid == runtime => {
-                exit = Exit { code: Some(code), ..exit };
+                exit = Exit {
+                    code: Some(code),
+                    ..exit
+                };
                 end_leftovers(namespaced);
             }
             Ok(WaitStatus::Signaled(pid, signal, _)) if pid == runtime => {
-                exit = Exit { signal: Some(signal as i32), ..exit };
+                exit = Exit {
+                    signal: Some(signal as i32),
+                    ..exit
+                };
                 end_leftovers(namespaced);
             }
             Ok(_) | Err(Errno::EINTR) => {}
             // No child is left.
-            Err(_) => return Exit { peak_kb: peak_of_children(), ..exit },
+            Err(_) => {
+                return Exit {
+                    peak_kb: peak_of_children(),
+                    ..exit
+                };
+            }
         }
     }
 }
@@ -330,5 +435,9 @@ fn peak_of_children() -> u64 {
     use nix::sys::resource::{UsageWho, getrusage};
     let peak = getrusage(UsageWho::RUSAGE_CHILDREN).map_or(0, |usage| usage.max_rss());
     let peak = u64::try_from(peak).unwrap_or(0);
-    if cfg!(target_os = "macos") { peak / 1024 } else { peak }
+    if cfg!(target_os = "macos") {
+        peak / 1024
+    } else {
+        peak
+    }
 }

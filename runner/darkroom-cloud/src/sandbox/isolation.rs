@@ -36,7 +36,8 @@ pub struct Isolation {
     pub limits: Vec<Limit>,
 }
 
-/// Says what sandboxes of this kind hold. `filter` is what system calls are refused, or why none; `refusals` are the reasons why stronger ones did not stand.
+/// Says what sandboxes of this kind hold. `filter` is what system calls are refused, or why none;
+/// `refusals` are the reasons why stronger ones did not stand.
 pub(super) fn describe(
     namespaces: Option<Namespaces>,
     cgroups: &Cgroups,
@@ -44,13 +45,19 @@ pub(super) fn describe(
     refusals: &[String],
 ) -> Isolation {
     let label = label(namespaces, cgroups, filter.is_ok());
-    let refused = if refusals.is_empty() { "not known on this system".to_owned() } else { refusals.join("; ") };
+    let refused = if refusals.is_empty() {
+        "not known on this system".to_owned()
+    } else {
+        refusals.join("; ")
+    };
     let mut limits = files(namespaces, &refused);
     limits.push(network(namespaces, &refused));
     limits.extend(resources(namespaces, cgroups));
     limits.push(stillness(cgroups));
     limits.push(system_calls(filter));
-    limits.extend(large_sizes(std::thread::available_parallelism().map_or(1, std::num::NonZero::get)));
+    limits.extend(large_sizes(
+        std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+    ));
     Isolation { label, limits }
 }
 
@@ -74,21 +81,37 @@ fn label(namespaces: Option<Namespaces>, cgroups: &Cgroups, filter: bool) -> Str
 }
 
 fn limit(name: &'static str, enforcement: Enforcement, why: impl Into<String>) -> Limit {
-    Limit { name, enforcement, why: why.into() }
+    Limit {
+        name,
+        enforcement,
+        why: why.into(),
+    }
 }
 
 fn files(namespaces: Option<Namespaces>, refused: &str) -> Vec<Limit> {
     use Enforcement::{Absent, Enforced};
     match namespaces {
         Some(namespaces) => vec![
-            limit("host files", Enforced, "mount namespace with a root of its own"),
+            limit(
+                "host files",
+                Enforced,
+                "mount namespace with a root of its own",
+            ),
             limit("code", Enforced, "/var/task and /opt are read-only binds"),
             limit("tmp", Enforced, "private tmpfs of the configured size"),
-            limit("leftover processes", Enforced, "PID namespace: they end with its first process"),
+            limit(
+                "leftover processes",
+                Enforced,
+                "PID namespace: they end with its first process",
+            ),
             limit(
                 "user",
                 Enforced,
-                if namespaces.user { "user namespace, sbx_user1051; /proc is read-only" } else { "sbx_user1051" },
+                if namespaces.user {
+                    "user namespace, sbx_user1051; /proc is read-only"
+                } else {
+                    "sbx_user1051"
+                },
             ),
         ],
         None => ["host files", "code", "tmp", "leftover processes", "user"]
@@ -107,7 +130,8 @@ fn large_sizes(cores: usize) -> Option<Limit> {
     })
 }
 
-/// What is left to a handler that means harm: the kernel's own faults, reached by a system call that AWS would refuse.
+/// What is left to a handler that means harm: the kernel's own faults, reached by a system call
+/// that AWS would refuse.
 fn system_calls(filter: Result<&str, String>) -> Limit {
     match filter {
         Ok(refused) => {
@@ -116,15 +140,27 @@ fn system_calls(filter: Result<&str, String>) -> Limit {
             );
             limit("system calls", Enforcement::Enforced, why)
         }
-        Err(why) => limit("system calls", Enforcement::Absent, format!("no seccomp filter: {why}")),
+        Err(why) => limit(
+            "system calls",
+            Enforcement::Absent,
+            format!("no seccomp filter: {why}"),
+        ),
     }
 }
 
 fn network(namespaces: Option<Namespaces>, refused: &str) -> Limit {
     if namespaces.is_some_and(|namespaces| namespaces.network) {
-        limit("network", Enforcement::Enforced, "network namespace whose loopback reaches the local cloud alone")
+        limit(
+            "network",
+            Enforcement::Enforced,
+            "network namespace whose loopback reaches the local cloud alone",
+        )
     } else {
-        limit("network", Enforcement::Absent, format!("no network namespace: {refused}"))
+        limit(
+            "network",
+            Enforcement::Absent,
+            format!("no network namespace: {refused}"),
+        )
     }
 }
 
@@ -156,13 +192,21 @@ fn resources(namespaces: Option<Namespaces>, cgroups: &Cgroups) -> Vec<Limit> {
                 Approximated,
                 format!("memory read every 5 ms, shared memory at first every 50 ms ({why})"),
             ),
-            limit("cpu", Approximated, format!("stopped and continued to keep the share ({why})")),
+            limit(
+                "cpu",
+                Approximated,
+                format!("stopped and continued to keep the share ({why})"),
+            ),
             match namespaces {
-                Some(Namespaces { user: true, .. }) => limit("processes", Enforced, "RLIMIT_NPROC in a user namespace"),
+                Some(Namespaces { user: true, .. }) => {
+                    limit("processes", Enforced, "RLIMIT_NPROC in a user namespace")
+                }
                 _ => limit("processes", Absent, why.clone()),
             },
         ],
-        Cgroups::None(why) => ["memory", "cpu", "processes"].map(|name| limit(name, Absent, why.clone())).into(),
+        Cgroups::None(why) => ["memory", "cpu", "processes"]
+            .map(|name| limit(name, Absent, why.clone()))
+            .into(),
     };
     limits.push(limit("descriptors", Enforced, "RLIMIT_NOFILE 1024"));
     limits
@@ -177,7 +221,11 @@ fn stillness(cgroups: &Cgroups) -> Limit {
             let why = "stopped by a signal, looked at every 5 to 160 ms, ended when it has used 25 ms of CPU time";
             limit(name, Enforcement::Approximated, why)
         }
-        None => limit(name, Enforcement::Absent, "stopped by a signal, which a handler can undo"),
+        None => limit(
+            name,
+            Enforcement::Absent,
+            "stopped by a signal, which a handler can undo",
+        ),
     }
 }
 
@@ -188,7 +236,12 @@ mod tests {
     #[test]
     fn sizes_that_need_more_cores_than_there_are_are_said() {
         let two = large_sizes(2).unwrap();
-        assert!(two.why.starts_with("sizes above 3538 MB buy more than this machine's 2 cores"), "{}", two.why);
+        assert!(
+            two.why
+                .starts_with("sizes above 3538 MB buy more than this machine's 2 cores"),
+            "{}",
+            two.why
+        );
         assert_eq!(large_sizes(6), None);
     }
 }

@@ -10,7 +10,8 @@ use std::os::fd::OwnedFd;
 /// Index of `lo`, the first interface of every network namespace.
 const LOOPBACK: u32 = 1;
 
-/// Raises the loopback, gives it every address in `addresses` that is not in 127.0.0.0/8, and listens at each.
+/// Raises the loopback, gives it every address in `addresses` that is not in 127.0.0.0/8, and
+/// listens at each.
 pub fn listen(addresses: &[SocketAddrV4]) -> io::Result<Vec<TcpListener>> {
     let route = Route::open()?;
     doing("raise the loopback", route.raise_loopback())?;
@@ -21,7 +22,10 @@ pub fn listen(addresses: &[SocketAddrV4]) -> io::Result<Vec<TcpListener>> {
             added.push(address);
         }
     }
-    addresses.iter().map(|address| doing(format!("listen at {address}"), TcpListener::bind(address))).collect()
+    addresses
+        .iter()
+        .map(|address| doing(format!("listen at {address}"), TcpListener::bind(address)))
+        .collect()
 }
 
 /// A conversation with the kernel about interfaces (rtnetlink(7)).
@@ -78,12 +82,21 @@ impl Route {
         message.extend_from_slice(&(REQUEST_WITH_ANSWER | flags).to_ne_bytes());
         message.extend_from_slice(&[1, 0, 0, 0, 0, 0, 0, 0]);
         message.extend_from_slice(body);
-        rustix::net::sendto(&self.0, &message, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
+        rustix::net::sendto(
+            &self.0,
+            &message,
+            SendFlags::empty(),
+            &SocketAddrNetlink::new(0, 0),
+        )?;
 
         let mut answer = [0; 1024];
         rustix::net::recv(&self.0, &mut answer[..], RecvFlags::empty())?;
         // struct nlmsgerr after the header: an error number below zero, or zero
         let code = i32::from_ne_bytes([answer[16], answer[17], answer[18], answer[19]]);
-        if code == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(-code)) }
+        if code == 0 {
+            Ok(())
+        } else {
+            Err(io::Error::from_raw_os_error(-code))
+        }
     }
 }

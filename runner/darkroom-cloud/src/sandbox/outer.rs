@@ -1,7 +1,9 @@
-//! The outermost process of a sandbox: leaves the host's namespaces, starts the inner process, waits, cleans up.
+//! The outermost process of a sandbox: leaves the host's namespaces, starts the inner process,
+//! waits, cleans up.
 //!
-//! It stays in the host's PID namespace and control groups. It ends when the inner process ends, which happens at the
-//! latest when the server closes its socket or dies. Where a control group holds frozen processes, it lets them go then.
+//! It stays in the host's PID namespace and control groups. It ends when the inner process ends,
+//! which happens at the latest when the server closes its socket or dies. Where a control group
+//! holds frozen processes, it lets them go then.
 
 use super::entry::{INNER, doing};
 use super::protocol::{Freezer, OuterSetup};
@@ -14,14 +16,22 @@ use std::process::{Child, Command, Stdio};
 
 pub fn run(setup: &OuterSetup) -> io::Result<()> {
     // Opened before the inner process changes the root that both share.
-    let groups: Vec<_> = setup.cgroups.iter().filter_map(|path| HeldCgroup::open(path)).collect();
+    let groups: Vec<_> = setup
+        .cgroups
+        .iter()
+        .filter_map(|path| HeldCgroup::open(path))
+        .collect();
     let freezer = setup.freezer.as_ref().and_then(Thaw::open);
     #[cfg(target_os = "linux")]
     if let Some(namespaces) = setup.namespaces {
         super::namespaces::leave(namespaces)?;
     }
     let program = doing("find this program", std::env::current_exe())?;
-    let inner = Command::new(program).arg(INNER).env_clear().stdin(Stdio::inherit()).spawn();
+    let inner = Command::new(program)
+        .arg(INNER)
+        .env_clear()
+        .stdin(Stdio::inherit())
+        .spawn();
     let inner = doing("start the inner process", inner)?;
     wait(inner, freezer)?;
     for group in groups {
@@ -39,7 +49,10 @@ struct Thaw {
 impl Thaw {
     fn open(freezer: &Freezer) -> Option<Self> {
         let file = File::options().write(true).open(&freezer.file).ok()?;
-        Some(Self { file, word: freezer.thaw.clone() })
+        Some(Self {
+            file,
+            word: freezer.thaw.clone(),
+        })
     }
 
     fn write(mut self) {
@@ -65,7 +78,8 @@ fn wait(mut inner: Child, freezer: Option<Thaw>) -> io::Result<()> {
 
 /// Waits until the inner process has ended or the server has hung up, whichever is first.
 ///
-/// By signal and not by a thread: a process whose children get another PID namespace can't have threads.
+/// By signal and not by a thread: a process whose children get another PID namespace can't have
+/// threads.
 #[cfg(target_os = "linux")]
 fn wait_for_either(inner: &mut Child) -> io::Result<()> {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -91,7 +105,8 @@ fn wait_for_either(inner: &mut Child) -> io::Result<()> {
     Ok(())
 }
 
-/// A control group folder, its parent, and its grandparent, held open so that they can be removed from any root.
+/// A control group folder, its parent, and its grandparent, held open so that they can be removed
+/// from any root.
 struct HeldCgroup {
     parent: nix::dir::Dir,
     name: std::ffi::OsString,
@@ -102,10 +117,17 @@ impl HeldCgroup {
     fn open(path: &Path) -> Option<Self> {
         let parent_path = path.parent()?;
         let name = path.file_name()?.to_owned();
-        let grandparent = parent_path
-            .parent()
-            .and_then(|grandparent| Some((open_folder(grandparent)?, parent_path.file_name()?.to_owned())));
-        Some(Self { parent: open_folder(parent_path)?, name, grandparent })
+        let grandparent = parent_path.parent().and_then(|grandparent| {
+            Some((
+                open_folder(grandparent)?,
+                parent_path.file_name()?.to_owned(),
+            ))
+        });
+        Some(Self {
+            parent: open_folder(parent_path)?,
+            name,
+            grandparent,
+        })
     }
 
     /// Removes the group, and the server's group above it if this was the last one in it.
@@ -113,7 +135,11 @@ impl HeldCgroup {
         use nix::unistd::{UnlinkatFlags, unlinkat};
         // A group is busy until its last process is reaped, which may take the kernel a moment.
         for _ in 0..200 {
-            match unlinkat(&self.parent, self.name.as_os_str(), UnlinkatFlags::RemoveDir) {
+            match unlinkat(
+                &self.parent,
+                self.name.as_os_str(),
+                UnlinkatFlags::RemoveDir,
+            ) {
                 Err(nix::Error::EBUSY) => std::thread::sleep(std::time::Duration::from_millis(5)),
                 _ => break,
             }

@@ -1,12 +1,14 @@
-//! The words between the server and a sandbox's own processes, over the socket that is their standard input.
+//! The words between the server and a sandbox's own processes, over the socket that is their
+//! standard input.
 //!
-//! A frame is a length (4 bytes, big-endian) and that many bytes of JSON; the first frame from the inside carries file
-//! descriptors. Order from the server: [`OuterSetup`], [`InnerSetup`], then [`Order`]s at will. The end of the stream
-//! means that the server is gone, and the sandbox must be too.
+//! A frame is a length (4 bytes, big-endian) and that many bytes of JSON; the first frame from the
+//! inside carries file descriptors. Order from the server: [`OuterSetup`], [`InnerSetup`], then
+//! [`Order`]s at will. The end of the stream means that the server is gone, and the sandbox must be
+//! too.
 
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -32,10 +34,11 @@ const MOST_DESCRIPTORS: usize = 4;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct OuterSetup {
     pub namespaces: Option<Namespaces>,
-    /// Control group folders of this sandbox alone: removed by the outer process when the inner one has ended, so that
-    /// none stays behind even if the server is killed.
+    /// Control group folders of this sandbox alone: removed by the outer process when the inner one
+    /// has ended, so that none stays behind even if the server is killed.
     pub cgroups: Vec<PathBuf>,
-    /// What stops this sandbox's processes: the outer process lets them go when the server is gone, so that they can end.
+    /// What stops this sandbox's processes: the outer process lets them go when the server is gone,
+    /// so that they can end.
     pub freezer: Option<Freezer>,
 }
 
@@ -63,7 +66,8 @@ pub struct InnerSetup {
     pub listen: Vec<SocketAddrV4>,
     /// The user and group of the runtime, if this process may change it.
     pub run_as: Option<u32>,
-    /// True inside a user namespace: the runtime gets one more, in which it is [`SANDBOX_USER`] and owns nothing.
+    /// True inside a user namespace: the runtime gets one more, in which it is [`SANDBOX_USER`] and
+    /// owns nothing.
     pub nested_user: bool,
     /// True where the runtime's system calls are filtered.
     pub filter: bool,
@@ -107,11 +111,12 @@ pub struct RootPlan {
     /// Folders of the host that may be written to, and where they appear.
     #[serde(default)]
     pub written: Vec<(PathBuf, PathBuf)>,
-    /// Folders inside binds that are covered with an empty one, for example the host's `site-packages`.
+    /// Folders inside binds that are covered with an empty one, for example the host's
+    /// `site-packages`.
     pub covers: Vec<PathBuf>,
     pub tmp_mb: u32,
-    /// What runs inside is to the host's kernel the user that the first process is too, whose files in `/proc` it could then
-    /// write to: it gets a `/proc` that is read-only.
+    /// What runs inside is to the host's kernel the user that the first process is too, whose files
+    /// in `/proc` it could then write to: it gets a `/proc` that is read-only.
     #[serde(default)]
     pub same_user: bool,
 }
@@ -143,8 +148,8 @@ pub struct Program {
 /// From a sandbox's processes to the server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum News {
-    /// The sandbox stands. Carries the read end for framed log records, a listener for each address, and `/tmp` if that is
-    /// the sandbox's own.
+    /// The sandbox stands. Carries the read end for framed log records, a listener for each
+    /// address, and `/tmp` if that is the sandbox's own.
     Ready,
     /// The sandbox could not be made.
     Failed(String),
@@ -195,14 +200,23 @@ pub fn send(mut stream: &UnixStream, message: &impl Serialize) -> io::Result<()>
 }
 
 /// Writes one frame with descriptors attached to its first byte.
-pub fn send_with(stream: &UnixStream, message: &impl Serialize, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+pub fn send_with(
+    stream: &UnixStream,
+    message: &impl Serialize,
+    descriptors: &[BorrowedFd<'_>],
+) -> io::Result<()> {
     let frame = encode(message)?;
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
         return Err(io::Error::other("more descriptors than a frame carries"));
     }
-    let sent = rustix::net::sendmsg(stream, &[IoSlice::new(&frame)], &mut control, SendFlags::empty())?;
+    let sent = rustix::net::sendmsg(
+        stream,
+        &[IoSlice::new(&frame)],
+        &mut control,
+        SendFlags::empty(),
+    )?;
     let mut stream = stream;
     stream.write_all(&frame[sent..])
 }
@@ -231,9 +245,13 @@ pub fn receive<T: DeserializeOwned>(mut stream: &UnixStream) -> io::Result<Optio
 
 /// Takes one whole frame off the front of `buffer`, if there is one.
 pub fn take<T: DeserializeOwned>(buffer: &mut Vec<u8>) -> io::Result<Option<T>> {
-    let Some(head) = buffer.first_chunk::<4>() else { return Ok(None) };
+    let Some(head) = buffer.first_chunk::<4>() else {
+        return Ok(None);
+    };
     let length = frame_length(*head)?;
-    let Some(body) = buffer.get(4..4 + length) else { return Ok(None) };
+    let Some(body) = buffer.get(4..4 + length) else {
+        return Ok(None);
+    };
     let message = serde_json::from_slice(body)?;
     buffer.drain(..4 + length);
     Ok(Some(message))
@@ -247,12 +265,22 @@ fn frame_length(head: [u8; 4]) -> io::Result<usize> {
     Ok(length)
 }
 
-/// Reads what has arrived into `buffer` and `descriptors`; returns how many bytes, 0 at the end of the stream.
-pub fn read_available(stream: impl AsFd, buffer: &mut Vec<u8>, descriptors: &mut Vec<OwnedFd>) -> io::Result<usize> {
+/// Reads what has arrived into `buffer` and `descriptors`; returns how many bytes, 0 at the end of
+/// the stream.
+pub fn read_available(
+    stream: impl AsFd,
+    buffer: &mut Vec<u8>,
+    descriptors: &mut Vec<OwnedFd>,
+) -> io::Result<usize> {
     let mut bytes = [0; 4096];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
-    let message = rustix::net::recvmsg(stream, &mut [IoSliceMut::new(&mut bytes)], &mut control, CLOSE_ON_EXEC)?;
+    let message = rustix::net::recvmsg(
+        stream,
+        &mut [IoSliceMut::new(&mut bytes)],
+        &mut control,
+        CLOSE_ON_EXEC,
+    )?;
     for ancillary in control.drain() {
         if let RecvAncillaryMessage::ScmRights(received) = ancillary {
             descriptors.extend(received);
@@ -286,7 +314,9 @@ mod tests {
         assert_eq!(news, [News::Ready, News::Started(2)]);
         writer.write_all(b"x").unwrap();
         let mut byte = [0];
-        std::fs::File::from(descriptors.remove(0)).read_exact(&mut byte).unwrap();
+        std::fs::File::from(descriptors.remove(0))
+            .read_exact(&mut byte)
+            .unwrap();
         assert_eq!(byte, *b"x");
     }
 

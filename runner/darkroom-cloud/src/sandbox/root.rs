@@ -1,7 +1,8 @@
 //! Builds the file system a handler sees and makes it the root. Linux only.
 //!
-//! A read-only tmpfs with binds of what a handler needs of the host (its programs and libraries, never its homes or
-//! configuration), the code and the layers read-only, and a private `/tmp` and `/proc`.
+//! A read-only tmpfs with binds of what a handler needs of the host (its programs and libraries,
+//! never its homes or configuration), the code and the layers read-only, and a private `/tmp` and
+//! `/proc`.
 
 use super::entry::doing;
 use super::protocol::{RootPlan, SANDBOX_USER};
@@ -30,15 +31,22 @@ const MERGED_PATHS: &[&str] = &["/bin", "/sbin", "/lib", "/lib64", "/lib32", "/l
 
 const DEVICES: &[&str] = &["null", "zero", "full", "random", "urandom"];
 
-/// Makes the new root out of `plan` and moves this process's whole mount namespace into it. Returns `/proc` as it can be
-/// written to, whatever the root shows.
+/// Makes the new root out of `plan` and moves this process's whole mount namespace into it. Returns
+/// `/proc` as it can be written to, whatever the root shows.
 pub fn enter(plan: &RootPlan) -> io::Result<fs::File> {
     let none = None::<&str>;
-    doing("make mounts private", mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none))?;
+    doing(
+        "make mounts private",
+        mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none),
+    )?;
     let root = &plan.mount_point;
     mount_tmpfs(root, 16, 0o755, MsFlags::MS_NOSUID)?;
 
-    for path in HOST_PATHS.iter().map(Path::new).filter(|path| path.exists()) {
+    for path in HOST_PATHS
+        .iter()
+        .map(Path::new)
+        .filter(|path| path.exists())
+    {
         bind(path, &inside(root, path))?;
     }
     cover_local(plan)?;
@@ -64,7 +72,12 @@ pub fn enter(plan: &RootPlan) -> io::Result<fs::File> {
 
     let tmp = root.join("tmp");
     make_folder(&tmp)?;
-    mount_tmpfs(&tmp, plan.tmp_mb, 0o1777, MsFlags::MS_NOSUID | MsFlags::MS_NODEV)?;
+    mount_tmpfs(
+        &tmp,
+        plan.tmp_mb,
+        0o1777,
+        MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
+    )?;
     for folder in ["var/task", "opt"] {
         make_folder(&root.join(folder))?;
     }
@@ -72,10 +85,15 @@ pub fn enter(plan: &RootPlan) -> io::Result<fs::File> {
     Ok(proc)
 }
 
-/// Hides `/usr/local`, where hosts keep software of their own. A runtime that lives there is bound elsewhere.
+/// Hides `/usr/local`, where hosts keep software of their own. A runtime that lives there is bound
+/// elsewhere.
 fn cover_local(plan: &RootPlan) -> io::Result<()> {
     let local = inside(&plan.mount_point, Path::new("/usr/local"));
-    if local.is_dir() { mount_tmpfs(&local, 1, 0o755, MsFlags::MS_RDONLY) } else { Ok(()) }
+    if local.is_dir() {
+        mount_tmpfs(&local, 1, 0o755, MsFlags::MS_RDONLY)
+    } else {
+        Ok(())
+    }
 }
 
 fn inside(root: &Path, path: &Path) -> PathBuf {
@@ -86,7 +104,13 @@ fn mount_tmpfs(target: &Path, size_mb: u32, mode: u32, flags: MsFlags) -> io::Re
     let options = format!("size={size_mb}m,mode={mode:o}");
     doing(
         format!("mount a tmpfs on {}", target.display()),
-        mount(Some("tmpfs"), target, Some("tmpfs"), flags, Some(options.as_str())),
+        mount(
+            Some("tmpfs"),
+            target,
+            Some("tmpfs"),
+            flags,
+            Some(options.as_str()),
+        ),
     )
 }
 
@@ -105,23 +129,47 @@ fn bind_with(source: &Path, target: &Path, access: MsFlags) -> io::Result<()> {
     let none = None::<&str>;
     let bound = mount(Some(source), target, none, MsFlags::MS_BIND, none);
     // A folder with mounts below it can't be bound alone from within a user namespace.
-    let bound = bound.or_else(|_| mount(Some(source), target, none, MsFlags::MS_BIND | MsFlags::MS_REC, none));
-    doing(format!("bind {} to {}", source.display(), target.display()), bound)?;
-    let flags =
-        MsFlags::MS_BIND | MsFlags::MS_REMOUNT | access | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | kept_flags(target);
-    doing(format!("protect {}", target.display()), mount(none, target, none, flags, none))
+    let bound = bound.or_else(|_| {
+        mount(
+            Some(source),
+            target,
+            none,
+            MsFlags::MS_BIND | MsFlags::MS_REC,
+            none,
+        )
+    });
+    doing(
+        format!("bind {} to {}", source.display(), target.display()),
+        bound,
+    )?;
+    let flags = MsFlags::MS_BIND
+        | MsFlags::MS_REMOUNT
+        | access
+        | MsFlags::MS_NOSUID
+        | MsFlags::MS_NODEV
+        | kept_flags(target);
+    doing(
+        format!("protect {}", target.display()),
+        mount(none, target, none, flags, none),
+    )
 }
 
 /// Returns the flags of the mount at `target` that a user namespace may not clear.
 fn kept_flags(target: &Path) -> MsFlags {
-    let Ok(stat) = statvfs(target) else { return MsFlags::empty() };
+    let Ok(stat) = statvfs(target) else {
+        return MsFlags::empty();
+    };
     let pairs = [
         (FsFlags::ST_NOEXEC, MsFlags::MS_NOEXEC),
         (FsFlags::ST_NOATIME, MsFlags::MS_NOATIME),
         (FsFlags::ST_NODIRATIME, MsFlags::MS_NODIRATIME),
         (FsFlags::ST_RELATIME, MsFlags::MS_RELATIME),
     ];
-    pairs.into_iter().filter(|(had, _)| stat.flags().contains(*had)).map(|(_, kept)| kept).collect()
+    pairs
+        .into_iter()
+        .filter(|(had, _)| stat.flags().contains(*had))
+        .map(|(_, kept)| kept)
+        .collect()
 }
 
 fn make_folder(path: &Path) -> io::Result<()> {
@@ -147,7 +195,10 @@ fn make_etc(root: &Path) -> io::Result<()> {
         ),
         ("group", format!("root:x:0:\nsbx_user{user}:x:{user}:\n")),
         ("hosts", "127.0.0.1 localhost\n".to_owned()),
-        ("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n".to_owned()),
+        (
+            "nsswitch.conf",
+            "passwd: files\ngroup: files\nhosts: files\n".to_owned(),
+        ),
         ("resolv.conf", String::new()),
     ];
     make_folder(&root.join("etc"))?;
@@ -165,7 +216,13 @@ fn make_dev(root: &Path) -> io::Result<()> {
     for name in DEVICES {
         let (source, target) = (Path::new("/dev").join(name), dev.join(name));
         make_file(&target)?;
-        let bound = mount(Some(&source), &target, None::<&str>, MsFlags::MS_BIND, None::<&str>);
+        let bound = mount(
+            Some(&source),
+            &target,
+            None::<&str>,
+            MsFlags::MS_BIND,
+            None::<&str>,
+        );
         doing(format!("bind {}", source.display()), bound)?;
     }
     for (name, target) in [
@@ -180,7 +237,17 @@ fn make_dev(root: &Path) -> io::Result<()> {
 }
 
 /// Parts of `/proc` that concern the whole machine: read-only, whoever the handler may be.
-const PROC_READ_ONLY: &[&str] = &["sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi", "asound", "mtrr"];
+const PROC_READ_ONLY: &[&str] = &[
+    "sys",
+    "sysrq-trigger",
+    "irq",
+    "bus",
+    "fs",
+    "acpi",
+    "scsi",
+    "asound",
+    "mtrr",
+];
 
 /// Parts of `/proc` that are hidden.
 const PROC_HIDDEN: &[&str] = &["kcore", "keys", "key-users", "timer_list", "kmsg"];
@@ -191,20 +258,49 @@ fn make_proc(root: &Path, read_only: bool) -> io::Result<fs::File> {
     let proc = root.join("proc");
     make_folder(&proc)?;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    doing("mount /proc", mount(Some("proc"), &proc, Some("proc"), flags, none))?;
+    doing(
+        "mount /proc",
+        mount(Some("proc"), &proc, Some("proc"), flags, none),
+    )?;
     let writable = doing("open /proc", fs::File::open(&proc))?;
     if read_only {
-        doing("cover /proc", mount(Some(&proc), &proc, none, MsFlags::MS_BIND, none))?;
+        doing(
+            "cover /proc",
+            mount(Some(&proc), &proc, none, MsFlags::MS_BIND, none),
+        )?;
         let flags = flags | MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
-        doing("protect all of /proc", mount(none, &proc, none, flags, none))?;
+        doing(
+            "protect all of /proc",
+            mount(none, &proc, none, flags, none),
+        )?;
     }
-    for path in PROC_READ_ONLY.iter().map(|name| proc.join(name)).filter(|path| path.exists()) {
-        doing("bind in /proc", mount(Some(&path), &path, none, MsFlags::MS_BIND, none))?;
+    for path in PROC_READ_ONLY
+        .iter()
+        .map(|name| proc.join(name))
+        .filter(|path| path.exists())
+    {
+        doing(
+            "bind in /proc",
+            mount(Some(&path), &path, none, MsFlags::MS_BIND, none),
+        )?;
         let flags = flags | MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
         doing("protect /proc", mount(none, &path, none, flags, none))?;
     }
-    for path in PROC_HIDDEN.iter().map(|name| proc.join(name)).filter(|path| path.exists()) {
-        doing("hide in /proc", mount(Some(&root.join("dev/null")), &path, none, MsFlags::MS_BIND, none))?;
+    for path in PROC_HIDDEN
+        .iter()
+        .map(|name| proc.join(name))
+        .filter(|path| path.exists())
+    {
+        doing(
+            "hide in /proc",
+            mount(
+                Some(&root.join("dev/null")),
+                &path,
+                none,
+                MsFlags::MS_BIND,
+                none,
+            ),
+        )?;
     }
     Ok(writable)
 }
@@ -214,9 +310,15 @@ fn pivot(root: &Path) -> io::Result<()> {
     doing("enter the new root", std::env::set_current_dir(root))?;
     // New and old root stacked on one place: see pivot_root(2), "pivot_root(".", ".")".
     doing("change the root", nix::unistd::pivot_root(".", "."))?;
-    doing("let go of the host's root", umount2(".", MntFlags::MNT_DETACH))?;
+    doing(
+        "let go of the host's root",
+        umount2(".", MntFlags::MNT_DETACH),
+    )?;
     doing("enter /", std::env::set_current_dir("/"))?;
     fs::set_permissions("/", fs::Permissions::from_mode(0o755))?;
     let flags = MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY | MsFlags::MS_NOSUID;
-    doing("make the root read-only", mount(None::<&str>, "/", None::<&str>, flags, None::<&str>))
+    doing(
+        "make the root read-only",
+        mount(None::<&str>, "/", None::<&str>, flags, None::<&str>),
+    )
 }

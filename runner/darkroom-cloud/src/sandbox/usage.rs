@@ -1,7 +1,8 @@
-//! What the processes of a sandbox use together, read from `/proc` by the process above them. Linux only.
+//! What the processes of a sandbox use together, read from `/proc` by the process above them. Linux
+//! only.
 //!
-//! A process that has ended between two looks is no error; anything else that can't be read is one, since a limit that
-//! is not seen is not held.
+//! A process that has ended between two looks is no error; anything else that can't be read is one,
+//! since a limit that is not seen is not held.
 
 use nix::unistd::Pid;
 use std::collections::HashMap;
@@ -13,7 +14,8 @@ use std::time::{Duration, Instant};
 /// What is slow to read is read at every such look, for as long as there is none of it.
 const SLOW_LOOK: u32 = 10;
 
-/// What belongs to no process alone has a name that begins so in `/proc/PID/maps` and `/proc/PID/fd`.
+/// What belongs to no process alone has a name that begins so in `/proc/PID/maps` and
+/// `/proc/PID/fd`.
 const SHARED_NAMES: [&str; 3] = ["/memfd:", "/dev/zero (deleted)", "/dev/shm/"];
 
 /// What all processes use together.
@@ -35,7 +37,8 @@ pub struct Reader {
     cores: u32,
     looks: u32,
     shared_bytes: u64,
-    /// Mapped objects by inode: no file leads to them once their descriptors are closed, so what they had is remembered.
+    /// Mapped objects by inode: no file leads to them once their descriptors are closed, so what
+    /// they had is remembered.
     objects: HashMap<u64, u64>,
     /// The processes of the last look with what they had used.
     last: HashMap<i32, Duration>,
@@ -64,7 +67,10 @@ impl Reader {
     pub fn read(&mut self) -> io::Result<Usage> {
         let processes = descendants()?;
         let ticks = Ticks::read();
-        let mut usage = Usage { cpu: ended_children()?, ..Usage::default() };
+        let mut usage = Usage {
+            cpu: ended_children()?,
+            ..Usage::default()
+        };
         let mut now = HashMap::new();
         let mut accounted = usage.cpu;
         for process in &processes {
@@ -86,17 +92,36 @@ impl Reader {
         Ok(usage)
     }
 
-    /// Counts what ended processes had used if the kernel tells nobody: it does not where a parent ignores the end of its
-    /// children. Those that came and went between two looks may have used all there is.
-    fn note_ended(&mut self, now: &HashMap<i32, Duration>, processes: &[Process]) -> io::Result<()> {
+    /// Counts what ended processes had used if the kernel tells nobody: it does not where a parent
+    /// ignores the end of its children. Those that came and went between two looks may have used
+    /// all there is.
+    fn note_ended(
+        &mut self,
+        now: &HashMap<i32, Duration>,
+        processes: &[Process],
+    ) -> io::Result<()> {
         let (time, newest) = (Instant::now(), newest_id()?);
-        let (since, before) = self.before.replace((time, newest)).unwrap_or((time, newest));
-        let vanished: Duration =
-            self.last.iter().filter(|(pid, _)| !now.contains_key(pid)).map(|(_, used)| *used).sum();
-        let new = now.keys().filter(|pid| !self.last.contains_key(pid)).count() as u64;
+        let (since, before) = self
+            .before
+            .replace((time, newest))
+            .unwrap_or((time, newest));
+        let vanished: Duration = self
+            .last
+            .iter()
+            .filter(|(pid, _)| !now.contains_key(pid))
+            .map(|(_, used)| *used)
+            .sum();
+        let new = now
+            .keys()
+            .filter(|pid| !self.last.contains_key(pid))
+            .count() as u64;
         let unseen = newest.saturating_sub(before) > new;
         if (unseen || !vanished.is_zero()) && processes.iter().any(Process::ignores_children) {
-            let most = if unseen { (time - since) * self.cores } else { Duration::ZERO };
+            let most = if unseen {
+                (time - since) * self.cores
+            } else {
+                Duration::ZERO
+            };
             self.unaccounted += vanished.max(most);
         }
         Ok(())
@@ -111,9 +136,13 @@ impl Reader {
             process.mapped_objects(&mut mapped)?;
         }
         for (inode, extent) in &mut mapped {
-            // With a descriptor the kernel tells how much there really is; without, it is as much as it may be.
+            // With a descriptor the kernel tells how much there really is; without, it is as much
+            // as it may be.
             let known = self.objects.get(inode).copied().unwrap_or(0);
-            *extent = open.get(inode).copied().unwrap_or_else(|| known.max(*extent));
+            *extent = open
+                .get(inode)
+                .copied()
+                .unwrap_or_else(|| known.max(*extent));
         }
         self.objects = mapped;
         self.objects.extend(open);
@@ -124,7 +153,12 @@ impl Reader {
 /// Returns the id that the newest process or thread of this PID namespace has.
 fn newest_id() -> io::Result<u64> {
     let load = read("/proc/loadavg")?;
-    Ok(load.trim_end().rsplit(' ').next().and_then(|id| id.parse().ok()).unwrap_or(0))
+    Ok(load
+        .trim_end()
+        .rsplit(' ')
+        .next()
+        .and_then(|id| id.parse().ok())
+        .unwrap_or(0))
 }
 
 /// Returns the CPU time of this process's children that have ended, and of theirs.
@@ -132,7 +166,10 @@ fn ended_children() -> io::Result<Duration> {
     use nix::sys::resource::{UsageWho, getrusage};
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     let time = |value: nix::sys::time::TimeVal| {
-        Duration::new(value.tv_sec().unsigned_abs(), value.tv_usec().unsigned_abs() as u32 * 1000)
+        Duration::new(
+            value.tv_sec().unsigned_abs(),
+            value.tv_usec().unsigned_abs() as u32 * 1000,
+        )
     };
     Ok(time(usage.user_time()) + time(usage.system_time()))
 }
@@ -161,22 +198,34 @@ struct Process {
     /// Of children that have ended and been waited for, and of theirs.
     children_ticks: u64,
     threads: u64,
-    /// A thread that lives on without the first one, through which alone memory and files are to be seen then.
+    /// A thread that lives on without the first one, through which alone memory and files are to be
+    /// seen then.
     survivor: Option<i32>,
 }
 
 impl Process {
     /// Reads a process that is there; of one whose first thread has ended, through another.
     fn find(pid: i32) -> io::Result<Option<Self>> {
-        let Some(stat) = gone_is(read(&format!("/proc/{pid}/stat")))? else { return Ok(None) };
-        let Some(mut process) = Self::parse(pid, &stat) else { return Ok(None) };
+        let Some(stat) = gone_is(read(&format!("/proc/{pid}/stat")))? else {
+            return Ok(None);
+        };
+        let Some(mut process) = Self::parse(pid, &stat) else {
+            return Ok(None);
+        };
         if process.state == 'Z' && process.threads > 1 {
-            for thread in gone_is(fs::read_dir(process.path("task")))?.into_iter().flatten() {
-                let Some(thread) = gone_is(thread)?.and_then(|thread| thread.file_name().to_str()?.parse().ok()) else {
+            for thread in gone_is(fs::read_dir(process.path("task")))?
+                .into_iter()
+                .flatten()
+            {
+                let Some(thread) =
+                    gone_is(thread)?.and_then(|thread| thread.file_name().to_str()?.parse().ok())
+                else {
                     continue;
                 };
                 let stat = gone_is(read(&format!("/proc/{pid}/task/{thread}/stat")))?;
-                let state = stat.and_then(|stat| Self::parse(pid, &stat)).map_or('X', |thread| thread.state);
+                let state = stat
+                    .and_then(|stat| Self::parse(pid, &stat))
+                    .map_or('X', |thread| thread.state);
                 if !matches!(state, 'Z' | 'X') {
                     (process.survivor, process.state) = (Some(thread), state);
                     break;
@@ -207,10 +256,17 @@ impl Process {
         if self.threads <= 1 {
             fine = first_number(&self.read("schedstat")?);
         } else {
-            for thread in gone_is(fs::read_dir(format!("/proc/{}/task", self.pid)))?.into_iter().flatten() {
-                let Some(thread) = gone_is(thread)? else { continue };
-                fine +=
-                    first_number(&gone_is(fs::read_to_string(thread.path().join("schedstat")))?.unwrap_or_default());
+            for thread in gone_is(fs::read_dir(format!("/proc/{}/task", self.pid)))?
+                .into_iter()
+                .flatten()
+            {
+                let Some(thread) = gone_is(thread)? else {
+                    continue;
+                };
+                fine += first_number(
+                    &gone_is(fs::read_to_string(thread.path().join("schedstat")))?
+                        .unwrap_or_default(),
+                );
             }
         }
         Ok(Duration::from_nanos(fine).max(ticks.time(self.own_ticks)))
@@ -218,7 +274,10 @@ impl Process {
 
     fn anonymous_bytes(&self) -> io::Result<u64> {
         let text = self.read("statm")?;
-        let mut pages = text.split(' ').skip(1).map(|pages| pages.parse::<u64>().unwrap_or(0));
+        let mut pages = text
+            .split(' ')
+            .skip(1)
+            .map(|pages| pages.parse::<u64>().unwrap_or(0));
         let (resident, of_files) = (pages.next().unwrap_or(0), pages.next().unwrap_or(0));
         Ok(resident.saturating_sub(of_files) * rustix::param::page_size() as u64)
     }
@@ -226,24 +285,38 @@ impl Process {
     /// True if the kernel drops its children as they end.
     fn ignores_children(&self) -> bool {
         let status = self.read("status").unwrap_or_default();
-        let mask = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
+        let mask = status
+            .lines()
+            .find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
         mask.is_some_and(|mask| mask & (1 << (nix::libc::SIGCHLD - 1)) != 0)
     }
 
-    /// Adds the shared objects that it has a descriptor of, by inode, with the bytes that they hold.
+    /// Adds the shared objects that it has a descriptor of, by inode, with the bytes that they
+    /// hold.
     fn open_objects(&self, found: &mut HashMap<u64, u64>) -> io::Result<()> {
-        for entry in self.there(fs::read_dir(self.path("fd")))?.into_iter().flatten() {
-            let Some(entry) = self.there(entry)? else { continue };
-            let Some(target) = self.there(fs::read_link(entry.path()))? else { continue };
+        for entry in self
+            .there(fs::read_dir(self.path("fd")))?
+            .into_iter()
+            .flatten()
+        {
+            let Some(entry) = self.there(entry)? else {
+                continue;
+            };
+            let Some(target) = self.there(fs::read_link(entry.path()))? else {
+                continue;
+            };
             if is_shared(&target.to_string_lossy()) {
-                let Some(file) = self.there(fs::metadata(entry.path()))? else { continue };
+                let Some(file) = self.there(fs::metadata(entry.path()))? else {
+                    continue;
+                };
                 found.insert(file.ino(), file.blocks() * 512);
             }
         }
         Ok(())
     }
 
-    /// Adds the shared objects that it has mapped, by inode, with the most bytes that they can hold.
+    /// Adds the shared objects that it has mapped, by inode, with the most bytes that they can
+    /// hold.
     fn mapped_objects(&self, found: &mut HashMap<u64, u64>) -> io::Result<()> {
         for line in self.read("maps")?.lines() {
             if let Some((inode, end)) = mapped_object(line) {
@@ -267,10 +340,15 @@ impl Process {
 
     /// Turns the error of a process that has ended, or is about to, into `None`.
     ///
-    /// What has given its memory back belongs to the host's root until it is gone, so that an ordinary user is refused.
+    /// What has given its memory back belongs to the host's root until it is gone, so that an
+    /// ordinary user is refused.
     fn there<T>(&self, result: io::Result<T>) -> io::Result<Option<T>> {
         match gone_is(result) {
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && self.has_no_memory() => Ok(None),
+            Err(error)
+                if error.kind() == io::ErrorKind::PermissionDenied && self.has_no_memory() =>
+            {
+                Ok(None)
+            }
             other => other,
         }
     }
@@ -290,8 +368,9 @@ fn read(path: &str) -> io::Result<String> {
 
 /// Turns the error of a process that has ended into `None`.
 fn gone_is<T>(result: io::Result<T>) -> io::Result<Option<T>> {
-    let gone =
-        |error: &io::Error| error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(nix::libc::ESRCH);
+    let gone = |error: &io::Error| {
+        error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(nix::libc::ESRCH)
+    };
     match result {
         Ok(value) => Ok(Some(value)),
         Err(error) if gone(&error) => Ok(None),
@@ -300,7 +379,10 @@ fn gone_is<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 }
 
 fn first_number(text: &str) -> u64 {
-    text.split(' ').next().and_then(|first| first.trim().parse().ok()).unwrap_or(0)
+    text.split(' ')
+        .next()
+        .and_then(|first| first.trim().parse().ok())
+        .unwrap_or(0)
 }
 
 fn is_shared(name: &str) -> bool {
@@ -317,20 +399,28 @@ fn mapped_object(line: &str) -> Option<(u64, u64)> {
     }
     let number = |text: &str| u64::from_str_radix(text, 16).ok();
     let (start, end) = range.split_once('-')?;
-    Some((inode.parse().ok()?, number(offset)? + number(end)?.checked_sub(number(start)?)?))
+    Some((
+        inode.parse().ok()?,
+        number(offset)? + number(end)?.checked_sub(number(start)?)?,
+    ))
 }
 
 /// Returns what the System V segments and messages of this IPC namespace hold, attached or not.
 fn segments() -> io::Result<u64> {
-    Ok(column_sum(&read("/proc/sysvipc/shm")?, "rss") + column_sum(&read("/proc/sysvipc/msg")?, "cbytes"))
+    Ok(column_sum(&read("/proc/sysvipc/shm")?, "rss")
+        + column_sum(&read("/proc/sysvipc/msg")?, "cbytes"))
 }
 
 /// Adds up a column of a table with a heading.
 fn column_sum(table: &str, name: &str) -> u64 {
     let mut lines = table.lines();
-    let at = lines.next().and_then(|heading| heading.split_whitespace().position(|column| column == name));
+    let at = lines
+        .next()
+        .and_then(|heading| heading.split_whitespace().position(|column| column == name));
     let Some(at) = at else { return 0 };
-    lines.filter_map(|line| line.split_whitespace().nth(at)?.parse::<u64>().ok()).sum()
+    lines
+        .filter_map(|line| line.split_whitespace().nth(at)?.parse::<u64>().ok())
+        .sum()
 }
 
 /// Returns every process that descends from this one.
@@ -338,20 +428,32 @@ fn descendants() -> io::Result<Vec<Process>> {
     let me = i32::try_from(std::process::id()).unwrap_or(1);
     let mut others = Vec::new();
     for entry in fs::read_dir("/proc")? {
-        let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+        let Some(pid) = entry?
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse::<i32>().ok())
+        else {
+            continue;
+        };
         if pid != me {
             others.extend(Process::find(pid)?);
         }
     }
     // The first process of a PID namespace sees nobody but its own.
-    Ok(if me == 1 { others } else { family_of(me, others) })
+    Ok(if me == 1 {
+        others
+    } else {
+        family_of(me, others)
+    })
 }
 
 fn family_of(me: i32, mut others: Vec<Process>) -> Vec<Process> {
     let mut family = vec![me];
     let mut found = Vec::new();
     loop {
-        let more: Vec<Process> = others.extract_if(.., |process| family.contains(&process.parent)).collect();
+        let more: Vec<Process> = others
+            .extract_if(.., |process| family.contains(&process.parent))
+            .collect();
         if more.is_empty() {
             return found;
         }
@@ -362,10 +464,15 @@ fn family_of(me: i32, mut others: Vec<Process>) -> Vec<Process> {
 
 /// Returns the ids of every process that descends from this one, as well as can be.
 pub fn family() -> Vec<Pid> {
-    descendants().unwrap_or_default().into_iter().map(|process| Pid::from_raw(process.pid)).collect()
+    descendants()
+        .unwrap_or_default()
+        .into_iter()
+        .map(|process| Pid::from_raw(process.pid))
+        .collect()
 }
 
-/// What a control group of version 2 counts, held open: from inside the sandbox its path leads nowhere.
+/// What a control group of version 2 counts, held open: from inside the sandbox its path leads
+/// nowhere.
 #[derive(Debug)]
 pub struct GroupReader {
     stat: File,
@@ -387,11 +494,22 @@ impl GroupReader {
         let line = |name| super::cgroup::stat_line(&stat, name).unwrap_or(0);
         // Files may come and go between the two; what was there at either time is believed.
         let tmp = before.max(self.tmp_bytes()?);
-        Ok((line("anon"), if self.own_tmp { line("shmem").saturating_sub(tmp) } else { 0 }))
+        Ok((
+            line("anon"),
+            if self.own_tmp {
+                line("shmem").saturating_sub(tmp)
+            } else {
+                0
+            },
+        ))
     }
 
     fn tmp_bytes(&self) -> io::Result<u64> {
-        Ok(if self.own_tmp { super::cgroup::used_bytes(&nix::sys::statvfs::statvfs("/tmp")?) } else { 0 })
+        Ok(if self.own_tmp {
+            super::cgroup::used_bytes(&nix::sys::statvfs::statvfs("/tmp")?)
+        } else {
+            0
+        })
     }
 }
 
@@ -403,21 +521,36 @@ mod tests {
     fn a_process_is_read_whatever_it_is_called() {
         let stat = "7 (a) R 1 (b) T 3 3 3 0 -1 4194560 100 0 0 0 11 2 30 4 20 0 5 0 100 1000 10";
         let process = Process::parse(7, stat).unwrap();
-        assert_eq!((process.state, process.parent, process.threads), ('T', 3, 5));
+        assert_eq!(
+            (process.state, process.parent, process.threads),
+            ('T', 3, 5)
+        );
         assert_eq!((process.own_ticks, process.children_ticks), (13, 34));
     }
 
     #[test]
     fn shared_objects_are_told_from_files_and_private_memory() {
-        let object =
-            |name: &str| mapped_object(&format!("7f0000000000-7f0000003000 rw-s 00001000 00:01 42     {name}"));
+        let object = |name: &str| {
+            mapped_object(&format!(
+                "7f0000000000-7f0000003000 rw-s 00001000 00:01 42     {name}"
+            ))
+        };
         for name in ["/memfd:a b (deleted)", "/dev/zero (deleted)", "/dev/shm/x"] {
             assert_eq!(object(name), Some((42, 0x4000)), "{name}");
         }
-        for name in ["/usr/lib/libc.so.6", "/tmp/memfd:x", "[heap]", "/SYSV00000000 (deleted)", "/dev/zero"] {
+        for name in [
+            "/usr/lib/libc.so.6",
+            "/tmp/memfd:x",
+            "[heap]",
+            "/SYSV00000000 (deleted)",
+            "/dev/zero",
+        ] {
             assert_eq!(object(name), None, "{name}");
         }
-        assert_eq!(mapped_object("7f0000000000-7f0000003000 rw-p 00000000 00:00 0 "), None);
+        assert_eq!(
+            mapped_object("7f0000000000-7f0000003000 rw-p 00000000 00:00 0 "),
+            None
+        );
     }
 
     #[test]
@@ -440,7 +573,15 @@ mod tests {
             threads: 1,
             survivor: None,
         };
-        let family = family_of(10, vec![process(13, 12), process(12, 11), process(11, 10), process(5, 1)]);
+        let family = family_of(
+            10,
+            vec![
+                process(13, 12),
+                process(12, 11),
+                process(11, 10),
+                process(5, 1),
+            ],
+        );
         let mut pids: Vec<i32> = family.iter().map(|process| process.pid).collect();
         pids.sort_unstable();
         assert_eq!(pids, [11, 12, 13]);

@@ -1,8 +1,9 @@
-//! Imitates, from inside a sandbox, limits that the kernel does not hold here: memory by adding up what is used, CPU share
-//! by stopping everything for as long as it has run ahead of its share, stillness between invocations by stopping again.
+//! Imitates, from inside a sandbox, limits that the kernel does not hold here: memory by adding up
+//! what is used, CPU share by stopping everything for as long as it has run ahead of its share,
+//! stillness between invocations by stopping again.
 //!
-//! Linux reads `/proc`; elsewhere nothing is watched, and [`Isolation`](super::Isolation) says so. What can't be read ends
-//! the sandbox: a limit that is not seen is not held.
+//! Linux reads `/proc`; elsewhere nothing is watched, and [`Isolation`](super::Isolation) says so.
+//! What can't be read ends the sandbox: a limit that is not seen is not held.
 
 use super::protocol::{MemoryUse, Offence, Watch};
 #[cfg(target_os = "linux")]
@@ -15,14 +16,16 @@ use std::time::{Duration, Instant};
 /// How often memory and CPU time are read.
 const INTERVAL: Duration = Duration::from_millis(5);
 
-/// How much CPU time may be used at once, in cores × seconds per core of share: the period of a real quota.
+/// How much CPU time may be used at once, in cores × seconds per core of share: the period of a
+/// real quota.
 const BURST: Duration = Duration::from_millis(20);
 
 /// What is frozen is looked at less and less often, down to this.
 const LONGEST_FROZEN_INTERVAL: Duration = Duration::from_millis(160);
 
-/// How much CPU time everything frozen may use before it is ended. Nothing that stands still uses any; what is in the
-/// middle of a system call when it is stopped, and clocks that count in ticks of 10 ms, stay well below.
+/// How much CPU time everything frozen may use before it is ended. Nothing that stands still uses
+/// any; what is in the middle of a system call when it is stopped, and clocks that count in ticks
+/// of 10 ms, stay well below.
 const FROZEN_ALLOWANCE: Duration = Duration::from_millis(25);
 
 /// The server is told of memory when there is so much more or less of it, in kB.
@@ -95,10 +98,16 @@ impl Watcher {
     pub fn pause(&mut self) -> Finding {
         match self.sensor.read_processes() {
             Ok(usage) => {
-                self.frozen = Some(Frozen { interval: INTERVAL, cpu: usage.cpu });
+                self.frozen = Some(Frozen {
+                    interval: INTERVAL,
+                    cpu: usage.cpu,
+                });
                 Finding::default()
             }
-            Err(_) => Finding { offence: Some(Offence::Unwatchable), memory: None },
+            Err(_) => Finding {
+                offence: Some(Offence::Unwatchable),
+                memory: None,
+            },
         }
     }
 
@@ -114,44 +123,71 @@ impl Watcher {
             return None;
         }
         if let Some(frozen) = &self.frozen {
-            return (self.watch.hold_frozen && cfg!(target_os = "linux")).then_some(frozen.interval);
+            return (self.watch.hold_frozen && cfg!(target_os = "linux"))
+                .then_some(frozen.interval);
         }
         let watching = self.watch.memory_bytes.is_some() || self.share().is_some();
-        let until = self.stopped_until.map(|until| until.saturating_duration_since(Instant::now()));
+        let until = self
+            .stopped_until
+            .map(|until| until.saturating_duration_since(Instant::now()));
         watching.then(|| until.unwrap_or(INTERVAL).max(Duration::from_micros(100)))
     }
 
     fn share(&self) -> Option<f64> {
-        self.watch.cpu_share.filter(|_| self.throttled || self.stopped_until.is_some())
+        self.watch
+            .cpu_share
+            .filter(|_| self.throttled || self.stopped_until.is_some())
     }
 
     /// Reads what the sandbox uses; stops or continues it by `signal_all`.
     pub fn look(&mut self, signal_all: impl Fn(Signal)) -> Finding {
-        let read = if self.frozen.is_some() { self.sensor.read_processes() } else { self.sensor.read() };
+        let read = if self.frozen.is_some() {
+            self.sensor.read_processes()
+        } else {
+            self.sensor.read()
+        };
         let Ok(usage) = read else {
-            return Finding { offence: Some(Offence::Unwatchable), memory: None };
+            return Finding {
+                offence: Some(Offence::Unwatchable),
+                memory: None,
+            };
         };
         if self.frozen.is_some() {
-            return Finding { offence: self.hold(&usage, signal_all), memory: None };
+            return Finding {
+                offence: self.hold(&usage, signal_all),
+                memory: None,
+            };
         }
-        if self.stopped_until.is_some_and(|until| Instant::now() >= until) {
+        if self
+            .stopped_until
+            .is_some_and(|until| Instant::now() >= until)
+        {
             self.stopped_until = None;
             signal_all(Signal::SIGCONT);
         }
         let used = usage.anonymous_bytes + usage.shared_bytes;
         if self.watch.memory_bytes.is_some_and(|limit| used > limit) {
-            return Finding { offence: Some(Offence::OutOfMemory), memory: None };
+            return Finding {
+                offence: Some(Offence::OutOfMemory),
+                memory: None,
+            };
         }
         self.hold_share(&usage, signal_all);
-        Finding { offence: None, memory: self.worth_telling(&usage) }
+        Finding {
+            offence: None,
+            memory: self.worth_telling(&usage),
+        }
     }
 
-    /// Stops again what was frozen and has woken up; a signal from a timer or from anywhere may have done it.
+    /// Stops again what was frozen and has woken up; a signal from a timer or from anywhere may
+    /// have done it.
     fn hold(&mut self, usage: &Usage, signal_all: impl Fn(Signal)) -> Option<Offence> {
         let frozen = self.frozen.as_mut()?;
         let used = usage.cpu.saturating_sub(frozen.cpu);
         if used > FROZEN_ALLOWANCE {
-            return Some(Offence::WorkedWhileFrozen { cpu_ms: used.as_millis() as u64 });
+            return Some(Offence::WorkedWhileFrozen {
+                cpu_ms: used.as_millis() as u64,
+            });
         }
         if usage.awake {
             signal_all(Signal::SIGSTOP);
@@ -164,7 +200,12 @@ impl Watcher {
 
     /// Stops everything for as long as it has run ahead of its share.
     fn hold_share(&mut self, usage: &Usage, signal_all: impl Fn(Signal)) {
-        let Some(share) = self.share().filter(|_| self.stopped_until.is_none() && self.throttled) else { return };
+        let Some(share) = self
+            .share()
+            .filter(|_| self.stopped_until.is_none() && self.throttled)
+        else {
+            return;
+        };
         let now = Instant::now();
         let (since, used) = *self.origin.get_or_insert((now, usage.cpu));
         let allowed = (now - since + BURST).mul_f64(share);
@@ -179,7 +220,10 @@ impl Watcher {
     }
 
     fn worth_telling(&mut self, usage: &Usage) -> Option<MemoryUse> {
-        let memory = MemoryUse { alone: usage.anonymous_bytes / 1024, shared: usage.shared_bytes / 1024 };
+        let memory = MemoryUse {
+            alone: usage.anonymous_bytes / 1024,
+            shared: usage.shared_bytes / 1024,
+        };
         let far = |one: u64, other: u64| one.abs_diff(other) >= WORTH_TELLING_KB;
         if !far(memory.alone, self.told.alone) && !far(memory.shared, self.told.shared) {
             return None;
@@ -200,13 +244,22 @@ pub struct Sensor {
 #[cfg(target_os = "linux")]
 impl Sensor {
     pub fn new(group: Option<GroupReader>) -> Self {
-        Self { processes: Reader::default(), group }
+        Self {
+            processes: Reader::default(),
+            group,
+        }
     }
 
     fn read(&mut self) -> io::Result<Usage> {
-        let Some(group) = &self.group else { return self.processes.read() };
+        let Some(group) = &self.group else {
+            return self.processes.read();
+        };
         let (anonymous_bytes, shared_bytes) = group.read()?;
-        Ok(Usage { anonymous_bytes, shared_bytes, ..Usage::default() })
+        Ok(Usage {
+            anonymous_bytes,
+            shared_bytes,
+            ..Usage::default()
+        })
     }
 
     fn read_processes(&mut self) -> io::Result<Usage> {
@@ -247,15 +300,23 @@ impl Sensor {
 #[cfg(not(target_os = "linux"))]
 fn family() -> Vec<Pid> {
     let me = std::process::id().to_string();
-    let listing = std::process::Command::new("/usr/bin/pgrep").args(["-P", &me]).output();
-    let text = listing.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-    text.lines().filter_map(|line| line.trim().parse().ok()).map(Pid::from_raw).collect()
+    let listing = std::process::Command::new("/usr/bin/pgrep")
+        .args(["-P", &me])
+        .output();
+    let text = listing
+        .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+        .unwrap_or_default();
+    text.lines()
+        .filter_map(|line| line.trim().parse().ok())
+        .map(Pid::from_raw)
+        .collect()
 }
 
 /// Sends `signal` to every descendant and its process group; for hosts without PID namespaces.
 pub fn signal_descendants(signal: Signal) {
     for pid in family() {
-        // A group leader's group may hold processes whose parent is gone; both calls fail harmlessly for what has ended.
+        // A group leader's group may hold processes whose parent is gone; both calls fail
+        // harmlessly for what has ended.
         let _ = nix::sys::signal::killpg(pid, signal);
         let _ = nix::sys::signal::kill(pid, signal);
     }

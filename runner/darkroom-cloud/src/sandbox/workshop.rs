@@ -1,8 +1,9 @@
-//! Runs a program of somebody else's to its end where it sees nothing of the host: what builds a variant's code runs that
-//! variant's own programs (build scripts, macros), which nobody has read.
+//! Runs a program of somebody else's to its end where it sees nothing of the host: what builds a
+//! variant's code runs that variant's own programs (build scripts, macros), which nobody has read.
 //!
-//! The same two processes as a sandbox's: the outer one leaves the host's namespaces, the inner one builds the root and
-//! starts the program. No memory limit, no control group: a build is the user's own wait. Blocking.
+//! The same two processes as a sandbox's: the outer one leaves the host's namespaces, the inner one
+//! builds the root and starts the program. No memory limit, no control group: a build is the user's
+//! own wait. Blocking.
 
 use super::entry::{WORKSHOP_INNER, WORKSHOP_OUTER, doing};
 use super::protocol::{Exit, Namespaces, News, Program, RootPlan, SANDBOX_USER, receive, send};
@@ -23,7 +24,8 @@ pub struct Job {
     pub directory: PathBuf,
     /// Files and folders of the host, and where they appear, read-only.
     pub seen: Vec<(PathBuf, PathBuf)>,
-    /// Folders of the host that it may write to, and where they appear. As root they must be [`owner`]'s.
+    /// Folders of the host that it may write to, and where they appear. As root they must be
+    /// [`owner`]'s.
     pub written: Vec<(PathBuf, PathBuf)>,
     /// Size of its `/tmp`, MB.
     pub tmp_mb: u32,
@@ -43,7 +45,8 @@ pub struct Setup {
     run_as: Option<u32>,
 }
 
-/// Runs a job to its end. `sandbox` is an executable whose `main` first calls [`super::run_if_asked`].
+/// Runs a job to its end. `sandbox` is an executable whose `main` first calls
+/// [`super::run_if_asked`].
 ///
 /// # Errors
 /// Why no sandbox stands here: the job has not begun then.
@@ -68,15 +71,32 @@ pub fn run(sandbox: &Path, job: &Job) -> io::Result<Output> {
     };
     // As strong as handlers' own; a build never shares the host's network.
     let run_as = owner();
-    let namespaces = Namespaces { user: run_as.is_none(), network: true };
-    attempt(sandbox, &Setup { namespaces, root, program, run_as })
+    let namespaces = Namespaces {
+        user: run_as.is_none(),
+        network: true,
+    };
+    attempt(
+        sandbox,
+        &Setup {
+            namespaces,
+            root,
+            program,
+            run_as,
+        },
+    )
 }
 
 fn attempt(sandbox: &Path, setup: &Setup) -> io::Result<Output> {
     let (ours, theirs) = UnixStream::pair()?;
     let mut command = Command::new(sandbox);
-    command.arg(WORKSHOP_OUTER).env_clear().stdin(Stdio::from(OwnedFd::from(theirs)));
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    command
+        .arg(WORKSHOP_OUTER)
+        .env_clear()
+        .stdin(Stdio::from(OwnedFd::from(theirs)));
+    let child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
     drop(command);
     send(&ours, setup)?;
     let output = child.wait_with_output()?;
@@ -90,7 +110,9 @@ fn attempt(sandbox: &Path, setup: &Setup) -> io::Result<Output> {
 
 /// The outer process: leaves the namespaces, waits, and ends as the job ended.
 pub fn outer(socket: &UnixStream) -> io::Result<Exit> {
-    let Some(setup) = receive::<Setup>(socket)? else { return Ok(Exit::default()) };
+    let Some(setup) = receive::<Setup>(socket)? else {
+        return Ok(Exit::default());
+    };
     #[cfg(target_os = "linux")]
     {
         use nix::sys::{prctl, signal::Signal};
@@ -98,20 +120,32 @@ pub fn outer(socket: &UnixStream) -> io::Result<Exit> {
         super::namespaces::leave(setup.namespaces)?;
     }
     let program = doing("find this program", std::env::current_exe())?;
-    // The inner process reads its setup from a pipe of its own and tells the parent by this socket, as descriptor 0.
+    // The inner process reads its setup from a pipe of its own and tells the parent by this socket,
+    // as descriptor 0.
     let argument = serde_json::to_string(&setup)?;
-    let inner = Command::new(program).args([WORKSHOP_INNER, &argument]).env_clear().stdin(Stdio::inherit()).spawn();
+    let inner = Command::new(program)
+        .args([WORKSHOP_INNER, &argument])
+        .env_clear()
+        .stdin(Stdio::inherit())
+        .spawn();
     let status = doing("start the inner process", inner)?.wait()?;
-    Ok(Exit { code: status.code(), ..Exit::default() })
+    Ok(Exit {
+        code: status.code(),
+        ..Exit::default()
+    })
 }
 
-/// The inner process: PID 1 of its namespace. When it ends, the kernel ends whatever the job has left running.
+/// The inner process: PID 1 of its namespace. When it ends, the kernel ends whatever the job has
+/// left running.
 #[cfg(target_os = "linux")]
 pub fn inner(socket: &UnixStream, setup: &str) -> io::Result<Exit> {
     use nix::sys::{prctl, signal::Signal};
     use std::os::unix::process::CommandExt;
     let setup: Setup = serde_json::from_str(setup)?;
-    doing("follow the outer process", prctl::set_pdeathsig(Signal::SIGKILL))?;
+    doing(
+        "follow the outer process",
+        prctl::set_pdeathsig(Signal::SIGKILL),
+    )?;
     let proc = super::root::enter(&setup.root)?;
     if setup.namespaces.user {
         super::namespaces::become_sandbox_user(&proc)?;
@@ -121,9 +155,19 @@ pub fn inner(socket: &UnixStream, setup: &str) -> io::Result<Exit> {
     doing("hide this process", prctl::set_dumpable(false))?;
     // Nothing watches over a job, so there is nothing to guard.
     super::filter::enter(&[])?;
-    let Program { path, arguments, environment, directory, .. } = &setup.program;
+    let Program {
+        path,
+        arguments,
+        environment,
+        directory,
+        ..
+    } = &setup.program;
     let mut command = Command::new(path);
-    command.args(arguments).env_clear().current_dir(directory).stdin(Stdio::null());
+    command
+        .args(arguments)
+        .env_clear()
+        .current_dir(directory)
+        .stdin(Stdio::null());
     command.envs(environment.iter().map(|(name, value)| (name, value)));
     if let Some(user) = setup.run_as {
         command.uid(user).gid(user);
@@ -131,14 +175,20 @@ pub fn inner(socket: &UnixStream, setup: &str) -> io::Result<Exit> {
     let mut child = match command.spawn() {
         Ok(child) => child,
         Err(error) => {
-            let (missing, message) = (error.kind() == io::ErrorKind::NotFound, format!("{}: {error}", path.display()));
+            let (missing, message) = (
+                error.kind() == io::ErrorKind::NotFound,
+                format!("{}: {error}", path.display()),
+            );
             send(socket, &News::NotStarted { missing, message })?;
             return Ok(Exit::default());
         }
     };
     send(socket, &News::Ready)?;
     let status = child.wait()?;
-    Ok(Exit { code: status.code(), ..Exit::default() })
+    Ok(Exit {
+        code: status.code(),
+        ..Exit::default()
+    })
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -1,7 +1,8 @@
 //! From a request to the service it is for.
 //!
-//! A signed request says it in its credential scope (`Credential=KEY/DATE/REGION/SERVICE/aws4_request`, in the
-//! `Authorization` header or, presigned, in the query). An unsigned one is told by its headers and path.
+//! A signed request says it in its credential scope
+//! (`Credential=KEY/DATE/REGION/SERVICE/aws4_request`, in the `Authorization` header or, presigned,
+//! in the query). An unsigned one is told by its headers and path.
 
 use super::gate;
 use super::signature;
@@ -54,22 +55,37 @@ enum Service {
 impl Services {
     /// Answers one request. Whatever comes in, an AWS-shaped answer goes out.
     ///
-    /// `inside` is the environment that the request comes from: it says which chain of events it belongs to, and whose
-    /// code asks. Elsewhere the trace header and the access key may tell.
-    pub async fn answer(&self, request: Request<Incoming>, inside: Option<Working>) -> Response<Body> {
+    /// `inside` is the environment that the request comes from: it says which chain of events it
+    /// belongs to, and whose code asks. Elsewhere the trace header and the access key may tell.
+    pub async fn answer(
+        &self,
+        request: Request<Incoming>,
+        inside: Option<Working>,
+    ) -> Response<Body> {
         let waits_to_send = request.headers().contains_key(EXPECT);
         let mut response = self.answer_by_service(request, inside).await;
         if waits_to_send && !response.status().is_success() {
-            // Refused before its body was asked for, a client does not send it; its next request would be taken for the body.
-            response.headers_mut().insert(CONNECTION, http::HeaderValue::from_static("close"));
+            // Refused before its body was asked for, a client does not send it; its next request
+            // would be taken for the body.
+            response
+                .headers_mut()
+                .insert(CONNECTION, http::HeaderValue::from_static("close"));
         }
         response
     }
 
-    async fn answer_by_service(&self, request: Request<Incoming>, inside: Option<Working>) -> Response<Body> {
+    async fn answer_by_service(
+        &self,
+        request: Request<Incoming>,
+        inside: Option<Working>,
+    ) -> Response<Body> {
         let (mut parts, body) = request.into_parts();
         let told = || header(&parts.headers, TRACE).map(Lineage::of_trace_header);
-        let chain = inside.as_ref().map(Working::lineage).or_else(told).unwrap_or_default();
+        let chain = inside
+            .as_ref()
+            .map(Working::lineage)
+            .or_else(told)
+            .unwrap_or_default();
         parts.extensions.insert(chain);
         let by_key = || self.access.caller(signature::access_key(&parts)?);
         let caller = inside.as_ref().and_then(Working::caller).or_else(by_key);
@@ -93,10 +109,12 @@ impl Services {
                 response.map(|body| body.map_err(Into::into).boxed_unsync())
             }
             Service::Logs => match self.whole(&parts, body, refusal).await {
-                Ok(body) => match self.judge(caller, || access::of_logs(&parts, &body, &self.region)) {
-                    Ok(()) => self.logs.answer(&parts, body).await.map(wire::full),
-                    Err(message) => refusal(StatusCode::BAD_REQUEST, DENIED, &message),
-                },
+                Ok(body) => {
+                    match self.judge(caller, || access::of_logs(&parts, &body, &self.region)) {
+                        Ok(()) => self.logs.answer(&parts, body).await.map(wire::full),
+                        Err(message) => refusal(StatusCode::BAD_REQUEST, DENIED, &message),
+                    }
+                }
                 Err(refusal) => refusal,
             },
             Service::Metrics => match self.whole(&parts, body, refusal).await {
@@ -123,7 +141,8 @@ impl Services {
     }
 }
 
-/// The most that a request to Logs or CloudWatch may hold; both take 1 MB of data, and JSON may make it twice that.
+/// The most that a request to Logs or CloudWatch may hold; both take 1 MB of data, and JSON may
+/// make it twice that.
 const RECORDS_LIMIT: usize = 4 * 1024 * 1024;
 
 /// What JSON services call a refusal for want of a permission.
@@ -131,19 +150,36 @@ const DENIED: &str = "AccessDeniedException";
 
 impl Services {
     /// Judges what the code of a function asks for; others may ask for anything.
-    fn judge(&self, caller: Option<&Caller>, asked: impl FnOnce() -> Question) -> Result<(), String> {
+    fn judge(
+        &self,
+        caller: Option<&Caller>,
+        asked: impl FnOnce() -> Question,
+    ) -> Result<(), String> {
         caller.map_or(Ok(()), |caller| self.access.judge(caller, &asked()))
     }
 
     /// Reads the body of a request to a service other than Lambda and S3, and checks who signed it.
-    async fn whole(&self, parts: &Parts, body: Incoming, refuse: Refuse) -> Result<Bytes, Response<Body>> {
+    async fn whole(
+        &self,
+        parts: &Parts,
+        body: Incoming,
+        refuse: Refuse,
+    ) -> Result<Bytes, Response<Body>> {
         let body = wire::read(body, RECORDS_LIMIT).await.map_err(|_| {
             let message = "The request is too large, or was cut short.";
-            refuse(StatusCode::PAYLOAD_TOO_LARGE, "SerializationException", message)
+            refuse(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "SerializationException",
+                message,
+            )
         })?;
         signature::check(&self.keys, parts, &body).map_err(|unsigned| {
             let (status, name, message) = unsigned.answer();
-            refuse(StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN), name, message)
+            refuse(
+                StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN),
+                name,
+                message,
+            )
         })?;
         Ok(body)
     }
@@ -181,7 +217,9 @@ fn unsigned(parts: &Parts) -> Service {
     let path = parts.uri.path();
     if target.starts_with("Logs_") {
         Service::Logs
-    } else if target.starts_with("GraniteServiceVersion") || path.starts_with("/service/GraniteServiceVersion") {
+    } else if target.starts_with("GraniteServiceVersion")
+        || path.starts_with("/service/GraniteServiceVersion")
+    {
         Service::Metrics
     } else if crate::lambda::is_lambda_path(path) {
         Service::Lambda
@@ -202,7 +240,11 @@ fn refused_site() -> Response<Body> {
 }
 
 fn unknown() -> Response<Body> {
-    refusal(StatusCode::NOT_FOUND, "UnknownOperationException", "The local cloud has no such service.")
+    refusal(
+        StatusCode::NOT_FOUND,
+        "UnknownOperationException",
+        "The local cloud has no such service.",
+    )
 }
 
 type Refuse = fn(StatusCode, &'static str, &str) -> Response<Body>;
@@ -214,15 +256,28 @@ fn form_refusal(status: StatusCode, name: &'static str, message: &str) -> Respon
         "UnrecognizedClientException" => "InvalidClientTokenId",
         name => name.strip_suffix("Exception").unwrap_or(name),
     };
-    let error = element("Error", [text("Type", "Sender"), text("Code", name), text("Message", message)]);
-    wire::with_type(status, "text/xml", element("ErrorResponse", [error]).document(None))
+    let error = element(
+        "Error",
+        [
+            text("Type", "Sender"),
+            text("Code", name),
+            text("Message", message),
+        ],
+    );
+    wire::with_type(
+        status,
+        "text/xml",
+        element("ErrorResponse", [error]).document(None),
+    )
 }
 
 /// Returns an error in the form that every client of a JSON service reads.
 fn refusal(status: StatusCode, name: &'static str, message: &str) -> Response<Body> {
     let body = serde_json::json!({ "__type": name, "message": message });
     let mut response = wire::json(status, body.to_string());
-    response.headers_mut().insert("x-amzn-errortype", http::HeaderValue::from_static(name));
+    response
+        .headers_mut()
+        .insert("x-amzn-errortype", http::HeaderValue::from_static(name));
     response
 }
 
@@ -251,7 +306,8 @@ mod tests {
 
     #[test]
     fn a_presigned_query_names_the_service() {
-        let escaped = Request::get("/b/k?X-Amz-Credential=AKID%2F20260101%2Fus-east-1%2Fs3%2Faws4_request");
+        let escaped =
+            Request::get("/b/k?X-Amz-Credential=AKID%2F20260101%2Fus-east-1%2Fs3%2Faws4_request");
         assert_eq!(service_of(escaped), Service::S3);
         let plain = Request::get("/b/k?X-Amz-Credential=AKID/20260101/us-east-1/s3/aws4_request");
         assert_eq!(service_of(plain), Service::S3);
@@ -259,7 +315,10 @@ mod tests {
 
     #[test]
     fn an_unsigned_request_is_told_by_header_and_path() {
-        assert_eq!(service_of(Request::get("/2015-03-31/functions")), Service::Lambda);
+        assert_eq!(
+            service_of(Request::get("/2015-03-31/functions")),
+            Service::Lambda
+        );
         assert_eq!(service_of(Request::get("/bucket/key")), Service::S3);
         assert_eq!(
             service_of(Request::post("/").header("x-amz-target", "Logs_20140328.CreateLogGroup")),
@@ -289,13 +348,26 @@ mod tests {
             "host",
         ];
         let keys = Keys::closed([("AKIA", "secret")]);
-        crate::hostile::Parser { name: "signature", words, longest: 64 << 10 }.hold(|input| {
+        crate::hostile::Parser {
+            name: "signature",
+            words,
+            longest: 64 << 10,
+        }
+        .hold(|input| {
             let text = String::from_utf8_lossy(input);
-            let text: String = text.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').collect();
-            let query: String = text.chars().filter(|c| !" #<>\"{}|\\^`".contains(*c)).collect();
+            let text: String = text
+                .chars()
+                .filter(|c| c.is_ascii_graphic() || *c == ' ')
+                .collect();
+            let query: String = text
+                .chars()
+                .filter(|c| !" #<>\"{}|\\^`".contains(*c))
+                .collect();
             let request = Request::post(format!("/?{query}")).header("authorization", &text);
             // What is no request at all never gets here.
-            let Ok(request) = request.header("x-amz-date", "20260101T000000Z").body(()) else { return };
+            let Ok(request) = request.header("x-amz-date", "20260101T000000Z").body(()) else {
+                return;
+            };
             let parts = request.into_parts().0;
             service(&parts);
             let _ = signature::check(&keys, &parts, b"{}");

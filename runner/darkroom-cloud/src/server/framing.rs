@@ -1,7 +1,8 @@
-//! A connection whose refusals say why: what `hyper` answers to bytes that are no HTTP is an empty 4xx, and clients of
-//! AWS read a body and an error's name.
+//! A connection whose refusals say why: what `hyper` answers to bytes that are no HTTP is an empty
+//! 4xx, and clients of AWS read a body and an error's name.
 //!
-//! Looks at the first bytes of each write only; our own answers always carry a request id of AWS's and pass unchanged.
+//! Looks at the first bytes of each write only; our own answers always carry a request id of AWS's
+//! and pass unchanged.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -19,21 +20,28 @@ pub(crate) struct Framing<S> {
 
 impl<S> Framing<S> {
     pub fn new(stream: S) -> Self {
-        Self { stream, refusal: Vec::new(), sent: 0 }
+        Self {
+            stream,
+            refusal: Vec::new(),
+            sent: 0,
+        }
     }
 }
 
 impl<S: AsyncWrite + Unpin> Framing<S> {
     /// Takes the bytes over if they are a refusal of `hyper`'s.
     fn takes(&mut self, bytes: &[u8]) -> bool {
-        let Some(refusal) = reworded(bytes) else { return false };
+        let Some(refusal) = reworded(bytes) else {
+            return false;
+        };
         self.refusal.extend(refusal.into_bytes());
         true
     }
 
     fn poll_refusal(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.sent < self.refusal.len() {
-            let sent = ready!(Pin::new(&mut self.stream).poll_write(context, &self.refusal[self.sent..]))?;
+            let sent =
+                ready!(Pin::new(&mut self.stream).poll_write(context, &self.refusal[self.sent..]))?;
             if sent == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -48,7 +56,10 @@ fn reworded(bytes: &[u8]) -> Option<String> {
     if !bytes.starts_with(b"HTTP/1.1 4") {
         return None;
     }
-    let head = std::str::from_utf8(bytes).ok().filter(|head| head.ends_with("\r\n\r\n"))?.to_ascii_lowercase();
+    let head = std::str::from_utf8(bytes)
+        .ok()
+        .filter(|head| head.ends_with("\r\n\r\n"))?
+        .to_ascii_lowercase();
     if head.contains("\r\nx-amz") || !head.contains("content-length: 0\r\n") {
         return None;
     }
@@ -61,7 +72,8 @@ fn reworded(bytes: &[u8]) -> Option<String> {
             "The request is not HTTP/1.1 as the local cloud reads it: its first line, a header or its length is malformed."
         }
     };
-    let body = serde_json::json!({ "__type": "SerializationException", "message": message }).to_string();
+    let body =
+        serde_json::json!({ "__type": "SerializationException", "message": message }).to_string();
     Some(format!(
         "{status}\r\nx-amzn-errortype: SerializationException\r\ncontent-type: application/json\r\nconnection: close\r\n\
          content-length: {}\r\n\r\n{body}",
@@ -80,7 +92,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Framing<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Framing<S> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         ready!(self.poll_refusal(context))?;
         if self.takes(bytes) {
             return Poll::Ready(Ok(bytes.len()));
@@ -125,9 +141,15 @@ mod tests {
     fn an_empty_refusal_gets_a_name_and_a_reason() {
         let bare = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\ndate: x\r\n\r\n";
         let text = reworded(bare).unwrap();
-        assert!(text.starts_with("HTTP/1.1 431 Request Header Fields Too Large\r\nx-amzn-errortype: "), "{text}");
+        assert!(
+            text.starts_with("HTTP/1.1 431 Request Header Fields Too Large\r\nx-amzn-errortype: "),
+            "{text}"
+        );
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        assert!(head.ends_with(&format!("content-length: {}", body.len())), "{text}");
+        assert!(
+            head.ends_with(&format!("content-length: {}", body.len())),
+            "{text}"
+        );
         assert!(body.contains("headers are too many"), "{text}");
     }
 

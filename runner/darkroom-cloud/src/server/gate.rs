@@ -1,11 +1,13 @@
-//! Who may speak: only programs on this machine that name it by a loopback name, and no web page of another site.
+//! Who may speak: only programs on this machine that name it by a loopback name, and no web page of
+//! another site.
 //!
-//! A web page in the user's browser can resolve its own name to 127.0.0.1 (DNS rebinding) and would then reach this
-//! port, but its requests carry its own name as `Host`. Names under `localhost` always mean this machine (RFC 6761), and
-//! clients use them for virtual-hosted buckets.
+//! A web page in the user's browser can resolve its own name to 127.0.0.1 (DNS rebinding) and would
+//! then reach this port, but its requests carry its own name as `Host`. Names under `localhost`
+//! always mean this machine (RFC 6761), and clients use them for virtual-hosted buckets.
 //!
-//! A page can also name this machine right, and send a form or load an image from here: its browser then says where the page
-//! is from. Programs say nothing of the kind, and pages of this machine say a loopback name.
+//! A page can also name this machine right, and send a form or load an image from here: its browser
+//! then says where the page is from. Programs say nothing of the kind, and pages of this machine
+//! say a loopback name.
 
 use http::header::{HeaderMap, HeaderValue, ORIGIN};
 use http::uri::Authority;
@@ -16,7 +18,9 @@ const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Tells whether a request's authority (`Host`, or the absolute request target) names this machine.
 pub(crate) fn is_loopback(host_header: Option<&str>, target: &Uri) -> bool {
-    let target_allowed = target.authority().is_none_or(|authority| names_loopback(authority.host()));
+    let target_allowed = target
+        .authority()
+        .is_none_or(|authority| names_loopback(authority.host()));
     let host_allowed = host_header
         .and_then(|host| host.parse::<Authority>().ok())
         .is_some_and(|authority| names_loopback(authority.host()));
@@ -26,17 +30,25 @@ pub(crate) fn is_loopback(host_header: Option<&str>, target: &Uri) -> bool {
 /// Tells whether a browser sends the request for a page of another site.
 pub(crate) fn is_of_another_site(headers: &HeaderMap) -> bool {
     let foreign = |origin: &HeaderValue| !origin.to_str().is_ok_and(is_local_origin);
-    let cross = |site: &HeaderValue| site.as_bytes().trim_ascii().eq_ignore_ascii_case(b"cross-site");
+    let cross = |site: &HeaderValue| {
+        site.as_bytes()
+            .trim_ascii()
+            .eq_ignore_ascii_case(b"cross-site")
+    };
     headers.get_all(ORIGIN).iter().any(foreign) || headers.get_all(FETCH_SITE).iter().any(cross)
 }
 
 /// `null`, which pages from files and sandboxed frames send, is nobody's name.
 fn is_local_origin(origin: &str) -> bool {
-    let Ok(origin) = origin.trim().parse::<Uri>() else { return false };
-    let web = origin.scheme_str().is_some_and(|scheme| scheme == "http" || scheme == "https");
-    web && origin
-        .authority()
-        .is_some_and(|authority| !authority.as_str().contains('@') && names_loopback(authority.host()))
+    let Ok(origin) = origin.trim().parse::<Uri>() else {
+        return false;
+    };
+    let web = origin
+        .scheme_str()
+        .is_some_and(|scheme| scheme == "http" || scheme == "https");
+    web && origin.authority().is_some_and(|authority| {
+        !authority.as_str().contains('@') && names_loopback(authority.host())
+    })
 }
 
 fn names_loopback(host: &str) -> bool {
@@ -54,20 +66,35 @@ mod tests {
 
     #[test]
     fn loopback_names_with_and_without_port_are_allowed() {
-        for host in ["127.0.0.1:4566", "localhost", "LOCALHOST:1", "[::1]:80", "bucket.s3.localhost:9"] {
+        for host in [
+            "127.0.0.1:4566",
+            "localhost",
+            "LOCALHOST:1",
+            "[::1]:80",
+            "bucket.s3.localhost:9",
+        ] {
             assert!(allowed(host), "{host}");
         }
     }
 
     #[test]
     fn every_other_name_is_refused() {
-        for host in
-            ["evil.example", "127.0.0.1.evil.example", "notlocalhost", "localhost.evil", "10.0.0.1:4566", "", "a b"]
-        {
+        for host in [
+            "evil.example",
+            "127.0.0.1.evil.example",
+            "notlocalhost",
+            "localhost.evil",
+            "10.0.0.1:4566",
+            "",
+            "a b",
+        ] {
             assert!(!allowed(host), "{host}");
         }
         assert!(!is_loopback(None, &Uri::from_static("/")));
-        assert!(!is_loopback(Some("localhost"), &Uri::from_static("http://evil.example/")));
+        assert!(!is_loopback(
+            Some("localhost"),
+            &Uri::from_static("http://evil.example/")
+        ));
     }
 
     fn of_another_site(headers: &[(&'static str, &str)]) -> bool {
@@ -83,7 +110,10 @@ mod tests {
         for headers in [
             &[][..],
             &[("origin", "http://localhost:3000")],
-            &[("origin", "http://127.0.0.1:4566"), ("sec-fetch-site", "same-origin")],
+            &[
+                ("origin", "http://127.0.0.1:4566"),
+                ("sec-fetch-site", "same-origin"),
+            ],
             &[("origin", "https://[::1]:80")],
             &[("origin", "http://photos.localhost")],
             &[("sec-fetch-site", "none")],
@@ -108,8 +138,14 @@ mod tests {
             &[("origin", "localhost")],
             &[("origin", "http://10.0.0.1")],
             &[("origin", "http://évil.example")],
-            &[("origin", "http://localhost"), ("origin", "http://evil.example")],
-            &[("origin", "http://localhost:1"), ("sec-fetch-site", "cross-site")],
+            &[
+                ("origin", "http://localhost"),
+                ("origin", "http://evil.example"),
+            ],
+            &[
+                ("origin", "http://localhost:1"),
+                ("sec-fetch-site", "cross-site"),
+            ],
             &[("sec-fetch-site", "cross-site")],
             &[("sec-fetch-site", " Cross-Site ")],
         ] {

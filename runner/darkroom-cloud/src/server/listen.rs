@@ -1,4 +1,5 @@
-//! Accepting connections and ending them: HTTP/1.1 with keep-alive, one task a connection, a graceful stop.
+//! Accepting connections and ending them: HTTP/1.1 with keep-alive, one task a connection, a
+//! graceful stop.
 
 use super::dispatch::Services;
 use super::framing::Framing;
@@ -45,7 +46,8 @@ impl Server {
     /// Waits until the open requests are answered, or cuts them off after [`GRACE`].
     pub async fn finish(self) {
         self.stop.send_replace(true);
-        // The task ends by itself and cannot be cancelled from elsewhere; a panic in it was already reported.
+        // The task ends by itself and cannot be cancelled from elsewhere; a panic in it was already
+        // reported.
         let _ = self.accepting.await;
     }
 }
@@ -72,9 +74,11 @@ async fn accept(listener: TcpListener, services: Arc<Services>, stopped: watch::
     connections.shutdown().await;
 }
 
-/// Serves one connection until the client closes it, or until the request under way at the stop is answered.
+/// Serves one connection until the client closes it, or until the request under way at the stop is
+/// answered.
 ///
-/// `working` says what the environment that it comes from works on; clients outside of one have none.
+/// `working` says what the environment that it comes from works on; clients outside of one have
+/// none.
 pub(crate) async fn serve(
     stream: TcpStream,
     services: Arc<Services>,

@@ -1,4 +1,5 @@
-//! The one loopback port: accepts connections, refuses who may not speak, hands each request to its service.
+//! The one loopback port: accepts connections, refuses who may not speak, hands each request to its
+//! service.
 //!
 //! Knows how to tell the services apart and nothing of what they do.
 

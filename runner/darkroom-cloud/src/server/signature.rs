@@ -1,4 +1,5 @@
-//! AWS Signature Version 4 of the services that speak JSON or CBOR: who signed, and whether it is what arrived.
+//! AWS Signature Version 4 of the services that speak JSON or CBOR: who signed, and whether it is
+//! what arrived.
 //!
 //! S3 checks its own (it signs bodies in chunks, and URLs).
 
@@ -11,13 +12,20 @@ use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// Returns the credentials that a request says it is signed with, access key and scope, in its header and in its query; nothing
-/// is checked. In a query the slashes may be escaped.
+/// Returns the credentials that a request says it is signed with, access key and scope, in its
+/// header and in its query; nothing is checked. In a query the slashes may be escaped.
 pub(crate) fn credentials(parts: &Parts) -> impl Iterator<Item = &str> {
-    let in_header = header(&parts.headers, "authorization").and_then(|value| value.split_once("Credential="));
-    let in_header = in_header.map(|(_, credential)| credential.split_once(',').map_or(credential, |(first, _)| first));
+    let in_header =
+        header(&parts.headers, "authorization").and_then(|value| value.split_once("Credential="));
+    let in_header = in_header.map(|(_, credential)| {
+        credential
+            .split_once(',')
+            .map_or(credential, |(first, _)| first)
+    });
     let pairs = parts.uri.query().unwrap_or_default().split('&');
-    in_header.into_iter().chain(pairs.filter_map(|pair| pair.strip_prefix("X-Amz-Credential=")))
+    in_header
+        .into_iter()
+        .chain(pairs.filter_map(|pair| pair.strip_prefix("X-Amz-Credential=")))
 }
 
 /// Returns the access key that a request says it is signed with; nothing is checked.
@@ -39,16 +47,22 @@ impl Unsigned {
     /// Returns AWS's status, error name and message.
     pub fn answer(self) -> (u16, &'static str, &'static str) {
         match self {
-            Self::Missing => (403, "MissingAuthenticationTokenException", "Missing Authentication Token"),
+            Self::Missing => (
+                403,
+                "MissingAuthenticationTokenException",
+                "Missing Authentication Token",
+            ),
             Self::Malformed => (
                 400,
                 "IncompleteSignatureException",
                 "Authorization header requires 'Credential', 'SignedHeaders' and 'Signature' parameters, and the request \
                  an 'X-Amz-Date' header.",
             ),
-            Self::Unknown => {
-                (403, "UnrecognizedClientException", "The security token included in the request is invalid.")
-            }
+            Self::Unknown => (
+                403,
+                "UnrecognizedClientException",
+                "The security token included in the request is invalid.",
+            ),
             Self::Wrong => (
                 403,
                 "InvalidSignatureException",
@@ -71,11 +85,19 @@ struct Authorization<'a> {
 impl<'a> Authorization<'a> {
     fn read(value: &'a str) -> Option<Self> {
         let parameters = value.strip_prefix("AWS4-HMAC-SHA256")?;
-        let find =
-            |name: &str| parameters.split(',').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='));
+        let find = |name: &str| {
+            parameters
+                .split(',')
+                .find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='))
+        };
         let (id, scope) = find("Credential")?.split_once('/')?;
         (scope.split('/').count() == 4).then_some(())?;
-        Some(Self { id, scope, signed_headers: find("SignedHeaders")?, signature: find("Signature")? })
+        Some(Self {
+            id,
+            scope,
+            signed_headers: find("SignedHeaders")?,
+            signature: find("Signature")?,
+        })
     }
 }
 
@@ -90,14 +112,20 @@ pub(crate) fn check(keys: &Keys, parts: &Parts, body: &[u8]) -> Result<(), Unsig
         return Err(Unsigned::Wrong);
     }
     let request = canonical_request(parts, authorization.signed_headers, claimed);
-    let text = format!("AWS4-HMAC-SHA256\n{date}\n{}\n{}", authorization.scope, hash(request.as_bytes()));
+    let text = format!(
+        "AWS4-HMAC-SHA256\n{date}\n{}\n{}",
+        authorization.scope,
+        hash(request.as_bytes())
+    );
     let secret = keys.secret(authorization.id).ok_or(Unsigned::Unknown)?;
     let mut key = format!("AWS4{secret}").into_bytes();
     for part in authorization.scope.split('/') {
         key = mac(&key, part).finalize().into_bytes().to_vec();
     }
     let signature = hex::decode(authorization.signature).map_err(|_| Unsigned::Wrong)?;
-    mac(&key, &text).verify_slice(&signature).map_err(|_| Unsigned::Wrong)
+    mac(&key, &text)
+        .verify_slice(&signature)
+        .map_err(|_| Unsigned::Wrong)
 }
 
 fn mac(key: &[u8], text: &str) -> Hmac<Sha256> {
@@ -112,10 +140,21 @@ fn hash(bytes: &[u8]) -> String {
 }
 
 fn canonical_request(parts: &Parts, signed_headers: &str, body_hash: &str) -> String {
-    let mut query: Vec<Cow<'_, str>> = parts.uri.query().unwrap_or_default().split('&').map(with_value).collect();
+    let mut query: Vec<Cow<'_, str>> = parts
+        .uri
+        .query()
+        .unwrap_or_default()
+        .split('&')
+        .map(with_value)
+        .collect();
     query.retain(|pair| !pair.is_empty());
     query.sort_unstable();
-    let mut request = format!("{}\n{}\n{}\n", parts.method, encoded_twice(parts.uri.path()), query.join("&"));
+    let mut request = format!(
+        "{}\n{}\n{}\n",
+        parts.method,
+        encoded_twice(parts.uri.path()),
+        query.join("&")
+    );
     for name in signed_headers.split(';') {
         let values: Vec<String> = parts.headers.get_all(name).iter().map(collapsed).collect();
         // Writing to a string does not fail.
@@ -126,12 +165,19 @@ fn canonical_request(parts: &Parts, signed_headers: &str, body_hash: &str) -> St
 }
 
 fn with_value(pair: &str) -> Cow<'_, str> {
-    if pair.is_empty() || pair.contains('=') { pair.into() } else { format!("{pair}=").into() }
+    if pair.is_empty() || pair.contains('=') {
+        pair.into()
+    } else {
+        format!("{pair}=").into()
+    }
 }
 
 /// Runs of spaces count as one.
 fn collapsed(value: &http::HeaderValue) -> String {
-    String::from_utf8_lossy(value.as_bytes()).split_whitespace().collect::<Vec<_>>().join(" ")
+    String::from_utf8_lossy(value.as_bytes())
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Services other than S3 sign the path encoded once more than it is sent.
@@ -145,10 +191,14 @@ mod tests {
     use super::*;
     use http::Request;
 
-    /// The worked example of AWS's documentation ("Signature Version 4 signing process", `ListUsers`).
+    /// The worked example of AWS's documentation ("Signature Version 4 signing process",
+    /// `ListUsers`).
     fn documented() -> Parts {
         let request = Request::get("/?Action=ListUsers&Version=2010-05-08")
-            .header("content-type", "application/x-www-form-urlencoded; charset=utf-8")
+            .header(
+                "content-type",
+                "application/x-www-form-urlencoded; charset=utf-8",
+            )
             .header("host", "iam.amazonaws.com")
             .header("x-amz-date", "20150830T123600Z")
             .header(
@@ -173,22 +223,41 @@ mod tests {
 
     #[test]
     fn another_secret_body_path_or_header_is_wrong() {
-        assert_eq!(check(&keys("other"), &documented(), b""), Err(Unsigned::Wrong));
-        assert_eq!(check(&Keys::closed([]), &documented(), b""), Err(Unsigned::Unknown));
-        assert_eq!(check(&Keys::open([]), &documented(), b""), Err(Unsigned::Wrong));
-        assert_eq!(check(&keys(SECRET), &documented(), b"x"), Err(Unsigned::Wrong));
+        assert_eq!(
+            check(&keys("other"), &documented(), b""),
+            Err(Unsigned::Wrong)
+        );
+        assert_eq!(
+            check(&Keys::closed([]), &documented(), b""),
+            Err(Unsigned::Unknown)
+        );
+        assert_eq!(
+            check(&Keys::open([]), &documented(), b""),
+            Err(Unsigned::Wrong)
+        );
+        assert_eq!(
+            check(&keys(SECRET), &documented(), b"x"),
+            Err(Unsigned::Wrong)
+        );
         let mut moved = documented();
-        moved.uri = "/other?Action=ListUsers&Version=2010-05-08".parse().unwrap();
+        moved.uri = "/other?Action=ListUsers&Version=2010-05-08"
+            .parse()
+            .unwrap();
         assert_eq!(check(&keys(SECRET), &moved, b""), Err(Unsigned::Wrong));
         let mut renamed = documented();
-        renamed.headers.insert("host", "example.com".parse().unwrap());
+        renamed
+            .headers
+            .insert("host", "example.com".parse().unwrap());
         assert_eq!(check(&keys(SECRET), &renamed, b""), Err(Unsigned::Wrong));
     }
 
     #[test]
     fn no_header_and_a_broken_one_are_told_apart() {
         let mut parts = documented();
-        parts.headers.insert("authorization", "AWS4-HMAC-SHA256 Credential=x".parse().unwrap());
+        parts.headers.insert(
+            "authorization",
+            "AWS4-HMAC-SHA256 Credential=x".parse().unwrap(),
+        );
         assert_eq!(check(&keys(SECRET), &parts, b""), Err(Unsigned::Malformed));
         parts.headers.remove("authorization");
         assert_eq!(check(&keys(SECRET), &parts, b""), Err(Unsigned::Missing));
@@ -196,6 +265,9 @@ mod tests {
 
     #[test]
     fn paths_are_encoded_once_more() {
-        assert_eq!(encoded_twice("/2015-03-31/functions/arn%3Aaws"), "/2015-03-31/functions/arn%253Aaws");
+        assert_eq!(
+            encoded_twice("/2015-03-31/functions/arn%3Aaws"),
+            "/2015-03-31/functions/arn%253Aaws"
+        );
     }
 }

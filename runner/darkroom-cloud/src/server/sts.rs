@@ -7,10 +7,15 @@ use http::{Response, StatusCode};
 
 /// Answers `GetCallerIdentity`; everything else is not here.
 pub(crate) fn answer(body: &[u8], caller: Option<&Caller>) -> Response<Body> {
-    let action = form_urlencoded::parse(body).find(|(name, _)| name == "Action").map(|(_, value)| value.into_owned());
+    let action = form_urlencoded::parse(body)
+        .find(|(name, _)| name == "Action")
+        .map(|(_, value)| value.into_owned());
     let request_id = uuid::Uuid::new_v4();
     let (status, document) = if action.as_deref() == Some("GetCallerIdentity") {
-        let arn = caller.map_or_else(|| format!("arn:aws:iam::{ACCOUNT_ID}:root"), Caller::session_arn);
+        let arn = caller.map_or_else(
+            || format!("arn:aws:iam::{ACCOUNT_ID}:root"),
+            Caller::session_arn,
+        );
         let identity = format!(
             "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>\
              <Arn>{arn}</Arn><UserId>{ACCOUNT_ID}</UserId><Account>{ACCOUNT_ID}</Account>\

@@ -1,4 +1,5 @@
-//! Bodies in and out: one response body type for every service, and reading a request's body within a limit.
+//! Bodies in and out: one response body type for every service, and reading a request's body within
+//! a limit.
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Response, StatusCode, header};
@@ -13,11 +14,17 @@ pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
 
 /// What AWS percent-encodes: all but RFC 3986's unreserved characters.
-pub(crate) const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(crate) const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// Returns a body that is sent in one piece.
 pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
-    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+    Full::new(bytes.into())
+        .map_err(|never| match never {})
+        .boxed_unsync()
 }
 
 /// Returns a JSON response.
@@ -26,25 +33,32 @@ pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Response<Body>
 }
 
 /// Returns a response of one content type.
-pub(crate) fn with_type(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Body> {
+pub(crate) fn with_type(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Response<Body> {
     let mut response = Response::new(full(body));
     *response.status_mut() = status;
     let content_type = http::HeaderValue::from_static(content_type);
-    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, content_type);
     response
 }
 
 /// Why a request's body was not taken.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum BodyError {
-    /// Longer than the limit, by its length in bytes as far as it was read. The rest was thrown away, so that the client
-    /// hears the answer.
+    /// Longer than the limit, by its length in bytes as far as it was read. The rest was thrown
+    /// away, so that the client hears the answer.
     TooLarge(u64),
     /// The client hung up, or its framing is broken.
     Broken,
 }
 
-/// A body over the limit is read on and dropped up to this many bytes more; a longer one is cut off.
+/// A body over the limit is read on and dropped up to this many bytes more; a longer one is cut
+/// off.
 const DRAIN: u64 = 512 * 1024 * 1024;
 
 /// Reads a whole body of at most `limit` bytes.
@@ -72,7 +86,11 @@ pub(crate) async fn read(body: Incoming, limit: usize) -> Result<Bytes, BodyErro
     if too_large {
         return Err(BodyError::TooLarge(total));
     }
-    Ok(if rest.is_empty() { first.unwrap_or_default() } else { rest.freeze() })
+    Ok(if rest.is_empty() {
+        first.unwrap_or_default()
+    } else {
+        rest.freeze()
+    })
 }
 
 /// Keeps a chunk; a body of one chunk, the common case, is never copied.
@@ -82,8 +100,13 @@ fn keep(first: &mut Option<Bytes>, rest: &mut BytesMut, data: Bytes, expected: u
         return;
     }
     if let Some(earlier) = first.take() {
-        // Trust a declared length only as far as a small body goes; a liar must not make us allocate.
-        rest.reserve(expected.min(8 * 1024 * 1024).max(earlier.len() + data.len()));
+        // Trust a declared length only as far as a small body goes; a liar must not make us
+        // allocate.
+        rest.reserve(
+            expected
+                .min(8 * 1024 * 1024)
+                .max(earlier.len() + data.len()),
+        );
         rest.extend_from_slice(&earlier);
     }
     rest.extend_from_slice(&data);

@@ -6,7 +6,8 @@ fn credentials(key: &str, secret: &str) -> Credentials {
     Credentials::new(key, secret, None, None, "test")
 }
 
-/// Returns a client of S3 at this endpoint, signed with this key and secret, with buckets in the path.
+/// Returns a client of S3 at this endpoint, signed with this key and secret, with buckets in the
+/// path.
 pub fn s3(endpoint: &str, key: &str, secret: &str) -> aws_sdk_s3::Client {
     let config = aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::latest())

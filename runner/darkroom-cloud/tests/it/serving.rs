@@ -23,13 +23,17 @@ impl Drop for Serving {
 
 impl Serving {
     /// Serves what `answer` gives to each request.
-    pub async fn start<F, B>(answer: impl Fn(http::Request<Incoming>) -> F + Send + Sync + 'static) -> Self
+    pub async fn start<F, B>(
+        answer: impl Fn(http::Request<Incoming>) -> F + Send + Sync + 'static,
+    ) -> Self
     where
         F: Future<Output = http::Response<B>> + Send + 'static,
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .unwrap();
         let address = listener.local_addr().unwrap();
         let answer = Arc::new(answer);
         let task = tokio::spawn(async move {

@@ -5,19 +5,40 @@ use darkroom_core::event::Verdict;
 use darkroom_core::pipeline::{Format, Mode, OutputSpec, Pipeline, SizeRule, Stage};
 
 pub const PHOTOGRAPHS: [(&str, &[u8]); 6] = [
-    ("astronaut", include_bytes!("../../../../experiments/image-pipeline/image-sets/photos/astronaut.png")),
-    ("chelsea", include_bytes!("../../../../experiments/image-pipeline/image-sets/photos/chelsea.png")),
-    ("coffee", include_bytes!("../../../../experiments/image-pipeline/image-sets/photos/coffee.png")),
+    (
+        "astronaut",
+        include_bytes!("../../../../experiments/image-pipeline/image-sets/photos/astronaut.png"),
+    ),
+    (
+        "chelsea",
+        include_bytes!("../../../../experiments/image-pipeline/image-sets/photos/chelsea.png"),
+    ),
+    (
+        "coffee",
+        include_bytes!("../../../../experiments/image-pipeline/image-sets/photos/coffee.png"),
+    ),
     (
         "hubble_deep_field",
-        include_bytes!("../../../../experiments/image-pipeline/image-sets/photos/hubble_deep_field.jpg"),
+        include_bytes!(
+            "../../../../experiments/image-pipeline/image-sets/photos/hubble_deep_field.jpg"
+        ),
     ),
-    ("retina", include_bytes!("../../../../experiments/image-pipeline/image-sets/photos/retina.jpg")),
-    ("rocket", include_bytes!("../../../../experiments/image-pipeline/image-sets/photos/rocket.jpg")),
+    (
+        "retina",
+        include_bytes!("../../../../experiments/image-pipeline/image-sets/photos/retina.jpg"),
+    ),
+    (
+        "rocket",
+        include_bytes!("../../../../experiments/image-pipeline/image-sets/photos/rocket.jpg"),
+    ),
 ];
 
 pub fn photograph(name: &str) -> &'static [u8] {
-    PHOTOGRAPHS.iter().find(|(known, _)| *known == name).expect("a photograph of the set").1
+    PHOTOGRAPHS
+        .iter()
+        .find(|(known, _)| *known == name)
+        .expect("a photograph of the set")
+        .1
 }
 
 pub fn pipeline() -> Pipeline {
@@ -39,7 +60,12 @@ impl Work {
     pub fn of(stage: &str, source: &[u8]) -> Self {
         let pipeline = pipeline();
         let (index, stage) = pipeline.stage(stage).unwrap();
-        Self { stage: stage.clone(), input: reference_inputs(&pipeline, source).unwrap().swap_remove(index) }
+        Self {
+            stage: stage.clone(),
+            input: reference_inputs(&pipeline, source)
+                .unwrap()
+                .swap_remove(index),
+        }
     }
 
     /// The decoded input.
@@ -76,12 +102,21 @@ pub fn jpeg(picture: &Picture, quality: u8) -> Vec<u8> {
 
 /// The grey picture as three equal channels of 8 bits.
 pub fn rgb(picture: &Picture, format: Format) -> Vec<u8> {
-    let tripled = Picture::rgb(picture.width, picture.height, |x, y| [picture.pixel(x, y)[0].min(255); 3]);
+    let tripled = Picture::rgb(picture.width, picture.height, |x, y| {
+        [picture.pixel(x, y)[0].min(255); 3]
+    });
     let quality = matches!(format, Format::Jpeg).then_some(90);
     encoded(&tripled, format, Mode::Rgb8, quality)
 }
 
 pub fn encoded(picture: &Picture, format: Format, mode: Mode, quality: Option<u8>) -> Vec<u8> {
-    let output = OutputSpec { format, mode, bits: None, size: SizeRule::Unchanged, quality, quality_within: None };
+    let output = OutputSpec {
+        format,
+        mode,
+        bits: None,
+        size: SizeRule::Unchanged,
+        quality,
+        quality_within: None,
+    };
     darkroom_contract::encode(picture, &output)
 }

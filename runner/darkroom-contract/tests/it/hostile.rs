@@ -57,7 +57,12 @@ proptest! {
 fn a_small_file_that_claims_to_be_huge_is_refused_before_memory_is_taken() {
     let mut bytes = png16(&small());
     bytes[16..24].copy_from_slice(&[0x7F, 0xFF, 0xFF, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF]);
-    assert!(decode(&bytes).unwrap_err().to_string().contains("more than the"));
+    assert!(
+        decode(&bytes)
+            .unwrap_err()
+            .to_string()
+            .contains("more than the")
+    );
 }
 
 #[test]
@@ -66,5 +71,8 @@ fn an_input_that_the_stage_does_not_take_leaves_the_output_unjudged_and_says_so(
     let wrong_input = jpeg(&small().map(|sample| sample / 4), 90);
     let verdict = check(&work.stage, &wrong_input, Some(&work.right()));
     assert_eq!(verdict.reason.as_deref(), Some("no reference"));
-    assert_eq!(verdict.detail.unwrap(), "the input is grey8 JPEG, but stage `colour-depth` takes grey16 PNG");
+    assert_eq!(
+        verdict.detail.unwrap(),
+        "the input is grey8 JPEG, but stage `colour-depth` takes grey16 PNG"
+    );
 }

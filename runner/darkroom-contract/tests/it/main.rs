@@ -1,6 +1,10 @@
-//! The contract seen from outside: what must pass, what must fail and in which words, and that no bytes make it panic.
+//! The contract seen from outside: what must pass, what must fail and in which words, and that no
+//! bytes make it panic.
 
-#![expect(clippy::unwrap_used, reason = "tests; clippy.toml excuses only functions marked #[test]")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "tests; clippy.toml excuses only functions marked #[test]"
+)]
 
 mod asked;
 mod corpus;

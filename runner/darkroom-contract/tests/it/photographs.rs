@@ -11,7 +11,12 @@ fn the_declared_photographs_are_the_committed_ones() {
     assert_eq!(declared, PHOTOGRAPHS.map(|(name, _)| name));
     for (image, (_, bytes)) in set.images.iter().zip(PHOTOGRAPHS) {
         assert_eq!(image.mismatch(bytes), None);
-        assert_eq!(decode(bytes).unwrap().0.mode.to_string(), "rgb8", "{}", image.name);
+        assert_eq!(
+            decode(bytes).unwrap().0.mode.to_string(),
+            "rgb8",
+            "{}",
+            image.name
+        );
     }
 }
 
@@ -34,7 +39,9 @@ fn every_photograph_is_asymmetric_even_when_turned_once_at_every_stage() {
         let inputs = reference_inputs(&pipeline, source).unwrap();
         for (stage, input) in pipeline.stages.iter().zip(&inputs) {
             let right = decode(&reference_output(stage, input).unwrap()).unwrap().1;
-            for turn in Turn::all().filter(|turn| *turn != Turn::NONE && turn.size(right.size()) == right.size()) {
+            for turn in Turn::all()
+                .filter(|turn| *turn != Turn::NONE && turn.size(right.size()) == right.size())
+            {
                 let turned = darkroom_contract::encode(&right.turned(turn), &stage.output);
                 let verdict = check(stage, input, Some(&turned));
                 assert_eq!(
@@ -59,7 +66,11 @@ fn the_reference_passes_its_own_gate_on_every_photograph() {
             assert!(verdict.pass, "{name} {}: {verdict:?}", stage.name);
             assert_eq!(
                 verdict.orientation.as_deref(),
-                Some(if stage.name == "rotate" { "90 clockwise" } else { "unrotated" })
+                Some(if stage.name == "rotate" {
+                    "90 clockwise"
+                } else {
+                    "unrotated"
+                })
             );
         }
     }

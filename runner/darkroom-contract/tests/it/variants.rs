@@ -17,12 +17,22 @@ fn every_hand_written_variant_has_a_handler_for_every_stage_and_no_model() {
         ("numpy", function_file!("numpy", "variant.toml")),
         ("purepy", function_file!("purepy", "variant.toml")),
         ("rust", function_file!("rust", "variant.toml")),
-        ("broken-example", function_file!("broken-example", "variant.toml")),
+        (
+            "broken-example",
+            function_file!("broken-example", "variant.toml"),
+        ),
     ];
     for (name, text) in variants {
         let variant = Variant::parse(&format!("functions/{name}/variant.toml"), text).unwrap();
-        assert!(variant.stages_without_handler(&pipeline()).is_empty(), "{name}");
-        assert_eq!((variant.model, variant.sample), (None, None), "{name} was written by hand");
+        assert!(
+            variant.stages_without_handler(&pipeline()).is_empty(),
+            "{name}"
+        );
+        assert_eq!(
+            (variant.model, variant.sample),
+            (None, None),
+            "{name} was written by hand"
+        );
     }
 }
 

@@ -8,7 +8,8 @@ use crate::imported::ImportedRow;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CountsAs {
     Sample,
-    /// Measured anew since; or another attempt of the repetition takes its place, or will; or its pass was cut off.
+    /// Measured anew since; or another attempt of the repetition takes its place, or will; or its
+    /// pass was cut off.
     Superseded,
     WarmUp,
     /// Would be in the sample, but has pixels of its own.
@@ -16,7 +17,8 @@ pub enum CountsAs {
     /// Ended well, but cold where the cell asked for warm, or the reverse.
     WrongStart,
     Failed,
-    /// Ended well, but no REPORT line came: its start kind is unknown, so it can't be trusted to be the cell's.
+    /// Ended well, but no REPORT line came: its start kind is unknown, so it can't be trusted to be
+    /// the cell's.
     NoReport,
 }
 
@@ -66,12 +68,17 @@ impl From<&ImportedRow> for Ending {
     fn from(row: &ImportedRow) -> Self {
         let reported = row.duration_ms.is_some();
         let cold = row.cold.or(row.init_ms.map(|_| true)).filter(|_| reported);
-        Self { status: row.status, reported, cold }
+        Self {
+            status: row.status,
+            reported,
+            cold,
+        }
     }
 }
 
 impl Ledger {
-    /// Decides what one row of an attempt counts as; the first that applies, in the order of the code.
+    /// Decides what one row of an attempt counts as; the first that applies, in the order of the
+    /// code.
     pub fn row_counts_as(&self, id: AttemptId, ending: Ending) -> CountsAs {
         let attempt = &self.attempts[id as usize];
         if self.is_old(attempt) {
@@ -85,7 +92,8 @@ impl Ledger {
         } else if ending.status != Status::Ok {
             CountsAs::Failed
         } else if attempt.ended.is_some_and(|ended| ended.again.is_some()) {
-            // The repetition is to be made again: what went well in this attempt is no measurement of it.
+            // The repetition is to be made again: what went well in this attempt is no measurement
+            // of it.
             CountsAs::Superseded
         } else if !ending.reported {
             CountsAs::NoReport
@@ -94,11 +102,13 @@ impl Ledger {
         }
     }
 
-    /// Decides what one attempt counts as. Its start is that of its rows, not what `again` says: the last attempt
-    /// allowed stands, whatever it was, and may be of the wrong start.
+    /// Decides what one attempt counts as. Its start is that of its rows, not what `again` says:
+    /// the last attempt allowed stands, whatever it was, and may be of the wrong start.
     pub fn pass_counts_as(&self, id: AttemptId) -> CountsAs {
         let attempt = &self.attempts[id as usize];
-        let Some(ended) = attempt.ended else { return CountsAs::Superseded };
+        let Some(ended) = attempt.ended else {
+            return CountsAs::Superseded;
+        };
         if self.is_old(attempt) {
             CountsAs::Superseded
         } else if attempt.repetition.kind == PassKind::WarmUp {
@@ -116,13 +126,15 @@ impl Ledger {
         }
     }
 
-    /// Says whether a check of an attempt's output counts: it is the last attempt and was not measured anew. Warm-ups count too.
+    /// Says whether a check of an attempt's output counts: it is the last attempt and was not
+    /// measured anew. Warm-ups count too.
     pub fn check_counts(&self, id: AttemptId) -> bool {
         let attempt = &self.attempts[id as usize];
         attempt.last && !self.is_old(attempt)
     }
 
-    /// Says whether an attempt is what its repetition came to, in whatever way: the last one, ended, and not to be made again.
+    /// Says whether an attempt is what its repetition came to, in whatever way: the last one,
+    /// ended, and not to be made again.
     pub fn stands(&self, id: AttemptId) -> bool {
         let ended = self.attempts[id as usize].ended;
         self.check_counts(id) && ended.is_some_and(|ended| ended.again.is_none())

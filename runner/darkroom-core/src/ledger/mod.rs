@@ -1,8 +1,9 @@
 //! Which facts of a run count, and as what. Decided here and nowhere else.
 //!
-//! [`Event`]s in, one at a time; out: what each attempt and each of its rows counts as ([`CountsAs`]), which repetitions are
-//! done, and the number of the next attempt. Resume, `until`, progress and the tables ask it. It keeps a small entry for each
-//! attempt, and knows nothing of times, costs or statistics.
+//! [`Event`]s in, one at a time; out: what each attempt and each of its rows counts as
+//! ([`CountsAs`]), which repetitions are done, and the number of the next attempt. Resume, `until`,
+//! progress and the tables ask it. It keeps a small entry for each attempt, and knows nothing of
+//! times, costs or statistics.
 
 mod counting;
 
@@ -32,7 +33,10 @@ pub struct Repetition {
 
 /// One attempt of one repetition.
 #[derive(Clone, Copy, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own; none excludes another")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own; none excludes another"
+)]
 struct Attempt {
     repetition: Repetition,
     number: u32,
@@ -92,8 +96,18 @@ impl Ledger {
     /// The ledger of a run of which nothing was observed.
     pub fn new(run: &RunStarted) -> Self {
         Self {
-            cells: (0..).zip(&run.cells).map(|(place, planned)| (planned.id.clone(), place)).collect(),
-            books: run.cells.iter().map(|planned| Book { cold: planned.cell.start == Start::Cold, epoch: 0 }).collect(),
+            cells: (0..)
+                .zip(&run.cells)
+                .map(|(place, planned)| (planned.id.clone(), place))
+                .collect(),
+            books: run
+                .cells
+                .iter()
+                .map(|planned| Book {
+                    cold: planned.cell.start == Start::Cold,
+                    epoch: 0,
+                })
+                .collect(),
             images: HashMap::new(),
             names: Vec::new(),
             repetitions: HashMap::new(),
@@ -101,11 +115,13 @@ impl Ledger {
         }
     }
 
-    /// Takes one further fact into account. Returns the attempt that it is of; `None` for a fact of no attempt, or of a cell
-    /// that the run does not have.
+    /// Takes one further fact into account. Returns the attempt that it is of; `None` for a fact of
+    /// no attempt, or of a cell that the run does not have.
     pub fn take(&mut self, event: &Event) -> Option<AttemptId> {
         match event {
-            Event::InvocationFinished(invocation) => self.take_row(&invocation.pass, Ending::from(invocation)),
+            Event::InvocationFinished(invocation) => {
+                self.take_row(&invocation.pass, Ending::from(invocation))
+            }
             Event::RowImported(row) => {
                 let id = self.take_row(&row.pass, Ending::from(row))?;
                 self.attempts[id as usize].imported = true;
@@ -148,12 +164,15 @@ impl Ledger {
         }
     }
 
-    /// Says whether an attempt of this key's repetition stands: ended, and not to be made again. Its `attempt` is not looked at.
+    /// Says whether an attempt of this key's repetition stands: ended, and not to be made again.
+    /// Its `attempt` is not looked at.
     pub fn is_done(&self, key: &PassKey) -> bool {
-        self.find(key).is_some_and(|(entry, epoch)| entry.done_in == Some(epoch))
+        self.find(key)
+            .is_some_and(|(entry, epoch)| entry.done_in == Some(epoch))
     }
 
-    /// Returns the number of the next attempt of this key's repetition, from 1. Numbers go on where a cell is measured anew.
+    /// Returns the number of the next attempt of this key's repetition, from 1. Numbers go on where
+    /// a cell is measured anew.
     pub fn next_attempt(&self, key: &PassKey) -> u32 {
         self.find(key).map_or(1, |(entry, _)| entry.highest + 1)
     }
@@ -228,7 +247,8 @@ impl Ledger {
         Some(id)
     }
 
-    /// Keeps the chain of attempts whole: a new one leads to the last, or stands behind it where it is not as late.
+    /// Keeps the chain of attempts whole: a new one leads to the last, or stands behind it where it
+    /// is not as late.
     fn link(&mut self, last: AttemptId, id: AttemptId, is_last: bool) {
         if is_last {
             self.attempts[last as usize].last = false;
@@ -239,15 +259,27 @@ impl Ledger {
     }
 
     fn entry(&mut self, repetition: Repetition) -> &mut Entry {
-        self.repetitions.entry(repetition).or_insert(Entry { last: None, highest: 0, done_in: None })
+        self.repetitions.entry(repetition).or_insert(Entry {
+            last: None,
+            highest: 0,
+            done_in: None,
+        })
     }
 
     fn find(&self, key: &PassKey) -> Option<(&Entry, u32)> {
         let cell = *self.cells.get(&key.cell_id)?;
         let image = *self.images.get(&key.image)?;
-        let repetition =
-            Repetition { cell, deployment: key.deployment, image, kind: key.kind(), number: key.repetition };
-        Some((self.repetitions.get(&repetition)?, self.books[cell as usize].epoch))
+        let repetition = Repetition {
+            cell,
+            deployment: key.deployment,
+            image,
+            kind: key.kind(),
+            number: key.repetition,
+        };
+        Some((
+            self.repetitions.get(&repetition)?,
+            self.books[cell as usize].epoch,
+        ))
     }
 
     fn repetition_of(&mut self, key: &PassKey) -> Option<Repetition> {
@@ -258,7 +290,13 @@ impl Ledger {
             self.images.insert(key.image.clone(), number);
             number
         });
-        Some(Repetition { cell, deployment: key.deployment, image, kind: key.kind(), number: key.repetition })
+        Some(Repetition {
+            cell,
+            deployment: key.deployment,
+            image,
+            kind: key.kind(),
+            number: key.repetition,
+        })
     }
 }
 

@@ -1,5 +1,6 @@
-//! The ledger beside a slow reading of the whole journal for each question, over journals that are drawn: several sessions, attempts
-//! that end in every way or not at all, cells measured anew, warm-ups, probes, rows out of order.
+//! The ledger beside a slow reading of the whole journal for each question, over journals that are
+//! drawn: several sessions, attempts that end in every way or not at all, cells measured anew,
+//! warm-ups, probes, rows out of order.
 
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
@@ -7,7 +8,10 @@ use serde_json::{Value as Json, json};
 use super::*;
 use crate::event::Status;
 
-const CELLS: [&str; 2] = ["a.x86_64.512mb.photos.direct.warm.c1", "a.x86_64.512mb.photos.direct.cold.c1"];
+const CELLS: [&str; 2] = [
+    "a.x86_64.512mb.photos.direct.warm.c1",
+    "a.x86_64.512mb.photos.direct.cold.c1",
+];
 
 fn run() -> RunStarted {
     let cell = |id: &&str| {
@@ -28,7 +32,10 @@ fn run() -> RunStarted {
 
 /// One fact, before it is spelt out.
 #[derive(Clone, Debug)]
-#[expect(clippy::option_option, reason = "a report, and whether it tells how it started")]
+#[expect(
+    clippy::option_option,
+    reason = "a report, and whether it tells how it started"
+)]
 enum Fact {
     /// Status, and the init of its report, if it has one.
     Row(PassKey, Status, Option<Option<f64>>),
@@ -42,7 +49,10 @@ enum Fact {
 impl Fact {
     fn key(&self) -> Option<&PassKey> {
         match self {
-            Self::Row(key, ..) | Self::Imported(key, ..) | Self::Checked(key) | Self::Ended(key, ..) => Some(key),
+            Self::Row(key, ..)
+            | Self::Imported(key, ..)
+            | Self::Checked(key)
+            | Self::Ended(key, ..) => Some(key),
             Self::Anew(_) | Self::Resumed => None,
         }
     }
@@ -50,7 +60,9 @@ impl Fact {
     fn event(&self) -> Event {
         let with = |key: &PassKey, more: Json| -> Event {
             let mut fact = serde_json::to_value(key).unwrap();
-            fact.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            fact.as_object_mut()
+                .unwrap()
+                .extend(more.as_object().unwrap().clone());
             serde_json::from_value(fact).unwrap()
         };
         match self {
@@ -96,29 +108,50 @@ impl Fact {
             ),
             Self::Anew(cells) => Event::CellsSuperseded {
                 at: String::new(),
-                cells: cells.iter().map(|cell| run().cells[*cell].id.clone()).collect(),
+                cells: cells
+                    .iter()
+                    .map(|cell| run().cells[*cell].id.clone())
+                    .collect(),
             },
-            Self::Resumed => Event::RunResumed { at: String::new(), cells: Vec::new() },
+            Self::Resumed => Event::RunResumed {
+                at: String::new(),
+                cells: Vec::new(),
+            },
         }
     }
 }
 
 fn key() -> impl Strategy<Value = PassKey> {
     let kinds = [(false, false), (true, false), (true, true)];
-    (0..2_usize, prop::sample::select(vec!["i", "j"]), prop::sample::select(kinds.to_vec()), 1..3_u32, 1..4_u32)
-        .prop_map(|(cell, image, (warm_up, probe), repetition, attempt)| PassKey {
-            cell_id: run().cells[cell].id.clone(),
-            deployment: 1,
-            image: image.into(),
-            warm_up,
-            probe,
-            repetition,
-            attempt,
-        })
+    (
+        0..2_usize,
+        prop::sample::select(vec!["i", "j"]),
+        prop::sample::select(kinds.to_vec()),
+        1..3_u32,
+        1..4_u32,
+    )
+        .prop_map(
+            |(cell, image, (warm_up, probe), repetition, attempt)| PassKey {
+                cell_id: run().cells[cell].id.clone(),
+                deployment: 1,
+                image: image.into(),
+                warm_up,
+                probe,
+                repetition,
+                attempt,
+            },
+        )
 }
 
 fn fact() -> impl Strategy<Value = Fact> {
-    let status = || prop::sample::select(vec![Status::Ok, Status::Ok, Status::FunctionError, Status::Throttled]);
+    let status = || {
+        prop::sample::select(vec![
+            Status::Ok,
+            Status::Ok,
+            Status::FunctionError,
+            Status::Throttled,
+        ])
+    };
     let report = prop::option::weighted(0.9, prop::option::of(Just(100.0)));
     let cold = prop::option::weighted(0.9, prop::option::of(any::<bool>()));
     let again = prop::sample::select(vec![
@@ -153,7 +186,13 @@ impl Slow<'_> {
         let key = self.0[place].key().unwrap();
         self.0.iter().enumerate().filter_map(move |(at, fact)| {
             let other = fact.key()?;
-            let same = PassKey { attempt: 0, ..other.clone() } == PassKey { attempt: 0, ..key.clone() };
+            let same = PassKey {
+                attempt: 0,
+                ..other.clone()
+            } == PassKey {
+                attempt: 0,
+                ..key.clone()
+            };
             (same && self.epoch(other, at) == self.epoch(key, place)).then_some(fact)
         })
     }
@@ -165,13 +204,15 @@ impl Slow<'_> {
 
     fn is_last(&self, place: usize) -> bool {
         let key = self.0[place].key().unwrap();
-        self.beside(place).all(|fact| fact.key().unwrap().attempt <= key.attempt)
+        self.beside(place)
+            .all(|fact| fact.key().unwrap().attempt <= key.attempt)
     }
 
     /// Facts of the same attempt.
     fn attempt(&self, place: usize) -> impl Iterator<Item = &Fact> {
         let attempt = self.0[place].key().unwrap().attempt;
-        self.beside(place).filter(move |fact| fact.key().unwrap().attempt == attempt)
+        self.beside(place)
+            .filter(move |fact| fact.key().unwrap().attempt == attempt)
     }
 
     fn ended(&self, place: usize) -> Option<(bool, Option<Again>)> {
@@ -198,27 +239,42 @@ impl Slow<'_> {
             Fact::Imported(_, status, cold) => (*status, cold.is_some()),
             _ => unreachable!("only asked of rows"),
         };
-        let imported = self.attempt(place).any(|fact| matches!(fact, Fact::Imported(..)));
+        let imported = self
+            .attempt(place)
+            .any(|fact| matches!(fact, Fact::Imported(..)));
         let (ended, kind) = (self.ended(place), fact.key().unwrap().kind());
         let rules = [
             (self.is_old(place), CountsAs::Superseded),
             (kind == PassKind::WarmUp, CountsAs::WarmUp),
             (Self::is_wrong_start(fact), CountsAs::WrongStart),
-            (!self.is_last(place) || (ended.is_none() && !imported), CountsAs::Superseded),
+            (
+                !self.is_last(place) || (ended.is_none() && !imported),
+                CountsAs::Superseded,
+            ),
             (status != Status::Ok, CountsAs::Failed),
             (matches!(ended, Some((_, Some(_)))), CountsAs::Superseded),
             (!reported, CountsAs::NoReport),
             (kind == PassKind::Probe, CountsAs::Probe),
         ];
-        rules.into_iter().find(|(applies, _)| *applies).map_or(CountsAs::Sample, |(_, counts_as)| counts_as)
+        rules
+            .into_iter()
+            .find(|(applies, _)| *applies)
+            .map_or(CountsAs::Sample, |(_, counts_as)| counts_as)
     }
 
     fn pass(&self, place: usize) -> CountsAs {
-        let Some((complete, again)) = self.ended(place) else { return CountsAs::Superseded };
-        let without_report =
-            |fact: &Fact| matches!(fact, Fact::Row(_, Status::Ok, None) | Fact::Imported(_, Status::Ok, None));
+        let Some((complete, again)) = self.ended(place) else {
+            return CountsAs::Superseded;
+        };
+        let without_report = |fact: &Fact| {
+            matches!(
+                fact,
+                Fact::Row(_, Status::Ok, None) | Fact::Imported(_, Status::Ok, None)
+            )
+        };
         let kind = self.0[place].key().unwrap().kind();
-        let wrong_start = again == Some(Again::WrongStart) || self.attempt(place).any(Self::is_wrong_start);
+        let wrong_start =
+            again == Some(Again::WrongStart) || self.attempt(place).any(Self::is_wrong_start);
         let rules = [
             (self.is_old(place), CountsAs::Superseded),
             (kind == PassKind::WarmUp, CountsAs::WarmUp),
@@ -228,22 +284,36 @@ impl Slow<'_> {
             (self.attempt(place).any(without_report), CountsAs::NoReport),
             (kind == PassKind::Probe, CountsAs::Probe),
         ];
-        rules.into_iter().find(|(applies, _)| *applies).map_or(CountsAs::Sample, |(_, counts_as)| counts_as)
+        rules
+            .into_iter()
+            .find(|(applies, _)| *applies)
+            .map_or(CountsAs::Sample, |(_, counts_as)| counts_as)
     }
 
     /// Whether the repetition of the fact at `place` is done, and the number of its next attempt.
     fn goes_on(&self, place: usize) -> (bool, u32) {
         let key = self.0[place].key().unwrap();
         let of_repetition = |fact: &&Fact| {
-            fact.key()
-                .is_some_and(|other| PassKey { attempt: 0, ..other.clone() } == PassKey { attempt: 0, ..key.clone() })
+            fact.key().is_some_and(|other| {
+                PassKey {
+                    attempt: 0,
+                    ..other.clone()
+                } == PassKey {
+                    attempt: 0,
+                    ..key.clone()
+                }
+            })
         };
-        let highest = self.0.iter().filter(of_repetition).filter_map(|fact| Some(fact.key()?.attempt)).max().unwrap();
-        let done = self
+        let highest = self
             .0
             .iter()
-            .enumerate()
-            .any(|(at, fact)| of_repetition(&fact) && !self.is_old(at) && matches!(fact, Fact::Ended(_, _, None)));
+            .filter(of_repetition)
+            .filter_map(|fact| Some(fact.key()?.attempt))
+            .max()
+            .unwrap();
+        let done = self.0.iter().enumerate().any(|(at, fact)| {
+            of_repetition(&fact) && !self.is_old(at) && matches!(fact, Fact::Ended(_, _, None))
+        });
         (done, highest + 1)
     }
 }
@@ -301,10 +371,16 @@ fn counted(facts: &[Fact]) -> Vec<CountsAs> {
         .iter()
         .filter_map(|event| {
             let id = ledger.take(event)?;
-            if let Event::InvocationFinished(row) = event { Some((id, Ending::from(row))) } else { None }
+            if let Event::InvocationFinished(row) = event {
+                Some((id, Ending::from(row)))
+            } else {
+                None
+            }
         })
         .collect();
-    rows.into_iter().map(|(id, ending)| ledger.row_counts_as(id, ending)).collect()
+    rows.into_iter()
+        .map(|(id, ending)| ledger.row_counts_as(id, ending))
+        .collect()
 }
 
 #[test]
@@ -314,9 +390,19 @@ fn an_attempt_that_is_to_be_made_again_gives_no_sample_and_hides_no_failure() {
     let again = Fact::Ended(planned(1), false, Some(Again::Throttled));
     let stopped = [well.clone(), refused.clone(), again.clone()];
     assert_eq!(counted(&stopped), [CountsAs::Superseded, CountsAs::Failed]);
-    let second = [Fact::Row(planned(2), Status::Ok, Some(None)), Fact::Ended(planned(2), true, None)];
-    let resumed: Vec<Fact> = stopped.into_iter().chain([Fact::Resumed]).chain(second).collect();
-    assert_eq!(counted(&resumed), [CountsAs::Superseded, CountsAs::Superseded, CountsAs::Sample]);
+    let second = [
+        Fact::Row(planned(2), Status::Ok, Some(None)),
+        Fact::Ended(planned(2), true, None),
+    ];
+    let resumed: Vec<Fact> = stopped
+        .into_iter()
+        .chain([Fact::Resumed])
+        .chain(second)
+        .collect();
+    assert_eq!(
+        counted(&resumed),
+        [CountsAs::Superseded, CountsAs::Superseded, CountsAs::Sample]
+    );
 }
 
 #[test]
@@ -324,7 +410,13 @@ fn an_attempt_that_is_announced_takes_its_number_and_nothing_else() {
     let mut ledger = Ledger::new(&run());
     ledger.take(&Fact::Ended(planned(1), true, None).event());
     ledger.announce(&planned(2));
-    assert_eq!((ledger.next_attempt(&planned(0)), ledger.is_done(&planned(0))), (3, true));
+    assert_eq!(
+        (
+            ledger.next_attempt(&planned(0)),
+            ledger.is_done(&planned(0))
+        ),
+        (3, true)
+    );
 }
 
 #[test]
@@ -333,5 +425,8 @@ fn a_cell_that_the_run_does_not_have_is_no_ones_attempt() {
     let mut key = planned(1);
     key.cell_id = serde_json::from_value(json!("b.x86_64.512mb.photos.direct.warm.c1")).unwrap();
     assert_eq!(ledger.take(&Fact::Checked(key.clone()).event()), None);
-    assert_eq!((ledger.next_attempt(&key), ledger.is_done(&key)), (1, false));
+    assert_eq!(
+        (ledger.next_attempt(&key), ledger.is_done(&key)),
+        (1, false)
+    );
 }

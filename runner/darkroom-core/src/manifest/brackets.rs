@@ -1,4 +1,5 @@
-//! Finds the one bracket that is missing in a text which is not TOML: the parser would complain of every line after it.
+//! Finds the one bracket that is missing in a text which is not TOML: the parser would complain of
+//! every line after it.
 
 use std::ops::Range;
 
@@ -12,7 +13,8 @@ pub(super) struct Unpaired {
 
 /// Returns the first bracket or brace that has no partner, outside strings and comments.
 ///
-/// An opening one is told rather than what follows it. `None` where all are paired: then something else is wrong.
+/// An opening one is told rather than what follows it. `None` where all are paired: then something
+/// else is wrong.
 pub(super) fn unpaired(text: &str) -> Option<Unpaired> {
     let mut open: Vec<(usize, u8)> = Vec::new();
     let bytes = text.as_bytes();
@@ -22,7 +24,9 @@ pub(super) fn unpaired(text: &str) -> Option<Unpaired> {
             b'#' => at += text[at..].find('\n').unwrap_or(bytes.len() - at),
             b'"' | b'\'' => at = after_string(text, at)?,
             // A header ends with its line, and the parser takes up again behind it.
-            b'[' if open.is_empty() && begins_line(text, at) => at += text[at..].find('\n').unwrap_or(bytes.len() - at),
+            b'[' if open.is_empty() && begins_line(text, at) => {
+                at += text[at..].find('\n').unwrap_or(bytes.len() - at)
+            }
             bracket @ (b'[' | b'{') => open.push((at, bracket)),
             bracket @ (b']' | b'}') => match open.pop() {
                 Some((_, opened)) if closing(opened) == bracket => {}
@@ -30,18 +34,26 @@ pub(super) fn unpaired(text: &str) -> Option<Unpaired> {
                 None => {
                     let (bracket, help) = (char::from(bracket), "take it out, or open it before");
                     let message = format!("this `{bracket}` closes nothing");
-                    return Some(Unpaired { at: at..at + 1, message, help: help.to_owned() });
+                    return Some(Unpaired {
+                        at: at..at + 1,
+                        message,
+                        help: help.to_owned(),
+                    });
                 }
             },
             _ => {}
         }
         at += 1;
     }
-    open.first().map(|(at, bracket)| never_closed(*at, *bracket))
+    open.first()
+        .map(|(at, bracket)| never_closed(*at, *bracket))
 }
 
 fn begins_line(text: &str, at: usize) -> bool {
-    text[..at].rsplit('\n').next().is_none_or(|before| before.trim().is_empty())
+    text[..at]
+        .rsplit('\n')
+        .next()
+        .is_none_or(|before| before.trim().is_empty())
 }
 
 const fn closing(bracket: u8) -> u8 {
@@ -50,7 +62,11 @@ const fn closing(bracket: u8) -> u8 {
 
 fn never_closed(at: usize, bracket: u8) -> Unpaired {
     let message = format!("this `{}` is never closed", char::from(bracket));
-    Unpaired { at: at..at + 1, message, help: format!("add the missing `{}`", char::from(closing(bracket))) }
+    Unpaired {
+        at: at..at + 1,
+        message,
+        help: format!("add the missing `{}`", char::from(closing(bracket))),
+    }
 }
 
 /// Returns the place of a string's last quote; `None` where it has none, which is another mistake.
@@ -88,21 +104,43 @@ mod tests {
     #[test]
     fn the_bracket_that_is_missing_is_told_by_its_partner() {
         let list = "variants = [\"a\", \"b\"\nimage_sets = [\"c\"]\n[repetitions]\ncount = 1\n";
-        assert_eq!(found(list), Some((&list[11..], "this `[` is never closed".to_owned())));
-        assert_eq!(found("[matrix\nx = [1\n").unwrap().0, "[1\n", "a header is the parser's to tell");
+        assert_eq!(
+            found(list),
+            Some((&list[11..], "this `[` is never closed".to_owned()))
+        );
+        assert_eq!(
+            found("[matrix\nx = [1\n").unwrap().0,
+            "[1\n",
+            "a header is the parser's to tell"
+        );
         assert_eq!(found("x = 1]\n").unwrap().1, "this `]` closes nothing");
         assert_eq!(found("x = [{ a = 1 ]\n").unwrap().0, "{ a = 1 ]\n");
     }
 
     #[test]
     fn strings_and_comments_hold_no_brackets() {
-        for paired in
-            ["x = \"[\\\"[\" # [\ny = '{'\n", "x = \"\"\"[\n\"\"\"\n", "x = '''[ é\n'''", "[a]\nb = [[1], []]\n", ""]
-        {
+        for paired in [
+            "x = \"[\\\"[\" # [\ny = '{'\n",
+            "x = \"\"\"[\n\"\"\"\n",
+            "x = '''[ é\n'''",
+            "[a]\nb = [[1], []]\n",
+            "",
+        ] {
             assert_eq!(found(paired), None, "{paired}");
         }
-        assert_eq!(found("x = \"[\n"), None, "a string that does not end is another mistake");
-        for cut in ["x = \"a\\", "x = \"\"\"a\\", "x = \"a\\é", "x = 'a\\", "x = \"", "x = \"\"\""] {
+        assert_eq!(
+            found("x = \"[\n"),
+            None,
+            "a string that does not end is another mistake"
+        );
+        for cut in [
+            "x = \"a\\",
+            "x = \"\"\"a\\",
+            "x = \"a\\é",
+            "x = 'a\\",
+            "x = \"",
+            "x = \"\"\"",
+        ] {
             assert_eq!(found(cut), None, "{cut}");
         }
     }

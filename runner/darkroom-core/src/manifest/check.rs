@@ -1,7 +1,8 @@
 //! Checks a document against the schema: unknown keys, wrong types, unknown values, ranges, lists.
 //!
-//! Every mistake is collected and what is wrong is taken out of the tree, so that the rest can be checked further.
-//! Knows the words of JSON Schema that [`super::schema`] uses; not what the keys mean.
+//! Every mistake is collected and what is wrong is taken out of the tree, so that the rest can be
+//! checked further. Knows the words of JSON Schema that [`super::schema`] uses; not what the keys
+//! mean.
 
 use std::collections::HashSet;
 
@@ -11,7 +12,12 @@ use super::mistake::{Mistake, suggestion};
 use super::tree::{Entry, Node, Place, Value};
 
 /// Checks `node`, which is at `path` (empty for the document). Returns whether it can stay.
-pub(super) fn check(node: &mut Node, schema: &Json, path: &str, mistakes: &mut Vec<Mistake>) -> bool {
+pub(super) fn check(
+    node: &mut Node,
+    schema: &Json,
+    path: &str,
+    mistakes: &mut Vec<Mistake>,
+) -> bool {
     let expected = Expected { schema, path };
     if let Some(choices) = expected.choices() {
         return expected.check_choice(node, &choices, mistakes);
@@ -39,10 +45,17 @@ impl<'a> Expected<'a> {
     fn check_table(&self, node: &mut Node, mistakes: &mut Vec<Mistake>) -> bool {
         self.check_required(node, mistakes);
         let properties = &self.schema["properties"];
-        let Value::Table(entries) = &mut node.value else { return false };
+        let Value::Table(entries) = &mut node.value else {
+            return false;
+        };
         entries.retain_mut(|entry| {
             if let Some(schema) = properties.get(&entry.key) {
-                return check(&mut entry.node, schema, &joined(self.path, &entry.key), mistakes);
+                return check(
+                    &mut entry.node,
+                    schema,
+                    &joined(self.path, &entry.key),
+                    mistakes,
+                );
             }
             mistakes.push(self.unknown_key(entry));
             false
@@ -51,20 +64,40 @@ impl<'a> Expected<'a> {
     }
 
     fn check_required(&self, node: &Node, mistakes: &mut Vec<Mistake>) {
-        let required = self.schema["required"].as_array().into_iter().flatten().filter_map(Json::as_str);
+        let required = self.schema["required"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Json::as_str);
         for key in required.filter(|key| node.entry(key).is_none()) {
             let missing = joined(self.path, key);
-            let description = self.schema["properties"][key]["description"].as_str().unwrap_or_default();
+            let description = self.schema["properties"][key]["description"]
+                .as_str()
+                .unwrap_or_default();
             let what = description.lines().next().unwrap_or_default();
-            let mistake =
-                Mistake::new("missing_key", format!("`{missing}` is missing"), &node.at, format!("no `{key}` here"));
-            mistakes.push(mistake.help(format!("{key}: {}", lower_first(what.trim_end_matches('.')))));
+            let mistake = Mistake::new(
+                "missing_key",
+                format!("`{missing}` is missing"),
+                &node.at,
+                format!("no `{key}` here"),
+            );
+            mistakes.push(mistake.help(format!(
+                "{key}: {}",
+                lower_first(what.trim_end_matches('.'))
+            )));
         }
     }
 
     fn unknown_key(&self, entry: &Entry) -> Mistake {
-        let table = if self.path.is_empty() { "a manifest".to_owned() } else { format!("`{}`", self.path) };
-        let keys = self.schema["properties"].as_object().into_iter().flat_map(|map| map.keys().map(String::as_str));
+        let table = if self.path.is_empty() {
+            "a manifest".to_owned()
+        } else {
+            format!("`{}`", self.path)
+        };
+        let keys = self.schema["properties"]
+            .as_object()
+            .into_iter()
+            .flat_map(|map| map.keys().map(String::as_str));
         Mistake::new(
             "unknown_key",
             format!("unknown key `{}`", entry.key),
@@ -75,7 +108,9 @@ impl<'a> Expected<'a> {
     }
 
     fn check_list(&self, node: &mut Node, mistakes: &mut Vec<Mistake>) -> bool {
-        let Value::Array(items) = &mut node.value else { return false };
+        let Value::Array(items) = &mut node.value else {
+            return false;
+        };
         if items.is_empty() && self.schema["minItems"].as_u64().unwrap_or(0) > 0 {
             mistakes.push(
                 Mistake::new(
@@ -88,7 +123,8 @@ impl<'a> Expected<'a> {
             );
             return false;
         }
-        // An item with a mistake anywhere inside goes as a whole: half an `exclude` would exclude too much.
+        // An item with a mistake anywhere inside goes as a whole: half an `exclude` would exclude
+        // too much.
         items.retain_mut(|item| {
             let before = mistakes.len();
             check(item, &self.schema["items"], self.path, mistakes) && mistakes.len() == before
@@ -105,25 +141,36 @@ impl<'a> Expected<'a> {
             let value = item.to_json();
             if !seen.insert(value.to_string()) {
                 let message = format!("duplicate level {} in `{}`", shown(&value), self.path);
-                mistakes.push(Mistake::new("duplicate", message, &item.at, "named before").help("name it once"));
+                mistakes.push(
+                    Mistake::new("duplicate", message, &item.at, "named before")
+                        .help("name it once"),
+                );
             }
         }
     }
 
     /// The spellings a value may have, where there is a fixed list of them.
     fn choices(&self) -> Option<Vec<&'a str>> {
-        let spelt =
-            |list: &'a Json| list.as_array().map(|list| list.iter().filter_map(Json::as_str).collect::<Vec<_>>());
+        let spelt = |list: &'a Json| {
+            list.as_array()
+                .map(|list| list.iter().filter_map(Json::as_str).collect::<Vec<_>>())
+        };
         let of_one = |one: &'a Json| match one["const"].as_str() {
             Some(text) => vec![text],
             None => spelt(&one["enum"]).unwrap_or_default(),
         };
-        let alternatives = || self.schema["oneOf"].as_array().map(|all| all.iter().flat_map(of_one).collect());
+        let alternatives = || {
+            self.schema["oneOf"]
+                .as_array()
+                .map(|all| all.iter().flat_map(of_one).collect())
+        };
         spelt(&self.schema["enum"]).or_else(alternatives)
     }
 
     fn check_choice(&self, node: &Node, choices: &[&str], mistakes: &mut Vec<Mistake>) -> bool {
-        let Some(text) = node.as_str() else { return self.wrong_kind(node, mistakes) };
+        let Some(text) = node.as_str() else {
+            return self.wrong_kind(node, mistakes);
+        };
         if choices.contains(&text) {
             return true;
         }
@@ -141,15 +188,21 @@ impl<'a> Expected<'a> {
 
     /// No name, path or id of a manifest holds a control character: it is a backslash gone wrong.
     fn check_text(&self, text: &str, at: &Place, mistakes: &mut Vec<Mistake>) -> bool {
-        let Some(control) = text.chars().find(|letter| letter.is_control()) else { return true };
+        let Some(control) = text.chars().find(|letter| letter.is_control()) else {
+            return true;
+        };
         let message = format!("`{}` holds {}", self.path, named_control(control));
         let written = at.source.inner().get(at.span.clone()).unwrap_or_default();
-        let help = match written.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        let help = match written
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'))
+        {
             Some(inner) if inner.contains('\\') && !inner.contains(['"', '\'', '\n']) => format!(
                 "In double quotes a backslash begins an escape. Use single quotes ('{inner}') or forward slashes (\"{}\").",
                 inner.replace('\\', "/")
             ),
-            _ => "Use single quotes, in which a backslash is a backslash, or forward slashes.".to_owned(),
+            _ => "Use single quotes, in which a backslash is a backslash, or forward slashes."
+                .to_owned(),
         };
         let label = "expected text without control characters";
         mistakes.push(Mistake::new("control_character", message, at, label).help(help));
@@ -165,14 +218,28 @@ impl<'a> Expected<'a> {
         if low && high {
             return true;
         }
-        let message = format!("{} is out of range for `{}`", shown(&Json::from(number)), self.path);
-        mistakes.push(Mistake::new("out_of_range", message, at, format!("expected {}", self.described())));
+        let message = format!(
+            "{} is out of range for `{}`",
+            shown(&Json::from(number)),
+            self.path
+        );
+        mistakes.push(Mistake::new(
+            "out_of_range",
+            message,
+            at,
+            format!("expected {}", self.described()),
+        ));
         false
     }
 
     fn wrong_kind(&self, node: &Node, mistakes: &mut Vec<Mistake>) -> bool {
         let message = format!("`{}` is {}", self.path, node.kind());
-        mistakes.push(Mistake::new("wrong_type", message, &node.at, format!("expected {}", self.described())));
+        mistakes.push(Mistake::new(
+            "wrong_type",
+            message,
+            &node.at,
+            format!("expected {}", self.described()),
+        ));
         false
     }
 
@@ -184,7 +251,10 @@ impl<'a> Expected<'a> {
         match self.schema["type"].as_str() {
             Some("object") => "a table".to_owned(),
             Some("array") => {
-                let item = Expected { schema: &self.schema["items"], path: self.path };
+                let item = Expected {
+                    schema: &self.schema["items"],
+                    path: self.path,
+                };
                 format!("a list, each item {}", item.described())
             }
             Some("integer") => format!("a whole number{}", self.range()),
@@ -199,7 +269,11 @@ impl<'a> Expected<'a> {
         if let (Some(low), Some(high)) = (bound("exclusiveMinimum"), bound("exclusiveMaximum")) {
             return format!(" between {low} and {high}");
         }
-        match (bound("minimum"), bound("maximum"), bound("exclusiveMinimum")) {
+        match (
+            bound("minimum"),
+            bound("maximum"),
+            bound("exclusiveMinimum"),
+        ) {
             (Some(low), Some(high), _) => format!(" from {low} to {high}"),
             (Some(low), None, _) => format!(" of at least {low}"),
             (_, _, Some(low)) => format!(" above {low}"),
@@ -222,11 +296,19 @@ fn named_control(control: char) -> String {
 }
 
 fn joined(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+    if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
+    }
 }
 
 fn alternatives(choices: &[&str]) -> String {
-    choices.iter().map(|choice| format!("\"{choice}\"")).collect::<Vec<_>>().join(" or ")
+    choices
+        .iter()
+        .map(|choice| format!("\"{choice}\""))
+        .collect::<Vec<_>>()
+        .join(" or ")
 }
 
 /// A value as it would stand in the manifest: whole numbers without a fraction.
@@ -239,5 +321,7 @@ fn shown(value: &Json) -> String {
 
 fn lower_first(text: &str) -> String {
     let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+    letters.next().map_or_else(String::new, |first| {
+        first.to_lowercase().chain(letters).collect()
+    })
 }

@@ -20,7 +20,8 @@ pub struct Known {
 /// One thing that is wrong with what a manifest names.
 #[derive(Clone, Debug, PartialEq, thiserror::Error, miette::Diagnostic)]
 pub enum Fault {
-    /// A sentence that says what is wrong and where, for example ``functions/pillow/resize.py is missing``.
+    /// A sentence that says what is wrong and where, for example ``functions/pillow/resize.py is
+    /// missing``.
     #[error("{0}")]
     Said(String),
     /// At a line of a file that a person writes.
@@ -78,7 +79,8 @@ pub struct KnownPipeline {
     pub faults: Vec<Fault>,
     /// `experiments/<pipeline>/image-sets/<name>/`, or `<name>.toml` for a generated one.
     pub image_sets: BTreeMap<String, KnownImageSet>,
-    /// Models that `experiments/<pipeline>/models.toml` has an entry for: those that can be asked for a variant.
+    /// Models that `experiments/<pipeline>/models.toml` has an entry for: those that can be asked
+    /// for a variant.
     pub models: Vec<String>,
 }
 
@@ -105,7 +107,10 @@ impl Known {
 
     /// Returns the names of a set's images, none when there is no such set.
     pub fn images(&self, pipeline: &str, image_set: &str) -> &[String] {
-        let set = self.pipelines.get(pipeline).and_then(|pipeline| pipeline.image_sets.get(image_set));
+        let set = self
+            .pipelines
+            .get(pipeline)
+            .and_then(|pipeline| pipeline.image_sets.get(image_set));
         set.map_or(&[], |set| &set.images)
     }
 }

@@ -22,7 +22,12 @@ pub struct Mistake {
 
 impl Mistake {
     /// `label` is shown under the place: what was expected there.
-    pub(super) fn new(code: &'static str, message: impl Into<String>, place: &Place, label: impl Into<String>) -> Self {
+    pub(super) fn new(
+        code: &'static str,
+        message: impl Into<String>,
+        place: &Place,
+        label: impl Into<String>,
+    ) -> Self {
         Self {
             code,
             message: message.into(),
@@ -33,15 +38,24 @@ impl Mistake {
         }
     }
 
-    /// A fault of `what`, which the manifest names at `named`. Shown in the file where it stands, if it stands in one.
+    /// A fault of `what`, which the manifest names at `named`. Shown in the file where it stands,
+    /// if it stands in one.
     pub(super) fn of_fault(code: &'static str, what: &str, fault: &Fault, named: &Place) -> Self {
         match fault {
-            Fault::Said(sentence) => Self::new(code, format!("{what} can't be used: {sentence}"), named, "named here"),
+            Fault::Said(sentence) => Self::new(
+                code,
+                format!("{what} can't be used: {sentence}"),
+                named,
+                "named here",
+            ),
             Fault::InFile(error) => {
                 let (source, span) = error.source_and_span();
                 let message = format!("{what} can't be used: {}", error.message);
                 let mistake = Self::new(code, message, &Place { source, span }, "here");
-                Self { help: error.help.clone(), ..mistake }
+                Self {
+                    help: error.help.clone(),
+                    ..mistake
+                }
             }
         }
     }
@@ -63,7 +77,9 @@ impl Diagnostic for Mistake {
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+        self.help
+            .as_ref()
+            .map(|help| Box::new(help) as Box<dyn fmt::Display>)
     }
 
     fn source_code(&self) -> Option<&dyn miette::SourceCode> {
@@ -92,9 +108,14 @@ impl InvalidManifest {
         // The manifest's own mistakes come first, then those of arguments and of other files.
         mistakes.sort_by(|a, b| {
             let own = |mistake: &Mistake| mistake.position().0 != name;
-            own(a).cmp(&own(b)).then_with(|| a.position().cmp(&b.position()))
+            own(a)
+                .cmp(&own(b))
+                .then_with(|| a.position().cmp(&b.position()))
         });
-        Self { name: name.to_owned(), mistakes }
+        Self {
+            name: name.to_owned(),
+            mistakes,
+        }
     }
 
     pub fn mistakes(&self) -> &[Mistake] {
@@ -103,20 +124,33 @@ impl InvalidManifest {
 }
 
 fn count(mistakes: usize) -> String {
-    if mistakes == 1 { "a mistake".to_owned() } else { format!("{mistakes} mistakes") }
+    if mistakes == 1 {
+        "a mistake".to_owned()
+    } else {
+        format!("{mistakes} mistakes")
+    }
 }
 
 /// Returns advice for a name that is not known: the nearest one, and all of them.
-pub(super) fn suggestion<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>, what: &str) -> String {
+pub(super) fn suggestion<'a>(
+    wrong: &str,
+    known: impl IntoIterator<Item = &'a str>,
+    what: &str,
+) -> String {
     let known: Vec<&str> = known.into_iter().collect();
-    let all = if known.is_empty() { format!("there are no {what}") } else { format!("{what}: {}", known.join(", ")) };
+    let all = if known.is_empty() {
+        format!("there are no {what}")
+    } else {
+        format!("{what}: {}", known.join(", "))
+    };
     match nearest(wrong, &known) {
         Some(name) => format!("did you mean `{name}`? {all}"),
         None => all,
     }
 }
 
-/// The name that is a slip of the keyboard away, or that begins or goes on where the wrong one ends.
+/// The name that is a slip of the keyboard away, or that begins or goes on where the wrong one
+/// ends.
 pub fn nearest<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
     let wrong = wrong.to_lowercase();
     let distance = |name: &str| {
@@ -125,5 +159,9 @@ pub fn nearest<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
         let slips = strsim::osa_distance(&wrong, &name);
         (begins || slips <= 1 + name.len().min(wrong.len()) / 4).then_some(slips)
     };
-    known.iter().filter_map(|name| Some((distance(name)?, *name))).min().map(|(_, name)| name)
+    known
+        .iter()
+        .filter_map(|name| Some((distance(name)?, *name)))
+        .min()
+        .map(|(_, name)| name)
 }

@@ -1,8 +1,9 @@
 //! The manifest: what to compare, how often, where.
 //!
-//! TOML text → [`Manifest`], or every mistake in it at once, each with its place in the text. The doc comments of the
-//! types are the descriptions in the JSON Schema, their attributes its rules, and the schema is what a text is checked
-//! with: what an editor says, `darkroom validate` says. What needs more than one value at a time is in `validate`.
+//! TOML text → [`Manifest`], or every mistake in it at once, each with its place in the text. The
+//! doc comments of the types are the descriptions in the JSON Schema, their attributes its rules,
+//! and the schema is what a text is checked with: what an editor says, `darkroom validate` says.
+//! What needs more than one value at a time is in `validate`.
 
 mod brackets;
 mod check;
@@ -32,8 +33,9 @@ pub use self::validate::{MAX_CELLS, mentioned, validate};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// Look at every invocation from inside, through a wrapper around the unmodified handler: CPU time, context
-    /// switches, page faults, time in S3 calls. `false` measures without it. Default: true.
+    /// Look at every invocation from inside, through a wrapper around the unmodified handler: CPU
+    /// time, context switches, page faults, time in S3 calls. `false` measures without it. Default:
+    /// true.
     #[serde(default = "defaults::profile")]
     pub profile: bool,
     /// What the experiment is called and which pipeline it is about.
@@ -61,7 +63,8 @@ pub struct Manifest {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
-    /// Name of the experiment and of its folder under the output folder: letters, digits, `-`, `_` and `.`.
+    /// Name of the experiment and of its folder under the output folder: letters, digits, `-`, `_`
+    /// and `.`.
     pub name: String,
     /// Folder under `experiments/` that holds `pipeline.toml`. Default: image-pipeline.
     #[serde(default = "defaults::pipeline")]
@@ -90,18 +93,20 @@ pub struct TargetKeys {
     pub cloud: Cloud,
     /// The cloud's region. Default: us-east-1.
     pub region: String,
-    /// ARN of the functions' execution role, where you may not make one. Default: Darkroom makes one that can touch
-    /// the experiment's bucket and log groups alone.
+    /// ARN of the functions' execution role, where you may not make one. Default: Darkroom makes
+    /// one that can touch the experiment's bucket and log groups alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub role: Option<String>,
-    /// Whether what a whole run deployed stays for the next one. Default: on this machine yes, on AWS no.
+    /// Whether what a whole run deployed stays for the next one. Default: on this machine yes, on
+    /// AWS no.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "bool")]
     pub keep: Option<bool>,
 }
 
-/// What is compared. A cell is one level of every list; the lists multiply, `exclude` removes, `include` adds.
+/// What is compared. A cell is one level of every list; the lists multiply, `exclude` removes,
+/// `include` adds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Matrix {
@@ -112,7 +117,8 @@ pub struct Matrix {
     #[serde(default = "defaults::architectures")]
     #[schemars(length(min = 1), extend("uniqueItems" = true))]
     pub architectures: Vec<Architecture>,
-    /// Memory of the functions, MB, which on Lambda also decides the CPU share (1769 MB is one vCPU). Default: 1769.
+    /// Memory of the functions, MB, which on Lambda also decides the CPU share (1769 MB is one
+    /// vCPU). Default: 1769.
     #[serde(default = "defaults::memory_mb")]
     #[schemars(length(min = 1), inner(range(min = 128, max = 10240)), extend("uniqueItems" = true))]
     pub memory_mb: Vec<u32>,
@@ -179,28 +185,31 @@ pub struct Levels {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Repetitions {
-    /// Counted passes of every image through every deployment of a cell. With `until` it is `until.max`, and need not be said.
-    /// Default: 100.
+    /// Counted passes of every image through every deployment of a cell. With `until` it is
+    /// `until.max`, and need not be said. Default: 100.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub count: u32,
     /// Uncounted passes before them, in every deployment of a warm cell. Default: 3.
     #[schemars(range(max = 1000))]
     pub warm_up: u32,
-    /// Deployments of every cell, under different names: one can't show how much hosts differ. Default: 1.
+    /// Deployments of every cell, under different names: one can't show how much hosts differ.
+    /// Default: 1.
     #[schemars(range(min = 1, max = 100))]
     pub deployments: u32,
-    /// Repetitions after which the environments of warm cells are renewed and warmed up again: one environment is one
-    /// sample of one host. Default: never within a session.
+    /// Repetitions after which the environments of warm cells are renewed and warmed up again: one
+    /// environment is one sample of one host. Default: never within a session.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u32", range(min = 1, max = 1_000_000))]
     pub renew_environments_every: Option<u32>,
-    /// Measure on until the answer is sure enough, instead of `count` times: `{ metric = "turnaround", ci_half_width = 0.02,
-    /// min = 30, max = 400 }`. Every cell is measured equally often. Default: `count` times.
+    /// Measure on until the answer is sure enough, instead of `count` times:
+    /// `{ metric = "turnaround", ci_half_width = 0.02, min = 30, max = 400 }`. Every cell is
+    /// measured equally often. Default: `count` times.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Until")]
     pub until: Option<Until>,
-    /// Give every repetition pixels of its own, invisibly: code that remembers outputs gains nothing, and every output is
-    /// checked. Default: false, and a few uncounted probes tell whether code remembers.
+    /// Give every repetition pixels of its own, invisibly: code that remembers outputs gains
+    /// nothing, and every output is checked. Default: false, and a few uncounted probes tell
+    /// whether code remembers.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub vary_inputs: bool,
 }
@@ -211,7 +220,8 @@ pub struct Repetitions {
 pub struct Until {
     /// Whose mean is to be known.
     pub metric: StoppingMetric,
-    /// Half the width of its 95% interval as a share of the mean, which every cell (and stage) must reach.
+    /// Half the width of its 95% interval as a share of the mean, which every cell (and stage) must
+    /// reach.
     #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
     pub ci_half_width: f64,
     /// Fewest repetitions.
@@ -242,14 +252,23 @@ impl StoppingMetric {
 
 impl Until {
     pub const fn rule(&self) -> Rule {
-        Rule { target: self.ci_half_width, min: self.min, max: self.max }
+        Rule {
+            target: self.ci_half_width,
+            min: self.min,
+            max: self.max,
+        }
     }
 }
 
 impl Repetitions {
-    /// Returns the fixed number of repetitions that a run has which stops at its first look; `None` when its number is fixed.
+    /// Returns the fixed number of repetitions that a run has which stops at its first look; `None`
+    /// when its number is fixed.
     pub fn shortest(&self) -> Option<Self> {
-        self.until.map(|until| Self { count: until.min, until: None, ..self.clone() })
+        self.until.map(|until| Self {
+            count: until.min,
+            until: None,
+            ..self.clone()
+        })
     }
 
     /// Returns which round of environments a repetition belongs to, from 1.
@@ -262,7 +281,11 @@ impl Repetitions {
 
     /// Rounds of environments that a warm cell goes through.
     pub const fn rounds(&self) -> u32 {
-        if self.count == 0 { 1 } else { self.round(self.count) }
+        if self.count == 0 {
+            1
+        } else {
+            self.round(self.count)
+        }
     }
 }
 
@@ -287,8 +310,9 @@ pub struct Schedule {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Budget {
-    /// US dollars that AWS bills for all of a run's sessions, or would bill: it counts on the local cloud too. Lambda and S3
-    /// requests, not logs and transfer; what is under way when it is used up still ends.
+    /// US dollars that AWS bills for all of a run's sessions, or would bill: it counts on the local
+    /// cloud too. Lambda and S3 requests, not logs and transfer; what is under way when it is used
+    /// up still ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "f64", extend("exclusiveMinimum" = 0))]
     pub usd: Option<f64>,
@@ -308,25 +332,41 @@ pub struct Output {
 
 impl Default for TargetKeys {
     fn default() -> Self {
-        Self { cloud: Cloud::Local, region: "us-east-1".to_owned(), role: None, keep: None }
+        Self {
+            cloud: Cloud::Local,
+            region: "us-east-1".to_owned(),
+            role: None,
+            keep: None,
+        }
     }
 }
 
 impl Default for Repetitions {
     fn default() -> Self {
-        Self { count: 100, warm_up: 3, deployments: 1, renew_environments_every: None, until: None, vary_inputs: false }
+        Self {
+            count: 100,
+            warm_up: 3,
+            deployments: 1,
+            renew_environments_every: None,
+            until: None,
+            vary_inputs: false,
+        }
     }
 }
 
 impl Default for Schedule {
     fn default() -> Self {
-        Self { order: Order::Interleaved }
+        Self {
+            order: Order::Interleaved,
+        }
     }
 }
 
 impl Default for Output {
     fn default() -> Self {
-        Self { dir: "outputs".to_owned() }
+        Self {
+            dir: "outputs".to_owned(),
+        }
     }
 }
 

@@ -13,32 +13,48 @@ use super::tree::{self, Node, Place, Value};
 pub struct Override {
     /// The option for messages, for example `--set`.
     option: String,
-    /// `key=value`; the key is dotted, the value TOML or, where it can't be anything else, a bare string.
+    /// `key=value`; the key is dotted, the value TOML or, where it can't be anything else, a bare
+    /// string.
     argument: String,
 }
 
 impl Override {
     /// Takes the argument of a `--set`.
     pub fn set(argument: &str) -> Self {
-        Self { option: "--set".to_owned(), argument: argument.to_owned() }
+        Self {
+            option: "--set".to_owned(),
+            argument: argument.to_owned(),
+        }
     }
 
-    /// Takes the value of an option that stands for one key, for example `--target` for `target.cloud`.
+    /// Takes the value of an option that stands for one key, for example `--target` for
+    /// `target.cloud`.
     ///
     /// `value` is taken as a string, whatever it looks like.
     pub fn option(option: &str, key: &str, value: &str) -> Self {
         let quoted = toml::Value::from(value).to_string();
-        Self { option: option.to_owned(), argument: format!("{key}={quoted}") }
+        Self {
+            option: option.to_owned(),
+            argument: format!("{key}={quoted}"),
+        }
     }
 
     /// Replaces the key in the manifest's tree.
     pub(super) fn apply(&self, root: &mut Node) -> Result<(), Mistake> {
         let source = Arc::new(NamedSource::new(&self.option, self.argument.clone()));
-        let place = |span| Place { source: Arc::clone(&source), span };
+        let place = |span| Place {
+            source: Arc::clone(&source),
+            span,
+        };
         let Some((key, value)) = self.argument.split_once('=') else {
             let all = place(0..self.argument.len());
-            return Err(Mistake::new("set", "an override needs a key and a value", &all, "expected key=value")
-                .help("for example --set repetitions.count=10"));
+            return Err(Mistake::new(
+                "set",
+                "an override needs a key and a value",
+                &all,
+                "expected key=value",
+            )
+            .help("for example --set repetitions.count=10"));
         };
         let mut path = path(key, &place)?;
         if let [(table, _), (list, _), ..] = path.as_mut_slice()
@@ -49,9 +65,10 @@ impl Override {
         let start = key.len() + 1;
         let node = match tree::value(&source, start) {
             Ok(node) => node,
-            Err(_) if is_bare(value) => {
-                Node { value: Value::String(value.trim().to_owned()), at: place(start..self.argument.len()) }
-            }
+            Err(_) if is_bare(value) => Node {
+                value: Value::String(value.trim().to_owned()),
+                at: place(start..self.argument.len()),
+            },
             Err(mistake) => return Err(mistake),
         };
         root.graft(&path, node);
@@ -59,13 +76,17 @@ impl Override {
     }
 }
 
-/// Whether a value that is not TOML is a string without its quotes, rather than a list or table gone wrong.
+/// Whether a value that is not TOML is a string without its quotes, rather than a list or table
+/// gone wrong.
 fn is_bare(value: &str) -> bool {
     let value = value.trim();
     !value.is_empty() && !value.starts_with(['[', '{', '"', '\''])
 }
 
-fn path(key: &str, place: &impl Fn(std::ops::Range<usize>) -> Place) -> Result<Vec<(String, Place)>, Mistake> {
+fn path(
+    key: &str,
+    place: &impl Fn(std::ops::Range<usize>) -> Place,
+) -> Result<Vec<(String, Place)>, Mistake> {
     let mut start = 0;
     let mut path = Vec::new();
     for part in key.split('.') {

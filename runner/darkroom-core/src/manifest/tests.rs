@@ -1,6 +1,8 @@
-//! What a user writes, and what they are told: every fixture of `runner/darkroom/tests/fixtures/manifests`.
+//! What a user writes, and what they are told: every fixture of
+//! `runner/darkroom/tests/fixtures/manifests`.
 //!
-//! Also a manifest and a world for other rooms' tests: variants `pillow` and `rust`, two stages, two images.
+//! Also a manifest and a world for other rooms' tests: variants `pillow` and `rust`, two stages,
+//! two images.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,14 +18,32 @@ const PIPELINE: &str = include_str!("../../tests/fixtures/two-stages.toml");
 
 pub(crate) fn manifest(variants: &[&str], memory_mb: &[u32]) -> Manifest {
     Manifest {
-        experiment: Experiment { name: "test".into(), pipeline: "image-pipeline".into(), seed: 562 },
-        target: TargetKeys { cloud: Cloud::Local, region: "us-east-1".into(), role: None, keep: None },
+        experiment: Experiment {
+            name: "test".into(),
+            pipeline: "image-pipeline".into(),
+            seed: 562,
+        },
+        target: TargetKeys {
+            cloud: Cloud::Local,
+            region: "us-east-1".into(),
+            role: None,
+            keep: None,
+        },
         matrix: crate::matrix::tests::matrix(variants, memory_mb),
-        repetitions: Repetitions { count: 3, warm_up: 1, deployments: 1, ..Repetitions::default() },
-        schedule: Schedule { order: Order::Interleaved },
+        repetitions: Repetitions {
+            count: 3,
+            warm_up: 1,
+            deployments: 1,
+            ..Repetitions::default()
+        },
+        schedule: Schedule {
+            order: Order::Interleaved,
+        },
         budget: Budget::default(),
         profile: true,
-        output: Output { dir: "outputs".into() },
+        output: Output {
+            dir: "outputs".into(),
+        },
     }
 }
 
@@ -34,7 +54,9 @@ pub(crate) fn known() -> Known {
             runtime: runtime.into(),
             architectures: Architecture::ALL.to_vec(),
             build: Build::Python { requirements: None },
-            handlers: ["greyscale", "resize"].map(|stage| (stage.into(), format!("{stage}.handler"))).into(),
+            handlers: ["greyscale", "resize"]
+                .map(|stage| (stage.into(), format!("{stage}.handler")))
+                .into(),
             model: None,
             sample: None,
             transport: crate::pipeline::Transport::S3,
@@ -45,7 +67,10 @@ pub(crate) fn known() -> Known {
         faults: vec![],
     };
     let pipeline = Pipeline::parse("pipeline.toml", PIPELINE).expect("the fixture is right");
-    let photos = KnownImageSet { images: vec!["a.png".into(), "b.jpg".into()], ..KnownImageSet::default() };
+    let photos = KnownImageSet {
+        images: vec!["a.png".into(), "b.jpg".into()],
+        ..KnownImageSet::default()
+    };
     Known {
         variants: [("pillow", "python3.13"), ("rust", "provided.al2023")]
             .map(|(name, runtime)| (name.to_owned(), variant(runtime)))
@@ -65,27 +90,43 @@ pub(crate) fn known() -> Known {
 /// The world of [`known`], with things in it that exist and can't be used.
 fn known_with_faults() -> Known {
     let mut known = known();
-    let broken =
-        KnownVariant { variant: None, faults: vec!["functions/broken/variant.toml:3: no such runtime".into()] };
+    let broken = KnownVariant {
+        variant: None,
+        faults: vec!["functions/broken/variant.toml:3: no such runtime".into()],
+    };
     let mut partial = known.variants["pillow"].clone();
     partial.variant.as_mut().unwrap().handlers.remove("resize");
     partial.faults = vec!["functions/partial/greyscale.py is missing".into()];
-    known.variants.extend([("broken".to_owned(), broken), ("partial".to_owned(), partial)]);
+    known.variants.extend([
+        ("broken".to_owned(), broken),
+        ("partial".to_owned(), partial),
+    ]);
     let torn = KnownImageSet {
         images: vec!["a".into()],
         faults: vec!["photos/a.png does not decode: it ends early".into()],
         ..KnownImageSet::default()
     };
-    let sets = &mut known.pipelines.get_mut("image-pipeline").unwrap().image_sets;
-    sets.extend([("torn".to_owned(), torn), ("empty".to_owned(), KnownImageSet::default())]);
+    let sets = &mut known
+        .pipelines
+        .get_mut("image-pipeline")
+        .unwrap()
+        .image_sets;
+    sets.extend([
+        ("torn".to_owned(), torn),
+        ("empty".to_owned(), KnownImageSet::default()),
+    ]);
     known
 }
 
 fn told(error: &InvalidManifest) -> String {
     let mut text = String::new();
-    let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(100);
+    let handler =
+        GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(100);
     handler.render_report(&mut text, error).unwrap();
-    text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+    text.lines()
+        .map(str::trim_end)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn read(text: &str, sets: &[&str]) -> Result<Manifest, String> {
@@ -95,12 +136,20 @@ fn read(text: &str, sets: &[&str]) -> Result<Manifest, String> {
 
 #[expect(clippy::disallowed_methods, reason = "a test reads its fixtures")]
 fn fixtures(kind: &str) -> Vec<(String, String)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../darkroom/tests/fixtures/manifests").join(kind);
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../darkroom/tests/fixtures/manifests")
+        .join(kind);
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     files.sort();
     assert!(!files.is_empty());
     let name = |path: &Path| path.file_stem().unwrap().to_string_lossy().into_owned();
-    files.iter().map(|path| (name(path), std::fs::read_to_string(path).unwrap())).collect()
+    files
+        .iter()
+        .map(|path| (name(path), std::fs::read_to_string(path).unwrap()))
+        .collect()
 }
 
 #[test]
@@ -114,7 +163,10 @@ fn every_invalid_fixture_is_refused_with_its_places() {
 fn every_valid_fixture_resolves_with_its_defaults() {
     for (name, text) in fixtures("valid") {
         let manifest = read(&text, &[]).unwrap_or_else(|told| panic!("{name}: {told}"));
-        insta::assert_snapshot!(format!("resolved_{name}"), toml::to_string_pretty(&manifest).unwrap());
+        insta::assert_snapshot!(
+            format!("resolved_{name}"),
+            toml::to_string_pretty(&manifest).unwrap()
+        );
     }
 }
 
@@ -122,7 +174,8 @@ fn every_valid_fixture_resolves_with_its_defaults() {
 fn a_resolved_manifest_is_a_manifest_that_resolves_to_itself() {
     for (name, text) in fixtures("valid") {
         let manifest = read(&text, &[]).unwrap();
-        let again = read(&toml::to_string(&manifest).unwrap(), &[]).unwrap_or_else(|told| panic!("{name}: {told}"));
+        let again = read(&toml::to_string(&manifest).unwrap(), &[])
+            .unwrap_or_else(|told| panic!("{name}: {told}"));
         assert_eq!(again, manifest);
     }
 }
@@ -131,10 +184,18 @@ const MINIMAL: &str = "[experiment]\nname = \"test\"\n\n[matrix]\nvariants = [\"
 
 #[test]
 fn set_overrides_and_adds_keys() {
-    let sets = ["repetitions.count=10", "target.cloud=aws", "matrix.memory_mb=[128, 256]", "experiment.name = other"];
+    let sets = [
+        "repetitions.count=10",
+        "target.cloud=aws",
+        "matrix.memory_mb=[128, 256]",
+        "experiment.name = other",
+    ];
     let manifest = read(MINIMAL, &sets).unwrap();
     assert_eq!(manifest.repetitions.count, 10);
-    assert_eq!(manifest.repetitions.warm_up, 3, "other keys of the table keep their defaults");
+    assert_eq!(
+        manifest.repetitions.warm_up, 3,
+        "other keys of the table keep their defaults"
+    );
     assert_eq!(manifest.target.cloud, Cloud::Aws);
     assert_eq!(manifest.matrix.memory_mb, [128, 256]);
     assert_eq!(manifest.experiment.name, "other");
@@ -142,13 +203,25 @@ fn set_overrides_and_adds_keys() {
 
 #[test]
 fn the_last_of_two_overrides_of_a_key_wins() {
-    assert_eq!(read(MINIMAL, &["repetitions.count=10", "repetitions.count=20"]).unwrap().repetitions.count, 20);
+    assert_eq!(
+        read(MINIMAL, &["repetitions.count=10", "repetitions.count=20"])
+            .unwrap()
+            .repetitions
+            .count,
+        20
+    );
 }
 
 #[test]
 fn an_option_that_stands_for_a_key_is_a_string_whatever_it_looks_like() {
     let change = Override::option("--output-dir", "output.dir", "3");
-    assert_eq!(validate("m.toml", MINIMAL, &[change], &known()).unwrap().output.dir, "3");
+    assert_eq!(
+        validate("m.toml", MINIMAL, &[change], &known())
+            .unwrap()
+            .output
+            .dir,
+        "3"
+    );
 }
 
 #[test]
@@ -167,37 +240,73 @@ fn a_mistake_in_an_override_is_shown_in_the_argument() {
 
 #[test]
 fn mistakes_of_the_text_and_of_arguments_come_in_order() {
-    let text = MINIMAL.replace("pillow", "pilow").replace("photos", "photo");
+    let text = MINIMAL
+        .replace("pillow", "pilow")
+        .replace("photos", "photo");
     let error = validate("m.toml", &text, &[Override::set("a=1")], &known()).unwrap_err();
     let messages: Vec<_> = error.mistakes().iter().map(ToString::to_string).collect();
-    assert_eq!(messages, ["unknown variant `pilow`", "unknown image set `photo`", "unknown key `a`"]);
+    assert_eq!(
+        messages,
+        [
+            "unknown variant `pilow`",
+            "unknown image set `photo`",
+            "unknown key `a`"
+        ]
+    );
 }
 
 #[test]
 fn an_include_takes_the_only_level_of_a_list() {
     let text = format!("{MINIMAL}include = [{{ memory_mb = 512 }}]\n");
     let manifest = read(&text, &[]).unwrap();
-    let ids: Vec<_> = manifest.matrix.cells().map(|cell| cell.to_cell().id().to_string()).collect();
-    assert_eq!(ids, ["pillow.x86_64.1769mb.photos.direct.warm.c1", "pillow.x86_64.512mb.photos.direct.warm.c1"]);
+    let ids: Vec<_> = manifest
+        .matrix
+        .cells()
+        .map(|cell| cell.to_cell().id().to_string())
+        .collect();
+    assert_eq!(
+        ids,
+        [
+            "pillow.x86_64.1769mb.photos.direct.warm.c1",
+            "pillow.x86_64.512mb.photos.direct.warm.c1"
+        ]
+    );
 }
 
 #[test]
 fn what_a_manifest_mentions_includes_overrides_and_the_default_pipeline() {
-    let mentioned = mentioned("m.toml", MINIMAL, &[Override::set("matrix.image_sets=[\"big\"]")]);
-    assert!(["pillow", "big", "image-pipeline"].iter().all(|name| mentioned.contains(*name)), "{mentioned:?}");
-    assert!(!mentioned.contains("photos"), "what is overridden is not looked at");
+    let mentioned = mentioned(
+        "m.toml",
+        MINIMAL,
+        &[Override::set("matrix.image_sets=[\"big\"]")],
+    );
+    assert!(
+        ["pillow", "big", "image-pipeline"]
+            .iter()
+            .all(|name| mentioned.contains(*name)),
+        "{mentioned:?}"
+    );
+    assert!(
+        !mentioned.contains("photos"),
+        "what is overridden is not looked at"
+    );
 }
 
 #[test]
 fn the_committed_schema_is_current() {
-    // As values: the order of keys depends on whether anything in the build asks serde_json to keep it.
+    // As values: the order of keys depends on whether anything in the build asks serde_json to keep
+    // it.
     let committed: serde_json::Value =
         serde_json::from_str(include_str!("../../../../manifests/manifest.schema.json")).unwrap();
     let current: serde_json::Value = serde_json::from_str(&schema_text()).unwrap();
-    assert!(committed == current, "run: darkroom schema > manifests/manifest.schema.json");
+    assert!(
+        committed == current,
+        "run: darkroom schema > manifests/manifest.schema.json"
+    );
 }
 
-/// The schema is what a text is checked with, so a key without a description would be one without documentation.
+/// The schema is what a text is checked with, so a key without a description would be one without
+/// documentation.
 #[test]
 fn every_key_of_the_manifest_says_what_it_is_and_its_default() {
     let schema = super::schema::schema();
@@ -205,14 +314,23 @@ fn every_key_of_the_manifest_says_what_it_is_and_its_default() {
         assert!(section["description"].is_string(), "{table}");
         let required = section["required"].as_array().cloned().unwrap_or_default();
         if section["type"] == "boolean" {
-            assert!(section["description"].as_str().unwrap_or_default().contains("Default: "), "{table}");
+            assert!(
+                section["description"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .contains("Default: "),
+                "{table}"
+            );
             continue;
         }
         for (key, property) in section["properties"].as_object().unwrap() {
             let description = property["description"].as_str().unwrap_or_default();
             let is_required = required.iter().any(|name| name == key);
             let said = description.contains("Default: ") || is_required || table == "budget";
-            assert!(!description.is_empty() && said, "{table}.{key} does not say its default: {description}");
+            assert!(
+                !description.is_empty() && said,
+                "{table}.{key} does not say its default: {description}"
+            );
         }
     }
 }
@@ -247,18 +365,43 @@ fn a_windows_path_in_double_quotes_is_refused_with_what_to_write_instead() {
         (r#""a\u0000b""#, "the control character U+0000"),
     ] {
         let said = refusal(dir);
-        assert!(said.contains(&format!("`output.dir` holds {holds}")), "{said}");
-        assert!(said.contains("m.toml:") && said.contains("single quotes"), "{said}");
+        assert!(
+            said.contains(&format!("`output.dir` holds {holds}")),
+            "{said}"
+        );
+        assert!(
+            said.contains("m.toml:") && said.contains("single quotes"),
+            "{said}"
+        );
     }
-    assert!(refusal(r#""C:\new""#).contains(r"('C:\new')"), "{}", refusal(r#""C:\new""#));
-    assert!(refusal(r#""C:\Users\me""#).contains("single quotes"), "{}", refusal(r#""C:\Users\me""#));
+    assert!(
+        refusal(r#""C:\new""#).contains(r"('C:\new')"),
+        "{}",
+        refusal(r#""C:\new""#)
+    );
+    assert!(
+        refusal(r#""C:\Users\me""#).contains("single quotes"),
+        "{}",
+        refusal(r#""C:\Users\me""#)
+    );
     for taken in [r"'C:\new\results'", r#""C:/new/results""#, r#""C:\\new""#] {
         validate("m.toml", &text(taken), &[], &known()).unwrap();
     }
-    let said = told(&validate("m.toml", MINIMAL, &[Override::set("output.dir=\"a\\tb\"")], &known()).unwrap_err());
+    let said = told(
+        &validate(
+            "m.toml",
+            MINIMAL,
+            &[Override::set("output.dir=\"a\\tb\"")],
+            &known(),
+        )
+        .unwrap_err(),
+    );
     assert!(said.contains("a tab"), "{said}");
     let name = MINIMAL.replace("\"pillow\"", "\"pil\\tlow\"");
-    assert!(told(&validate("m.toml", &name, &[], &known()).unwrap_err()).contains("`matrix.variants` holds a tab"));
+    assert!(
+        told(&validate("m.toml", &name, &[], &known()).unwrap_err())
+            .contains("`matrix.variants` holds a tab")
+    );
 }
 
 fn mistakes_of(text: &str) -> Vec<String> {
@@ -268,7 +411,8 @@ fn mistakes_of(text: &str) -> Vec<String> {
     }
 }
 
-const ONE: &str = "[experiment]\nname = \"t\"\n[matrix]\nvariants = [\"pillow\"]\nimage_sets = [\"photos\"]\n";
+const ONE: &str =
+    "[experiment]\nname = \"t\"\n[matrix]\nvariants = [\"pillow\"]\nimage_sets = [\"photos\"]\n";
 
 #[test]
 fn every_list_of_the_matrix_is_known_in_singular_and_plural_and_only_once() {
@@ -277,33 +421,62 @@ fn every_list_of_the_matrix_is_known_in_singular_and_plural_and_only_once() {
                 concurrencies = [2]\nexclude = [{ variants = \"rust\", starts = \"cold\" }]\n";
     let manifest = validate("m.toml", text, &[], &known()).unwrap();
     assert_eq!(manifest.matrix.start, [Start::Warm, Start::Cold]);
-    assert_eq!((manifest.matrix.concurrency.clone(), manifest.matrix.cells().count()), (vec![2], 3));
-    let set = [Override::set("matrix.starts=[\"cold\"]"), Override::set("matrix.variant=[\"rust\"]")];
+    assert_eq!(
+        (
+            manifest.matrix.concurrency.clone(),
+            manifest.matrix.cells().count()
+        ),
+        (vec![2], 3)
+    );
+    let set = [
+        Override::set("matrix.starts=[\"cold\"]"),
+        Override::set("matrix.variant=[\"rust\"]"),
+    ];
     let text = format!("{ONE}start = [\"warm\"]\n");
     let manifest = validate("m.toml", &text, &set, &known()).unwrap();
-    assert_eq!((manifest.matrix.start, manifest.matrix.variants), (vec![Start::Cold], vec!["rust".to_owned()]));
+    assert_eq!(
+        (manifest.matrix.start, manifest.matrix.variants),
+        (vec![Start::Cold], vec!["rust".to_owned()])
+    );
     let both = format!("{ONE}start = [\"warm\"]\nstarts = [\"cold\"]\n");
-    assert_eq!(mistakes_of(&both), ["`start` and `starts` are one key, and both are here"]);
-    assert!(mistakes_of(&format!("{ONE}startz = [\"warm\"]\n"))[0].contains("unknown key `startz`"));
+    assert_eq!(
+        mistakes_of(&both),
+        ["`start` and `starts` are one key, and both are here"]
+    );
+    assert!(
+        mistakes_of(&format!("{ONE}startz = [\"warm\"]\n"))[0].contains("unknown key `startz`")
+    );
 }
 
 #[test]
 fn a_glob_stands_for_the_variants_that_it_matches() {
     let mut known = known();
     for name in ["gpt-5-s1", "gpt-5-s2", "gpt-5-mini-s1"] {
-        known.variants.insert(name.into(), known.variants["pillow"].clone());
+        known
+            .variants
+            .insert(name.into(), known.variants["pillow"].clone());
     }
     let variants = |list: &str| {
         let text = ONE.replace("[\"pillow\"]", list);
         validate("m.toml", &text, &[], &known).map(|manifest| manifest.matrix.variants)
     };
-    assert_eq!(variants("[\"gpt-5-s*\"]").unwrap(), ["gpt-5-s1", "gpt-5-s2"]);
+    assert_eq!(
+        variants("[\"gpt-5-s*\"]").unwrap(),
+        ["gpt-5-s1", "gpt-5-s2"]
+    );
     assert_eq!(
         variants("[\"rust\", \"gpt-5-s2\", \"*-s?\"]").unwrap(),
         ["rust", "gpt-5-s2", "gpt-5-mini-s1", "gpt-5-s1"]
     );
     assert_eq!(variants("[\"{rust,pillow}\"]").unwrap(), ["pillow", "rust"]);
-    let said = |list: &str| variants(list).unwrap_err().mistakes().iter().map(ToString::to_string).collect::<Vec<_>>();
+    let said = |list: &str| {
+        variants(list)
+            .unwrap_err()
+            .mistakes()
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+    };
     for list in ["[\"rust\", \"gpt-6*\"]", "[\"gpt-6*\"]"] {
         assert_eq!(said(list), ["no variant matches `gpt-6*`"], "said once");
     }
@@ -313,7 +486,9 @@ fn a_glob_stands_for_the_variants_that_it_matches() {
     let manifest = validate("m.toml", &text, &[], &known).unwrap();
     assert_eq!(manifest.matrix.cells().count(), 5 * 2 - 3);
     let all = std::collections::BTreeSet::from(["gpt-5-s*".to_owned(), "rust".to_owned()]);
-    assert!(mentions(&all, "gpt-5-s7") && mentions(&all, "rust") && !mentions(&all, "gpt-5-mini-s1"));
+    assert!(
+        mentions(&all, "gpt-5-s7") && mentions(&all, "rust") && !mentions(&all, "gpt-5-mini-s1")
+    );
 }
 
 #[test]
@@ -322,16 +497,27 @@ fn mistakes_of_a_stopping_rule_are_said_beside_its_other_mistakes() {
         "{ONE}[repetitions]\ncount = 5\nuntil = {{ metric = \"speed\", ci_half_width = 2.0, min = 40, max = 30 }}\n"
     );
     let said = mistakes_of(&text).join("\n");
-    for words in ["says both `count` and `until`", "allows fewer repetitions (30)", "speed"] {
+    for words in [
+        "says both `count` and `until`",
+        "allows fewer repetitions (30)",
+        "speed",
+    ] {
         assert!(said.contains(words), "{words} is not in:\n{said}");
     }
 }
 
 #[test]
 fn one_missing_bracket_is_one_mistake() {
-    for (from, to) in [("[\"pillow\"]", "[\"pillow\""), ("[matrix]", "[matrix"), ("[\"photos\"]", "\"photos\"]")] {
+    for (from, to) in [
+        ("[\"pillow\"]", "[\"pillow\""),
+        ("[matrix]", "[matrix"),
+        ("[\"photos\"]", "\"photos\"]"),
+    ] {
         let text = ONE.replace(from, to) + "memory_mb = [512]\n[repetitions]\ncount = 3\n";
         let said = mistakes_of(&text);
-        assert!(said.len() == 1 && said[0].starts_with("not TOML: "), "{text}: {said:?}");
+        assert!(
+            said.len() == 1 && said[0].starts_with("not TOML: "),
+            "{text}: {said:?}"
+        );
     }
 }

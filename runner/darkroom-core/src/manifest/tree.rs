@@ -1,4 +1,5 @@
-//! A TOML document as a tree whose every node knows its place: in the manifest, or in a `--set` argument.
+//! A TOML document as a tree whose every node knows its place: in the manifest, or in a `--set`
+//! argument.
 //!
 //! Text → [`Node`], or where it is not TOML. Knows nothing of what keys mean.
 
@@ -75,14 +76,20 @@ impl Node {
 
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
         match &mut self.value {
-            Value::Table(entries) => entries.iter_mut().find(|entry| entry.key == key).map(|entry| &mut entry.node),
+            Value::Table(entries) => entries
+                .iter_mut()
+                .find(|entry| entry.key == key)
+                .map(|entry| &mut entry.node),
             _ => None,
         }
     }
 
     /// Returns a string at this node's place.
     pub fn spelt(&self, text: &str) -> Self {
-        Self { value: Value::String(text.to_owned()), at: self.at.clone() }
+        Self {
+            value: Value::String(text.to_owned()),
+            at: self.at.clone(),
+        }
     }
 
     pub fn as_whole(&self) -> Option<i128> {
@@ -105,7 +112,8 @@ impl Node {
 
     /// Returns the node at a path of keys.
     pub fn get(&self, path: &[&str]) -> Option<&Node> {
-        path.iter().try_fold(self, |node, key| Some(&node.entry(key)?.node))
+        path.iter()
+            .try_fold(self, |node, key| Some(&node.entry(key)?.node))
     }
 
     /// Replaces or adds what is at a path of keys; whatever is in the way becomes a table.
@@ -115,14 +123,29 @@ impl Node {
             return;
         };
         if !matches!(self.value, Value::Table(_)) {
-            *self = Node { value: Value::Table(Vec::new()), at: key_at.clone() };
+            *self = Node {
+                value: Value::Table(Vec::new()),
+                at: key_at.clone(),
+            };
         }
-        let Value::Table(entries) = &mut self.value else { return };
-        let index = entries.iter().position(|entry| entry.key == *key).unwrap_or_else(|| {
-            let node = Node { value: Value::Table(Vec::new()), at: key_at.clone() };
-            entries.push(Entry { key: key.clone(), key_at: key_at.clone(), node });
-            entries.len() - 1
-        });
+        let Value::Table(entries) = &mut self.value else {
+            return;
+        };
+        let index = entries
+            .iter()
+            .position(|entry| entry.key == *key)
+            .unwrap_or_else(|| {
+                let node = Node {
+                    value: Value::Table(Vec::new()),
+                    at: key_at.clone(),
+                };
+                entries.push(Entry {
+                    key: key.clone(),
+                    key_at: key_at.clone(),
+                    node,
+                });
+                entries.len() - 1
+            });
         let entry = &mut entries[index];
         if rest.is_empty() {
             entry.key_at = key_at.clone();
@@ -146,7 +169,9 @@ impl Node {
     pub fn to_json(&self) -> Json {
         match &self.value {
             Value::String(text) | Value::Datetime(text) => Json::from(text.as_str()),
-            Value::Integer(number) => i64::try_from(*number).map_or_else(|_| Json::from(*number as f64), Json::from),
+            Value::Integer(number) => {
+                i64::try_from(*number).map_or_else(|_| Json::from(*number as f64), Json::from)
+            }
             Value::Float(number) => Json::from(*number),
             Value::Boolean(truth) => Json::from(*truth),
             Value::Array(items) => items.iter().map(Self::to_json).collect(),
@@ -159,33 +184,55 @@ impl Node {
     }
 }
 
-/// Reads a whole document; every place where it is not TOML is a mistake. A bracket that is missing is one, whatever the
-/// lines after it look like without it.
+/// Reads a whole document; every place where it is not TOML is a mistake. A bracket that is missing
+/// is one, whatever the lines after it look like without it.
 pub(super) fn document(source: &Arc<NamedSource<String>>) -> Result<Node, Vec<Mistake>> {
     let (table, errors) = DeTable::parse_recoverable(source.inner());
     if errors.is_empty() {
-        return Ok(Node { value: table_value(source, table.get_ref(), 0), at: place_of(source, 0..0) });
+        return Ok(Node {
+            value: table_value(source, table.get_ref(), 0),
+            at: place_of(source, 0..0),
+        });
     }
     if let Some(Unpaired { at, message, help }) = unpaired(source.inner()) {
         let message = format!("not TOML: {message}");
-        return Err(vec![Mistake::new("syntax", message, &place_of(source, at), "here").help(help)]);
+        return Err(vec![
+            Mistake::new("syntax", message, &place_of(source, at), "here").help(help),
+        ]);
     }
-    Err(errors.iter().map(|error| syntax(source, error, 0)).collect())
+    Err(errors
+        .iter()
+        .map(|error| syntax(source, error, 0))
+        .collect())
 }
 
 /// Reads one value that starts at `offset` of the source and goes to its end.
 pub(super) fn value(source: &Arc<NamedSource<String>>, offset: usize) -> Result<Node, Mistake> {
     let text = &source.inner()[offset..];
-    DeValue::parse(text).map(|value| node(source, &value, offset)).map_err(|error| syntax(source, &error, offset))
+    DeValue::parse(text)
+        .map(|value| node(source, &value, offset))
+        .map_err(|error| syntax(source, &error, offset))
 }
 
 fn syntax(source: &Arc<NamedSource<String>>, error: &toml::de::Error, offset: usize) -> Mistake {
-    // What is missing at the end is shown at the last letter: beyond it there is nothing to point at.
-    let last = source.inner().char_indices().last().map_or(0, |(last, _)| last);
-    let span = error.span().map_or(last..last, |span| (span.start + offset).min(last)..span.end + offset);
+    // What is missing at the end is shown at the last letter: beyond it there is nothing to point
+    // at.
+    let last = source
+        .inner()
+        .char_indices()
+        .last()
+        .map_or(0, |(last, _)| last);
+    let span = error.span().map_or(last..last, |span| {
+        (span.start + offset).min(last)..span.end + offset
+    });
     let span = span.start..span.end.clamp(span.start, source.inner().len());
     let help = data_file::about_backslashes(source.inner(), span.start);
-    let mistake = Mistake::new("syntax", format!("not TOML: {}", error.message()), &place_of(source, span), "here");
+    let mistake = Mistake::new(
+        "syntax",
+        format!("not TOML: {}", error.message()),
+        &place_of(source, span),
+        "here",
+    );
     match help {
         Some(help) => mistake.help(help),
         None => mistake,
@@ -193,7 +240,10 @@ fn syntax(source: &Arc<NamedSource<String>>, error: &toml::de::Error, offset: us
 }
 
 fn place_of(source: &Arc<NamedSource<String>>, span: Range<usize>) -> Place {
-    Place { source: Arc::clone(source), span }
+    Place {
+        source: Arc::clone(source),
+        span,
+    }
 }
 
 fn node(source: &Arc<NamedSource<String>>, spanned: &Spanned<DeValue<'_>>, offset: usize) -> Node {
@@ -203,7 +253,9 @@ fn node(source: &Arc<NamedSource<String>>, spanned: &Spanned<DeValue<'_>>, offse
         DeValue::String(text) => Value::String(text.to_string()),
         DeValue::Integer(number) => {
             // Beyond i128 the number is out of every range anyway.
-            Value::Integer(i128::from_str_radix(number.as_str(), number.radix()).unwrap_or(i128::MAX))
+            Value::Integer(
+                i128::from_str_radix(number.as_str(), number.radix()).unwrap_or(i128::MAX),
+            )
         }
         DeValue::Float(number) => Value::Float(number.as_str().parse().unwrap_or(f64::NAN)),
         DeValue::Boolean(truth) => Value::Boolean(*truth),
@@ -215,15 +267,21 @@ fn node(source: &Arc<NamedSource<String>>, spanned: &Spanned<DeValue<'_>>, offse
 }
 
 fn array_value(source: &Arc<NamedSource<String>>, items: &DeArray<'_>, offset: usize) -> Value {
-    Value::Array(items.iter().map(|item| node(source, item, offset)).collect())
+    Value::Array(
+        items
+            .iter()
+            .map(|item| node(source, item, offset))
+            .collect(),
+    )
 }
 
 fn table_value(source: &Arc<NamedSource<String>>, table: &DeTable<'_>, offset: usize) -> Value {
-    let entry = |(key, value): (&Spanned<std::borrow::Cow<'_, str>>, &Spanned<DeValue<'_>>)| Entry {
-        key: key.get_ref().to_string(),
-        key_at: place_of(source, key.span().start + offset..key.span().end + offset),
-        node: node(source, value, offset),
-    };
+    let entry =
+        |(key, value): (&Spanned<std::borrow::Cow<'_, str>>, &Spanned<DeValue<'_>>)| Entry {
+            key: key.get_ref().to_string(),
+            key_at: place_of(source, key.span().start + offset..key.span().end + offset),
+            node: node(source, value, offset),
+        };
     let mut entries: Vec<Entry> = table.iter().map(entry).collect();
     entries.sort_by_key(|entry| entry.key_at.span.start);
     Value::Table(entries)

@@ -1,7 +1,8 @@
 //! Text, overrides and what is known → [`Manifest`], or every mistake at once.
 //!
-//! First the document is checked against the schema ([`super::check`]), which takes out what is wrong; what is left is
-//! then checked for what a schema can't say: names that exist, levels that meet, a matrix that has cells.
+//! First the document is checked against the schema ([`super::check`]), which takes out what is
+//! wrong; what is left is then checked for what a schema can't say: names that exist, levels that
+//! meet, a matrix that has cells.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -15,16 +16,24 @@ use super::schema::schema;
 use super::set::Override;
 use super::spelling;
 use super::tree::{self, Node, Value};
-use super::{Fault, Known, KnownImageSet, KnownPipeline, Levels, Manifest, Order, StoppingMetric, Until};
+use super::{
+    Fault, Known, KnownImageSet, KnownPipeline, Levels, Manifest, Order, StoppingMetric, Until,
+};
 use crate::cell::{Input, Trigger};
 use crate::pipeline::{PAYLOAD_LIMIT, Pipeline, Transport, base64_bytes};
 use crate::variant::Variant;
 
-/// Most cells a matrix may multiply to. A bound for slips: at one second a cell this is four months.
+/// Most cells a matrix may multiply to. A bound for slips: at one second a cell this is four
+/// months.
 pub const MAX_CELLS: u64 = 10_000_000;
 
 /// Reads a manifest. `name` is what the user calls the text, for example `manifests/smoke.toml`.
-pub fn validate(name: &str, text: &str, overrides: &[Override], known: &Known) -> Result<Manifest, InvalidManifest> {
+pub fn validate(
+    name: &str,
+    text: &str,
+    overrides: &[Override],
+    known: &Known,
+) -> Result<Manifest, InvalidManifest> {
     let invalid = |mistakes| InvalidManifest::new(name, mistakes);
     let mut mistakes = Vec::new();
     let mut root = document(name, text, overrides, &mut mistakes).map_err(invalid)?;
@@ -34,22 +43,39 @@ pub fn validate(name: &str, text: &str, overrides: &[Override], known: &Known) -
     check(&mut root, &schema, "", &mut mistakes);
     let manifest = match filled_in(&root) {
         Ok(manifest) => manifest,
-        // The schema and the types come from the same place, so this is for a rule that only serde knows.
+        // The schema and the types come from the same place, so this is for a rule that only serde
+        // knows.
         Err(error) => {
             if mistakes.is_empty() {
-                mistakes.push(Mistake::new("invalid", error.to_string(), &root.at, "in this manifest"));
+                mistakes.push(Mistake::new(
+                    "invalid",
+                    error.to_string(),
+                    &root.at,
+                    "in this manifest",
+                ));
             }
             return Err(invalid(mistakes));
         }
     };
-    let mut meaning = Meaning { root: &root, known, manifest, mistakes };
+    let mut meaning = Meaning {
+        root: &root,
+        known,
+        manifest,
+        mistakes,
+    };
     meaning.check_names();
     meaning.check_until();
     if sound_matrix {
         meaning.check_matrix();
     }
-    let Meaning { manifest, mistakes, .. } = meaning;
-    if mistakes.is_empty() { Ok(manifest) } else { Err(invalid(mistakes)) }
+    let Meaning {
+        manifest, mistakes, ..
+    } = meaning;
+    if mistakes.is_empty() {
+        Ok(manifest)
+    } else {
+        Err(invalid(mistakes))
+    }
 }
 
 /// Returns every string that a manifest holds: the names that validation may ask [`Known`] about.
@@ -59,7 +85,9 @@ pub fn mentioned(name: &str, text: &str, overrides: &[Override]) -> BTreeSet<Str
     fn collect(node: &Node, strings: &mut BTreeSet<String>) {
         strings.extend(node.as_str().map(ToOwned::to_owned));
         node.items().iter().for_each(|item| collect(item, strings));
-        node.entries().iter().for_each(|entry| collect(&entry.node, strings));
+        node.entries()
+            .iter()
+            .for_each(|entry| collect(&entry.node, strings));
     }
     let mut strings = BTreeSet::from([super::defaults::pipeline()]);
     if let Ok(root) = document(name, text, overrides, &mut Vec::new()) {
@@ -68,18 +96,29 @@ pub fn mentioned(name: &str, text: &str, overrides: &[Override]) -> BTreeSet<Str
     strings
 }
 
-fn document(name: &str, text: &str, overrides: &[Override], mistakes: &mut Vec<Mistake>) -> Result<Node, Vec<Mistake>> {
+fn document(
+    name: &str,
+    text: &str,
+    overrides: &[Override],
+    mistakes: &mut Vec<Mistake>,
+) -> Result<Node, Vec<Mistake>> {
     let source = Arc::new(NamedSource::new(name, text.to_owned()).with_language("toml"));
     let mut root = tree::document(&source)?;
     spelling::one_name(&mut root, mistakes);
-    mistakes.extend(overrides.iter().filter_map(|change| change.apply(&mut root).err()));
+    mistakes.extend(
+        overrides
+            .iter()
+            .filter_map(|change| change.apply(&mut root).err()),
+    );
     Ok(root)
 }
 
 /// Whether a table has no mistake by itself.
 fn is_sound(node: Option<&Node>, schema: &Json) -> bool {
     let mut mistakes = Vec::new();
-    node.is_some_and(|node| check(&mut node.clone(), schema, "", &mut mistakes) && mistakes.is_empty())
+    node.is_some_and(|node| {
+        check(&mut node.clone(), schema, "", &mut mistakes) && mistakes.is_empty()
+    })
 }
 
 /// Makes the manifest that the tree spells, with defaults; what is required and missing is empty.
@@ -119,7 +158,8 @@ impl Meaning<'_> {
         self.check_image_sets();
     }
 
-    /// Only for a matrix whose every list is right: what is said of its cells would else be said of other cells.
+    /// Only for a matrix whose every list is right: what is said of its cells would else be said of
+    /// other cells.
     fn check_matrix(&mut self) {
         self.complete_includes();
         let before = self.mistakes.len();
@@ -143,32 +183,50 @@ impl Meaning<'_> {
         }
         if let Some(node) = self.root.get(&["target", "region"]) {
             let region = node.as_str().unwrap_or_default();
-            if region.is_empty() || !region.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-') {
+            if region.is_empty()
+                || !region
+                    .chars()
+                    .all(|letter| letter.is_ascii_alphanumeric() || letter == '-')
+            {
                 let message = format!("`{region}` is not a region");
-                self.mistakes.push(Mistake::new("bad_region", message, &node.at, "expected a name like us-east-1"));
+                self.mistakes.push(Mistake::new(
+                    "bad_region",
+                    message,
+                    &node.at,
+                    "expected a name like us-east-1",
+                ));
             }
         }
         if let Some(node) = self.root.get(&["output", "dir"]) {
             let dir = node.as_str().unwrap_or_default();
             if dir.trim().is_empty() || dir.contains("://") {
                 let message = format!("results can't land in `{dir}`");
-                self.mistakes.push(Mistake::new("bad_folder", message, &node.at, "expected a folder on this machine"));
+                self.mistakes.push(Mistake::new(
+                    "bad_folder",
+                    message,
+                    &node.at,
+                    "expected a folder on this machine",
+                ));
             }
         }
     }
 
     /// A rule for stopping: its own numbers, and what it can't go with.
     fn check_until(&mut self) {
-        let Some(node) = self.root.get(&["repetitions", "until"]) else { return };
+        let Some(node) = self.root.get(&["repetitions", "until"]) else {
+            return;
+        };
         let place = |key: &str| node.entry(key).map_or(&node.at, |entry| &entry.node.at);
         // By what is written: another mistake in the rule hides neither of these.
         let number = |key: &str| node.entry(key).and_then(|entry| entry.node.as_whole());
         if let (Some(min), Some(max)) = (number("min"), number("max"))
             && max < min
         {
-            let message = format!("`repetitions.until` allows fewer repetitions ({max}) than it asks for");
+            let message =
+                format!("`repetitions.until` allows fewer repetitions ({max}) than it asks for");
             let label = format!("expected {min} or more, as `min` says");
-            self.mistakes.push(Mistake::new("until", message, place("max"), label));
+            self.mistakes
+                .push(Mistake::new("until", message, place("max"), label));
         }
         // A resolved manifest says both, and the same.
         let count = self.root.get(&["repetitions", "count"]);
@@ -176,25 +234,34 @@ impl Meaning<'_> {
             let message = "`repetitions` says both `count` and `until`: which is it?";
             let help = "leave `count` out to stop when the answer is sure enough, or `until` to measure that often; `until.max` is \
                         the most";
-            self.mistakes.push(Mistake::new("until", message, &count.at, "a fixed number").help(help));
+            self.mistakes
+                .push(Mistake::new("until", message, &count.at, "a fixed number").help(help));
         }
-        let Some(until) = self.manifest.repetitions.until else { return };
+        let Some(until) = self.manifest.repetitions.until else {
+            return;
+        };
         self.manifest.repetitions.count = until.max;
         if self.manifest.schedule.order == Order::Sequential {
             let message = "`repetitions.until` can't go with schedule.order = \"sequential\"";
             let label = "it looks at every cell after each whole block of all cells";
             let help = "order = \"interleaved\", which is also what keeps cell and hour apart";
-            self.mistakes.push(Mistake::new("until", message, &node.at, label).help(help));
+            self.mistakes
+                .push(Mistake::new("until", message, &node.at, label).help(help));
         }
         let reference = |cell: &crate::matrix::CellRef<'_>| cell.input == Input::Reference;
         if until.metric == StoppingMetric::Turnaround
-            && self.manifest.matrix.cells().take(1000).any(|cell| reference(&cell))
+            && self
+                .manifest
+                .matrix
+                .cells()
+                .take(1000)
+                .any(|cell| reference(&cell))
         {
-            let message =
-                "cells with input \"reference\" have no turnaround, whose interval `repetitions.until` waits for";
+            let message = "cells with input \"reference\" have no turnaround, whose interval `repetitions.until` waits for";
             let help = "metric = \"duration\" looks at each stage";
             let label = "their stages run independently";
-            self.mistakes.push(Mistake::new("until", message, place("metric"), label).help(help));
+            self.mistakes
+                .push(Mistake::new("until", message, place("metric"), label).help(help));
         }
     }
 
@@ -214,12 +281,15 @@ impl Meaning<'_> {
                 let message = format!("unknown pipeline `{name}`");
                 let label = format!("no folder experiments/{name} with a pipeline.toml");
                 let help = suggestion(name, known, "known pipelines");
-                self.mistakes.push(Mistake::new("unknown_pipeline", message, place, label).help(help));
+                self.mistakes
+                    .push(Mistake::new("unknown_pipeline", message, place, label).help(help));
             }
             Some(pipeline) => {
                 let what = format!("pipeline `{name}`");
-                let faults =
-                    pipeline.faults.iter().map(|fault| Mistake::of_fault("broken_pipeline", &what, fault, place));
+                let faults = pipeline
+                    .faults
+                    .iter()
+                    .map(|fault| Mistake::of_fault("broken_pipeline", &what, fault, place));
                 let faults: Vec<_> = faults.collect();
                 self.mistakes.extend(faults);
             }
@@ -229,18 +299,25 @@ impl Meaning<'_> {
     fn check_variants(&mut self) {
         for node in named(self.root, "variants", "variant") {
             // A glob that is left matches nothing, which has been said.
-            let Some(name) = node.as_str().filter(|name| !spelling::is_glob(name)) else { continue };
+            let Some(name) = node.as_str().filter(|name| !spelling::is_glob(name)) else {
+                continue;
+            };
             let Some(variant) = self.known.variants.get(name) else {
                 let known = self.known.variants.keys().map(String::as_str);
                 let message = format!("unknown variant `{name}`");
                 let label = format!("no folder functions/{name} with a variant.toml");
                 let help = suggestion(name, known, "known variants");
-                let help = self.how_to_generate(name).map_or(help.clone(), |how| format!("{how}; {help}"));
-                self.mistakes.push(Mistake::new("unknown_variant", message, &node.at, label).help(help));
+                let help = self
+                    .how_to_generate(name)
+                    .map_or(help.clone(), |how| format!("{how}; {help}"));
+                self.mistakes
+                    .push(Mistake::new("unknown_variant", message, &node.at, label).help(help));
                 continue;
             };
             let mut faults = variant.faults.clone();
-            let pipeline = self.pipeline().and_then(|pipeline| pipeline.pipeline.as_ref());
+            let pipeline = self
+                .pipeline()
+                .and_then(|pipeline| pipeline.pipeline.as_ref());
             if let (Some(variant), Some(pipeline)) = (&variant.variant, pipeline) {
                 faults.extend(other_transport(name, variant, pipeline).map(Fault::from));
                 let missing = variant.stages_without_handler(pipeline);
@@ -250,30 +327,43 @@ impl Meaning<'_> {
                 }));
             }
             let what = format!("variant `{name}`");
-            let mistakes = faults.iter().map(|fault| Mistake::of_fault("broken_variant", &what, fault, &node.at));
+            let mistakes = faults
+                .iter()
+                .map(|fault| Mistake::of_fault("broken_variant", &what, fault, &node.at));
             self.mistakes.extend(mistakes);
         }
     }
 
-    /// Says which command makes a variant that bears the name of a model, or of a sample of its answers (`gpt-5-s2`).
+    /// Says which command makes a variant that bears the name of a model, or of a sample of its
+    /// answers (`gpt-5-s2`).
     fn how_to_generate(&self, variant: &str) -> Option<String> {
         let models = &self.pipeline()?.models;
         let has = |name: &str| models.iter().any(|model| model == name);
         let pipeline = &self.manifest.experiment.pipeline;
-        let entry = |model: &str| format!("entry `{model}` of models.toml in experiments/{pipeline}");
+        let entry =
+            |model: &str| format!("entry `{model}` of models.toml in experiments/{pipeline}");
         if has(variant) {
             let entry = entry(variant);
-            return Some(format!("`darkroom generate --model {variant} --variant {variant}` makes it, from {entry}"));
+            return Some(format!(
+                "`darkroom generate --model {variant} --variant {variant}` makes it, from {entry}"
+            ));
         }
         let (model, sample) = variant.rsplit_once("-s").filter(|(model, _)| has(model))?;
         let sample: u32 = sample.parse().ok().filter(|sample| *sample > 0)?;
         let entry = entry(model);
-        Some(format!("`darkroom generate --model {model} --variant {model} --samples {sample}` makes it, from {entry}"))
+        Some(format!(
+            "`darkroom generate --model {model} --variant {model} --samples {sample}` makes it, from {entry}"
+        ))
     }
 
     fn check_image_sets(&mut self) {
-        let Some(pipeline) = self.known.pipelines.get(&self.manifest.experiment.pipeline) else { return };
-        let folder = format!("experiments/{}/image-sets", self.manifest.experiment.pipeline);
+        let Some(pipeline) = self.known.pipelines.get(&self.manifest.experiment.pipeline) else {
+            return;
+        };
+        let folder = format!(
+            "experiments/{}/image-sets",
+            self.manifest.experiment.pipeline
+        );
         for node in named(self.root, "image_sets", "image_set") {
             let Some(name) = node.as_str() else { continue };
             let Some(set) = pipeline.image_sets.get(name) else {
@@ -281,7 +371,8 @@ impl Meaning<'_> {
                 let message = format!("unknown image set `{name}`");
                 let label = format!("no {folder}/{name}.toml");
                 let help = suggestion(name, known, "known image sets");
-                self.mistakes.push(Mistake::new("unknown_image_set", message, &node.at, label).help(help));
+                self.mistakes
+                    .push(Mistake::new("unknown_image_set", message, &node.at, label).help(help));
                 continue;
             };
             if set.for_check_only {
@@ -298,12 +389,21 @@ impl Meaning<'_> {
                 };
                 let help = variant.map_or_else(
                     || "take it out of the matrix".to_owned(),
-                    |variant| format!("check with it: `darkroom check {variant} --image-set {name}{of}`"),
+                    |variant| {
+                        format!("check with it: `darkroom check {variant} --image-set {name}{of}`")
+                    },
                 );
-                self.mistakes.push(Mistake::new("check_only_image_set", message, &node.at, label).help(help));
+                self.mistakes.push(
+                    Mistake::new("check_only_image_set", message, &node.at, label).help(help),
+                );
             }
-            let empty = (set.images.is_empty() && set.faults.is_empty()).then(|| Fault::from("it holds no images"));
-            let too_large = pipeline.pipeline.as_ref().map(|pipeline| too_large(set, pipeline)).unwrap_or_default();
+            let empty = (set.images.is_empty() && set.faults.is_empty())
+                .then(|| Fault::from("it holds no images"));
+            let too_large = pipeline
+                .pipeline
+                .as_ref()
+                .map(|pipeline| too_large(set, pipeline))
+                .unwrap_or_default();
             let what = format!("image set `{name}`");
             self.mistakes.extend(
                 (set.faults.iter().chain(&empty).chain(&too_large))
@@ -314,14 +414,19 @@ impl Meaning<'_> {
 
     /// Fills open factors of each `include` in, where its list has one level.
     fn complete_includes(&mut self) {
-        let Some(nodes) = self.root.get(&["matrix", "include"]).map(Node::items) else { return };
+        let Some(nodes) = self.root.get(&["matrix", "include"]).map(Node::items) else {
+            return;
+        };
         let mut includes = std::mem::take(&mut self.manifest.matrix.include);
         for (levels, node) in includes.iter_mut().zip(nodes) {
             for (factor, count) in complete(levels, &self.manifest) {
-                let message = format!("`include` leaves `{factor}` open, and its list has {count} levels");
+                let message =
+                    format!("`include` leaves `{factor}` open, and its list has {count} levels");
                 let label = format!("which {factor}?");
-                let help = "an include adds one cell: name a level of every factor whose list has several";
-                self.mistakes.push(Mistake::new("ambiguous_include", message, &node.at, label).help(help));
+                let help =
+                    "an include adds one cell: name a level of every factor whose list has several";
+                self.mistakes
+                    .push(Mistake::new("ambiguous_include", message, &node.at, label).help(help));
             }
         }
         self.manifest.matrix.include = includes;
@@ -329,42 +434,64 @@ impl Meaning<'_> {
 
     /// Each exclude must have something to remove that no other exclude removes.
     fn check_excludes(&mut self) {
-        let Some(nodes) = self.root.get(&["matrix", "exclude"]).map(Node::items) else { return };
+        let Some(nodes) = self.root.get(&["matrix", "exclude"]).map(Node::items) else {
+            return;
+        };
         for (index, node) in nodes.iter().enumerate() {
             if node.entries().is_empty() {
                 let label = "expected at least one level";
                 let message = "an empty `exclude` would remove every cell";
-                self.mistakes.push(Mistake::new("empty_exclude", message, &node.at, label));
+                self.mistakes
+                    .push(Mistake::new("empty_exclude", message, &node.at, label));
                 continue;
             }
             let absent = absent_levels(&self.manifest, &self.manifest.matrix.exclude[index]);
             for (factor, level, levels) in &absent {
-                let Some(entry) = node.entry(factor) else { continue };
+                let Some(entry) = node.entry(factor) else {
+                    continue;
+                };
                 let message = format!("`exclude` matches no cell: no cell has {factor} {level}");
-                let help = suggestion(level, levels.iter().map(String::as_str), "levels in the matrix");
-                self.mistakes
-                    .push(Mistake::new("idle_exclude", message, &entry.node.at, "not in the matrix").help(help));
+                let help = suggestion(
+                    level,
+                    levels.iter().map(String::as_str),
+                    "levels in the matrix",
+                );
+                self.mistakes.push(
+                    Mistake::new("idle_exclude", message, &entry.node.at, "not in the matrix")
+                        .help(help),
+                );
             }
             let wider = |other: usize| {
-                other != index && is_part(&nodes[other], node) && !(is_part(node, &nodes[other]) && other > index)
+                other != index
+                    && is_part(&nodes[other], node)
+                    && !(is_part(node, &nodes[other]) && other > index)
             };
             if absent.is_empty() && (0..nodes.len()).any(wider) {
                 let message = "`exclude` removes only what another exclude removes";
-                self.mistakes
-                    .push(Mistake::new("idle_exclude", message, &node.at, "has no effect").help("leave it out"));
+                self.mistakes.push(
+                    Mistake::new("idle_exclude", message, &node.at, "has no effect")
+                        .help("leave it out"),
+                );
             }
         }
     }
 
     /// What only the expanded matrix shows. What is left by a wrong `exclude` is not judged.
     fn check_cells(&mut self, sound_excludes: bool) {
-        let Some(matrix_node) = self.root.entry("matrix") else { return };
+        let Some(matrix_node) = self.root.entry("matrix") else {
+            return;
+        };
         let matrix = &self.manifest.matrix;
         if matrix.product().is_none_or(|cells| cells > MAX_CELLS) {
             let message = format!("the matrix multiplies to more than {MAX_CELLS} cells");
             self.mistakes.push(
-                Mistake::new("too_many_cells", message, &matrix_node.key_at, "these lists multiply")
-                    .help("compare fewer levels at once, or split the experiment"),
+                Mistake::new(
+                    "too_many_cells",
+                    message,
+                    &matrix_node.key_at,
+                    "these lists multiply",
+                )
+                .help("compare fewer levels at once, or split the experiment"),
             );
             return;
         }
@@ -382,16 +509,31 @@ impl Meaning<'_> {
                 triggered.insert(cell.variant.to_owned());
             }
             if includes.contains(&cell) {
-                repeated.entry(cell.to_cell().id()).or_insert_with(Vec::new).push(position);
+                repeated
+                    .entry(cell.to_cell().id())
+                    .or_insert_with(Vec::new)
+                    .push(position);
             }
         }
         if !any && sound_excludes {
-            let place = self.root.get(&["matrix", "exclude"]).map_or(&matrix_node.key_at, |node| &node.at);
-            let mistake =
-                Mistake::new("no_cells", "`exclude` removes every cell", place, "together these leave nothing");
-            self.mistakes.push(mistake.help("a run needs at least one cell"));
+            let place = self
+                .root
+                .get(&["matrix", "exclude"])
+                .map_or(&matrix_node.key_at, |node| &node.at);
+            let mistake = Mistake::new(
+                "no_cells",
+                "`exclude` removes every cell",
+                place,
+                "together these leave nothing",
+            );
+            self.mistakes
+                .push(mistake.help("a run needs at least one cell"));
         }
-        let repeated: Vec<_> = repeated.into_iter().filter(|(_, at)| at.len() > 1).map(|(id, _)| id).collect();
+        let repeated: Vec<_> = repeated
+            .into_iter()
+            .filter(|(_, at)| at.len() > 1)
+            .map(|(id, _)| id)
+            .collect();
         for id in repeated {
             let place = self.include_place(&id).unwrap_or(&matrix_node.key_at);
             let mistake = Mistake::new(
@@ -406,39 +548,74 @@ impl Meaning<'_> {
             self.check_triggers(&triggered, payload);
         }
         if impossible && sound_excludes {
-            let place = self.root.get(&["matrix", "input"]).map_or(&matrix_node.key_at, |node| &node.at);
+            let place = self
+                .root
+                .get(&["matrix", "input"])
+                .map_or(&matrix_node.key_at, |node| &node.at);
             let message = "input \"reference\" can't be had with trigger \"s3\"";
             let label = "an upload's chain feeds every stage its predecessor's output";
-            let help = "exclude = [{ trigger = \"s3\", input = \"reference\" }] leaves these cells out";
-            self.mistakes.push(Mistake::new("impossible_cells", message, place, label).help(help));
+            let help =
+                "exclude = [{ trigger = \"s3\", input = \"reference\" }] leaves these cells out";
+            self.mistakes
+                .push(Mistake::new("impossible_cells", message, place, label).help(help));
         }
     }
 
-    /// What S3 can't start: a pipeline without objects between its stages, and handlers that need another event.
+    /// What S3 can't start: a pipeline without objects between its stages, and handlers that need
+    /// another event.
     fn check_triggers(&mut self, variants: &BTreeSet<String>, payload: bool) {
-        let Some(matrix_node) = self.root.entry("matrix") else { return };
-        let place = self.root.get(&["matrix", "trigger"]).map_or(&matrix_node.key_at, |node| &node.at);
+        let Some(matrix_node) = self.root.entry("matrix") else {
+            return;
+        };
+        let place = self
+            .root
+            .get(&["matrix", "trigger"])
+            .map_or(&matrix_node.key_at, |node| &node.at);
         if payload {
-            let message = format!("trigger \"s3\" can't start pipeline `{}`", self.manifest.experiment.pipeline);
-            let label = "its images travel in the payload of the runner's calls: no upload starts a stage";
+            let message = format!(
+                "trigger \"s3\" can't start pipeline `{}`",
+                self.manifest.experiment.pipeline
+            );
+            let label =
+                "its images travel in the payload of the runner's calls: no upload starts a stage";
             let help = "trigger = [\"direct\"], or a pipeline whose transport is s3";
-            self.mistakes.push(Mistake::new("impossible_cells", message, place, label).help(help));
+            self.mistakes
+                .push(Mistake::new("impossible_cells", message, place, label).help(help));
             return;
         }
         for name in variants {
-            let Some(why) = self.known.variant(name).and_then(|variant| variant.adapt.not_for_triggers()) else {
+            let Some(why) = self
+                .known
+                .variant(name)
+                .and_then(|variant| variant.adapt.not_for_triggers())
+            else {
                 continue;
             };
             let message = format!("trigger \"s3\" can't start variant `{name}`: {why}");
-            let help = format!("trigger = [\"direct\"], or exclude = [{{ variant = \"{name}\", trigger = \"s3\" }}]");
-            self.mistakes.push(Mistake::new("impossible_cells", message, place, "asked for here").help(help));
+            let help = format!(
+                "trigger = [\"direct\"], or exclude = [{{ variant = \"{name}\", trigger = \"s3\" }}]"
+            );
+            self.mistakes.push(
+                Mistake::new("impossible_cells", message, place, "asked for here").help(help),
+            );
         }
     }
 
     fn include_place(&self, id: &crate::cell::CellId) -> Option<&super::tree::Place> {
-        let is_it = |levels: &Levels| levels.as_cell().is_some_and(|cell| cell.to_cell().id() == *id);
+        let is_it = |levels: &Levels| {
+            levels
+                .as_cell()
+                .is_some_and(|cell| cell.to_cell().id() == *id)
+        };
         let index = self.manifest.matrix.include.iter().rposition(is_it)?;
-        Some(&self.root.get(&["matrix", "include"])?.items().get(index)?.at)
+        Some(
+            &self
+                .root
+                .get(&["matrix", "include"])?
+                .items()
+                .get(index)?
+                .at,
+        )
     }
 }
 
@@ -469,14 +646,24 @@ fn too_large(set: &KnownImageSet, pipeline: &Pipeline) -> Vec<Fault> {
             ))
         })
     };
-    set.images.iter().zip(&set.bytes).filter_map(too_large).collect()
+    set.images
+        .iter()
+        .zip(&set.bytes)
+        .filter_map(too_large)
+        .collect()
 }
 
 /// Every place where a level of a factor is named: in its list, and in `include`.
 fn named<'a>(root: &'a Node, list: &str, factor: &'a str) -> impl Iterator<Item = &'a Node> {
     let in_list = root.get(&["matrix", list]).map_or(&[][..], Node::items);
-    let includes = root.get(&["matrix", "include"]).map_or(&[][..], Node::items);
-    in_list.iter().chain(includes.iter().filter_map(move |include| Some(&include.entry(factor)?.node)))
+    let includes = root
+        .get(&["matrix", "include"])
+        .map_or(&[][..], Node::items);
+    in_list.iter().chain(
+        includes
+            .iter()
+            .filter_map(move |include| Some(&include.entry(factor)?.node)),
+    )
 }
 
 /// Gives open factors the only level of their list; returns those that have several, and how many.
@@ -518,9 +705,13 @@ fn absent_levels(manifest: &Manifest, levels: &Levels) -> Vec<(&'static str, Str
 
 /// Whether every level that `part` names is named by `whole` too.
 fn is_part(part: &Node, whole: &Node) -> bool {
-    let Value::Table(entries) = &part.value else { return false };
+    let Value::Table(entries) = &part.value else {
+        return false;
+    };
     !entries.is_empty()
-        && entries
-            .iter()
-            .all(|entry| whole.entry(&entry.key).is_some_and(|own| own.node.to_json() == entry.node.to_json()))
+        && entries.iter().all(|entry| {
+            whole
+                .entry(&entry.key)
+                .is_some_and(|own| own.node.to_json() == entry.node.to_json())
+        })
 }

@@ -1,8 +1,9 @@
 //! A pipeline as data: its stages in order, what each must do, and the check its output must pass.
 //!
-//! `experiments/<name>/pipeline.toml` → [`Pipeline`]. A stage is composed from a small vocabulary of [`Operation`]s, so
-//! that adding one needs no Rust. The prompt's sentences are filled in from the same data that the check uses. What the
-//! operations compute is in `darkroom-contract`; what a handler is, in [`crate::variant`].
+//! `experiments/<name>/pipeline.toml` → [`Pipeline`]. A stage is composed from a small vocabulary
+//! of [`Operation`]s, so that adding one needs no Rust. The prompt's sentences are filled in from
+//! the same data that the check uses. What the operations compute is in `darkroom-contract`; what a
+//! handler is, in [`crate::variant`].
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,7 +20,8 @@ pub const MAX_SIDE: u32 = 16_384;
 /// Lambda's longest function timeout, s. Source: Lambda quotas.
 pub const MAX_TIMEOUT_S: u32 = 900;
 
-/// Most bytes of JSON that one synchronous invocation takes or gives. Source: Lambda quotas, "Invocation payload" (6 MB), and the number that Invoke names when it refuses more.
+/// Most bytes of JSON that one synchronous invocation takes or gives. Source: Lambda quotas,
+/// "Invocation payload" (6 MB), and the number that Invoke names when it refuses more.
 pub const PAYLOAD_LIMIT: u64 = 6_291_456;
 
 /// Returns how many characters of base64 `bytes` bytes make, with padding.
@@ -119,7 +121,8 @@ pub enum SizeRule {
 }
 
 impl SizeRule {
-    /// Returns the size, in pixels, that this rule demands of the output of an input of `width` × `height`.
+    /// Returns the size, in pixels, that this rule demands of the output of an input of `width` ×
+    /// `height`.
     pub const fn apply(self, width: u32, height: u32) -> (u32, u32) {
         match self {
             Self::Unchanged => (width, height),
@@ -174,7 +177,12 @@ impl From<SizeRule> for String {
 /// Returns the sides that `WIDTHxHEIGHT` spells, if each is 1 to [`MAX_SIDE`].
 pub(crate) fn parse_size(text: &str) -> Option<(u32, u32)> {
     let (width, height) = text.split_once('x')?;
-    let side = |digits: &str| digits.parse::<u32>().ok().filter(|side| (1..=MAX_SIDE).contains(side));
+    let side = |digits: &str| {
+        digits
+            .parse::<u32>()
+            .ok()
+            .filter(|side| (1..=MAX_SIDE).contains(side))
+    };
     Some((side(width)?, side(height)?))
 }
 
@@ -182,7 +190,8 @@ pub(crate) fn parse_size(text: &str) -> Option<(u32, u32)> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Luma {
-    /// 0.299 R + 0.587 G + 0.114 B of the encoded (not linearised) samples. Source: ITU-R BT.601-7, 2.5.1.
+    /// 0.299 R + 0.587 G + 0.114 B of the encoded (not linearised) samples. Source: ITU-R BT.601-7,
+    /// 2.5.1.
     Bt601,
 }
 
@@ -240,13 +249,15 @@ pub struct OutputSpec {
     /// JPEG quality that is asked for and that the reference uses, 1 to 100, on libjpeg's scale.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quality: Option<u8>,
-    /// How far the quality that the quantisation table tells may be from that; absent: it is not checked.
+    /// How far the quality that the quantisation table tells may be from that; absent: it is not
+    /// checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quality_within: Option<u8>,
 }
 
-/// How much further off a quality may be that is told by a table which no known one was scaled to: its mean tells less
-/// exactly. mozjpeg's seven other tables come out 79 to 97 where 90 was asked for.
+/// How much further off a quality may be that is told by a table which no known one was scaled to:
+/// its mean tells less exactly. mozjpeg's seven other tables come out 79 to 97 where 90 was asked
+/// for.
 const MORE_OF_ANOTHER_TABLE: u8 = 7;
 
 /// Qualities of a JPEG that pass, as its quantisation table tells them.
@@ -261,9 +272,13 @@ impl OutputSpec {
     /// Returns the qualities that pass; `None` where that is not checked.
     pub fn qualities(&self) -> Option<Qualities> {
         let (quality, within) = (self.quality?, self.quality_within?);
-        let around = |within: u8| quality.saturating_sub(within)..=quality.saturating_add(within).min(100);
+        let around =
+            |within: u8| quality.saturating_sub(within)..=quality.saturating_add(within).min(100);
         let of_another = around(within.saturating_add(MORE_OF_ANOTHER_TABLE));
-        Some(Qualities { of_a_known_table: around(within), of_another })
+        Some(Qualities {
+            of_a_known_table: around(within),
+            of_another,
+        })
     }
 
     /// Returns the largest sample value the output may hold, for example 1023.
@@ -282,7 +297,8 @@ impl InputSpec {
     }
 }
 
-/// How far an output may be from the reference made of the same input. An absent tolerance is not checked.
+/// How far an output may be from the reference made of the same input. An absent tolerance is not
+/// checked.
 ///
 /// Source of the numbers: the project's method, section 7; they were measured on photographs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -297,7 +313,8 @@ pub struct Tolerance {
     /// Largest absolute difference of the two means, levels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_mean_difference: Option<f64>,
-    /// What holds instead of `max_abs` for a JPEG input that was decoded by a decoder which the contract does not have.
+    /// What holds instead of `max_abs` for a JPEG input that was decoded by a decoder which the
+    /// contract does not have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_jpeg: Option<FromJpeg>,
     /// Blank if the output's standard deviation is below this share of the reference's.
@@ -311,14 +328,15 @@ pub struct Tolerance {
     pub blank_mean_factor: f64,
 }
 
-/// How far an output may be from what every known decoder of its JPEG input gives: decoders differ from sample to sample,
-/// wrong code by level and by colour.
+/// How far an output may be from what every known decoder of its JPEG input gives: decoders differ
+/// from sample to sample, wrong code by level and by colour.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FromJpeg {
     /// Levels that a sample may lie outside the range that the decodings span.
     pub max_abs: f64,
-    /// Levels that the samples of about one level may be off on average; of one colour twice as many.
+    /// Levels that the samples of about one level may be off on average; of one colour twice as
+    /// many.
     pub max_bias: f64,
 }
 
@@ -360,7 +378,8 @@ pub enum Transport {
     /// As S3 objects: a stage gets the notification of its input and writes its output object.
     #[default]
     S3,
-    /// As base64 in the JSON payload: the runner hands each stage's answer to the next, and the last writes to S3.
+    /// As base64 in the JSON payload: the runner hands each stage's answer to the next, and the
+    /// last writes to S3.
     Payload,
 }
 
@@ -384,7 +403,8 @@ pub struct Pipeline {
     /// The pipeline whose image sets this one uses; absent: its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_sets_of: Option<String>,
-    /// Name of the last stage, whose output is an S3 object whatever the transport. A part of a pipeline keeps it.
+    /// Name of the last stage, whose output is an S3 object whatever the transport. A part of a
+    /// pipeline keeps it.
     #[serde(skip)]
     pub destination: String,
     pub stages: Vec<Stage>,
@@ -393,7 +413,13 @@ pub struct Pipeline {
 impl Pipeline {
     /// Returns the longest that Lambda lets a stage run.
     pub fn longest_stage(&self) -> Duration {
-        Duration::from_secs(self.stages.iter().map(|stage| u64::from(stage.timeout_s)).max().unwrap_or_default())
+        Duration::from_secs(
+            self.stages
+                .iter()
+                .map(|stage| u64::from(stage.timeout_s))
+                .max()
+                .unwrap_or_default(),
+        )
     }
 
     /// Returns whether what `stage` makes comes back in its answer, and not as an object.
@@ -412,23 +438,41 @@ impl Pipeline {
 
     /// Returns the stage and its index from 0.
     pub fn stage(&self, name: &str) -> Option<(usize, &Stage)> {
-        self.stages.iter().enumerate().find(|(_, stage)| stage.name == name)
+        self.stages
+            .iter()
+            .enumerate()
+            .find(|(_, stage)| stage.name == name)
     }
 }
 
 impl Stage {
-    /// Returns what the prompt may name in braces: `{name}`, `{width}`, `{output_bits}` and so on, as text.
+    /// Returns what the prompt may name in braces: `{name}`, `{width}`, `{output_bits}` and so on,
+    /// as text.
     pub fn facts(&self) -> BTreeMap<&'static str, String> {
-        let formats: Vec<_> = self.input.formats.iter().map(|format| format.title()).collect();
+        let formats: Vec<_> = self
+            .input
+            .formats
+            .iter()
+            .map(|format| format.title())
+            .collect();
         let mut facts = BTreeMap::from([
             ("name", self.name.clone()),
             ("input_formats", formats.join(" or ")),
             ("input_bits", self.input.used_bits().to_string()),
-            ("input_peak", ((1u32 << self.input.used_bits()) - 1).to_string()),
+            (
+                "input_peak",
+                ((1u32 << self.input.used_bits()) - 1).to_string(),
+            ),
             ("output_format", self.output.format.title().to_owned()),
-            ("output_extension", self.output.format.extension().to_owned()),
+            (
+                "output_extension",
+                self.output.format.extension().to_owned(),
+            ),
             ("output_bits", self.output.used_bits().to_string()),
-            ("output_container_bits", self.output.mode.container_bits().to_string()),
+            (
+                "output_container_bits",
+                self.output.mode.container_bits().to_string(),
+            ),
             ("output_peak", self.output.peak().to_string()),
             ("timeout_s", self.timeout_s.to_string()),
         ]);
@@ -449,12 +493,16 @@ impl Stage {
 
     /// Returns every demand of the prompt that the check does not tell, in words.
     pub fn demands_not_checked(&self) -> Vec<String> {
-        let quality = self.output.quality.filter(|_| self.output.quality_within.is_none());
+        let quality = self
+            .output
+            .quality
+            .filter(|_| self.output.quality_within.is_none());
         let quality = quality.map(|quality| format!("that the JPEG has quality {quality}"));
         self.not_checked.iter().cloned().chain(quality).collect()
     }
 
-    /// Returns the prompt with its facts filled in, or the name in braces that is not a fact of this stage.
+    /// Returns the prompt with its facts filled in, or the name in braces that is not a fact of
+    /// this stage.
     pub fn rendered_prompt(&self) -> Result<String, String> {
         let facts = self.facts();
         let mut rendered = String::with_capacity(self.prompt.len());
@@ -469,7 +517,8 @@ impl Stage {
         Ok(rendered)
     }
 
-    /// Returns how the operations turn the image: the sum of their rotations, clockwise degrees below 360.
+    /// Returns how the operations turn the image: the sum of their rotations, clockwise degrees
+    /// below 360.
     pub fn clockwise_degrees(&self) -> u32 {
         let turn = |operation: &Operation| match operation {
             Operation::Rotate { clockwise_degrees } => *clockwise_degrees,

@@ -6,23 +6,35 @@ use std::ops::Range;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Format, MAX_SIDE, MAX_TIMEOUT_S, Mode, Operation, Pipeline, SizeRule, Stage, Tolerance, Transport};
+use super::{
+    Format, MAX_SIDE, MAX_TIMEOUT_S, Mode, Operation, Pipeline, SizeRule, Stage, Tolerance,
+    Transport,
+};
 use crate::data_file::{DataFile, DataFileError};
 
 impl Pipeline {
     /// Returns the pipeline that `text` spells. `file` is its name for messages.
     ///
-    /// Refuses unknown keys, impossible values, and stages whose size, mode or format contradicts their operations or
-    /// the stage before.
+    /// Refuses unknown keys, impossible values, and stages whose size, mode or format contradicts
+    /// their operations or the stage before.
     pub fn parse(file: &str, text: &str) -> Result<Self, DataFileError> {
         let file = DataFile { name: file, text };
         let shape: Shape = file.parse()?;
-        if let Some(other) = shape.image_sets_of.as_ref().filter(|other| !is_folder_name(other)) {
+        if let Some(other) = shape
+            .image_sets_of
+            .as_ref()
+            .filter(|other| !is_folder_name(other))
+        {
             let message = format!("`{other}` is not the name of a folder under experiments/");
             return Err(file.error_at_key(&(0..text.len()), "image_sets_of", message, None));
         }
         if shape.stages.is_empty() {
-            return Err(file.error_at_key(&(0..text.len()), "stages", "a pipeline needs at least one stage", None));
+            return Err(file.error_at_key(
+                &(0..text.len()),
+                "stages",
+                "a pipeline needs at least one stage",
+                None,
+            ));
         }
         let mut names = BTreeSet::new();
         let mut previous: Option<&Stage> = None;
@@ -31,7 +43,10 @@ impl Pipeline {
             let stage = spanned.get_ref();
             let repeated = !names.insert(stage.name.as_str());
             let mistake = if repeated {
-                Some(Mistake::new("name", format!("stage `{}` is declared twice", stage.name)))
+                Some(Mistake::new(
+                    "name",
+                    format!("stage `{}` is declared twice", stage.name),
+                ))
             } else {
                 stage
                     .mistake()
@@ -40,15 +55,40 @@ impl Pipeline {
             };
             if let Some(Mistake { key, message }) = mistake {
                 let key = format!("stages.{}.{key}", stage.name);
-                return Err(file.error_at_key(&table_span(text, &spanned.span()), &key, message, None));
+                return Err(file.error_at_key(
+                    &table_span(text, &spanned.span()),
+                    &key,
+                    message,
+                    None,
+                ));
             }
             previous = Some(stage);
             size = stage.output.size.after(size);
         }
-        let stages: Vec<Stage> = shape.stages.iter().map(|stage| stage.get_ref().clone()).collect();
-        let Shape { name, description, transport, image_sets_of, .. } = shape;
-        let destination = stages.last().map(|stage: &Stage| stage.name.clone()).unwrap_or_default();
-        Ok(Self { name, description, transport, image_sets_of, destination, stages })
+        let stages: Vec<Stage> = shape
+            .stages
+            .iter()
+            .map(|stage| stage.get_ref().clone())
+            .collect();
+        let Shape {
+            name,
+            description,
+            transport,
+            image_sets_of,
+            ..
+        } = shape;
+        let destination = stages
+            .last()
+            .map(|stage: &Stage| stage.name.clone())
+            .unwrap_or_default();
+        Ok(Self {
+            name,
+            description,
+            transport,
+            image_sets_of,
+            destination,
+            stages,
+        })
     }
 }
 
@@ -72,7 +112,9 @@ fn table_span(text: &str, span: &Range<usize>) -> Range<usize> {
 fn is_folder_name(name: &str) -> bool {
     !name.is_empty()
         && !name.starts_with('.')
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
 struct Mistake {
@@ -82,7 +124,10 @@ struct Mistake {
 
 impl Mistake {
     fn new(key: &'static str, message: impl Into<String>) -> Self {
-        Self { key, message: message.into() }
+        Self {
+            key,
+            message: message.into(),
+        }
     }
 }
 
@@ -90,16 +135,28 @@ impl Stage {
     fn mistake(&self) -> Option<Mistake> {
         let name_is_plain = !self.name.is_empty()
             && self.name.len() <= 32
-            && self.name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+            && self
+                .name
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
         if !name_is_plain {
-            return Some(Mistake::new("name", "a stage's name is 1 to 32 lowercase letters, digits and hyphens"));
+            return Some(Mistake::new(
+                "name",
+                "a stage's name is 1 to 32 lowercase letters, digits and hyphens",
+            ));
         }
         if !(1..=MAX_TIMEOUT_S).contains(&self.timeout_s) {
-            let message = format!("{} s is outside Lambda's 1 to {MAX_TIMEOUT_S}", self.timeout_s);
+            let message = format!(
+                "{} s is outside Lambda's 1 to {MAX_TIMEOUT_S}",
+                self.timeout_s
+            );
             return Some(Mistake::new("timeout_s", message));
         }
         if self.input.formats.is_empty() {
-            return Some(Mistake::new("input", "`formats` is empty: the stage would accept nothing"));
+            return Some(Mistake::new(
+                "input",
+                "`formats` is empty: the stage would accept nothing",
+            ));
         }
         self.mistake_in_encoding()
             .or_else(|| self.operations.iter().find_map(Operation::mistake))
@@ -108,35 +165,56 @@ impl Stage {
             .or_else(|| {
                 let name = self.rendered_prompt().err()?;
                 let known = self.facts().into_keys().collect::<Vec<_>>().join(", ");
-                Some(Mistake::new("prompt", format!("`{{{name}}}` is not a fact of this stage; known: {known}")))
+                Some(Mistake::new(
+                    "prompt",
+                    format!("`{{{name}}}` is not a fact of this stage; known: {known}"),
+                ))
             })
     }
 
     fn mistake_in_encoding(&self) -> Option<Mistake> {
         let fits = |bits: u32, mode: Mode| (1..=mode.container_bits()).contains(&bits);
         if !fits(self.input.used_bits(), self.input.mode) {
-            return Some(Mistake::new("input", format!("`bits` does not fit {}", self.input.mode.as_str())));
+            return Some(Mistake::new(
+                "input",
+                format!("`bits` does not fit {}", self.input.mode.as_str()),
+            ));
         }
         let output = &self.output;
         if !fits(output.used_bits(), output.mode) {
-            return Some(Mistake::new("output", format!("`bits` does not fit {}", output.mode.as_str())));
+            return Some(Mistake::new(
+                "output",
+                format!("`bits` does not fit {}", output.mode.as_str()),
+            ));
         }
         match (output.format, output.mode, output.quality) {
-            (Format::Jpeg, Mode::Grey16, _) => Some(Mistake::new("output", "JPEG can't hold 16-bit samples")),
-            (Format::Jpeg, _, None) => Some(Mistake::new("output", "a JPEG output needs `quality`, 1 to 100")),
-            (Format::Jpeg, _, Some(0 | 101..)) => Some(Mistake::new("output", "`quality` is outside 1 to 100")),
-            _ if output.quality_within.is_some_and(|within| within > 50) => {
-                Some(Mistake::new("output", "`quality_within` is outside 0 to 50: any quality would pass"))
+            (Format::Jpeg, Mode::Grey16, _) => {
+                Some(Mistake::new("output", "JPEG can't hold 16-bit samples"))
             }
-            _ if output.quality_within.is_some() && output.quality.is_none() => {
-                Some(Mistake::new("output", "`quality_within` is of a `quality`, and none is named"))
+            (Format::Jpeg, _, None) => Some(Mistake::new(
+                "output",
+                "a JPEG output needs `quality`, 1 to 100",
+            )),
+            (Format::Jpeg, _, Some(0 | 101..)) => {
+                Some(Mistake::new("output", "`quality` is outside 1 to 100"))
             }
-            (Format::Png, _, Some(_)) => Some(Mistake::new("output", "`quality` means nothing for a PNG")),
+            _ if output.quality_within.is_some_and(|within| within > 50) => Some(Mistake::new(
+                "output",
+                "`quality_within` is outside 0 to 50: any quality would pass",
+            )),
+            _ if output.quality_within.is_some() && output.quality.is_none() => Some(Mistake::new(
+                "output",
+                "`quality_within` is of a `quality`, and none is named",
+            )),
+            (Format::Png, _, Some(_)) => {
+                Some(Mistake::new("output", "`quality` means nothing for a PNG"))
+            }
             _ => None,
         }
     }
 
-    /// Follows size, mode and bits through the operations; what comes out must be what `output` promises.
+    /// Follows size, mode and bits through the operations; what comes out must be what `output`
+    /// promises.
     fn mistake_in_operations(&self) -> Option<Mistake> {
         if self.operations.is_empty() {
             return Some(Mistake::new(
@@ -150,13 +228,18 @@ impl Stage {
             match *operation {
                 Operation::Greyscale { bits: to, .. } => {
                     if mode != Mode::Rgb8 || bits != 8 {
-                        return Some(Mistake::new("operations", "`greyscale` needs 8-bit rgb8 before it"));
+                        return Some(Mistake::new(
+                            "operations",
+                            "`greyscale` needs 8-bit rgb8 before it",
+                        ));
                     }
                     (mode, bits) = (grey_of(to), to);
                 }
                 Operation::Depth { from_bits, to_bits } => {
                     if from_bits != bits {
-                        let message = format!("`depth` says from_bits = {from_bits}, but the samples have {bits} bits");
+                        let message = format!(
+                            "`depth` says from_bits = {from_bits}, but the samples have {bits} bits"
+                        );
                         return Some(Mistake::new("operations", message));
                     }
                     bits = to_bits;
@@ -164,8 +247,13 @@ impl Stage {
                         mode = grey_of(to_bits);
                     }
                 }
-                Operation::Resize { width, height, .. } => size = SizeRule::Exactly { width, height },
-                Operation::Rotate { clockwise_degrees: 180 } | Operation::Reencode => {}
+                Operation::Resize { width, height, .. } => {
+                    size = SizeRule::Exactly { width, height }
+                }
+                Operation::Rotate {
+                    clockwise_degrees: 180,
+                }
+                | Operation::Reencode => {}
                 Operation::Rotate { .. } => size = swapped(size),
             }
         }
@@ -182,10 +270,15 @@ impl Stage {
     }
 
     fn mistake_in_size(&self, made: SizeRule) -> Option<Mistake> {
-        // A rule that names the size says more than "swapped" does: the stage before decides whether it is true.
-        let compatible = made == self.output.size || (made == SizeRule::Swapped && self.output.size.is_exact());
+        // A rule that names the size says more than "swapped" does: the stage before decides
+        // whether it is true.
+        let compatible =
+            made == self.output.size || (made == SizeRule::Swapped && self.output.size.is_exact());
         (!compatible).then(|| {
-            let message = format!("promises size {}, but the operations make it {made}", self.output.size);
+            let message = format!(
+                "promises size {}, but the operations make it {made}",
+                self.output.size
+            );
             Mistake::new("output", message)
         })
     }
@@ -193,7 +286,11 @@ impl Stage {
     fn mistake_after(&self, previous: &Self) -> Option<Mistake> {
         let (before, after) = (&previous.output, &self.input);
         if !after.formats.contains(&before.format) {
-            let message = format!("does not accept {}, which stage `{}` writes", before.format.title(), previous.name);
+            let message = format!(
+                "does not accept {}, which stage `{}` writes",
+                before.format.title(),
+                previous.name
+            );
             return Some(Mistake::new("input", message));
         }
         if (before.mode, before.used_bits()) != (after.mode, after.used_bits()) {
@@ -216,7 +313,9 @@ impl Stage {
         for operation in &self.operations {
             match *operation {
                 Operation::Resize { width, height, .. } => made = (width, height),
-                Operation::Rotate { clockwise_degrees: 90 | 270 } => made = (made.1, made.0),
+                Operation::Rotate {
+                    clockwise_degrees: 90 | 270,
+                } => made = (made.1, made.0),
                 _ => {}
             }
         }
@@ -239,7 +338,10 @@ const fn swapped(size: SizeRule) -> SizeRule {
     match size {
         SizeRule::Unchanged => SizeRule::Swapped,
         SizeRule::Swapped => SizeRule::Unchanged,
-        SizeRule::Exactly { width, height } => SizeRule::Exactly { width: height, height: width },
+        SizeRule::Exactly { width, height } => SizeRule::Exactly {
+            width: height,
+            height: width,
+        },
     }
 }
 
@@ -262,7 +364,9 @@ impl Operation {
         let sides = |side: u32| (1..=MAX_SIDE).contains(&side);
         let depth = |bits: u32| (1..=16).contains(&bits);
         let message = match *self {
-            Self::Greyscale { bits, .. } if !(8..=16).contains(&bits) => "`greyscale` makes 8 to 16 bits",
+            Self::Greyscale { bits, .. } if !(8..=16).contains(&bits) => {
+                "`greyscale` makes 8 to 16 bits"
+            }
             Self::Resize { width, height, .. } if !sides(width) || !sides(height) => {
                 "`resize` makes sides of 1 to 16384 pixels"
             }
@@ -287,11 +391,23 @@ impl Tolerance {
                 "needs `max_abs` or `min_psnr_db`: without one, any picture would pass",
             ));
         }
-        let from_jpeg = self.from_jpeg.map_or([0.0; 2], |from_jpeg| [from_jpeg.max_abs, from_jpeg.max_bias]);
-        let blank = [self.blank_sd_share, self.blank_levels_share, self.blank_mean_factor];
+        let from_jpeg = self.from_jpeg.map_or([0.0; 2], |from_jpeg| {
+            [from_jpeg.max_abs, from_jpeg.max_bias]
+        });
+        let blank = [
+            self.blank_sd_share,
+            self.blank_levels_share,
+            self.blank_mean_factor,
+        ];
         let valid = |value: f64| value.is_finite() && value >= 0.0;
-        let all_valid = set.into_iter().flatten().chain(blank).chain(from_jpeg).all(valid);
-        (!all_valid).then(|| Mistake::new("check", "every tolerance is a finite number, not negative"))
+        let all_valid = set
+            .into_iter()
+            .flatten()
+            .chain(blank)
+            .chain(from_jpeg)
+            .all(valid);
+        (!all_valid)
+            .then(|| Mistake::new("check", "every tolerance is a finite number, not negative"))
     }
 }
 
@@ -299,19 +415,29 @@ impl Tolerance {
 mod tests {
     use super::*;
 
-    const IMAGE_PIPELINE: &str = include_str!("../../../../experiments/image-pipeline/pipeline.toml");
+    const IMAGE_PIPELINE: &str =
+        include_str!("../../../../experiments/image-pipeline/pipeline.toml");
 
     fn refusal(from: &str, to: &str) -> String {
         assert!(IMAGE_PIPELINE.contains(from), "the test replaces nothing");
         let text = IMAGE_PIPELINE.replacen(from, to, 1);
-        Pipeline::parse("pipeline.toml", &text).unwrap_err().to_string()
+        Pipeline::parse("pipeline.toml", &text)
+            .unwrap_err()
+            .to_string()
     }
 
     #[test]
     fn the_image_pipeline_has_its_five_stages_in_order() {
         let pipeline = Pipeline::parse("pipeline.toml", IMAGE_PIPELINE).unwrap();
-        let names: Vec<_> = pipeline.stages.iter().map(|stage| stage.name.as_str()).collect();
-        assert_eq!(names, ["greyscale", "resize", "colour-depth", "rotate", "convert"]);
+        let names: Vec<_> = pipeline
+            .stages
+            .iter()
+            .map(|stage| stage.name.as_str())
+            .collect();
+        assert_eq!(
+            names,
+            ["greyscale", "resize", "colour-depth", "rotate", "convert"]
+        );
         assert_eq!(pipeline.stages[0].output.peak(), 1023);
         assert_eq!(pipeline.stages[3].clockwise_degrees(), 90);
         assert_eq!(pipeline.stages[1].output.size.apply(451, 300), (800, 600));
@@ -320,8 +446,16 @@ mod tests {
     #[test]
     fn prompts_are_filled_in_from_the_data_that_is_checked() {
         let pipeline = Pipeline::parse("pipeline.toml", IMAGE_PIPELINE).unwrap();
-        let prompts: Vec<_> = pipeline.stages.iter().map(|stage| stage.rendered_prompt().unwrap()).collect();
-        assert!(prompts[0].contains("from 0..255 to 0..1023"), "{}", prompts[0]);
+        let prompts: Vec<_> = pipeline
+            .stages
+            .iter()
+            .map(|stage| stage.rendered_prompt().unwrap())
+            .collect();
+        assert!(
+            prompts[0].contains("from 0..255 to 0..1023"),
+            "{}",
+            prompts[0]
+        );
         assert!(prompts[1].contains("exactly 800x600 pixels"));
         assert!(prompts[2].contains("1023 becomes 255"));
         assert!(prompts[3].contains("90 degrees clockwise"));
@@ -341,34 +475,80 @@ operations = [{ rotate = { clockwise_degrees = 270 } }, { resize = { width = 80,
 check = { min_psnr_db = 30 }
 prompt = "Make a thumbnail."
 "#;
-        let pipeline = Pipeline::parse("pipeline.toml", &format!("{IMAGE_PIPELINE}{thumbnail}")).unwrap();
+        let pipeline =
+            Pipeline::parse("pipeline.toml", &format!("{IMAGE_PIPELINE}{thumbnail}")).unwrap();
         assert_eq!(pipeline.stages.len(), 6);
     }
 
     #[test]
     fn a_mistake_is_told_with_file_line_and_key() {
-        let line = 1 + IMAGE_PIPELINE.lines().position(|line| line.starts_with("timeout_s")).unwrap();
+        let line = 1 + IMAGE_PIPELINE
+            .lines()
+            .position(|line| line.starts_with("timeout_s"))
+            .unwrap();
         assert_eq!(
             refusal("timeout_s = 60", "timeout_s = 901"),
-            format!("pipeline.toml:{line}: stages.greyscale.timeout_s: 901 s is outside Lambda's 1 to 900")
+            format!(
+                "pipeline.toml:{line}: stages.greyscale.timeout_s: 901 s is outside Lambda's 1 to 900"
+            )
         );
     }
 
     #[test]
     fn stages_that_contradict_themselves_or_each_other_are_refused() {
         let cases = [
-            ("name = \"resize\"", "name = \"greyscale\"", "declared twice"),
-            ("name = \"resize\"", "name = \"re size\"", "lowercase letters"),
-            ("size = \"800x600\"", "size = \"600x800\"", "promises size 600x800, but the operations make it 800x600"),
+            (
+                "name = \"resize\"",
+                "name = \"greyscale\"",
+                "declared twice",
+            ),
+            (
+                "name = \"resize\"",
+                "name = \"re size\"",
+                "lowercase letters",
+            ),
+            (
+                "size = \"800x600\"",
+                "size = \"600x800\"",
+                "promises size 600x800, but the operations make it 800x600",
+            ),
             ("size = \"800x600\"", "size = \"big\"", "size `big` is not"),
-            ("size = \"swapped\"", "size = \"unchanged\"", "promises size unchanged"),
-            ("size = \"swapped\"", "size = \"500x800\"", "promises 500x800, but 800x600"),
-            ("from_bits = 10", "from_bits = 12", "the samples have 10 bits"),
-            ("to_bits = 8", "to_bits = 7", "the operations make grey8 of 7 bits"),
-            ("bits = 10, size = \"unchanged\"", "bits = 17, size = \"unchanged\"", "does not fit grey16"),
-            ("clockwise_degrees = 90 }", "clockwise_degrees = 45 }", "turns by 90, 180 or 270"),
+            (
+                "size = \"swapped\"",
+                "size = \"unchanged\"",
+                "promises size unchanged",
+            ),
+            (
+                "size = \"swapped\"",
+                "size = \"500x800\"",
+                "promises 500x800, but 800x600",
+            ),
+            (
+                "from_bits = 10",
+                "from_bits = 12",
+                "the samples have 10 bits",
+            ),
+            (
+                "to_bits = 8",
+                "to_bits = 7",
+                "the operations make grey8 of 7 bits",
+            ),
+            (
+                "bits = 10, size = \"unchanged\"",
+                "bits = 17, size = \"unchanged\"",
+                "does not fit grey16",
+            ),
+            (
+                "clockwise_degrees = 90 }",
+                "clockwise_degrees = 45 }",
+                "turns by 90, 180 or 270",
+            ),
             (", quality = 90", "", "needs `quality`"),
-            ("quality_within = 5", "quality_within = 60", "outside 0 to 50"),
+            (
+                "quality_within = 5",
+                "quality_within = 60",
+                "outside 0 to 50",
+            ),
             (
                 "format = \"png\", mode = \"grey8\", size = \"unchanged\"",
                 "format = \"png\", mode = \"grey8\", size = \"unchanged\", quality_within = 5",
@@ -384,8 +564,16 @@ prompt = "Make a thumbnail."
                 "check = { max_abs = nan }",
                 "finite number",
             ),
-            ("{width}x", "{breadth}x", "`{breadth}` is not a fact of this stage"),
-            ("[\"reencode\"]", "[\"sharpen\"]", "unknown variant `sharpen`"),
+            (
+                "{width}x",
+                "{breadth}x",
+                "`{breadth}` is not a fact of this stage",
+            ),
+            (
+                "[\"reencode\"]",
+                "[\"sharpen\"]",
+                "unknown variant `sharpen`",
+            ),
             (
                 "input = { formats = [\"jpeg\"]",
                 "input = { formats = [\"png\"]",

@@ -1,11 +1,13 @@
 //! The order of a run's passes, from the seed; and what is left of it after a journal.
 //!
-//! Counts and a seed → [`PlannedPass`]es. Pure and lazy: one block is held at a time, and the same seed gives the same
-//! order on every machine and in every version. Knows nothing of variants or clouds: cells are numbers here.
-//! What a session adds to the order (warm-ups, renewals, looks) is in `session`.
+//! Counts and a seed → [`PlannedPass`]es. Pure and lazy: one block is held at a time, and the same
+//! seed gives the same order on every machine and in every version. Knows nothing of variants or
+//! clouds: cells are numbers here. What a session adds to the order (warm-ups, renewals, looks) is
+//! in `session`.
 //!
-//! Interleaved is RMIT (randomised multiple interleaved trials): block r holds repetition r of every
-//! (cell, deployment, image), in a fresh Fisher-Yates order. Measuring one cell after another would confound cell with hour.
+//! Interleaved is RMIT (randomised multiple interleaved trials): block r holds repetition r of
+//! every (cell, deployment, image), in a fresh Fisher-Yates order. Measuring one cell after another
+//! would confound cell with hour.
 
 mod probes;
 mod session;
@@ -28,7 +30,8 @@ pub struct PlannedPass {
     pub image: usize,
     /// Warm-ups are not counted and are numbered apart.
     pub warm_up: bool,
-    /// A probe has pixels of its own. It is not counted either (`warm_up` is true of it) and numbered apart as well.
+    /// A probe has pixels of its own. It is not counted either (`warm_up` is true of it) and
+    /// numbered apart as well.
     pub probe: bool,
     /// From 1.
     pub repetition: u32,
@@ -75,14 +78,26 @@ impl Slot {
 
 impl Schedule {
     pub fn new(shapes: Vec<CellShape>, repetitions: Repetitions, order: Order, seed: u64) -> Self {
-        Self { shapes, repetitions, order, seed }
+        Self {
+            shapes,
+            repetitions,
+            order,
+            seed,
+        }
     }
 
     /// Returns the same schedule for a number of repetitions that is settled.
     #[must_use]
     pub fn settled_at(self, repetitions: u32) -> Self {
-        let repetitions = Repetitions { count: repetitions, until: None, ..self.repetitions };
-        Self { repetitions, ..self }
+        let repetitions = Repetitions {
+            count: repetitions,
+            until: None,
+            ..self.repetitions
+        };
+        Self {
+            repetitions,
+            ..self
+        }
     }
 
     /// Returns every counted pass, in the order an uninterrupted run does them.
@@ -98,7 +113,8 @@ impl Schedule {
         }
     }
 
-    /// Returns which round of environments a pass meets, from 1; `None` in a cell whose every start is a cold one.
+    /// Returns which round of environments a pass meets, from 1; `None` in a cell whose every start
+    /// is a cold one.
     pub fn round_of(&self, pass: &PlannedPass) -> Option<u32> {
         let Repetitions { warm_up, .. } = self.repetitions;
         self.shapes[pass.cell].warm.then(|| {
@@ -124,8 +140,8 @@ impl Schedule {
 
     /// Returns what is left when some passes are complete, in the same order.
     ///
-    /// Whatever was complete when a run stopped, this continues it: the passes done before and these together are the
-    /// passes of an uninterrupted run.
+    /// Whatever was complete when a run stopped, this continues it: the passes done before and
+    /// these together are the passes of an uninterrupted run.
     pub fn remaining<'a>(
         &'a self,
         is_complete: impl Fn(&PlannedPass) -> bool + 'a,
@@ -135,10 +151,21 @@ impl Schedule {
 
     /// Returns one repetition of everything, in its own order, with its probes.
     fn block(&self, repetition: u32) -> impl Iterator<Item = PlannedPass> + use<> {
-        let block = shuffled(self.slots().collect::<Vec<Slot>>(), self.seed, "repetition", repetition);
-        let block = block.into_iter().map(|slot| slot.pass(false, repetition)).collect();
-        let probes = self.deployed().flat_map(|(cell, deployment)| self.probes_in(cell, deployment, repetition));
-        self.with_probes(block, probes.collect(), repetition).into_iter()
+        let block = shuffled(
+            self.slots().collect::<Vec<Slot>>(),
+            self.seed,
+            "repetition",
+            repetition,
+        );
+        let block = block
+            .into_iter()
+            .map(|slot| slot.pass(false, repetition))
+            .collect();
+        let probes = self
+            .deployed()
+            .flat_map(|(cell, deployment)| self.probes_in(cell, deployment, repetition));
+        self.with_probes(block, probes.collect(), repetition)
+            .into_iter()
     }
 
     fn interleaved(&self) -> impl Iterator<Item = PlannedPass> + '_ {
@@ -149,7 +176,16 @@ impl Schedule {
         self.deployed().flat_map(move |(cell, deployment)| {
             (1..=self.repetitions.count).flat_map(move |repetition| {
                 let images = 0..self.shapes[cell].images;
-                let block = images.map(|image| Slot { cell, deployment, image }.pass(false, repetition)).collect();
+                let block = images
+                    .map(|image| {
+                        Slot {
+                            cell,
+                            deployment,
+                            image,
+                        }
+                        .pass(false, repetition)
+                    })
+                    .collect();
                 let probes = self.probes_in(cell, deployment, repetition).collect();
                 self.with_probes(block, probes, repetition)
             })
@@ -158,14 +194,23 @@ impl Schedule {
 
     fn deployed(&self) -> impl Iterator<Item = (usize, u32)> + use<> {
         let deployments = self.repetitions.deployments;
-        (0..self.shapes.len()).flat_map(move |cell| (1..=deployments).map(move |deployment| (cell, deployment)))
+        (0..self.shapes.len())
+            .flat_map(move |cell| (1..=deployments).map(move |deployment| (cell, deployment)))
     }
 
     fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
-        self.shapes.iter().enumerate().flat_map(move |(cell, shape)| {
-            (1..=self.repetitions.deployments)
-                .flat_map(move |deployment| (0..shape.images).map(move |image| Slot { cell, deployment, image }))
-        })
+        self.shapes
+            .iter()
+            .enumerate()
+            .flat_map(move |(cell, shape)| {
+                (1..=self.repetitions.deployments).flat_map(move |deployment| {
+                    (0..shape.images).map(move |image| Slot {
+                        cell,
+                        deployment,
+                        image,
+                    })
+                })
+            })
     }
 }
 

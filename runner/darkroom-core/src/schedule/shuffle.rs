@@ -1,4 +1,5 @@
-//! The one source of chance in a schedule: shuffles from a seed that stay the same on every machine and in every version.
+//! The one source of chance in a schedule: shuffles from a seed that stay the same on every machine
+//! and in every version.
 //!
 //! Knows nothing of passes. A change of any number here changes the order of published runs.
 
@@ -8,18 +9,22 @@ use sha2::{Digest, Sha256};
 
 /// Fisher-Yates (Durstenfeld) from the generator of (seed, purpose, block).
 ///
-/// Spelt out here because the order of a published run must never change with a release of `rand`, which does not
-/// promise that its `shuffle` stays the same.
+/// Spelt out here because the order of a published run must never change with a release of `rand`,
+/// which does not promise that its `shuffle` stays the same.
 pub(super) fn shuffled<T>(mut items: Vec<T>, seed: u64, purpose: &str, block: u32) -> Vec<T> {
     let mut generator = generator(seed, purpose, block);
     for last in (1..items.len()).rev() {
         let chosen = below(&mut generator, last as u64 + 1);
-        items.swap(last, usize::try_from(chosen).expect("it is at most `last`, a usize"));
+        items.swap(
+            last,
+            usize::try_from(chosen).expect("it is at most `last`, a usize"),
+        );
     }
     items
 }
 
-/// `ChaCha20` keyed by sha256 of what the numbers are for: blocks do not depend on one another or on their order.
+/// `ChaCha20` keyed by sha256 of what the numbers are for: blocks do not depend on one another or
+/// on their order.
 fn generator(seed: u64, purpose: &str, block: u32) -> ChaCha20Rng {
     let key = Sha256::new()
         .chain_update(b"darkroom schedule\0")

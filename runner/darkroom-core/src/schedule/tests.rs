@@ -7,19 +7,41 @@ use proptest::prelude::*;
 use super::*;
 use crate::manifest::{StoppingMetric, Until};
 
-fn schedule(images: &[usize], (count, warm_up, deployments): (u32, u32, u32), order: Order) -> Schedule {
-    let shapes = images.iter().map(|&images| CellShape { images, warm: true }).collect();
+fn schedule(
+    images: &[usize],
+    (count, warm_up, deployments): (u32, u32, u32),
+    order: Order,
+) -> Schedule {
+    let shapes = images
+        .iter()
+        .map(|&images| CellShape { images, warm: true })
+        .collect();
     Schedule::new(
         shapes,
-        Repetitions { count, warm_up, deployments, renew_environments_every: None, until: None, vary_inputs: false },
+        Repetitions {
+            count,
+            warm_up,
+            deployments,
+            renew_environments_every: None,
+            until: None,
+            vary_inputs: false,
+        },
         order,
         562,
     )
 }
 
 /// A session's passes, without renewals.
-fn passes_of<'a>(session: Box<dyn Iterator<Item = Step> + 'a>) -> impl Iterator<Item = PlannedPass> + 'a {
-    session.filter_map(|step| if let Step::Pass(pass) = step { Some(pass) } else { None })
+fn passes_of<'a>(
+    session: Box<dyn Iterator<Item = Step> + 'a>,
+) -> impl Iterator<Item = PlannedPass> + 'a {
+    session.filter_map(|step| {
+        if let Step::Pass(pass) = step {
+            Some(pass)
+        } else {
+            None
+        }
+    })
 }
 
 fn steps(session: Box<dyn Iterator<Item = Step> + '_>) -> Vec<String> {
@@ -33,7 +55,16 @@ fn steps(session: Box<dyn Iterator<Item = Step> + '_>) -> Vec<String> {
 
 #[test]
 fn environments_are_renewed_and_warmed_up_between_rounds_whatever_was_done_before() {
-    let shapes = vec![CellShape { images: 1, warm: true }, CellShape { images: 1, warm: false }];
+    let shapes = vec![
+        CellShape {
+            images: 1,
+            warm: true,
+        },
+        CellShape {
+            images: 1,
+            warm: false,
+        },
+    ];
     let repetitions = Repetitions {
         count: 5,
         warm_up: 1,
@@ -57,26 +88,55 @@ fn environments_are_renewed_and_warmed_up_between_rounds_whatever_was_done_befor
         "c0d1i0r5",
     ];
     assert_eq!(warm, all);
-    // Another session takes up in the middle of the second round: its environments are new, and stay for that round.
+    // Another session takes up in the middle of the second round: its environments are new, and
+    // stay for that round.
     let rest = steps(sequential.session(|pass| pass.cell == 1 || pass.repetition < 4));
-    assert_eq!(rest, ["c0d1i0w2", "c0d1i0r4", "renew3:[(0, 1)]", "c0d1i0w3", "c0d1i0r5"]);
+    assert_eq!(
+        rest,
+        [
+            "c0d1i0w2",
+            "c0d1i0r4",
+            "renew3:[(0, 1)]",
+            "c0d1i0w3",
+            "c0d1i0r5"
+        ]
+    );
 
     let interleaved = Schedule::new(shapes, repetitions, Order::Interleaved, 1);
     for pass in passes_of(interleaved.session(|_| false)) {
-        let round = if pass.warm_up { pass.repetition } else { pass.repetition.div_ceil(2) };
-        assert_eq!(interleaved.round_of(&pass), (pass.cell == 0).then_some(round), "{pass:?}");
+        let round = if pass.warm_up {
+            pass.repetition
+        } else {
+            pass.repetition.div_ceil(2)
+        };
+        assert_eq!(
+            interleaved.round_of(&pass),
+            (pass.cell == 0).then_some(round),
+            "{pass:?}"
+        );
     }
     let steps = steps(interleaved.session(|_| false));
-    let renewals: Vec<usize> = (0..steps.len()).filter(|&i| steps[i].starts_with("renew")).collect();
-    // A warm-up and 2 x 2 passes, a renewal and as much again, a renewal, a warm-up and 2 passes. Cold cells never.
+    let renewals: Vec<usize> = (0..steps.len())
+        .filter(|&i| steps[i].starts_with("renew"))
+        .collect();
+    // A warm-up and 2 x 2 passes, a renewal and as much again, a renewal, a warm-up and 2 passes.
+    // Cold cells never.
     assert_eq!(renewals, [5, 11]);
-    assert_eq!((steps[5].as_str(), steps[6].as_str(), steps[12].as_str()), ("renew2:[(0, 1)]", "c0d1i0w2", "c0d1i0w3"));
+    assert_eq!(
+        (steps[5].as_str(), steps[6].as_str(), steps[12].as_str()),
+        ("renew2:[(0, 1)]", "c0d1i0w2", "c0d1i0w3")
+    );
     assert_eq!(steps.len(), 15);
 }
 
 #[test]
 fn looks_come_after_whole_blocks_before_a_renewal_and_whatever_was_done_before() {
-    let until = Until { metric: StoppingMetric::Turnaround, ci_half_width: 0.1, min: 10, max: 25 };
+    let until = Until {
+        metric: StoppingMetric::Turnaround,
+        ci_half_width: 0.1,
+        min: 10,
+        max: 25,
+    };
     let repetitions = Repetitions {
         count: 25,
         warm_up: 1,
@@ -85,19 +145,36 @@ fn looks_come_after_whole_blocks_before_a_renewal_and_whatever_was_done_before()
         until: Some(until),
         vary_inputs: false,
     };
-    let shapes = vec![CellShape { images: 2, warm: true }; 2];
+    let shapes = vec![
+        CellShape {
+            images: 2,
+            warm: true
+        };
+        2
+    ];
     let schedule = Schedule::new(shapes, repetitions, Order::Interleaved, 1);
     let mut all = steps(schedule.session(|_| false));
     all.retain(|step| !step.contains('p'));
     let at = |step: &str| all.iter().position(|it| it == step).unwrap();
     // A warm-up of each cell, 10 blocks of 4, the look; then the renewal of both.
-    assert_eq!((at("look10"), all[43].as_str()), (42, "renew2:[(0, 1), (1, 1)]"));
+    assert_eq!(
+        (at("look10"), all[43].as_str()),
+        (42, "renew2:[(0, 1), (1, 1)]")
+    );
     let looks: Vec<&String> = all.iter().filter(|step| step.starts_with("look")).collect();
     assert_eq!(looks, ["look10", "look20", "look25"]);
     assert_eq!(all.last().unwrap(), "look25");
     let rest = steps(schedule.session(|pass| pass.repetition <= 22));
     assert_eq!(&rest[..2], ["look10", "look20"]);
-    assert_eq!(steps(schedule.clone().settled_at(20).session(|pass| pass.repetition <= 20)), [""; 0]);
+    assert_eq!(
+        steps(
+            schedule
+                .clone()
+                .settled_at(20)
+                .session(|pass| pass.repetition <= 20)
+        ),
+        [""; 0]
+    );
     assert_eq!(schedule.settled_at(20).len(), 80);
 }
 
@@ -112,7 +189,15 @@ fn a_round_that_was_done_before_needs_no_renewal() {
         vary_inputs: false,
     };
     for order in [Order::Interleaved, Order::Sequential] {
-        let schedule = Schedule::new(vec![CellShape { images: 1, warm: true }], repetitions.clone(), order, 1);
+        let schedule = Schedule::new(
+            vec![CellShape {
+                images: 1,
+                warm: true,
+            }],
+            repetitions.clone(),
+            order,
+            1,
+        );
         let rest = steps(schedule.session(|pass| pass.repetition <= 2));
         assert_eq!(rest, ["c0d1i0w2", "c0d1i0r3", "c0d1i0r4"]);
     }
@@ -128,7 +213,10 @@ fn spelt(passes: impl Iterator<Item = PlannedPass>) -> Vec<String> {
             } else {
                 "r"
             };
-            format!("c{}d{}i{}{kind}{}", pass.cell, pass.deployment, pass.image, pass.repetition)
+            format!(
+                "c{}d{}i{}{kind}{}",
+                pass.cell, pass.deployment, pass.image, pass.repetition
+            )
         })
         .collect()
 }
@@ -136,10 +224,16 @@ fn spelt(passes: impl Iterator<Item = PlannedPass>) -> Vec<String> {
 #[test]
 fn sequential_finishes_a_cell_before_the_next() {
     let order = schedule(&[2, 1], (2, 0, 1), Order::Sequential);
-    assert_eq!(spelt(order.passes()), ["c0d1i0r1", "c0d1i1r1", "c0d1i0r2", "c0d1i1r2", "c1d1i0r1", "c1d1i0r2"]);
+    assert_eq!(
+        spelt(order.passes()),
+        [
+            "c0d1i0r1", "c0d1i1r1", "c0d1i0r2", "c0d1i1r2", "c1d1i0r1", "c1d1i0r2"
+        ]
+    );
 }
 
-/// Golden: if this changes, old runs can no longer be resumed and their order no longer be reproduced.
+/// Golden: if this changes, old runs can no longer be resumed and their order no longer be
+/// reproduced.
 #[test]
 fn the_interleaved_order_of_a_seed_never_changes() {
     let order = schedule(&[2, 2], (2, 0, 1), Order::Interleaved);
@@ -175,7 +269,16 @@ fn warm_ups_run_before_the_first_repetition_in_either_order() {
 
 #[test]
 fn cold_cells_and_finished_cells_are_not_warmed_up() {
-    let shapes = vec![CellShape { images: 1, warm: false }, CellShape { images: 1, warm: true }];
+    let shapes = vec![
+        CellShape {
+            images: 1,
+            warm: false,
+        },
+        CellShape {
+            images: 1,
+            warm: true,
+        },
+    ];
     let repetitions = Repetitions {
         count: 1,
         warm_up: 2,
@@ -186,9 +289,14 @@ fn cold_cells_and_finished_cells_are_not_warmed_up() {
     };
     for order in [Order::Interleaved, Order::Sequential] {
         let schedule = Schedule::new(shapes.clone(), repetitions.clone(), order, 1);
-        let warm_ups = |cell| passes_of(schedule.session(|_| false)).filter(move |it| it.warm_up && it.cell == cell);
+        let warm_ups = |cell| {
+            passes_of(schedule.session(|_| false)).filter(move |it| it.warm_up && it.cell == cell)
+        };
         assert_eq!((warm_ups(0).count(), warm_ups(1).count()), (0, 2));
-        assert_eq!(spelt(passes_of(schedule.session(|pass| pass.cell == 1))), ["c0d1i0r1"]);
+        assert_eq!(
+            spelt(passes_of(schedule.session(|pass| pass.cell == 1))),
+            ["c0d1i0r1"]
+        );
         assert_eq!(schedule.session(|_| true).count(), 0);
     }
 }
@@ -203,7 +311,10 @@ fn a_position_is_equally_likely_for_every_pass() {
     }
     // Chi-square with 3 degrees of freedom: 16.27 is the 0.1% point, and the seed is fixed.
     let expected = f64::from(BLOCKS) / 4.0;
-    let chi2: f64 = firsts.iter().map(|&n| (f64::from(n) - expected).powi(2) / expected).sum();
+    let chi2: f64 = firsts
+        .iter()
+        .map(|&n| (f64::from(n) - expected).powi(2) / expected)
+        .sum();
     assert!(chi2 < 16.27, "{firsts:?}");
 }
 
@@ -213,14 +324,28 @@ fn probes_of(schedule: &Schedule) -> Vec<String> {
 
 #[test]
 fn a_run_with_enough_passes_has_probes_and_one_with_fewer_has_none() {
-    for (images, count, probes) in
-        [(6, 2, 6), (2, 6, 6), (1, 12, 6), (6, 100, 75), (1, 100, 12), (12, 1, 0), (1, 11, 0)]
-    {
+    for (images, count, probes) in [
+        (6, 2, 6),
+        (2, 6, 6),
+        (1, 12, 6),
+        (6, 100, 75),
+        (1, 100, 12),
+        (12, 1, 0),
+        (1, 11, 0),
+    ] {
         for order in [Order::Interleaved, Order::Sequential] {
             let schedule = schedule(&[images], (count, 1, 1), order);
-            assert_eq!(probes_of(&schedule).len(), probes, "{images} images, {count} repetitions");
+            assert_eq!(
+                probes_of(&schedule).len(),
+                probes,
+                "{images} images, {count} repetitions"
+            );
             assert_eq!(schedule.probes(), probes as u64);
-            assert_eq!(schedule.len(), images as u64 * u64::from(count), "probes are not counted");
+            assert_eq!(
+                schedule.len(),
+                images as u64 * u64::from(count),
+                "probes are not counted"
+            );
         }
     }
 }
@@ -230,10 +355,19 @@ fn every_deployment_probes_its_images_in_turn_from_the_second_block_on() {
     let schedule = schedule(&[6, 6], (3, 0, 2), Order::Interleaved);
     let all: Vec<_> = passes_of(schedule.session(|_| false)).collect();
     let first = all.iter().position(|pass| pass.probe).unwrap();
-    assert!(all[..first].iter().filter(|pass| pass.repetition == 1).count() == 24, "the first block comes before");
+    assert!(
+        all[..first]
+            .iter()
+            .filter(|pass| pass.repetition == 1)
+            .count()
+            == 24,
+        "the first block comes before"
+    );
     for cell in 0..2 {
         for deployment in 1..=2 {
-            let here = all.iter().filter(|pass| pass.probe && (pass.cell, pass.deployment) == (cell, deployment));
+            let here = all
+                .iter()
+                .filter(|pass| pass.probe && (pass.cell, pass.deployment) == (cell, deployment));
             let mut images: Vec<_> = here.map(|pass| (pass.repetition, pass.image)).collect();
             images.sort_unstable();
             assert_eq!(images, (1..=6).zip(0..6).collect::<Vec<_>>());
@@ -245,29 +379,60 @@ fn every_deployment_probes_its_images_in_turn_from_the_second_block_on() {
 fn probes_that_were_done_are_passed_over_and_more_repetitions_keep_them() {
     let order = |count| schedule(&[6, 2], (count, 0, 1), Order::Interleaved);
     let few: Vec<_> = passes_of(order(6).session(|_| false)).collect();
-    let many: Vec<_> = passes_of(order(20).session(|_| false)).take(few.len()).collect();
+    let many: Vec<_> = passes_of(order(20).session(|_| false))
+        .take(few.len())
+        .collect();
     assert_eq!(few, many);
     let half = order(6);
-    let rest = passes_of(half.session(|pass| pass.probe && pass.repetition <= 2)).filter(|pass| pass.probe);
+    let rest = passes_of(half.session(|pass| pass.probe && pass.repetition <= 2))
+        .filter(|pass| pass.probe);
     assert_eq!(spelt(rest).len(), 4 + 4);
 }
 
 #[test]
 fn where_every_repetition_has_pixels_of_its_own_there_are_no_probes() {
-    let repetitions = Repetitions { count: 20, vary_inputs: true, ..Repetitions::default() };
-    let schedule = Schedule::new(vec![CellShape { images: 6, warm: true }], repetitions, Order::Interleaved, 1);
+    let repetitions = Repetitions {
+        count: 20,
+        vary_inputs: true,
+        ..Repetitions::default()
+    };
+    let schedule = Schedule::new(
+        vec![CellShape {
+            images: 6,
+            warm: true,
+        }],
+        repetitions,
+        Order::Interleaved,
+        1,
+    );
     assert_eq!(probes_of(&schedule), [""; 0]);
 }
 
 #[test]
 fn a_probe_meets_the_round_of_environments_of_its_block() {
-    let repetitions = Repetitions { count: 12, renew_environments_every: Some(4), ..Repetitions::default() };
+    let repetitions = Repetitions {
+        count: 12,
+        renew_environments_every: Some(4),
+        ..Repetitions::default()
+    };
     for order in [Order::Interleaved, Order::Sequential] {
-        let schedule = Schedule::new(vec![CellShape { images: 1, warm: true }], repetitions.clone(), order, 1);
+        let schedule = Schedule::new(
+            vec![CellShape {
+                images: 1,
+                warm: true,
+            }],
+            repetitions.clone(),
+            order,
+            1,
+        );
         let mut block = 0;
         for pass in passes_of(schedule.session(|_| false)) {
             if pass.probe {
-                assert_eq!(schedule.round_of(&pass), Some((block - 1) / 4 + 1), "{pass:?} in block {block}");
+                assert_eq!(
+                    schedule.round_of(&pass),
+                    Some((block - 1) / 4 + 1),
+                    "{pass:?} in block {block}"
+                );
             } else if !pass.warm_up {
                 block = pass.repetition;
             }

@@ -1,7 +1,9 @@
-//! Whether the statistics keep their promises: simulated samples whose truth is known, and how often we were right.
+//! Whether the statistics keep their promises: simulated samples whose truth is known, and how
+//! often we were right.
 //!
-//! `method.md` section 9. Only what runs use is called here ([`intervals`], [`wilcoxon`], [`mann_whitney`], [`compare`]);
-//! the samples are skewed as run times are (lognormal), 100 values of CV 0.3.
+//! `method.md` section 9. Only what runs use is called here ([`intervals`], [`wilcoxon`],
+//! [`mann_whitney`], [`compare`]); the samples are skewed as run times are (lognormal), 100 values
+//! of CV 0.3.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -12,8 +14,8 @@ use statrs::distribution::{ContinuousCDF, Normal};
 use super::fixed_images::Images;
 use super::stopping::{Rule, relative_half_width};
 use super::{
-    ClaimVerdict, Measured, SIGNIFICANCE, Samples, between_units, compare, intervals, mann_whitney, mean_of_sorted,
-    quantile_interval, seed_of, verdict, wilcoxon,
+    ClaimVerdict, Measured, SIGNIFICANCE, Samples, between_units, compare, intervals, mann_whitney,
+    mean_of_sorted, quantile_interval, seed_of, verdict, wilcoxon,
 };
 
 /// Values of a simulated sample.
@@ -23,13 +25,24 @@ const CV: f64 = 0.3;
 /// Warm environments of each side, and the SD of the logarithm of their levels.
 const ENVIRONMENTS: (u32, f64) = (4, 0.1);
 
-/// The adaptive rule that is simulated: CV 0.3 gives about (1.96 x 0.3 / 0.07)^2 = 71 values, so about five looks.
+/// The adaptive rule that is simulated: CV 0.3 gives about (1.96 x 0.3 / 0.07)^2 = 71 values, so
+/// about five looks.
 ///
-/// What peeking costs, of 1,500 simulations each: the interval of a fixed n held the mean in 94.3%, of this rule in 93.5%, of
-/// `min = 10, max = 150` in 93.9% (standard error 0.6%): about a point below 95%.
-const ADAPTIVE: Rule = Rule { target: 0.07, min: 30, max: 400 };
-/// The same for blocks of fixed images: within 2.5% takes about (1.96 x 0.11 / 0.025)^2 / 5 = 15 blocks of five.
-const ON_FIXED: Rule = Rule { target: 0.025, min: 10, max: 100 };
+/// What peeking costs, of 1,500 simulations each: the interval of a fixed n held the mean in 94.3%,
+/// of this rule in 93.5%, of `min = 10, max = 150` in 93.9% (standard error 0.6%): about a point
+/// below 95%.
+const ADAPTIVE: Rule = Rule {
+    target: 0.07,
+    min: 30,
+    max: 400,
+};
+/// The same for blocks of fixed images: within 2.5% takes about (1.96 x 0.11 / 0.025)^2 / 5 = 15
+/// blocks of five.
+const ON_FIXED: Rule = Rule {
+    target: 0.025,
+    min: 10,
+    max: 100,
+};
 
 /// One promise and how often it was kept.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -48,23 +61,68 @@ impl Promise {
     }
 }
 
-/// Simulates each promise `simulations` times. The same seed gives the same shares, whatever the thread count.
+/// Simulates each promise `simulations` times. The same seed gives the same shares, whatever the
+/// thread count.
 pub fn calibrate(simulations: u32, seed: u64) -> Vec<Promise> {
     let promise = |what, expected, happens: fn(&mut Source) -> bool| {
-        let kept = (0..simulations).into_par_iter().filter(|i| happens(&mut Source::new(seed, what, *i))).count();
-        Promise { what, simulations, share: kept as f64 / f64::from(simulations), expected }
+        let kept = (0..simulations)
+            .into_par_iter()
+            .filter(|i| happens(&mut Source::new(seed, what, *i)))
+            .count();
+        Promise {
+            what,
+            simulations,
+            share: kept as f64 / f64::from(simulations),
+            expected,
+        }
     };
     vec![
-        promise("95% interval of the mean holds the true mean", (0.925, 0.98), mean_is_covered),
-        promise("the same, five fixed images measured five times", (0.925, 0.98), fixed_images_are_covered),
-        promise("the same, stopped adaptively (min 10, within 2.5%)", (0.925, 0.98), adaptive_fixed_images_are_covered),
-        promise("95% interval for other images holds the mean of all", (0.91, 0.98), random_images_are_covered),
-        promise("95% interval of the median holds the true median", (0.925, 0.98), median_is_covered),
-        promise("the same, stopped adaptively (min 30, within 7%)", (0.925, 0.98), adaptive_mean_is_covered),
+        promise(
+            "95% interval of the mean holds the true mean",
+            (0.925, 0.98),
+            mean_is_covered,
+        ),
+        promise(
+            "the same, five fixed images measured five times",
+            (0.925, 0.98),
+            fixed_images_are_covered,
+        ),
+        promise(
+            "the same, stopped adaptively (min 10, within 2.5%)",
+            (0.925, 0.98),
+            adaptive_fixed_images_are_covered,
+        ),
+        promise(
+            "95% interval for other images holds the mean of all",
+            (0.91, 0.98),
+            random_images_are_covered,
+        ),
+        promise(
+            "95% interval of the median holds the true median",
+            (0.925, 0.98),
+            median_is_covered,
+        ),
+        promise(
+            "the same, stopped adaptively (min 30, within 7%)",
+            (0.925, 0.98),
+            adaptive_mean_is_covered,
+        ),
         promise("A/A, paired: p below 0.05", (0.03, 0.07), paired_rejects),
-        promise("A/A, independent: p below 0.05", (0.03, 0.07), independent_rejects),
-        promise("A/A, paired: a difference is claimed", (0.0, 0.05), difference_is_claimed),
-        promise("A/A, 4 environments each, 10% apart: it is claimed", (0.0, 0.07), environments_are_claimed),
+        promise(
+            "A/A, independent: p below 0.05",
+            (0.03, 0.07),
+            independent_rejects,
+        ),
+        promise(
+            "A/A, paired: a difference is claimed",
+            (0.0, 0.05),
+            difference_is_claimed,
+        ),
+        promise(
+            "A/A, 4 environments each, 10% apart: it is claimed",
+            (0.0, 0.07),
+            environments_are_claimed,
+        ),
     ]
 }
 
@@ -77,7 +135,10 @@ struct Source {
 impl Source {
     fn new(seed: u64, what: &str, simulation: u32) -> Self {
         let seed = seed_of(seed, &["calibrate", what, &simulation.to_string()]);
-        Self { random: ChaCha8Rng::from_seed(seed), seed }
+        Self {
+            random: ChaCha8Rng::from_seed(seed),
+            seed,
+        }
     }
 
     fn standard_normal(&mut self) -> f64 {
@@ -111,13 +172,18 @@ fn mean_is_covered(source: &mut Source) -> bool {
     found.is_some_and(|interval| interval.low <= truth && truth <= interval.high)
 }
 
-/// Blocks of five images whose sizes are apart by a factor of five: 96% of the variance is between them.
+/// Blocks of five images whose sizes are apart by a factor of five: 96% of the variance is between
+/// them.
 const FIXED: [f64; 5] = [1.0, 2.0, 3.0, 4.0, 5.0];
 /// SD of the logarithm of values of one image.
 const WITHIN: f64 = 0.1;
 
-/// Measures blocks of [`FIXED`] until `enough`, and asks whether the interval of that moment holds their mean.
-fn holds_the_mean_of_fixed(source: &mut Source, enough: impl Fn(u32, &[f64], &[u32]) -> bool) -> bool {
+/// Measures blocks of [`FIXED`] until `enough`, and asks whether the interval of that moment holds
+/// their mean.
+fn holds_the_mean_of_fixed(
+    source: &mut Source,
+    enough: impl Fn(u32, &[f64], &[u32]) -> bool,
+) -> bool {
     let truth = FIXED.iter().sum::<f64>() / FIXED.len() as f64 * (WITHIN * WITHIN / 2.0).exp();
     let (mut values, mut images) = (Vec::new(), Vec::new());
     for block in 1.. {
@@ -140,7 +206,10 @@ fn fixed_images_are_covered(source: &mut Source) -> bool {
 fn adaptive_fixed_images_are_covered(source: &mut Source) -> bool {
     let seed = source.seed;
     holds_the_mean_of_fixed(source, |block, values, images| {
-        ON_FIXED.is_look(block) && ON_FIXED.decide(block, &[relative_half_width(values, images, seed)]).is_some()
+        ON_FIXED.is_look(block)
+            && ON_FIXED
+                .decide(block, &[relative_half_width(values, images, seed)])
+                .is_some()
     })
 }
 
@@ -155,17 +224,27 @@ fn random_images_are_covered(source: &mut Source) -> bool {
             images.push(image);
         }
     }
-    let found = Images::of(&values, &images, mean_of_sorted(&sorted(values.clone())).unwrap_or_default()).random();
+    let found = Images::of(
+        &values,
+        &images,
+        mean_of_sorted(&sorted(values.clone())).unwrap_or_default(),
+    )
+    .random();
     found.is_some_and(|(low, high)| low <= truth && truth <= high)
 }
 
-/// Measures value by value until the rule of `repetitions.until` stops it, and asks the interval of that moment.
+/// Measures value by value until the rule of `repetitions.until` stops it, and asks the interval of
+/// that moment.
 fn adaptive_mean_is_covered(source: &mut Source) -> bool {
     let truth = (sigma() * sigma() / 2.0).exp();
     let mut values = Vec::new();
     for n in 1..=ADAPTIVE.max {
         values.push(source.skewed());
-        if ADAPTIVE.is_look(n) && ADAPTIVE.decide(n, &[relative_half_width(&values, &[], source.seed)]).is_some() {
+        if ADAPTIVE.is_look(n)
+            && ADAPTIVE
+                .decide(n, &[relative_half_width(&values, &[], source.seed)])
+                .is_some()
+        {
             break;
         }
     }
@@ -203,14 +282,22 @@ fn difference_is_claimed(source: &mut Source) -> bool {
     let clusters = (0..5)
         .map(|_| {
             let image = 1.0 + 9.0 * source.skewed();
-            (0..N / 5).map(|_| (image * source.skewed(), image * source.skewed())).collect()
+            (0..N / 5)
+                .map(|_| (image * source.skewed(), image * source.skewed()))
+                .collect()
         })
         .collect();
     let found = compare(&Samples::Paired(clusters), source.seed);
-    claimed(verdict(found.p, found.ratio_mean, found.ratio_mean_ci, None))
+    claimed(verdict(
+        found.p,
+        found.ratio_mean,
+        found.ratio_mean_ci,
+        None,
+    ))
 }
 
-/// The same code in warm environments of each side that differ by luck, five images of five repetitions in each.
+/// The same code in warm environments of each side that differ by luck, five images of five
+/// repetitions in each.
 fn environments_are_claimed(source: &mut Source) -> bool {
     let images: Vec<f64> = (0..5).map(|_| 1.0 + 9.0 * source.skewed()).collect();
     let mut sample = || {
@@ -219,7 +306,11 @@ fn environments_are_claimed(source: &mut Source) -> bool {
             let level = (ENVIRONMENTS.1 * source.standard_normal()).exp();
             for (image, heavy) in (0..).zip(&images) {
                 let mut value = || heavy * level * source.skewed();
-                rows.extend((0..5).map(|_| Measured { image, unit: (1, unit), value: value() }));
+                rows.extend((0..5).map(|_| Measured {
+                    image,
+                    unit: (1, unit),
+                    value: value(),
+                }));
             }
         }
         rows
@@ -230,12 +321,24 @@ fn environments_are_claimed(source: &mut Source) -> bool {
         return false; // Whatever else is found: spares 10,000 resamples of nearly every simulation.
     }
     let of_image = |image: u32| {
-        let of =
-            |rows: &[Measured]| rows.iter().filter(|row| row.image == image).map(|row| row.value).collect::<Vec<_>>();
+        let of = |rows: &[Measured]| {
+            rows.iter()
+                .filter(|row| row.image == image)
+                .map(|row| row.value)
+                .collect::<Vec<_>>()
+        };
         of(&a).into_iter().zip(of(&b)).collect()
     };
-    let found = compare(&Samples::Paired((0..5).map(of_image).collect()), source.seed);
-    claimed(verdict(found.p, found.ratio_mean, found.ratio_mean_ci, p_units))
+    let found = compare(
+        &Samples::Paired((0..5).map(of_image).collect()),
+        source.seed,
+    );
+    claimed(verdict(
+        found.p,
+        found.ratio_mean,
+        found.ratio_mean_ci,
+        p_units,
+    ))
 }
 
 const fn claimed(verdict: ClaimVerdict) -> bool {
@@ -255,13 +358,22 @@ mod tests {
 
     #[test]
     fn a_share_does_not_depend_on_threads() {
-        let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap().install(|| calibrate(20, 7));
+        let one = rayon::ThreadPoolBuilder::new()
+            .num_threads(1)
+            .build()
+            .unwrap()
+            .install(|| calibrate(20, 7));
         assert_eq!(one, calibrate(20, 7));
     }
 
     #[test]
     fn a_promise_that_is_not_kept_is_seen() {
-        let broken = Promise { what: "", simulations: 100, share: 0.9, expected: (0.925, 0.98) };
+        let broken = Promise {
+            what: "",
+            simulations: 100,
+            share: 0.9,
+            expected: (0.925, 0.98),
+        };
         assert!(!broken.is_kept());
     }
 }

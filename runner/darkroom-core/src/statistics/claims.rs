@@ -1,4 +1,5 @@
-//! What may be said of a family of comparisons: adjusted p-values, verdicts, and the size of an effect in words.
+//! What may be said of a family of comparisons: adjusted p-values, verdicts, and the size of an
+//! effect in words.
 //!
 //! Figures → judgements (`method.md` section 4). How the figures were made does not matter here.
 
@@ -23,7 +24,11 @@ pub fn effect_word(delta: f64) -> &'static str {
 
 /// How far a ratio is from 1, either way: larger / smaller, less 1.
 pub fn apart(ratio: f64) -> f64 {
-    if ratio > 0.0 { ratio.max(1.0 / ratio) - 1.0 } else { f64::INFINITY }
+    if ratio > 0.0 {
+        ratio.max(1.0 / ratio) - 1.0
+    } else {
+        f64::INFINITY
+    }
 }
 
 /// What may be said of b.
@@ -37,7 +42,8 @@ pub enum ClaimVerdict {
 
 /// Judges one comparison of a family, its p adjusted by [`holm`].
 ///
-/// `p_units` is of [`super::between_units`]: where the units can be told of, a difference must also be larger than theirs.
+/// `p_units` is of [`super::between_units`]: where the units can be told of, a difference must also
+/// be larger than theirs.
 pub fn verdict(
     p_adjusted: Option<f64>,
     ratio: Option<f64>,
@@ -51,7 +57,11 @@ pub fn verdict(
     let significant = p_adjusted.is_some_and(|p| p < SIGNIFICANCE);
     let beyond_units = p_units.is_none_or(|p| p < SIGNIFICANCE);
     if significant && beyond_units && excludes_one && (ratio - 1.0).abs() >= MIN_EFFECT {
-        if ratio < 1.0 { ClaimVerdict::Lower } else { ClaimVerdict::Higher }
+        if ratio < 1.0 {
+            ClaimVerdict::Lower
+        } else {
+            ClaimVerdict::Higher
+        }
     } else if low >= EQUIVALENT.0 && high <= EQUIVALENT.1 {
         ClaimVerdict::Equivalent
     } else {
@@ -59,7 +69,8 @@ pub fn verdict(
     }
 }
 
-/// Returns the p-values of a family adjusted by Holm's method, in the same order; absent ones are not counted.
+/// Returns the p-values of a family adjusted by Holm's method, in the same order; absent ones are
+/// not counted.
 pub fn holm(p: &[Option<f64>]) -> Vec<Option<f64>> {
     let mut order: Vec<usize> = (0..p.len()).filter(|&i| p[i].is_some()).collect();
     order.sort_by(|&i, &j| p[i].unwrap_or(1.0).total_cmp(&p[j].unwrap_or(1.0)));
@@ -83,29 +94,51 @@ mod tests {
         let adjusted = |p: &[f64]| holm(&p.iter().copied().map(Some).collect::<Vec<_>>());
         let close = |found: Vec<Option<f64>>, expected: &[f64]| {
             assert_eq!(found.len(), expected.len());
-            found.into_iter().zip(expected).for_each(|(f, &e)| assert_close(f, e, 1e-12));
+            found
+                .into_iter()
+                .zip(expected)
+                .for_each(|(f, &e)| assert_close(f, e, 1e-12));
         };
-        close(adjusted(&[0.01, 0.04, 0.03, 0.005, 0.2]), &[0.04, 0.09, 0.09, 0.025, 0.2]);
+        close(
+            adjusted(&[0.01, 0.04, 0.03, 0.005, 0.2]),
+            &[0.04, 0.09, 0.09, 0.025, 0.2],
+        );
         close(adjusted(&[0.02, 0.02, 0.5, 1.0]), &[0.08, 0.08, 1.0, 1.0]);
-        assert_eq!(holm(&[Some(0.01), None, Some(0.02)]), [Some(0.02), None, Some(0.02)]);
+        assert_eq!(
+            holm(&[Some(0.01), None, Some(0.02)]),
+            [Some(0.02), None, Some(0.02)]
+        );
         assert_eq!(holm(&[]), []);
     }
 
     #[test]
     fn a_claim_needs_significance_an_interval_without_one_and_a_size() {
-        let judge = |p: f64, ratio: f64, low: f64, high: f64| verdict(Some(p), Some(ratio), Some((low, high)), None);
+        let judge = |p: f64, ratio: f64, low: f64, high: f64| {
+            verdict(Some(p), Some(ratio), Some((low, high)), None)
+        };
         assert_eq!(judge(0.001, 0.9, 0.85, 0.95), ClaimVerdict::Lower);
         assert_eq!(judge(0.001, 1.2, 1.1, 1.3), ClaimVerdict::Higher);
         assert_eq!(judge(0.2, 0.9, 0.85, 0.95), ClaimVerdict::Inconclusive);
         assert_eq!(judge(0.001, 0.97, 0.93, 1.01), ClaimVerdict::Inconclusive);
-        assert_eq!(judge(0.001, 0.99, 0.985, 0.995), ClaimVerdict::Equivalent, "significant and too small to matter");
+        assert_eq!(
+            judge(0.001, 0.99, 0.985, 0.995),
+            ClaimVerdict::Equivalent,
+            "significant and too small to matter"
+        );
         assert_eq!(judge(0.5, 1.0, 0.96, 1.04), ClaimVerdict::Equivalent);
-        assert_eq!(verdict(Some(0.001), None, None, None), ClaimVerdict::Inconclusive);
+        assert_eq!(
+            verdict(Some(0.001), None, None, None),
+            ClaimVerdict::Inconclusive
+        );
     }
 
     #[test]
     fn what_differs_no_more_than_its_environments_do_is_not_claimed() {
-        let judge = |p_units: f64| verdict(Some(1e-9), Some(0.9), Some((0.85, 0.95)), Some(p_units));
-        assert_eq!((judge(0.2), judge(0.01)), (ClaimVerdict::Inconclusive, ClaimVerdict::Lower));
+        let judge =
+            |p_units: f64| verdict(Some(1e-9), Some(0.9), Some((0.85, 0.95)), Some(p_units));
+        assert_eq!(
+            (judge(0.2), judge(0.01)),
+            (ClaimVerdict::Inconclusive, ClaimVerdict::Lower)
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! Two samples of one metric compared: b against its baseline a (`method.md` section 4).
 //!
-//! [`Samples`] → [`Comparison`]: ratio of means and of medians with intervals (`ratios`), effect size, p. `claims` then judges
-//! a family of them. Which cells may be compared is decided by `darkroom-tables`.
+//! [`Samples`] → [`Comparison`]: ratio of means and of medians with intervals (`ratios`), effect
+//! size, p. `claims` then judges a family of them. Which cells may be compared is decided by
+//! `darkroom-tables`.
 
 use serde::Serialize;
 
@@ -9,7 +10,8 @@ use super::rank_tests::{cliffs_delta, mann_whitney, wilcoxon};
 use super::ratios::ratio_intervals;
 use super::summary::{mean_of_sorted, quantile_of_sorted, sorted};
 
-/// What is compared. The inner vectors are clusters: what was measured on one image (or in one environment).
+/// What is compared. The inner vectors are clusters: what was measured on one image (or in one
+/// environment).
 #[derive(Clone, Debug, PartialEq)]
 pub enum Samples {
     /// (a, b) of the same image and repetition, in an interleaved order.
@@ -46,10 +48,17 @@ pub struct Comparison {
 pub fn compare(samples: &Samples, seed: [u8; 32]) -> Comparison {
     let (a, b) = samples.flat();
     if a.is_empty() || b.is_empty() {
-        return Comparison { paired: samples.is_paired(), n_a: a.len(), n_b: b.len(), ..Comparison::default() };
+        return Comparison {
+            paired: samples.is_paired(),
+            n_a: a.len(),
+            n_b: b.len(),
+            ..Comparison::default()
+        };
     }
     let (sorted_a, sorted_b) = (sorted(&a), sorted(&b));
-    let ratio = |of: fn(&[f64]) -> Option<f64>| Some(of(&sorted_b)? / of(&sorted_a)?).filter(|r| r.is_finite());
+    let ratio = |of: fn(&[f64]) -> Option<f64>| {
+        Some(of(&sorted_b)? / of(&sorted_a)?).filter(|r| r.is_finite())
+    };
     let (p, n_zero) = if let Samples::Paired(_) = samples {
         let test = wilcoxon(&a, &b);
         (test.p, Some(test.n_zero))
@@ -68,7 +77,13 @@ pub fn compare(samples: &Samples, seed: [u8; 32]) -> Comparison {
         ci_method: intervals.mean.map(|_| intervals.method),
         cliffs_delta: cliffs_delta(&sorted_a, &sorted_b),
         p,
-        test: p.map(|_| if samples.is_paired() { "wilcoxon" } else { "mann_whitney" }),
+        test: p.map(|_| {
+            if samples.is_paired() {
+                "wilcoxon"
+            } else {
+                "mann_whitney"
+            }
+        }),
         n_zero,
     }
 }
@@ -102,7 +117,10 @@ mod tests {
     }
 
     fn independent(a: &[f64], b: &[f64]) -> Samples {
-        Samples::Independent { a: vec![a.to_vec()], b: vec![b.to_vec()] }
+        Samples::Independent {
+            a: vec![a.to_vec()],
+            b: vec![b.to_vec()],
+        }
     }
 
     fn seed() -> [u8; 32] {
@@ -112,7 +130,10 @@ mod tests {
     #[track_caller]
     fn assert_bounds(found: Option<(f64, f64)>, low: f64, high: f64, tolerance: f64) {
         let (l, h) = found.expect("an interval");
-        assert!((l - low).abs() <= tolerance && (h - high).abs() <= tolerance, "[{l}, {h}] is not [{low}, {high}]");
+        assert!(
+            (l - low).abs() <= tolerance && (h - high).abs() <= tolerance,
+            "[{l}, {h}] is not [{low}, {high}]"
+        );
     }
 
     #[test]
@@ -143,14 +164,23 @@ mod tests {
     #[test]
     fn a_sample_compared_with_itself_is_equivalent() {
         let found = compare(&pairs(&x(), &x()), seed());
-        assert_eq!((found.ratio_mean, found.ratio_mean_ci, found.p), (Some(1.0), Some((1.0, 1.0)), Some(1.0)));
-        assert_eq!(verdict(found.p, found.ratio_mean, found.ratio_mean_ci, None), ClaimVerdict::Equivalent);
+        assert_eq!(
+            (found.ratio_mean, found.ratio_mean_ci, found.p),
+            (Some(1.0), Some((1.0, 1.0)), Some(1.0))
+        );
+        assert_eq!(
+            verdict(found.p, found.ratio_mean, found.ratio_mean_ci, None),
+            ClaimVerdict::Equivalent
+        );
     }
 
     #[test]
     fn an_empty_sample_has_no_comparison_and_a_zero_baseline_no_ratio() {
         let nothing = compare(&independent(&[], &B), seed());
-        assert_eq!((nothing.ratio_mean, nothing.p, nothing.cliffs_delta), (None, None, None));
+        assert_eq!(
+            (nothing.ratio_mean, nothing.p, nothing.cliffs_delta),
+            (None, None, None)
+        );
         let zero = compare(&independent(&[0.0, 0.0, 0.0], &[1.0, 2.0, 3.0]), seed());
         assert_eq!((zero.ratio_mean, zero.ratio_mean_ci), (None, None));
     }
@@ -158,27 +188,57 @@ mod tests {
     #[test]
     fn scaling_both_samples_leaves_ratio_effect_and_p() {
         let scaled = |values: &[f64]| values.iter().map(|v| v * 8.0).collect::<Vec<_>>();
-        let (plain, eight) = (compare(&pairs(&A, &B), seed()), compare(&pairs(&scaled(&A), &scaled(&B)), seed()));
-        assert_eq!((plain.ratio_mean, plain.ratio_mean_ci), (eight.ratio_mean, eight.ratio_mean_ci));
-        assert_eq!((plain.cliffs_delta, plain.n_zero), (eight.cliffs_delta, eight.n_zero));
+        let (plain, eight) = (
+            compare(&pairs(&A, &B), seed()),
+            compare(&pairs(&scaled(&A), &scaled(&B)), seed()),
+        );
+        assert_eq!(
+            (plain.ratio_mean, plain.ratio_mean_ci),
+            (eight.ratio_mean, eight.ratio_mean_ci)
+        );
+        assert_eq!(
+            (plain.cliffs_delta, plain.n_zero),
+            (eight.cliffs_delta, eight.n_zero)
+        );
         assert!((plain.p.unwrap() - eight.p.unwrap()).abs() < 1e-12);
     }
 
     #[test]
     fn images_that_differ_widen_an_independent_interval_and_not_a_paired_one() {
-        let image = |scale: f64, seed: u64| lognormal(30, 0.05, seed).iter().map(|v| v * scale).collect::<Vec<_>>();
+        let image = |scale: f64, seed: u64| {
+            lognormal(30, 0.05, seed)
+                .iter()
+                .map(|v| v * scale)
+                .collect::<Vec<_>>()
+        };
         let a: Vec<Vec<f64>> = (1..=6).map(|i| image(f64::from(i), i as u64)).collect();
-        let b: Vec<Vec<f64>> = (1..=6).map(|i| image(0.8 * f64::from(i), 100 + i as u64)).collect();
-        let paired = a.iter().zip(&b).map(|(a, b)| a.iter().copied().zip(b.iter().copied()).collect()).collect();
-        let paired = compare(&Samples::Paired(paired), seed()).ratio_mean_ci.unwrap();
-        let apart = compare(&Samples::Independent { a, b }, seed()).ratio_mean_ci.unwrap();
-        assert!(apart.1 - apart.0 > 5.0 * (paired.1 - paired.0), "{apart:?} {paired:?}");
+        let b: Vec<Vec<f64>> = (1..=6)
+            .map(|i| image(0.8 * f64::from(i), 100 + i as u64))
+            .collect();
+        let paired = a
+            .iter()
+            .zip(&b)
+            .map(|(a, b)| a.iter().copied().zip(b.iter().copied()).collect())
+            .collect();
+        let paired = compare(&Samples::Paired(paired), seed())
+            .ratio_mean_ci
+            .unwrap();
+        let apart = compare(&Samples::Independent { a, b }, seed())
+            .ratio_mean_ci
+            .unwrap();
+        assert!(
+            apart.1 - apart.0 > 5.0 * (paired.1 - paired.0),
+            "{apart:?} {paired:?}"
+        );
     }
 
     #[test]
     fn the_result_does_not_depend_on_the_number_of_threads() {
         let run = |threads: usize| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
             pool.install(|| compare(&independent(&x(), &y()), seed()))
         };
         assert_eq!(run(1), run(3));

@@ -1,6 +1,7 @@
 //! Whether code remembers outputs: how much longer it takes on pixels that it has not seen.
 //!
-//! Times of repetitions and of probes → [`Fresh`]. Definition: `docs/method.md`, "Remembered outputs".
+//! Times of repetitions and of probes → [`Fresh`]. Definition: `docs/method.md`, "Remembered
+//! outputs".
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -14,7 +15,8 @@ const TOLERATED: f64 = 1.1;
 /// Fewest probes that say anything.
 const FEWEST: usize = 3;
 
-/// How long a stage takes on fresh pixels, as a multiple of what it takes on those that it has seen.
+/// How long a stage takes on fresh pixels, as a multiple of what it takes on those that it has
+/// seen.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fresh {
     /// Geometric mean over the probes.
@@ -25,8 +27,9 @@ pub struct Fresh {
     pub remembers: bool,
 }
 
-/// Returns of each probe how much longer it took, as a logarithm: against the median of the repetitions of the same image and
-/// deployment (`K`). The earliest of several is left out, as it may be the one that was remembered. Repetitions come in their order.
+/// Returns of each probe how much longer it took, as a logarithm: against the median of the
+/// repetitions of the same image and deployment (`K`). The earliest of several is left out, as it
+/// may be the one that was remembered. Repetitions come in their order.
 pub fn longer<K: Copy + Eq + Hash>(repetitions: &[(K, f64)], probes: &[(K, f64)]) -> Vec<f64> {
     let mut seen: HashMap<K, Vec<f64>> = HashMap::new();
     for (key, value) in repetitions.iter().filter(|(_, value)| *value > 0.0) {
@@ -43,23 +46,36 @@ pub fn longer<K: Copy + Eq + Hash>(repetitions: &[(K, f64)], probes: &[(K, f64)]
         })
         .collect();
     let probes = probes.iter().filter(|(_, value)| *value > 0.0);
-    probes.filter_map(|(key, value)| Some(value.ln() - medians.get(key)?)).collect()
+    probes
+        .filter_map(|(key, value)| Some(value.ln() - medians.get(key)?))
+        .collect()
 }
 
-/// Returns how much longer a stage takes on fresh pixels, from the logarithms of its probes; `None` for fewer than 3.
+/// Returns how much longer a stage takes on fresh pixels, from the logarithms of its probes; `None`
+/// for fewer than 3.
 ///
-/// A one-sided t interval of their mean, shared out over the `tests` that the run makes (Bonferroni). Deployments do not come in:
-/// a probe is held against repetitions of its own.
+/// A one-sided t interval of their mean, shared out over the `tests` that the run makes
+/// (Bonferroni). Deployments do not come in: a probe is held against repetitions of its own.
 pub fn fresh(longer: &[f64], tests: usize) -> Option<Fresh> {
     if longer.len() < FEWEST {
         return None;
     }
     let n = longer.len() as f64;
     let mean = longer.iter().sum::<f64>() / n;
-    let variance = longer.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0);
-    let t = StudentsT::new(0.0, 1.0, n - 1.0).ok()?.inverse_cdf(1.0 - FALSE_ALARM / tests.max(1) as f64);
+    let variance = longer
+        .iter()
+        .map(|value| (value - mean).powi(2))
+        .sum::<f64>()
+        / (n - 1.0);
+    let t = StudentsT::new(0.0, 1.0, n - 1.0)
+        .ok()?
+        .inverse_cdf(1.0 - FALSE_ALARM / tests.max(1) as f64);
     let low = mean - t * (variance / n).sqrt();
-    Some(Fresh { ratio: mean.exp(), low: low.exp(), remembers: low > TOLERATED.ln() })
+    Some(Fresh {
+        ratio: mean.exp(),
+        low: low.exp(),
+        remembers: low > TOLERATED.ln(),
+    })
 }
 
 /// Says whether this many probes say anything.
@@ -88,8 +104,13 @@ mod tests {
     /// Six images of unlike size, four repetitions, a probe each that takes `ratio` times as long.
     fn logs(random: &mut ChaCha8Rng, ratio: f64) -> Vec<f64> {
         let median = |image: u32| 20.0 * f64::from(1 + image);
-        let repetitions: Vec<_> = (0..4).flat_map(|_| 0..6).map(|image| (image, time(random, median(image)))).collect();
-        let probes: Vec<_> = (0..6).map(|image| (image, time(random, median(image) * ratio))).collect();
+        let repetitions: Vec<_> = (0..4)
+            .flat_map(|_| 0..6)
+            .map(|image| (image, time(random, median(image))))
+            .collect();
+        let probes: Vec<_> = (0..6)
+            .map(|image| (image, time(random, median(image) * ratio)))
+            .collect();
         longer(&repetitions, &probes)
     }
 
@@ -98,15 +119,20 @@ mod tests {
         let mut random = ChaCha8Rng::seed_from_u64(13);
         let tests = 10;
         let runs = 400;
-        let alarms =
-            (0..runs).filter(|_| (0..tests).any(|_| fresh(&logs(&mut random, 1.0), tests).unwrap().remembers)).count();
+        let alarms = (0..runs)
+            .filter(|_| {
+                (0..tests).any(|_| fresh(&logs(&mut random, 1.0), tests).unwrap().remembers)
+            })
+            .count();
         assert!(alarms <= runs / 20, "{alarms} of {runs} runs");
     }
 
     #[test]
     fn twice_as_long_on_six_fresh_images_is_found() {
         let mut random = ChaCha8Rng::seed_from_u64(14);
-        let found = (0..200).filter(|_| fresh(&logs(&mut random, 2.0), 10).unwrap().remembers).count();
+        let found = (0..200)
+            .filter(|_| fresh(&logs(&mut random, 2.0), 10).unwrap().remembers)
+            .count();
         assert!(found >= 190, "{found} of 200");
     }
 
@@ -115,7 +141,10 @@ mod tests {
     fn the_worked_value() {
         let probes = [(1, 19.0), (1, 21.0), (1, 20.0)];
         let found = fresh(&longer(&[(1, 10.0); 3], &probes), 5).unwrap();
-        assert!((found.ratio - 1.998_332).abs() < 1e-6 && (found.low - 1.634_071).abs() < 1e-6, "{found:?}");
+        assert!(
+            (found.ratio - 1.998_332).abs() < 1e-6 && (found.low - 1.634_071).abs() < 1e-6,
+            "{found:?}"
+        );
         assert!(found.remembers);
     }
 
@@ -125,9 +154,16 @@ mod tests {
         let repetitions = [(1, 30.0), (1, 10.0), (1, 10.0), (2, 10.0)];
         let probes = [(1, 30.0), (1, 30.0), (1, 30.0), (2, 30.0), (3, 9.0)];
         let longer = longer(&repetitions, &probes);
-        assert_eq!(longer.len(), 4, "an image without repetitions has no probe that counts");
+        assert_eq!(
+            longer.len(),
+            4,
+            "an image without repetitions has no probe that counts"
+        );
         let found = fresh(&longer, 1).unwrap();
-        assert!((found.ratio - 3.0).abs() < 1e-9 && (found.low - 3.0).abs() < 1e-9 && found.remembers, "{found:?}");
+        assert!(
+            (found.ratio - 3.0).abs() < 1e-9 && (found.low - 3.0).abs() < 1e-9 && found.remembers,
+            "{found:?}"
+        );
         assert_eq!(fresh(&longer[..2], 1), None);
     }
 }

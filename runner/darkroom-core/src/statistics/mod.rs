@@ -1,7 +1,9 @@
-//! Slices of measured values in, numbers out: `method.md` sections 1 to 5, whose worked values are the tests here.
+//! Slices of measured values in, numbers out: `method.md` sections 1 to 5, whose worked values are
+//! the tests here.
 //!
-//! Every result is an `Option<f64>`: a statistic that does not exist is `None`, never NaN, 0 or a sentinel. Knows nothing
-//! of cells, tables or clouds; which values belong to a sample is decided by `darkroom-tables`.
+//! Every result is an `Option<f64>`: a statistic that does not exist is `None`, never NaN, 0 or a
+//! sentinel. Knows nothing of cells, tables or clouds; which values belong to a sample is decided
+//! by `darkroom-tables`.
 
 mod calibration;
 mod claims;
@@ -26,14 +28,18 @@ pub use claims::{ClaimVerdict, SIGNIFICANCE, apart, effect_word, holm, verdict};
 pub use compare::{Comparison, Samples, compare};
 pub use hierarchy::{FEWEST_SAMPLES, Pool, compare_pools};
 pub use interval::{
-    Bounds, Interval, Intervals, MOST_RESAMPLED, Method, SMALL_N, intervals, quantile_interval, seed_of,
+    Bounds, Interval, Intervals, MOST_RESAMPLED, Method, SMALL_N, intervals, quantile_interval,
+    seed_of,
 };
 pub use memory::{Fresh, fresh, is_testable, longer};
 pub use rank_tests::{Wilcoxon, cliffs_delta, mann_whitney, wilcoxon, wilcoxon_of};
-pub use stationarity::{Neighbours, Trend, halves_ratio, lag_one_autocorrelation, neighbours, trend};
+pub use stationarity::{
+    Neighbours, Trend, halves_ratio, lag_one_autocorrelation, neighbours, trend,
+};
 pub use stopping::{LOOK_EVERY, Rule, StoppedBy, Watched, relative_half_widths};
 pub use summary::{
-    Description, MIN_N_P95, MIN_N_P99, describe, is_outlier, mean_of_sorted, outlier_fences, quantile_of_sorted,
+    Description, MIN_N_P95, MIN_N_P99, describe, is_outlier, mean_of_sorted, outlier_fences,
+    quantile_of_sorted,
 };
 
 pub use units::{Measured, Units, between_units};

@@ -1,7 +1,8 @@
-//! Intervals of mean, sd and cv: bootstraps, and the closed forms that stand for them in large samples.
+//! Intervals of mean, sd and cv: bootstraps, and the closed forms that stand for them in large
+//! samples.
 //!
-//! A sample about its mean → replicates → an interval by one of several methods; which method a sample gets is decided in
-//! `interval`.
+//! A sample about its mean → replicates → an interval by one of several methods; which method a
+//! sample gets is decided in `interval`.
 
 use std::cmp::Ordering;
 
@@ -34,7 +35,12 @@ impl Moments {
         let centred: Vec<f64> = sorted.iter().map(|v| v - mean).collect();
         let sum = centred.iter().sum();
         let sum_of_squares = centred.iter().map(|d| d * d).sum();
-        Self { mean, centred, sum, sum_of_squares }
+        Self {
+            mean,
+            centred,
+            sum,
+            sum_of_squares,
+        }
     }
 
     /// Returns the statistic of `n` values with these centred sums; NaN where it does not exist.
@@ -61,76 +67,137 @@ impl Moments {
     ///
     /// Source: B. Efron, R. J. Tibshirani, "An Introduction to the Bootstrap", 1993, section 14.3.
     pub(super) fn bca(&self, which: Moment, replicates: &[f64]) -> Option<Interval> {
-        let corrected = self.corrected_levels(which, replicates).and_then(|(low, high)| {
-            let (low, high) = (quantile_of_sorted(replicates, low)?, quantile_of_sorted(replicates, high)?);
-            Some(Interval { low, high, method: Method::Bca, stratified: false })
-        });
+        let corrected = self
+            .corrected_levels(which, replicates)
+            .and_then(|(low, high)| {
+                let (low, high) = (
+                    quantile_of_sorted(replicates, low)?,
+                    quantile_of_sorted(replicates, high)?,
+                );
+                Some(Interval {
+                    low,
+                    high,
+                    method: Method::Bca,
+                    stratified: false,
+                })
+            });
         corrected.or_else(|| percentile(replicates, Method::Percentile))
     }
 
     fn corrected_levels(&self, which: Moment, replicates: &[f64]) -> Option<(f64, f64)> {
-        let (z0, a) = (bias(replicates, self.observed(which)), self.acceleration(which));
+        let (z0, a) = (
+            bias(replicates, self.observed(which)),
+            self.acceleration(which),
+        );
         let level = |z: f64| {
             let shifted = z0 + z;
             let scale = 1.0 - a * shifted;
-            (scale > 0.0).then(|| normal_cdf(z0 + shifted / scale)).filter(|p| p.is_finite())
+            (scale > 0.0)
+                .then(|| normal_cdf(z0 + shifted / scale))
+                .filter(|p| p.is_finite())
         };
         let z = normal_quantile(1.0 - ALPHA / 2.0);
-        if z0.is_finite() && a.is_finite() { Some((level(-z)?, level(z)?)) } else { None }
+        if z0.is_finite() && a.is_finite() {
+            Some((level(-z)?, level(z)?))
+        } else {
+            None
+        }
     }
 
     /// Returns the jackknife acceleration; NaN where a leave-one-out statistic does not exist.
     pub(super) fn acceleration(&self, which: Moment) -> f64 {
         let n = self.n();
-        let without =
-            self.centred.iter().map(|d| self.statistic(which, n - 1.0, self.sum - d, self.sum_of_squares - d * d));
+        let without = self
+            .centred
+            .iter()
+            .map(|d| self.statistic(which, n - 1.0, self.sum - d, self.sum_of_squares - d * d));
         let without: Vec<f64> = without.collect();
         let mean = without.iter().sum::<f64>() / n;
-        let power = |exponent: i32| without.iter().map(|t| (mean - t).powi(exponent)).sum::<f64>();
+        let power = |exponent: i32| {
+            without
+                .iter()
+                .map(|t| (mean - t).powi(exponent))
+                .sum::<f64>()
+        };
         power(3) / (6.0 * power(2).powf(1.5))
     }
 
-    /// Returns the ABC interval: `BCa`'s bias and acceleration from derivatives instead of resamples.
+    /// Returns the ABC interval: `BCa`'s bias and acceleration from derivatives instead of
+    /// resamples.
     ///
-    /// Source: T. J. `DiCiccio`, B. Efron, "Bootstrap confidence intervals", 1996, section 4 (`abcnon`).
+    /// Source: T. J. `DiCiccio`, B. Efron, "Bootstrap confidence intervals", 1996, section 4
+    /// (`abcnon`).
     pub(super) fn abc(&self, which: Moment) -> Option<Interval> {
         let n = self.n();
-        let (first, second): (Vec<f64>, Vec<f64>) = self.centred.iter().map(|&d| self.influence(which, d)).unzip();
+        let (first, second): (Vec<f64>, Vec<f64>) = self
+            .centred
+            .iter()
+            .map(|&d| self.influence(which, d))
+            .unzip();
         let sum_of = |exponent: i32| first.iter().map(|t| t.powi(exponent)).sum::<f64>();
         let sigma = sum_of(2).sqrt() / n;
         let acceleration = sum_of(3) / (6.0 * n.powi(3) * sigma.powi(3));
         let bias = second.iter().sum::<f64>() / (2.0 * n * n);
-        // Along the least favourable direction the moments move linearly, so that the statistic is a function of one number.
+        // Along the least favourable direction the moments move linearly, so that the statistic is
+        // a function of one number.
         let direction = |power: i32| {
-            let moved = first.iter().zip(&self.centred).map(|(t, d)| t * d.powi(power));
+            let moved = first
+                .iter()
+                .zip(&self.centred)
+                .map(|(t, d)| t * d.powi(power));
             moved.sum::<f64>() / (n * n * sigma)
         };
         let (along_first, along_second) = (direction(1), direction(2));
         let at = |step: f64| {
-            self.statistic(which, n, self.sum + n * step * along_first, self.sum_of_squares + n * step * along_second)
+            self.statistic(
+                which,
+                n,
+                self.sum + n * step * along_first,
+                self.sum_of_squares + n * step * along_second,
+            )
         };
         let step = 0.01;
         let curvature = (at(step) - 2.0 * at(0.0) + at(-step)) / (2.0 * sigma * step * step);
-        let z0 = normal_quantile(2.0 * normal_cdf(acceleration) * normal_cdf(curvature - bias / sigma));
+        let z0 =
+            normal_quantile(2.0 * normal_cdf(acceleration) * normal_cdf(curvature - bias / sigma));
         let bound = |z: f64| {
             let shifted = z0 + z;
             at(shifted / (1.0 - acceleration * shifted).powi(2))
         };
         let z = normal_quantile(1.0 - ALPHA / 2.0);
         let (low, high) = (bound(-z), bound(z));
-        (low.is_finite() && high.is_finite()).then_some(Interval { low, high, method: Method::Abc, stratified: false })
+        (low.is_finite() && high.is_finite()).then_some(Interval {
+            low,
+            high,
+            method: Method::Abc,
+            stratified: false,
+        })
     }
 
-    /// Returns the normal interval whose variance is that of a moving-block bootstrap of the linearised statistic.
+    /// Returns the normal interval whose variance is that of a moving-block bootstrap of the
+    /// linearised statistic.
     ///
-    /// `centred` is in the order of execution. Source: H. R. Künsch, "The jackknife and the bootstrap for general
-    /// stationary observations", 1989.
-    pub(super) fn block_normal(&self, which: Moment, centred: &[f64], length: usize) -> Option<Interval> {
-        let influence: Vec<f64> = centred.iter().map(|&d| self.influence(which, d).0).collect();
-        let blocks: Vec<f64> = influence.windows(length).map(|block| block.iter().sum()).collect();
+    /// `centred` is in the order of execution. Source: H. R. Künsch, "The jackknife and the
+    /// bootstrap for general stationary observations", 1989.
+    pub(super) fn block_normal(
+        &self,
+        which: Moment,
+        centred: &[f64],
+        length: usize,
+    ) -> Option<Interval> {
+        let influence: Vec<f64> = centred
+            .iter()
+            .map(|&d| self.influence(which, d).0)
+            .collect();
+        let blocks: Vec<f64> = influence
+            .windows(length)
+            .map(|block| block.iter().sum())
+            .collect();
         let mean = blocks.iter().sum::<f64>() / blocks.len() as f64;
-        let variance = blocks.iter().map(|sum| (sum - mean).powi(2)).sum::<f64>() / blocks.len() as f64;
-        let reach = normal_quantile(1.0 - ALPHA / 2.0) * (variance / (self.n() * length as f64)).sqrt();
+        let variance =
+            blocks.iter().map(|sum| (sum - mean).powi(2)).sum::<f64>() / blocks.len() as f64;
+        let reach =
+            normal_quantile(1.0 - ALPHA / 2.0) * (variance / (self.n() * length as f64)).sqrt();
         let (low, high) = (self.observed(which) - reach, self.observed(which) + reach);
         (low.is_finite() && high.is_finite()).then_some(Interval {
             low,
@@ -140,7 +207,8 @@ impl Moments {
         })
     }
 
-    /// First and second derivative of the statistic when weight moves from all values to the one `d` from the mean.
+    /// First and second derivative of the statistic when weight moves from all values to the one
+    /// `d` from the mean.
     fn influence(&self, which: Moment, from_mean: f64) -> (f64, f64) {
         let square = from_mean * from_mean;
         let scale = self.n() / (self.n() - 1.0);
@@ -148,7 +216,10 @@ impl Moments {
         let sd = (scale * variance).sqrt();
         // The variance's derivatives, then by the chain rule the sd's and the quotient's.
         let (v1, v2) = (scale * (square - variance), -2.0 * scale * square);
-        let (sd1, sd2) = (v1 / (2.0 * sd), v2 / (2.0 * sd) - v1 * v1 / (4.0 * sd.powi(3)));
+        let (sd1, sd2) = (
+            v1 / (2.0 * sd),
+            v2 / (2.0 * sd) - v1 * v1 / (4.0 * sd.powi(3)),
+        );
         match which {
             Moment::Mean => (from_mean, 0.0),
             Moment::Sd => (sd1, sd2),
@@ -172,12 +243,14 @@ pub(super) struct Pair {
 impl Pair {
     /// An order that does not depend on the order of execution.
     pub(super) fn order(a: &Self, b: &Self) -> Ordering {
-        a.value.total_cmp(&b.value).then(a.within.total_cmp(&b.within))
+        a.value
+            .total_cmp(&b.value)
+            .then(a.within.total_cmp(&b.within))
     }
 }
 
-/// Returns mean, sd and cv of every resample of `pairs`, each ascending and without those that do not exist; the mean's are of
-/// values within images.
+/// Returns mean, sd and cv of every resample of `pairs`, each ascending and without those that do
+/// not exist; the mean's are of values within images.
 pub(super) fn replicates(
     of_mean: &Moments,
     of_all: &Moments,
@@ -232,7 +305,9 @@ impl Scheme {
                 while left > 0 {
                     let start = below(random, pairs.len() - length + 1);
                     let taken = length.min(left);
-                    pairs[start..start + taken].iter().for_each(|&pair| add(pair));
+                    pairs[start..start + taken]
+                        .iter()
+                        .for_each(|&pair| add(pair));
                     left -= taken;
                 }
             }
@@ -245,10 +320,16 @@ impl Scheme {
 pub(super) fn percentile(replicates: &[f64], method: Method) -> Option<Interval> {
     let low = quantile_of_sorted(replicates, ALPHA / 2.0)?;
     let high = quantile_of_sorted(replicates, 1.0 - ALPHA / 2.0)?;
-    Some(Interval { low, high, method, stratified: false })
+    Some(Interval {
+        low,
+        high,
+        method,
+        stratified: false,
+    })
 }
 
-/// Returns z0: the normal quantile of the share of replicates below the observed value, equal ones counting half.
+/// Returns z0: the normal quantile of the share of replicates below the observed value, equal ones
+/// counting half.
 fn bias(replicates: &[f64], observed: f64) -> f64 {
     // Equal up to the rounding of sums taken in another order.
     let tolerance = 1e-12 * observed.abs();
@@ -269,8 +350,20 @@ mod tests {
     use crate::statistics::worked::{A, assert_close, assert_interval, lognormal};
 
     /// Replicates of a sample of one image.
-    fn drawn(of: &Moments, centred: &[f64], scheme: Scheme, seed: [u8; 32], resamples: usize) -> [Vec<f64>; 3] {
-        let pairs: Vec<Pair> = centred.iter().map(|&value| Pair { value, within: value }).collect();
+    fn drawn(
+        of: &Moments,
+        centred: &[f64],
+        scheme: Scheme,
+        seed: [u8; 32],
+        resamples: usize,
+    ) -> [Vec<f64>; 3] {
+        let pairs: Vec<Pair> = centred
+            .iter()
+            .map(|&value| Pair {
+                value,
+                within: value,
+            })
+            .collect();
         replicates(of, of, &pairs, scheme, seed, resamples)
     }
 
@@ -278,8 +371,20 @@ mod tests {
     fn the_worked_percentile_interval_is_another_one() {
         let mean = mean_of_sorted(&sorted(&A)).unwrap();
         let moments = Moments::of(&sorted(&A), mean);
-        let [means, ..] = drawn(&moments, &moments.centred, Scheme::Singles, seed_of(1, &[]), RESAMPLES);
-        assert_interval(percentile(&means, Method::Percentile), Method::Percentile, 98.7, 110.3, 0.4);
+        let [means, ..] = drawn(
+            &moments,
+            &moments.centred,
+            Scheme::Singles,
+            seed_of(1, &[]),
+            RESAMPLES,
+        );
+        assert_interval(
+            percentile(&means, Method::Percentile),
+            Method::Percentile,
+            98.7,
+            110.3,
+            0.4,
+        );
     }
 
     #[test]
@@ -295,12 +400,27 @@ mod tests {
         let values = lognormal(MOST_RESAMPLED, 0.4, 11);
         let s = sorted(&values);
         let moments = Moments::of(&s, mean_of_sorted(&s).unwrap());
-        let replicates = drawn(&moments, &moments.centred, Scheme::Singles, seed_of(3, &[]), 40_000);
+        let replicates = drawn(
+            &moments,
+            &moments.centred,
+            Scheme::Singles,
+            seed_of(3, &[]),
+            40_000,
+        );
         for which in [Moment::Mean, Moment::Sd, Moment::Cv] {
-            let (abc, bca) = (moments.abc(which).unwrap(), moments.bca(which, &replicates[which as usize]).unwrap());
+            let (abc, bca) = (
+                moments.abc(which).unwrap(),
+                moments.bca(which, &replicates[which as usize]).unwrap(),
+            );
             let width = bca.high - bca.low;
-            assert!((abc.low - bca.low).abs() < 0.05 * width, "{which:?} {abc:?} {bca:?}");
-            assert!((abc.high - bca.high).abs() < 0.05 * width, "{which:?} {abc:?} {bca:?}");
+            assert!(
+                (abc.low - bca.low).abs() < 0.05 * width,
+                "{which:?} {abc:?} {bca:?}"
+            );
+            assert!(
+                (abc.high - bca.high).abs() < 0.05 * width,
+                "{which:?} {abc:?} {bca:?}"
+            );
         }
     }
 
@@ -313,15 +433,33 @@ mod tests {
         let moments = Moments::of(&s, mean_of_sorted(&s).unwrap());
         let centred: Vec<f64> = values.iter().map(|v| v - moments.mean).collect();
         let length = (values.len() as f64).cbrt().ceil() as usize;
-        let replicates = drawn(&moments, &centred, Scheme::Blocks(length), seed_of(4, &[]), RESAMPLES);
+        let replicates = drawn(
+            &moments,
+            &centred,
+            Scheme::Blocks(length),
+            seed_of(4, &[]),
+            RESAMPLES,
+        );
         for which in [Moment::Mean, Moment::Sd, Moment::Cv] {
             let resampled = percentile(&replicates[which as usize], Method::Block).unwrap();
             let closed = moments.block_normal(which, &centred, length).unwrap();
             let width = resampled.high - resampled.low;
-            assert!((closed.low - resampled.low).abs() < 0.1 * width, "{which:?} {closed:?} {resampled:?}");
-            assert!((closed.high - resampled.high).abs() < 0.1 * width, "{which:?} {closed:?} {resampled:?}");
+            assert!(
+                (closed.low - resampled.low).abs() < 0.1 * width,
+                "{which:?} {closed:?} {resampled:?}"
+            );
+            assert!(
+                (closed.high - resampled.high).abs() < 0.1 * width,
+                "{which:?} {closed:?} {resampled:?}"
+            );
         }
-        assert_eq!(intervals(&values, &[], seed_of(562, &["worked"])).mean.unwrap().method, Method::BlockNormal);
+        assert_eq!(
+            intervals(&values, &[], seed_of(562, &["worked"]))
+                .mean
+                .unwrap()
+                .method,
+            Method::BlockNormal
+        );
     }
 
     #[test]
@@ -335,15 +473,22 @@ mod tests {
                 let values = lognormal(100, sigma, 1_000 + i as u64);
                 let s = sorted(&values);
                 let moments = Moments::of(&s, mean_of_sorted(&s).unwrap());
-                let replicates = drawn(&moments, &moments.centred, Scheme::Singles, seed_of(i as u64, &[]), 1_000);
+                let replicates = drawn(
+                    &moments,
+                    &moments.centred,
+                    Scheme::Singles,
+                    seed_of(i as u64, &[]),
+                    1_000,
+                );
                 let mean = moments.bca(Moment::Mean, &replicates[0]).unwrap();
                 let (low, high) = quantile_interval(&s, 0.5);
                 let median = low.unwrap() <= true_median && true_median <= high.unwrap();
                 (mean.low <= true_mean && true_mean <= mean.high, median)
             })
             .collect();
-        let share =
-            |of: fn(&(bool, bool)) -> bool| covered.iter().filter(|c| of(c)).count() as f64 / SIMULATIONS as f64;
+        let share = |of: fn(&(bool, bool)) -> bool| {
+            covered.iter().filter(|c| of(c)).count() as f64 / SIMULATIONS as f64
+        };
         let (mean, median) = (share(|c| c.0), share(|c| c.1));
         assert!((0.925..=0.98).contains(&mean), "mean covered {mean}");
         assert!((0.925..=0.98).contains(&median), "median covered {median}");

@@ -21,7 +21,8 @@ pub struct Wilcoxon {
     pub exact: bool,
 }
 
-/// Tests pairs (a, b), on ln b - ln a when every value is positive, so that images of different size weigh alike.
+/// Tests pairs (a, b), on ln b - ln a when every value is positive, so that images of different
+/// size weigh alike.
 pub fn wilcoxon(a: &[f64], b: &[f64]) -> Wilcoxon {
     let logarithms = a.iter().chain(b).all(|&v| v > 0.0);
     let difference = |(a, b): (&f64, &f64)| if logarithms { b.ln() - a.ln() } else { b - a };
@@ -54,7 +55,12 @@ pub fn wilcoxon_of(differences: impl Iterator<Item = f64>) -> Wilcoxon {
             Some(two_sided(w_plus - m * (m + 1.0) / 4.0, variance))
         }
     };
-    Wilcoxon { p, n_zero, w_plus, exact }
+    Wilcoxon {
+        p,
+        n_zero,
+        w_plus,
+        exact,
+    }
 }
 
 /// Two-sided p of W+ for `n` untied differences: twice the smaller tail of all 2^n sign patterns.
@@ -72,7 +78,8 @@ fn exact_signed_rank_p(n: usize, w_plus: f64) -> f64 {
     (2.0 * tail / (n as f64).exp2()).min(1.0)
 }
 
-/// Returns the two-sided p of the Mann-Whitney U test of ascending `a` and `b`: normal, with tie and continuity correction.
+/// Returns the two-sided p of the Mann-Whitney U test of ascending `a` and `b`: normal, with tie
+/// and continuity correction.
 ///
 /// `None` when a sample is empty; 1 when all values are equal.
 pub fn mann_whitney(a: &[f64], b: &[f64]) -> Option<f64> {
@@ -90,7 +97,8 @@ pub fn mann_whitney(a: &[f64], b: &[f64]) -> Option<f64> {
     Some(two_sided(u_a - n_a * n_b / 2.0, variance))
 }
 
-/// Returns Cliff's delta of b against a, both ascending: `(#{b > a} - #{b < a}) / (n_a n_b)`. `None` when one is empty.
+/// Returns Cliff's delta of b against a, both ascending: `(#{b > a} - #{b < a}) / (n_a n_b)`.
+/// `None` when one is empty.
 pub fn cliffs_delta(a: &[f64], b: &[f64]) -> Option<f64> {
     let pairs = a.len() as f64 * b.len() as f64;
     let (below, above) = dominance(a, b);
@@ -152,7 +160,11 @@ mod tests {
         let logs = wilcoxon(&A, &B);
         assert_eq!((logs.n_zero, logs.exact, logs.w_plus), (1, true, 0.0));
         assert_close(logs.p, 0.003_906, 5e-7);
-        assert_close(Some(two_sided(22.5, 9.0 * 10.0 * 19.0 / 24.0)), 0.009_152, 5e-7);
+        assert_close(
+            Some(two_sided(22.5, 9.0 * 10.0 * 19.0 / 24.0)),
+            0.009_152,
+            5e-7,
+        );
     }
 
     #[test]
@@ -172,7 +184,11 @@ mod tests {
     fn the_worked_mann_whitney_comes_out() {
         assert_close(mann_whitney(&sorted(&A), &sorted(&B)), 0.005_142, 5e-7);
         let (below, above) = dominance(&sorted(&A), &sorted(&B));
-        assert_close(Some(below as f64 + (100 - below - above) as f64 / 2.0), 87.5, 0.0);
+        assert_close(
+            Some(below as f64 + (100 - below - above) as f64 / 2.0),
+            87.5,
+            0.0,
+        );
         assert_eq!(mann_whitney(&[7.0, 7.0], &[7.0, 7.0]), Some(1.0));
         assert_eq!(mann_whitney(&[], &B), None);
     }
@@ -180,8 +196,13 @@ mod tests {
     #[test]
     fn the_worked_cliffs_deltas_come_out() {
         assert_close(cliffs_delta(&sorted(&A), &sorted(&B)), -0.75, 1e-12);
-        // The method writes this pair as Cliff([1,2,2,3] against [2,2,4]): the first against the second.
-        assert_close(cliffs_delta(&[2.0, 2.0, 4.0], &[1.0, 2.0, 2.0, 3.0]), -0.333_333, 5e-7);
+        // The method writes this pair as Cliff([1,2,2,3] against [2,2,4]): the first against the
+        // second.
+        assert_close(
+            cliffs_delta(&[2.0, 2.0, 4.0], &[1.0, 2.0, 2.0, 3.0]),
+            -0.333_333,
+            5e-7,
+        );
         assert_eq!(cliffs_delta(&[], &[1.0]), None);
     }
 

@@ -1,7 +1,9 @@
-//! Intervals of a ratio of two samples' means and medians: hierarchical resamples, and the closed form for large samples.
+//! Intervals of a ratio of two samples' means and medians: hierarchical resamples, and the closed
+//! form for large samples.
 //!
-//! Clusters are drawn first, then what is in them; [`Ranked`], [`Draw`] and [`Normals`] make that cheap, here and where
-//! samples have more levels (`hierarchy`). Knows nothing of tests or verdicts.
+//! Clusters are drawn first, then what is in them; [`Ranked`], [`Draw`] and [`Normals`] make that
+//! cheap, here and where samples have more levels (`hierarchy`). Knows nothing of tests or
+//! verdicts.
 
 use std::ops::Range;
 
@@ -24,7 +26,11 @@ pub(super) struct RatioIntervals {
 pub(super) fn ratio_intervals(samples: &Samples, seed: [u8; 32]) -> RatioIntervals {
     let (a, b) = samples.flat();
     if a.len().min(b.len()) < 2 {
-        return RatioIntervals { mean: None, median: None, method: "bootstrap" };
+        return RatioIntervals {
+            mean: None,
+            median: None,
+            method: "bootstrap",
+        };
     }
     let (mut means, mut medians, method) = if a.len().max(b.len()) > MOST_RESAMPLED {
         let (means, medians) = linearised_ratios(samples, seed);
@@ -33,7 +39,11 @@ pub(super) fn ratio_intervals(samples: &Samples, seed: [u8; 32]) -> RatioInterva
         let (means, medians) = resampled_ratios(samples, seed);
         (means, medians, "bootstrap")
     };
-    RatioIntervals { mean: bounds(&mut means), median: bounds(&mut medians), method }
+    RatioIntervals {
+        mean: bounds(&mut means),
+        median: bounds(&mut medians),
+        method,
+    }
 }
 
 pub(super) fn bounds(ratios: &mut Vec<f64>) -> Option<(f64, f64)> {
@@ -42,13 +52,21 @@ pub(super) fn bounds(ratios: &mut Vec<f64>) -> Option<(f64, f64)> {
     percentile(ratios, Method::Percentile).map(|interval| (interval.low, interval.high))
 }
 
-/// Ratios of means and of medians over hierarchical resamples: clusters first, then values within each drawn cluster;
-/// the same draw for a and b when they are paired.
+/// Ratios of means and of medians over hierarchical resamples: clusters first, then values within
+/// each drawn cluster; the same draw for a and b when they are paired.
 fn resampled_ratios(samples: &Samples, seed: [u8; 32]) -> (Vec<f64>, Vec<f64>) {
     let ratios = match samples {
         Samples::Paired(clusters) => {
-            let a = Ranked::of(clusters.iter().map(|cluster| cluster.iter().map(|pair| pair.0).collect()));
-            let b = Ranked::of(clusters.iter().map(|cluster| cluster.iter().map(|pair| pair.1).collect()));
+            let a = Ranked::of(
+                clusters
+                    .iter()
+                    .map(|cluster| cluster.iter().map(|pair| pair.0).collect()),
+            );
+            let b = Ranked::of(
+                clusters
+                    .iter()
+                    .map(|cluster| cluster.iter().map(|pair| pair.1).collect()),
+            );
             resample(seed, RESAMPLES, |random| {
                 let (mut draw_a, mut draw_b) = (Draw::of(&a), Draw::of(&b));
                 // Both have the same clusters, so one place is that of a pair.
@@ -99,8 +117,13 @@ impl Ranked {
             ranges.push(start..values.len());
         }
         let sorted = sorted(&values);
-        let rank = |value: &f64| sorted.partition_point(|other| other.total_cmp(value).is_lt()) as u32;
-        Self { ranks: values.iter().map(rank).collect(), sorted, clusters: ranges }
+        let rank =
+            |value: &f64| sorted.partition_point(|other| other.total_cmp(value).is_lt()) as u32;
+        Self {
+            ranks: values.iter().map(rank).collect(),
+            sorted,
+            clusters: ranges,
+        }
     }
 }
 
@@ -114,7 +137,12 @@ pub(super) struct Draw<'a> {
 
 impl<'a> Draw<'a> {
     pub(super) fn of(ranked: &'a Ranked) -> Self {
-        Self { sorted: &ranked.sorted, counts: vec![0; ranked.sorted.len()], n: 0, sum: 0.0 }
+        Self {
+            sorted: &ranked.sorted,
+            counts: vec![0; ranked.sorted.len()],
+            n: 0,
+            sum: 0.0,
+        }
     }
 
     pub(super) fn take(&mut self, rank: u32) {
@@ -124,7 +152,10 @@ impl<'a> Draw<'a> {
     }
 
     pub(super) fn ratios_to(&self, baseline: &Draw) -> (f64, f64) {
-        (self.mean() / baseline.mean(), self.median() / baseline.median())
+        (
+            self.mean() / baseline.mean(),
+            self.median() / baseline.median(),
+        )
     }
 
     fn mean(&self) -> f64 {
@@ -148,27 +179,47 @@ impl<'a> Draw<'a> {
     }
 }
 
-/// The same for large samples: the logarithm of a ratio as a mean of influence values, of which each cluster's mean is
-/// drawn from its normal distribution; clusters are still resampled. Costs clusters, not values, per resample.
+/// The same for large samples: the logarithm of a ratio as a mean of influence values, of which
+/// each cluster's mean is drawn from its normal distribution; clusters are still resampled. Costs
+/// clusters, not values, per resample.
 ///
-/// Source: A. C. Davison, D. V. Hinkley, "Bootstrap Methods and their Application", 1997, section 2.7.
+/// Source: A. C. Davison, D. V. Hinkley, "Bootstrap Methods and their Application", 1997, section
+/// 2.7.
 fn linearised_ratios(samples: &Samples, seed: [u8; 32]) -> (Vec<f64>, Vec<f64>) {
     let (a, b) = samples.flat();
     let (sorted_a, sorted_b) = (sorted(&a), sorted(&b));
     let of = |statistic: Linear| -> Vec<f64> {
-        let (Some(la), Some(lb)) = (statistic.of(&sorted_a), statistic.of(&sorted_b)) else { return Vec::new() };
+        let (Some(la), Some(lb)) = (statistic.of(&sorted_a), statistic.of(&sorted_b)) else {
+            return Vec::new();
+        };
         let parts: Vec<Vec<Normals>> = match samples {
             Samples::Paired(clusters) => {
                 let difference = |&(a, b): &(f64, f64)| lb.influence(b) - la.influence(a);
-                vec![clusters.iter().map(|c| Normals::of(c.iter().map(difference))).collect()]
+                vec![
+                    clusters
+                        .iter()
+                        .map(|c| Normals::of(c.iter().map(difference)))
+                        .collect(),
+                ]
             }
             Samples::Independent { a, b } => vec![
-                a.iter().map(|cluster| Normals::of(cluster.iter().map(|&v| -la.influence(v)))).collect(),
-                b.iter().map(|cluster| Normals::of(cluster.iter().map(|&v| lb.influence(v)))).collect(),
+                a.iter()
+                    .map(|cluster| Normals::of(cluster.iter().map(|&v| -la.influence(v))))
+                    .collect(),
+                b.iter()
+                    .map(|cluster| Normals::of(cluster.iter().map(|&v| lb.influence(v))))
+                    .collect(),
             ],
         };
         let ratio = lb.value / la.value;
-        resample(seed, RESAMPLES, |random| ratio * parts.iter().map(|part| drawn_mean(random, part)).sum::<f64>().exp())
+        resample(seed, RESAMPLES, |random| {
+            ratio
+                * parts
+                    .iter()
+                    .map(|part| drawn_mean(random, part))
+                    .sum::<f64>()
+                    .exp()
+        })
     };
     (of(Linear::Mean), of(Linear::Median))
 }
@@ -193,10 +244,17 @@ impl Linear {
             Self::Mean => mean_of_sorted(sorted),
             Self::Median => median(sorted),
         };
-        // The median's standard error is step / sqrt(n); its exact interval gives it without a density estimate.
-        let (Some(low), Some(high)) = quantile_interval(sorted, 0.5) else { return None };
+        // The median's standard error is step / sqrt(n); its exact interval gives it without a
+        // density estimate.
+        let (Some(low), Some(high)) = quantile_interval(sorted, 0.5) else {
+            return None;
+        };
         let step = (high - low) / (2.0 * normal_quantile(0.975)) * (sorted.len() as f64).sqrt();
-        value.filter(|&v| v > 0.0).map(|value| Linearised { statistic: self, value, step })
+        value.filter(|&v| v > 0.0).map(|value| Linearised {
+            statistic: self,
+            value,
+            step,
+        })
     }
 }
 
@@ -224,7 +282,11 @@ impl Normals {
         let n = values.len() as f64;
         let mean = values.iter().sum::<f64>() / n.max(1.0);
         let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
-        Self { n, mean, error: (variance / n.max(1.0)).sqrt() }
+        Self {
+            n,
+            mean,
+            error: (variance / n.max(1.0)).sqrt(),
+        }
     }
 
     /// Draws the cluster's mean from its normal distribution.
@@ -252,21 +314,41 @@ mod tests {
 
     #[test]
     fn the_linearised_intervals_of_a_large_sample_are_the_resampled_ones() {
-        let image = |scale: f64, seed: u64| lognormal(300, 0.3, seed).iter().map(|v| v * scale).collect::<Vec<_>>();
-        let a: Vec<Vec<f64>> = (1..=3).map(|i| image(1.0 + 0.1 * f64::from(i), i as u64)).collect();
-        let b: Vec<Vec<f64>> = (1..=3).map(|i| image(0.9 + 0.1 * f64::from(i), 50 + i as u64)).collect();
-        let paired = a.iter().zip(&b).map(|(a, b)| a.iter().copied().zip(b.iter().copied()).collect()).collect();
+        let image = |scale: f64, seed: u64| {
+            lognormal(300, 0.3, seed)
+                .iter()
+                .map(|v| v * scale)
+                .collect::<Vec<_>>()
+        };
+        let a: Vec<Vec<f64>> = (1..=3)
+            .map(|i| image(1.0 + 0.1 * f64::from(i), i as u64))
+            .collect();
+        let b: Vec<Vec<f64>> = (1..=3)
+            .map(|i| image(0.9 + 0.1 * f64::from(i), 50 + i as u64))
+            .collect();
+        let paired = a
+            .iter()
+            .zip(&b)
+            .map(|(a, b)| a.iter().copied().zip(b.iter().copied()).collect())
+            .collect();
         let seed = seed_of(562, &["comparison"]);
         for samples in [Samples::Paired(paired), Samples::Independent { a, b }] {
             let (mut means, mut medians) = resampled_ratios(&samples, seed);
             let (mut linear_means, mut linear_medians) = linearised_ratios(&samples, seed);
-            for (exact, linear, tolerance) in
-                [(&mut means, &mut linear_means, 0.1), (&mut medians, &mut linear_medians, 0.25)]
-            {
+            for (exact, linear, tolerance) in [
+                (&mut means, &mut linear_means, 0.1),
+                (&mut medians, &mut linear_medians, 0.25),
+            ] {
                 let (exact, linear) = (bounds(exact).unwrap(), bounds(linear).unwrap());
                 let width = exact.1 - exact.0;
-                assert!((exact.0 - linear.0).abs() < tolerance * width, "{exact:?} {linear:?}");
-                assert!((exact.1 - linear.1).abs() < tolerance * width, "{exact:?} {linear:?}");
+                assert!(
+                    (exact.0 - linear.0).abs() < tolerance * width,
+                    "{exact:?} {linear:?}"
+                );
+                assert!(
+                    (exact.1 - linear.1).abs() < tolerance * width,
+                    "{exact:?} {linear:?}"
+                );
             }
         }
     }

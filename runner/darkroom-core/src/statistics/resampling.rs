@@ -1,7 +1,7 @@
 //! Resamples drawn from the seeded generator, in parallel.
 //!
-//! Every chunk of resamples has its own stream of the generator, so that the result does not depend on how many threads there
-//! are. Knows nothing of what is computed of a resample.
+//! Every chunk of resamples has its own stream of the generator, so that the result does not depend
+//! on how many threads there are. Knows nothing of what is computed of a resample.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -13,13 +13,22 @@ pub const RESAMPLES: usize = 10_000;
 const CHUNK: usize = 250;
 
 /// Runs `one` for each of `resamples`, each chunk with its own stream of the generator.
-pub(super) fn resample<T: Send>(seed: [u8; 32], resamples: usize, one: impl Fn(&mut ChaCha8Rng) -> T + Sync) -> Vec<T> {
+pub(super) fn resample<T: Send>(
+    seed: [u8; 32],
+    resamples: usize,
+    one: impl Fn(&mut ChaCha8Rng) -> T + Sync,
+) -> Vec<T> {
     let chunk = |index: usize| {
         let mut random = ChaCha8Rng::from_seed(seed);
         random.set_stream(index as u64);
-        (0..CHUNK.min(resamples - index * CHUNK)).map(|_| one(&mut random)).collect::<Vec<_>>()
+        (0..CHUNK.min(resamples - index * CHUNK))
+            .map(|_| one(&mut random))
+            .collect::<Vec<_>>()
     };
-    (0..resamples.div_ceil(CHUNK)).into_par_iter().flat_map_iter(chunk).collect()
+    (0..resamples.div_ceil(CHUNK))
+        .into_par_iter()
+        .flat_map_iter(chunk)
+        .collect()
 }
 
 /// Returns a number below `n`, which is below 2^32: bias at most n / 2^32.

@@ -1,6 +1,8 @@
-//! Whether a sample stayed the same while it was taken (`method.md` sections 3 and 5): trend, lag-1 autocorrelation, halves.
+//! Whether a sample stayed the same while it was taken (`method.md` sections 3 and 5): trend, lag-1
+//! autocorrelation, halves.
 //!
-//! Values come in the order of execution. What is found is a warning beside a number, never a reason to drop one.
+//! Values come in the order of execution. What is found is a warning beside a number, never a
+//! reason to drop one.
 
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, Normal};
@@ -18,7 +20,8 @@ pub struct Trend {
 
 /// Returns the trend of `x`; `None` for n < 3 or when all values are equal.
 ///
-/// Source: H. B. Mann, "Nonparametric tests against trend", 1945; ties as in M. G. Kendall, "Rank Correlation Methods".
+/// Source: H. B. Mann, "Nonparametric tests against trend", 1945; ties as in M. G. Kendall, "Rank
+/// Correlation Methods".
 pub fn trend(x: &[f64]) -> Option<Trend> {
     let n = x.len() as f64;
     if x.len() < 3 {
@@ -37,7 +40,10 @@ pub fn trend(x: &[f64]) -> Option<Trend> {
     }
     let z = (s.abs() - 1.0).max(0.0) / variance.sqrt();
     let tau = s / (pairs * (pairs - level)).sqrt();
-    Some(Trend { tau, p: (2.0 * Normal::standard().sf(z)).min(1.0) })
+    Some(Trend {
+        tau,
+        p: (2.0 * Normal::standard().sf(z)).min(1.0),
+    })
 }
 
 /// Returns the lag-1 autocorrelation of `x`; `None` for n < 3 or when all values are equal.
@@ -47,7 +53,10 @@ pub fn lag_one_autocorrelation(x: &[f64]) -> Option<f64> {
     }
     let mean = mean_of_sorted(x)?;
     let variation = x.iter().map(|v| (v - mean).powi(2)).sum::<f64>();
-    let together = x.windows(2).map(|pair| (pair[0] - mean) * (pair[1] - mean)).sum::<f64>();
+    let together = x
+        .windows(2)
+        .map(|pair| (pair[0] - mean) * (pair[1] - mean))
+        .sum::<f64>();
     Some(together / variation).filter(|r| r.is_finite())
 }
 
@@ -62,7 +71,8 @@ pub enum Neighbours {
     Alternating,
 }
 
-/// Judges a lag-1 autocorrelation of n values: beyond 2 / sqrt(n) it is not chance (`method.md` section 3).
+/// Judges a lag-1 autocorrelation of n values: beyond 2 / sqrt(n) it is not chance (`method.md`
+/// section 3).
 pub fn neighbours(n: usize, r1: f64) -> Neighbours {
     let chance = 2.0 / (n as f64).sqrt();
     match r1 {
@@ -72,7 +82,8 @@ pub fn neighbours(n: usize, r1: f64) -> Neighbours {
     }
 }
 
-/// Returns median of the second half / median of the first; the middle value of an odd n is in neither.
+/// Returns median of the second half / median of the first; the middle value of an odd n is in
+/// neither.
 ///
 /// `None` for n < 2 or when the first half's median is 0.
 pub fn halves_ratio(x: &[f64]) -> Option<f64> {
@@ -114,7 +125,8 @@ fn inversions(x: &mut [f64]) -> u64 {
 
 /// Returns the sizes of the runs of equal values in ascending `x`, 1 for a value that stands alone.
 pub(super) fn tie_sizes(x: &[f64]) -> impl Iterator<Item = f64> {
-    x.chunk_by(|a, b| a.total_cmp(b).is_eq()).map(|run| run.len() as f64)
+    x.chunk_by(|a, b| a.total_cmp(b).is_eq())
+        .map(|run| run.len() as f64)
 }
 
 #[cfg(test)]
@@ -144,13 +156,19 @@ mod tests {
 
     #[test]
     fn an_alternating_sample_is_negatively_autocorrelated() {
-        let alternating: Vec<f64> = (0..50).map(|i| if i % 2 == 0 { 90.0 } else { 110.0 }).collect();
+        let alternating: Vec<f64> = (0..50)
+            .map(|i| if i % 2 == 0 { 90.0 } else { 110.0 })
+            .collect();
         assert_close(lag_one_autocorrelation(&alternating), -0.98, 1e-12);
     }
 
     #[test]
     fn the_halves_are_compared_by_their_medians() {
-        assert_close(halves_ratio(&[100.0, 110.0, 90.0, 5.0, 50.0, 55.0, 45.0]), 0.5, 1e-12);
+        assert_close(
+            halves_ratio(&[100.0, 110.0, 90.0, 5.0, 50.0, 55.0, 45.0]),
+            0.5,
+            1e-12,
+        );
         assert_close(halves_ratio(&A), 100.0 / 101.0, 1e-12);
     }
 

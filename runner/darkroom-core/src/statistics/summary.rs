@@ -1,6 +1,7 @@
 //! Descriptive statistics of one sample (`method.md` section 2) and its outlier fences (section 1).
 //!
-//! Values → [`Description`]. Works on the sorted values, so that the order of rows changes no bit of the result.
+//! Values → [`Description`]. Works on the sorted values, so that the order of rows changes no bit
+//! of the result.
 
 use serde::Serialize;
 
@@ -64,9 +65,11 @@ pub fn describe(values: &[f64]) -> Description {
     }
 }
 
-/// Returns quantile `p` (0..=1) of ascending `x` by linear interpolation (Hyndman-Fan type 7); `None` when empty.
+/// Returns quantile `p` (0..=1) of ascending `x` by linear interpolation (Hyndman-Fan type 7);
+/// `None` when empty.
 ///
-/// Source: R. J. Hyndman, Y. Fan, "Sample Quantiles in Statistical Packages", 1996; `numpy.quantile`'s default.
+/// Source: R. J. Hyndman, Y. Fan, "Sample Quantiles in Statistical Packages", 1996;
+/// `numpy.quantile`'s default.
 pub fn quantile_of_sorted(x: &[f64], p: f64) -> Option<f64> {
     let last = x.len().checked_sub(1)?;
     let h = last as f64 * p.clamp(0.0, 1.0);
@@ -75,7 +78,8 @@ pub fn quantile_of_sorted(x: &[f64], p: f64) -> Option<f64> {
     Some((x[above] - x[below]).mul_add(h - below as f64, x[below]))
 }
 
-/// Returns the mean in two passes: the second one adds what the first one's rounding lost. `None` when empty.
+/// Returns the mean in two passes: the second one adds what the first one's rounding lost. `None`
+/// when empty.
 ///
 /// The result depends on the order of summation in its last bits, so callers pass values sorted.
 pub fn mean_of_sorted(x: &[f64]) -> Option<f64> {
@@ -94,7 +98,8 @@ pub fn outlier_fences(x: &[f64]) -> Option<(f64, f64)> {
     Some((q1 - reach, q3 + reach))
 }
 
-/// Says whether `value` lies beyond its sample's fences. A flag only: no value is ever removed for it.
+/// Says whether `value` lies beyond its sample's fences. A flag only: no value is ever removed for
+/// it.
 pub fn is_outlier(value: f64, fences: Option<(f64, f64)>) -> bool {
     fences.is_some_and(|(low, high)| value < low || value > high)
 }
@@ -137,8 +142,12 @@ mod tests {
     #[test]
     fn the_worked_values_of_a_and_b_come_out() {
         for (sample, mean, sd, cv, median, p90, p95, p99, iqr, mad) in [
-            (&A, 103.5, 10.168_033, 0.098_242, 100.5, 112.0, 121.0, 128.2, 4.5, 2.5),
-            (&B, 92.4, 10.595_597, 0.114_671, 89.5, 101.1, 110.55, 118.11, 5.25, 3.0),
+            (
+                &A, 103.5, 10.168_033, 0.098_242, 100.5, 112.0, 121.0, 128.2, 4.5, 2.5,
+            ),
+            (
+                &B, 92.4, 10.595_597, 0.114_671, 89.5, 101.1, 110.55, 118.11, 5.25, 3.0,
+            ),
         ] {
             let d = describe(sample);
             let s = sorted(sample);
@@ -157,9 +166,10 @@ mod tests {
 
     #[test]
     fn the_worked_values_of_x_and_y_come_out() {
-        for (sample, mean, sd, cv, median, p95) in
-            [(x(), 206.135, 51.861_198, 0.251_589, 200.0, 294.43), (y(), 177.555, 53.817_869, 0.303_105, 170.0, 270.43)]
-        {
+        for (sample, mean, sd, cv, median, p95) in [
+            (x(), 206.135, 51.861_198, 0.251_589, 200.0, 294.43),
+            (y(), 177.555, 53.817_869, 0.303_105, 170.0, 270.43),
+        ] {
             let d = describe(&sample);
             assert_eq!(d.n, 40);
             assert_close(d.mean, mean, 1e-9);
@@ -185,8 +195,14 @@ mod tests {
     #[test]
     fn one_value_has_a_mean_but_no_spread() {
         let d = describe(&[5.0]);
-        assert_eq!((d.n, d.mean, d.p50, d.min, d.max), (1, Some(5.0), Some(5.0), Some(5.0), Some(5.0)));
-        assert_eq!((d.sd, d.cv, d.iqr, d.mad), (None, None, Some(0.0), Some(0.0)));
+        assert_eq!(
+            (d.n, d.mean, d.p50, d.min, d.max),
+            (1, Some(5.0), Some(5.0), Some(5.0), Some(5.0))
+        );
+        assert_eq!(
+            (d.sd, d.cv, d.iqr, d.mad),
+            (None, None, Some(0.0), Some(0.0))
+        );
     }
 
     #[test]

@@ -1,6 +1,8 @@
-//! Where the spread of a sample comes from: its images, its deployments, its environments, or repetition itself.
+//! Where the spread of a sample comes from: its images, its deployments, its environments, or
+//! repetition itself.
 //!
-//! A large SD of different images is no noise, and a small SD within one environment says nothing of another host.
+//! A large SD of different images is no noise, and a small SD within one environment says nothing
+//! of another host.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -29,21 +31,34 @@ pub struct Origin {
 
 /// Splits the variance of the logarithms of `values`, in the order image, deployment, environment.
 ///
-/// Each share is omega squared (Hays 1963): the sum of squares of the level beyond what its degrees of freedom would take
-/// from noise alone, over the total; a negative one is 0. `None` where a value is not positive, all are equal, or too few
-/// are left over to judge noise by.
+/// Each share is omega squared (Hays 1963): the sum of squares of the level beyond what its degrees
+/// of freedom would take from noise alone, over the total; a negative one is 0. `None` where a
+/// value is not positive, all are equal, or too few are left over to judge noise by.
 pub fn variance_split(values: &[f64], origins: &[Origin]) -> Option<VarianceSplit> {
-    if values.is_empty() || values.len() != origins.len() || values.iter().any(|&value| value <= 0.0) {
+    if values.is_empty()
+        || values.len() != origins.len()
+        || values.iter().any(|&value| value <= 0.0)
+    {
         return None;
     }
     let n = values.len();
     let mut rest: Vec<f64> = values.iter().map(|value| value.ln()).collect();
-    subtract_means(&mut rest, &Levels { of_value: vec![0; n], count: 1 });
+    subtract_means(
+        &mut rest,
+        &Levels {
+            of_value: vec![0; n],
+            count: 1,
+        },
+    );
     let total = sum_of_squares(&rest);
     let known = origins.iter().all(|origin| origin.environment.is_some());
     let images = Levels::of(origins.iter().map(|origin| origin.image));
     let deployments = Levels::of(origins.iter().map(|origin| origin.deployment));
-    let environments = Levels::of(origins.iter().map(|origin| (origin.deployment, origin.environment)));
+    let environments = Levels::of(
+        origins
+            .iter()
+            .map(|origin| (origin.deployment, origin.environment)),
+    );
 
     let mut explain = |levels: &Levels| {
         let before = sum_of_squares(&rest);
@@ -51,20 +66,37 @@ pub fn variance_split(values: &[f64], origins: &[Origin]) -> Option<VarianceSpli
         before - sum_of_squares(&rest)
     };
     let by_image = (explain(&images), images.count - 1);
-    let by_deployment = (deployments.count > 1).then(|| (explain(&deployments), deployments.count - 1));
-    let by_environment = (known && environments.count > deployments.count)
-        .then(|| (explain(&environments), environments.count - deployments.count));
+    let by_deployment =
+        (deployments.count > 1).then(|| (explain(&deployments), deployments.count - 1));
+    let by_environment = (known && environments.count > deployments.count).then(|| {
+        (
+            explain(&environments),
+            environments.count - deployments.count,
+        )
+    });
 
-    let taken = by_image.1 + by_deployment.map_or(0, |of| of.1) + by_environment.map_or(0, |of| of.1);
+    let taken =
+        by_image.1 + by_deployment.map_or(0, |of| of.1) + by_environment.map_or(0, |of| of.1);
     let left = n.checked_sub(1 + taken).filter(|left| *left > 0)?;
     if total <= f64::EPSILON * n as f64 {
         return None;
     }
     let noise = sum_of_squares(&rest) / left as f64;
-    let share = |(squares, degrees): (f64, usize)| ((squares - degrees as f64 * noise) / (total + noise)).max(0.0);
-    let (image, deployment, environment) = (share(by_image), by_deployment.map(share), by_environment.map(share));
+    let share = |(squares, degrees): (f64, usize)| {
+        ((squares - degrees as f64 * noise) / (total + noise)).max(0.0)
+    };
+    let (image, deployment, environment) = (
+        share(by_image),
+        by_deployment.map(share),
+        by_environment.map(share),
+    );
     let explained = image + deployment.unwrap_or(0.0) + environment.unwrap_or(0.0);
-    Some(VarianceSplit { image, deployment, environment, repetition: (1.0 - explained).max(0.0) })
+    Some(VarianceSplit {
+        image,
+        deployment,
+        environment,
+        repetition: (1.0 - explained).max(0.0),
+    })
 }
 
 /// Which level of a factor each value has, numbered from 0 as they come.
@@ -90,7 +122,10 @@ impl Levels {
             last = Some(level);
             of_value.push(number);
         }
-        Self { of_value, count: numbers.len() }
+        Self {
+            of_value,
+            count: numbers.len(),
+        }
     }
 }
 
@@ -117,8 +152,14 @@ mod tests {
     use super::*;
     use crate::statistics::worked::lognormal;
 
-    /// 2 deployments x 4 environments each x 5 images x 10 repetitions, with the spread of each level given.
-    fn sample(image_s: f64, deployment_s: f64, environment_s: f64, noise_s: f64) -> (Vec<f64>, Vec<Origin>) {
+    /// 2 deployments x 4 environments each x 5 images x 10 repetitions, with the spread of each
+    /// level given.
+    fn sample(
+        image_s: f64,
+        deployment_s: f64,
+        environment_s: f64,
+        noise_s: f64,
+    ) -> (Vec<f64>, Vec<Origin>) {
         let noise = lognormal(400, noise_s.max(1e-9), 5);
         let mut origins = Vec::new();
         let mut values = Vec::new();
@@ -130,7 +171,11 @@ mod tests {
                             + deployment_s * deployment as f64
                             + environment_s * f64::from(environment);
                         values.push(level.exp() * noise[values.len()]);
-                        origins.push(Origin { image, deployment, environment: Some(environment) });
+                        origins.push(Origin {
+                            image,
+                            deployment,
+                            environment: Some(environment),
+                        });
                     }
                 }
             }
@@ -143,7 +188,10 @@ mod tests {
         let split = |image, deployment, environment, noise| {
             let (values, origins) = sample(image, deployment, environment, noise);
             let found = variance_split(&values, &origins).unwrap();
-            let sum = found.image + found.deployment.unwrap() + found.environment.unwrap() + found.repetition;
+            let sum = found.image
+                + found.deployment.unwrap()
+                + found.environment.unwrap()
+                + found.repetition;
             assert!((sum - 1.0).abs() < 1e-9, "{found:?}");
             found
         };
@@ -166,8 +214,15 @@ mod tests {
 
     #[test]
     fn nothing_is_split_where_there_is_no_spread_or_nothing_left_to_judge_it_by() {
-        let origin = |image| Origin { image, deployment: 1, environment: None };
-        assert_eq!(variance_split(&[2.0, 2.0, 2.0], &[origin(1), origin(1), origin(2)]), None);
+        let origin = |image| Origin {
+            image,
+            deployment: 1,
+            environment: None,
+        };
+        assert_eq!(
+            variance_split(&[2.0, 2.0, 2.0], &[origin(1), origin(1), origin(2)]),
+            None
+        );
         assert_eq!(variance_split(&[1.0, 2.0], &[origin(1), origin(2)]), None);
         assert_eq!(variance_split(&[0.0, 2.0, 3.0], &[origin(1); 3]), None);
         assert_eq!(variance_split(&[], &[]), None);

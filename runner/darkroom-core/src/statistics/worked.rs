@@ -6,7 +6,9 @@ use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::interval::{Interval, Method};
 
-pub const A: [f64; 10] = [102.0, 98.0, 110.0, 95.0, 101.0, 99.0, 130.0, 97.0, 103.0, 100.0];
+pub const A: [f64; 10] = [
+    102.0, 98.0, 110.0, 95.0, 101.0, 99.0, 130.0, 97.0, 103.0, 100.0,
+];
 pub const B: [f64; 10] = [85.0, 90.0, 88.0, 92.0, 84.0, 99.0, 120.0, 86.0, 91.0, 89.0];
 
 /// S: two images by turns, [`IMAGES_OF_S`].
@@ -38,19 +40,38 @@ pub fn lognormal(n: usize, sigma: f64, seed: u64) -> Vec<f64> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let normal = Normal::standard();
     let mut uniform = || (random.next_u64() >> 11) as f64 / (1u64 << 53) as f64 + f64::EPSILON;
-    (0..n).map(|_| 200.0 * (sigma * normal.inverse_cdf(uniform())).exp()).collect()
+    (0..n)
+        .map(|_| 200.0 * (sigma * normal.inverse_cdf(uniform())).exp())
+        .collect()
 }
 
 #[track_caller]
 pub fn assert_close(found: Option<f64>, expected: f64, tolerance: f64) {
     let found = found.expect("a value");
-    assert!((found - expected).abs() <= tolerance, "found {found}, expected {expected} within {tolerance}");
+    assert!(
+        (found - expected).abs() <= tolerance,
+        "found {found}, expected {expected} within {tolerance}"
+    );
 }
 
 #[track_caller]
-pub fn assert_interval(found: Option<Interval>, method: Method, low: f64, high: f64, tolerance: f64) {
+pub fn assert_interval(
+    found: Option<Interval>,
+    method: Method,
+    low: f64,
+    high: f64,
+    tolerance: f64,
+) {
     let found = found.expect("an interval");
     assert_eq!(found.method, method);
-    assert!((found.low - low).abs() <= tolerance, "low {} is not {low} within {tolerance}", found.low);
-    assert!((found.high - high).abs() <= tolerance, "high {} is not {high} within {tolerance}", found.high);
+    assert!(
+        (found.low - low).abs() <= tolerance,
+        "low {} is not {low} within {tolerance}",
+        found.low
+    );
+    assert!(
+        (found.high - high).abs() <= tolerance,
+        "high {} is not {high} within {tolerance}",
+        found.high
+    );
 }

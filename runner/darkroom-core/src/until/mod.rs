@@ -1,10 +1,12 @@
 //! Facts of a run that measures until its intervals are narrow enough → what a look at them finds.
 //!
-//! [`Event`]s in, [`Look`] out. What counts the [`crate::ledger`] says, as for the tables. A look takes whole blocks only, in an
-//! order of its own, so that it depends on the set of facts alone: a run that was killed and goes on finds what it would have found.
+//! [`Event`]s in, [`Look`] out. What counts the [`crate::ledger`] says, as for the tables. A look
+//! takes whole blocks only, in an order of its own, so that it depends on the set of facts alone: a
+//! run that was killed and goes on finds what it would have found.
 //!
-//! Every cell is measured equally often. Two kinds of cells are measured and hold nothing up: those with wrong outputs, which
-//! nobody ranks, and those without any value at the first look, which more repetitions can't be expected to give one.
+//! Every cell is measured equally often. Two kinds of cells are measured and hold nothing up: those
+//! with wrong outputs, which nobody ranks, and those without any value at the first look, which
+//! more repetitions can't be expected to give one.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -66,7 +68,9 @@ impl Watch {
     /// Watches a run; `None` when it has a fixed number of repetitions.
     pub fn new(run: &RunStarted) -> Option<Self> {
         let until = run.until?;
-        let runnable = (0..).zip(&run.cells).filter(|(_, planned)| planned.not_runnable.is_none());
+        let runnable = (0..)
+            .zip(&run.cells)
+            .filter(|(_, planned)| planned.not_runnable.is_none());
         let cells = runnable.map(|(place, planned)| Cell {
             id: planned.id.clone(),
             place,
@@ -84,7 +88,9 @@ impl Watch {
 
     /// Takes one further fact into account.
     pub fn take(&mut self, event: &Event) {
-        let Some(id) = self.ledger.take(event) else { return };
+        let Some(id) = self.ledger.take(event) else {
+            return;
+        };
         if id as usize == self.passes.len() {
             self.passes.push(Pass::default());
         }
@@ -106,34 +112,69 @@ impl Watch {
         let (mut excused, mut of, mut samples) = (Vec::new(), Vec::new(), Vec::new());
         let standing = self.standing(repetitions);
         for cell in &self.cells {
-            let passes = standing.passes.get(&cell.place).map_or(&[][..], Vec::as_slice);
+            let passes = standing
+                .passes
+                .get(&cell.place)
+                .map_or(&[][..], Vec::as_slice);
             if standing.wrong.contains(&cell.place) {
-                excused.push(Excuse { cell_id: cell.id.clone(), stage: None, reason: "wrong outputs".into() });
+                excused.push(Excuse {
+                    cell_id: cell.id.clone(),
+                    stage: None,
+                    reason: "wrong outputs".into(),
+                });
                 continue;
             }
             for stage in self.samples_of_a_cell() {
                 let (values, images) = self.values(passes, stage);
                 let name = stage.map(|stage| self.stages[stage].clone());
                 if values.is_empty() {
-                    excused.push(Excuse { cell_id: cell.id.clone(), stage: name, reason: "no value".into() });
+                    excused.push(Excuse {
+                        cell_id: cell.id.clone(),
+                        stage: name,
+                        reason: "no value".into(),
+                    });
                     continue;
                 }
-                let column = if cell.cold && stage.is_some() { "cold_total_ms" } else { self.column() };
-                let seed = seed_of(self.seed, &[cell.id.as_str(), name.as_deref().unwrap_or("pipeline"), column]);
+                let column = if cell.cold && stage.is_some() {
+                    "cold_total_ms"
+                } else {
+                    self.column()
+                };
+                let seed = seed_of(
+                    self.seed,
+                    &[
+                        cell.id.as_str(),
+                        name.as_deref().unwrap_or("pipeline"),
+                        column,
+                    ],
+                );
                 of.push((cell.id.clone(), name));
-                samples.push(Watched { values, images, seed });
+                samples.push(Watched {
+                    values,
+                    images,
+                    seed,
+                });
             }
         }
         let widths = relative_half_widths(&samples);
         // Without an interval is wider than any.
         let infinite = |width: Option<f64>| width.unwrap_or(f64::INFINITY);
-        let widest = (0..widths.len()).reduce(|a, b| if infinite(widths[b]) > infinite(widths[a]) { b } else { a });
+        let widest = (0..widths.len()).reduce(|a, b| {
+            if infinite(widths[b]) > infinite(widths[a]) {
+                b
+            } else {
+                a
+            }
+        });
         let (cell_id, stage) = widest.map(|place| of[place].clone()).unzip();
         Look {
             at,
             repetitions,
             samples: widths.len() as u32,
-            wider: widths.iter().filter(|&&width| !rule.is_narrow(width)).count() as u32,
+            wider: widths
+                .iter()
+                .filter(|&&width| !rule.is_narrow(width))
+                .count() as u32,
             widest: widest.and_then(|place| widths[place]),
             cell_id,
             stage: stage.flatten(),
@@ -142,7 +183,8 @@ impl Watch {
         }
     }
 
-    /// Returns what the repetitions of whole blocks came to, and the cells that have a wrong output among it or in a probe.
+    /// Returns what the repetitions of whole blocks came to, and the cells that have a wrong output
+    /// among it or in a probe.
     fn standing(&self, repetitions: u32) -> Standing {
         let mut standing = Standing::default();
         for (id, pass) in (0..).zip(&self.passes) {
@@ -167,7 +209,8 @@ impl Watch {
         standing
     }
 
-    /// Returns the sample of a stage or of the pipeline in the order of execution, and the image of each value.
+    /// Returns the sample of a stage or of the pipeline in the order of execution, and the image of
+    /// each value.
     fn values(&self, passes: &[AttemptId], stage: Option<usize>) -> (Vec<f64>, Vec<u32>) {
         let image = |id: AttemptId| self.ledger.image(self.ledger.repetition(id).image);
         let names: BTreeSet<&str> = passes.iter().map(|id| image(*id)).collect();
@@ -175,16 +218,21 @@ impl Watch {
         let number = |id: AttemptId| numbers[image(id)];
         let with_values = passes.iter().map(|id| (*id, &self.passes[*id as usize]));
         let Some(stage) = stage else {
-            let sample = with_values.filter(|(id, _)| self.ledger.pass_counts_as(*id) == CountsAs::Sample);
+            let sample =
+                with_values.filter(|(id, _)| self.ledger.pass_counts_as(*id) == CountsAs::Sample);
             let mut values: Vec<(&str, f64, u32)> = sample
-                .filter_map(|(id, pass)| Some((pass.started_at.as_str(), pass.turnaround_s?, number(id))))
+                .filter_map(|(id, pass)| {
+                    Some((pass.started_at.as_str(), pass.turnaround_s?, number(id)))
+                })
                 .collect();
             values.sort_by(|a, b| a.0.cmp(b.0));
             return values.into_iter().map(|(_, s, image)| (s, image)).unzip();
         };
         let rows = with_values.flat_map(|(id, pass)| pass.rows.iter().map(move |row| (id, row)));
         let mut values: Vec<(u64, f64, u32)> = rows
-            .filter(|(id, row)| row.stage == stage && self.ledger.row_counts_as(*id, row.ending) == CountsAs::Sample)
+            .filter(|(id, row)| {
+                row.stage == stage && self.ledger.row_counts_as(*id, row.ending) == CountsAs::Sample
+            })
             .map(|(id, row)| (row.sequence, row.ms, number(id)))
             .collect();
         values.sort_by_key(|(sequence, ..)| *sequence);
@@ -207,24 +255,41 @@ impl Watch {
     }
 }
 
-/// Returns what a stage's sample may take from an invocation; `None` where it has no time that is a number.
+/// Returns what a stage's sample may take from an invocation; `None` where it has no time that is a
+/// number.
 fn row(invocation: &Invocation) -> Option<Row> {
     let report = invocation.report.as_ref()?;
     let ms = report.duration_ms + report.init_ms.unwrap_or(0.0);
     let (stage, sequence) = (invocation.stage_index as usize, invocation.sequence);
-    ms.is_finite().then(|| Row { stage, sequence, ms, ending: Ending::from(invocation) })
+    ms.is_finite().then(|| Row {
+        stage,
+        sequence,
+        ms,
+        ending: Ending::from(invocation),
+    })
 }
 
 /// Says in a sentence where a run stands to its rule; `last` is its last look.
 pub fn rule_in_words(until: &Until, last: Option<&Look>) -> String {
-    let target = format!("±{} of the mean {}", asked(until.ci_half_width), until.metric.as_str());
+    let target = format!(
+        "±{} of the mean {}",
+        asked(until.ci_half_width),
+        until.metric.as_str()
+    );
     let Some(look) = last else {
-        return format!("Not looked at the intervals yet: that is due after {} repetitions.", until.min);
+        return format!(
+            "Not looked at the intervals yet: that is due after {} repetitions.",
+            until.min
+        );
     };
     let n = look.repetitions;
     let widest = match (&look.cell_id, look.widest) {
         (Some(cell), Some(width)) => {
-            format!("; the widest is {} ({})", beside(width, until.ci_half_width), named(cell, look.stage.as_ref()))
+            format!(
+                "; the widest is {} ({})",
+                beside(width, until.ci_half_width),
+                named(cell, look.stage.as_ref())
+            )
         }
         (Some(cell), None) => format!("; {} has no interval", named(cell, look.stage.as_ref())),
         (None, _) => String::new(),
@@ -232,9 +297,19 @@ pub fn rule_in_words(until: &Until, last: Option<&Look>) -> String {
     let excused: Vec<String> = look
         .excused
         .iter()
-        .map(|excuse| format!("{} ({})", named(&excuse.cell_id, excuse.stage.as_ref()), excuse.reason))
+        .map(|excuse| {
+            format!(
+                "{} ({})",
+                named(&excuse.cell_id, excuse.stage.as_ref()),
+                excuse.reason
+            )
+        })
         .collect();
-    let excused = if excused.is_empty() { String::new() } else { format!(" Not waited for: {}.", excused.join(", ")) };
+    let excused = if excused.is_empty() {
+        String::new()
+    } else {
+        format!(" Not waited for: {}.", excused.join(", "))
+    };
     let sentence = match look.stopped_by {
         Some(StoppedBy::CiHalfWidth) => {
             format!("Stopped after {n} repetitions: every interval is within {target}{widest}.")
@@ -244,7 +319,9 @@ pub fn rule_in_words(until: &Until, last: Option<&Look>) -> String {
             intervals(look, "is", "are")
         ),
         Some(StoppedBy::NoSample) => {
-            format!("Stopped after {n} repetitions: no cell has right values that more repetitions could make surer.")
+            format!(
+                "Stopped after {n} repetitions: no cell has right values that more repetitions could make surer."
+            )
         }
         None => format!(
             "Not at its end: at {n} repetitions {} wider than {target}{widest}.",
@@ -258,7 +335,8 @@ fn named(cell: &CellId, stage: Option<&String>) -> String {
     stage.map_or_else(|| cell.to_string(), |stage| format!("{cell} {stage}"))
 }
 
-/// Says how many of a look's intervals, with the verb that fits: `1 of 2 intervals is`, `the only interval is`.
+/// Says how many of a look's intervals, with the verb that fits: `1 of 2 intervals is`,
+/// `the only interval is`.
 fn intervals(look: &Look, one: &str, several: &str) -> String {
     let verb = if look.wider == 1 { one } else { several };
     match (look.wider, look.samples) {
@@ -272,22 +350,34 @@ pub fn asked(share: f64) -> String {
     trimmed(format!("{:.6}", share * 100.0)) + "%"
 }
 
-/// A half width as a percentage beside the one that was asked for: of two significant figures, or of as many as it takes to show
-/// on which side of `asked` it is: `±10.02%` beside `10%`.
+/// A half width as a percentage beside the one that was asked for: of two significant figures, or
+/// of as many as it takes to show on which side of `asked` it is: `±10.02%` beside `10%`.
 pub fn beside(width: f64, asked: f64) -> String {
     const MOST: usize = 6;
     let (percent, limit) = (width * 100.0, asked * 100.0);
     let few = (1.0 - percent.abs().log10().floor()).clamp(0.0, 4.0) as usize;
     let told = (few..=MOST).map(|decimals| trimmed(format!("{percent:.decimals$}")));
-    let shows_side = |text: &String| text.parse::<f64>().is_ok_and(|it| (it > limit) == (percent > limit));
-    let side = if percent > limit { "just above" } else { "at most" };
-    told.into_iter()
-        .find(shows_side)
-        .map_or_else(|| format!("{side} ±{}", self::asked(asked)), |text| format!("±{text}%"))
+    let shows_side = |text: &String| {
+        text.parse::<f64>()
+            .is_ok_and(|it| (it > limit) == (percent > limit))
+    };
+    let side = if percent > limit {
+        "just above"
+    } else {
+        "at most"
+    };
+    told.into_iter().find(shows_side).map_or_else(
+        || format!("{side} ±{}", self::asked(asked)),
+        |text| format!("±{text}%"),
+    )
 }
 
 fn trimmed(text: String) -> String {
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
 }
 
 #[cfg(test)]

@@ -40,17 +40,39 @@ struct Made {
 }
 
 fn made(cell: &'static str, repetition: u32, ms: f64) -> Made {
-    Made { cell, repetition, attempt: 1, warm_up: false, ms, init_ms: None, failed: None, again: false, wrong: false }
+    Made {
+        cell,
+        repetition,
+        attempt: 1,
+        warm_up: false,
+        ms,
+        init_ms: None,
+        failed: None,
+        again: false,
+        wrong: false,
+    }
 }
 
 fn facts(made: Made) -> Vec<Event> {
-    let Made { cell, repetition, attempt, warm_up, ms, init_ms, failed, again, wrong } = made;
+    let Made {
+        cell,
+        repetition,
+        attempt,
+        warm_up,
+        ms,
+        init_ms,
+        failed,
+        again,
+        wrong,
+    } = made;
     let key = json!({
         "cell_id": cell, "deployment": 1, "image": "i", "warm_up": warm_up, "repetition": repetition, "attempt": attempt,
     });
     let with = |more: Json| -> Event {
         let mut fact = key.clone();
-        fact.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        fact.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
         serde_json::from_value(fact).unwrap()
     };
     let mut events = Vec::new();
@@ -84,7 +106,10 @@ fn facts(made: Made) -> Vec<Event> {
 
 fn watch(metric: &str, cells: &[&str], passes: impl IntoIterator<Item = Made>) -> Watch {
     let mut watch = Watch::new(&run(metric, cells)).unwrap();
-    passes.into_iter().flat_map(facts).for_each(|fact| watch.take(&fact));
+    passes
+        .into_iter()
+        .flat_map(facts)
+        .for_each(|fact| watch.take(&fact));
     watch
 }
 
@@ -103,12 +128,20 @@ fn look(watch: &Watch, repetitions: u32) -> Look {
 
 /// The sample of one cell of the run, by its place.
 fn values(watch: &Watch, cell: u32, stage: Option<usize>, repetitions: u32) -> Vec<f64> {
-    watch.values(&watch.standing(repetitions).passes[&cell], stage).0
+    watch
+        .values(&watch.standing(repetitions).passes[&cell], stage)
+        .0
 }
 
 #[test]
 fn a_run_of_a_fixed_number_of_repetitions_is_not_watched() {
-    assert!(Watch::new(&RunStarted { until: None, ..run("turnaround", &[A]) }).is_none());
+    assert!(
+        Watch::new(&RunStarted {
+            until: None,
+            ..run("turnaround", &[A])
+        })
+        .is_none()
+    );
 }
 
 #[test]
@@ -127,7 +160,9 @@ fn a_width_is_that_of_the_interval_that_summary_shows() {
     let watch = watch("turnaround", &[A], steady(A, 20));
     let values: Vec<f64> = (1..=20).map(|r| noise(r) / 500.0).collect();
     let interval =
-        crate::statistics::intervals(&values, &[], seed_of(562, &[A, "pipeline", "turnaround_s"])).mean.unwrap();
+        crate::statistics::intervals(&values, &[], seed_of(562, &[A, "pipeline", "turnaround_s"]))
+            .mean
+            .unwrap();
     let expected = (interval.high - interval.low) / (2.0 * values.iter().sum::<f64>() / 20.0);
     assert!((look(&watch, 20).widest.unwrap() - expected).abs() < 1e-12);
     assert_eq!(look(&watch, 20).stopped_by, Some(StoppedBy::CiHalfWidth));
@@ -135,7 +170,10 @@ fn a_width_is_that_of_the_interval_that_summary_shows() {
 
 #[test]
 fn durations_are_looked_at_stage_by_stage_with_the_init_of_a_cold_start() {
-    let cold = (1..=10).map(|r| Made { init_ms: Some(100.0), ..made(COLD, r, noise(r)) });
+    let cold = (1..=10).map(|r| Made {
+        init_ms: Some(100.0),
+        ..made(COLD, r, noise(r))
+    });
     let watch = watch("duration", &[A, COLD], steady(A, 10).chain(cold));
     assert_eq!(look(&watch, 10).samples, 4);
     assert!((values(&watch, 1, Some(1), 10)[0] - (noise(1) + 100.0)).abs() < 1e-9);
@@ -145,13 +183,26 @@ fn durations_are_looked_at_stage_by_stage_with_the_init_of_a_cold_start() {
 fn a_look_sees_whole_blocks_and_the_last_attempts_in_whatever_order() {
     let mut passes: Vec<Made> = steady(A, 10).collect();
     // Repetition 3 met a cold start first, 4 failed, a warm-up and the next block do not belong.
-    passes.insert(0, Made { init_ms: Some(900.0), again: true, ..made(A, 3, 1.0) });
+    passes.insert(
+        0,
+        Made {
+            init_ms: Some(900.0),
+            again: true,
+            ..made(A, 3, 1.0)
+        },
+    );
     passes[3].attempt = 2;
     passes[4].failed = Some(1);
-    passes.push(Made { warm_up: true, ..made(A, 1, 9_000.0) });
+    passes.push(Made {
+        warm_up: true,
+        ..made(A, 1, 9_000.0)
+    });
     passes.push(made(A, 11, 9_000.0));
     let one = watch("turnaround", &[A], passes.clone());
-    let expected: Vec<f64> = (1..=10).filter(|r| *r != 4).map(|r| noise(r) / 500.0).collect();
+    let expected: Vec<f64> = (1..=10)
+        .filter(|r| *r != 4)
+        .map(|r| noise(r) / 500.0)
+        .collect();
     assert_eq!(values(&one, 0, None, 10), expected);
     passes.reverse();
     let other = watch("turnaround", &[A], passes);
@@ -160,36 +211,69 @@ fn a_look_sees_whole_blocks_and_the_last_attempts_in_whatever_order() {
 
 #[test]
 fn wrong_and_always_failing_cells_are_measured_and_not_waited_for() {
-    let wrong = (1..=10).map(|r| Made { wrong: r == 7, ..made(B, r, f64::from(r * r)) });
+    let wrong = (1..=10).map(|r| Made {
+        wrong: r == 7,
+        ..made(B, r, f64::from(r * r))
+    });
     let watched = watch("turnaround", &[A, B], steady(A, 10).chain(wrong));
     let found = look(&watched, 10);
     assert_eq!(found.stopped_by, Some(StoppedBy::CiHalfWidth));
-    assert_eq!((found.excused[0].cell_id.as_str(), found.excused[0].reason.as_str()), (B, "wrong outputs"));
+    assert_eq!(
+        (
+            found.excused[0].cell_id.as_str(),
+            found.excused[0].reason.as_str()
+        ),
+        (B, "wrong outputs")
+    );
 
-    let failing = |cell| (1..=10).map(move |r| Made { failed: Some(1), ..made(cell, r, f64::from(r * r)) });
-    let found = look(&watch("turnaround", &[A, B], steady(A, 10).chain(failing(B))), 10);
-    assert_eq!((found.samples, found.stopped_by), (1, Some(StoppedBy::CiHalfWidth)));
+    let failing = |cell| {
+        (1..=10).map(move |r| Made {
+            failed: Some(1),
+            ..made(cell, r, f64::from(r * r))
+        })
+    };
+    let found = look(
+        &watch("turnaround", &[A, B], steady(A, 10).chain(failing(B))),
+        10,
+    );
+    assert_eq!(
+        (found.samples, found.stopped_by),
+        (1, Some(StoppedBy::CiHalfWidth))
+    );
     assert_eq!(found.excused[0].reason, "no value");
     // Of durations the stage before the failing one has values, and they are waited for.
     let found = look(&watch("duration", &[B], failing(B)), 10);
     assert_eq!((found.samples, found.wider, found.excused.len()), (1, 1, 1));
     let found = look(&watch("turnaround", &[B], failing(B)), 10);
-    assert_eq!((found.widest, found.stopped_by), (None, Some(StoppedBy::NoSample)));
+    assert_eq!(
+        (found.widest, found.stopped_by),
+        (None, Some(StoppedBy::NoSample))
+    );
 }
 
 #[test]
 fn a_cell_that_fails_now_and_then_ends_at_max_at_the_latest() {
-    let lucky = (1..=40).map(|r| Made { failed: (r != 5).then_some(0), ..made(A, r, 100.0) });
+    let lucky = (1..=40).map(|r| Made {
+        failed: (r != 5).then_some(0),
+        ..made(A, r, 100.0)
+    });
     let watch = watch("turnaround", &[A], lucky);
     let found = look(&watch, 30);
-    assert_eq!((found.samples, found.widest, found.stopped_by), (1, None, None), "one value has no interval");
+    assert_eq!(
+        (found.samples, found.widest, found.stopped_by),
+        (1, None, None),
+        "one value has no interval"
+    );
     assert_eq!(look(&watch, 40).stopped_by, Some(StoppedBy::Max));
 }
 
 #[test]
 fn facts_of_a_cell_measured_anew_are_forgotten() {
     let mut watch = watch("turnaround", &[A], steady(A, 10));
-    watch.take(&Event::CellsSuperseded { at: String::new(), cells: vec![CellId::from(A.to_owned())] });
+    watch.take(&Event::CellsSuperseded {
+        at: String::new(),
+        cells: vec![CellId::from(A.to_owned())],
+    });
     assert_eq!(look(&watch, 10).samples, 0);
 }
 
@@ -199,13 +283,24 @@ fn what_is_said_of_a_width_is_on_the_side_of_the_target_that_it_is_on() {
         for step in -2000..=2000 {
             let width = target * (1.0 + f64::from(step) * 1e-5);
             let told = beside(width, target);
-            let number: f64 = told.trim_start_matches("just above ").trim_matches(['±', '%']).parse().unwrap();
+            let number: f64 = told
+                .trim_start_matches("just above ")
+                .trim_matches(['±', '%'])
+                .parse()
+                .unwrap();
             let above = number > target * 100.0 + 1e-9 || told.starts_with("just above");
-            assert_eq!(above, width * 100.0 > target * 100.0, "{width} beside {target}: {told}");
+            assert_eq!(
+                above,
+                width * 100.0 > target * 100.0,
+                "{width} beside {target}: {told}"
+            );
         }
     }
     assert_eq!(beside(0.1002, 0.1), "±10.02%");
-    assert_eq!((beside(0.0312, 0.05), beside(0.1, 0.1), asked(0.07)), ("±3.1%".into(), "±10%".into(), "7%".into()));
+    assert_eq!(
+        (beside(0.0312, 0.05), beside(0.1, 0.1), asked(0.07)),
+        ("±3.1%".into(), "±10%".into(), "7%".into())
+    );
     assert_eq!(beside(0.1 + 1e-12, 0.1), "just above ±10%");
 }
 
@@ -213,15 +308,41 @@ fn what_is_said_of_a_width_is_on_the_side_of_the_target_that_it_is_on() {
 fn where_a_run_stands_is_said_in_a_sentence() {
     let until = run("turnaround", &[A]).until.unwrap();
     let base = look(&watch("turnaround", &[A], steady(A, 20)), 20);
-    let base = Look { widest: Some(0.0312), ..base };
-    let wrong = Excuse { cell_id: CellId::from(B.to_owned()), stage: None, reason: "wrong outputs".into() };
+    let base = Look {
+        widest: Some(0.0312),
+        ..base
+    };
+    let wrong = Excuse {
+        cell_id: CellId::from(B.to_owned()),
+        stage: None,
+        reason: "wrong outputs".into(),
+    };
     let said = [
         rule_in_words(&until, None),
-        rule_in_words(&until, Some(&Look { excused: vec![wrong], ..base.clone() })),
-        rule_in_words(&until, Some(&Look { stopped_by: Some(StoppedBy::Max), wider: 1, ..base.clone() })),
         rule_in_words(
             &until,
-            Some(&Look { stopped_by: None, wider: 1, widest: None, stage: Some("one".into()), ..base }),
+            Some(&Look {
+                excused: vec![wrong],
+                ..base.clone()
+            }),
+        ),
+        rule_in_words(
+            &until,
+            Some(&Look {
+                stopped_by: Some(StoppedBy::Max),
+                wider: 1,
+                ..base.clone()
+            }),
+        ),
+        rule_in_words(
+            &until,
+            Some(&Look {
+                stopped_by: None,
+                wider: 1,
+                widest: None,
+                stage: Some("one".into()),
+                ..base
+            }),
         ),
     ];
     let expected = [

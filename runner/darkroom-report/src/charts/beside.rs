@@ -29,17 +29,31 @@ pub fn side_by_side(id: &str, title: &str, unit: &str, lines: &[Line]) -> Option
     let bounds = |stat: &Stat| stat.ci.unwrap_or((stat.mean, stat.mean));
     let most = upper(lines.iter().map(|line| bounds(&line.stat).1));
     let told = |line: &Line| {
-        format!("{}: mean {} {unit} {}, n = {}", line.label, spelt(line.stat.mean), interval(line.stat.ci), line.stat.n)
+        format!(
+            "{}: mean {} {unit} {}, n = {}",
+            line.label,
+            spelt(line.stat.mean),
+            interval(line.stat.ci),
+            line.stat.n
+        )
     };
     let drawing = draw_rows(WIDTH, &labels, 0.0..most, unit, |plot| {
         for (row, line) in lines.iter().enumerate() {
             let (low, high) = bounds(&line.stat);
-            plot.whisker((low, line.stat.mean, high), row as f64 + 0.5, colour(line.colour).stroke_width(2))?;
+            plot.whisker(
+                (low, line.stat.mean, high),
+                row as f64 + 0.5,
+                colour(line.colour).stroke_width(2),
+            )?;
             plot.tell_within((0.0, row as f64), (most, row as f64 + 1.0), told(line));
         }
         Ok(())
     })?;
-    let more = if left_out == 0 { String::new() } else { format!(" {left_out} more stand in the runs' own reports.") };
+    let more = if left_out == 0 {
+        String::new()
+    } else {
+        format!(" {left_out} more stand in the runs' own reports.")
+    };
     Some(Figure {
         id: id.into(),
         title: title.into(),

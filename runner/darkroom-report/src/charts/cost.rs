@@ -29,7 +29,13 @@ pub fn figure(run: &Run, width: u32) -> Option<Figure> {
     let rows: Vec<_> = run
         .costs
         .iter()
-        .filter_map(|row| Some((run.cell(row.text("cell_id")?)?, row.number("cost_usd_per_100k")?, row)))
+        .filter_map(|row| {
+            Some((
+                run.cell(row.text("cell_id")?)?,
+                row.number("cost_usd_per_100k")?,
+                row,
+            ))
+        })
         .collect();
     if rows.is_empty() {
         return None;
@@ -38,42 +44,76 @@ pub fn figure(run: &Run, width: u32) -> Option<Figure> {
     let present: Vec<(usize, &str, &str)> = PARTS
         .iter()
         .enumerate()
-        .filter(|(_, (column, _))| rows.iter().any(|(.., row)| row.number(column).unwrap_or(0.0) > 0.0))
+        .filter(|(_, (column, _))| {
+            rows.iter()
+                .any(|(.., row)| row.number(column).unwrap_or(0.0) > 0.0)
+        })
         .map(|(place, (column, name))| (place, *column, *name))
         .collect();
     let high = |row: Row<'_>| row.number("cost_usd_per_100k_ci_high").unwrap_or(0.0);
-    let most = upper(rows.iter().map(|(_, total, row)| total.max(high(*row)).max(total + s3_of(*row).unwrap_or(0.0))));
-    let drawing = draw_rows(width, &labels, 0.0..most, "USD per 100,000 images", |plot| {
-        for (place, (cell, total, row)) in rows.iter().enumerate() {
-            let (top, bottom, mut from) = (place as f64 + 0.2, place as f64 + 0.8, 0.0);
-            for (part, column, name) in &present {
-                let value = row.number(column).unwrap_or(0.0);
-                let text = format!("{}: {name} ${}, of ${} in all", marked(cell), spelt(value), spelt(*total));
-                plot.bar((from, top), (from + value, bottom), colour(*part).mix(1.0), text)?;
-                from += value;
+    let most = upper(rows.iter().map(|(_, total, row)| {
+        total
+            .max(high(*row))
+            .max(total + s3_of(*row).unwrap_or(0.0))
+    }));
+    let drawing = draw_rows(
+        width,
+        &labels,
+        0.0..most,
+        "USD per 100,000 images",
+        |plot| {
+            for (place, (cell, total, row)) in rows.iter().enumerate() {
+                let (top, bottom, mut from) = (place as f64 + 0.2, place as f64 + 0.8, 0.0);
+                for (part, column, name) in &present {
+                    let value = row.number(column).unwrap_or(0.0);
+                    let text = format!(
+                        "{}: {name} ${}, of ${} in all",
+                        marked(cell),
+                        spelt(value),
+                        spelt(*total)
+                    );
+                    plot.bar(
+                        (from, top),
+                        (from + value, bottom),
+                        colour(*part).mix(1.0),
+                        text,
+                    )?;
+                    from += value;
+                }
+                if let Some(s3) = s3_of(*row) {
+                    let text = format!(
+                        "{}: S3 requests ${}, beside ${} for compute",
+                        marked(cell),
+                        spelt(s3),
+                        spelt(*total)
+                    );
+                    plot.bar((from, top), (from + s3, bottom), colour(S3).mix(0.35), text)?;
+                }
+                if let Some(low) = row.number("cost_usd_per_100k_ci_low") {
+                    let style = BLACK.stroke_width(1);
+                    plot.chart.draw_series([PathElement::new(
+                        [(low, place as f64 + 0.5), (high(*row), place as f64 + 0.5)],
+                        style,
+                    )])?;
+                }
             }
-            if let Some(s3) = s3_of(*row) {
-                let text =
-                    format!("{}: S3 requests ${}, beside ${} for compute", marked(cell), spelt(s3), spelt(*total));
-                plot.bar((from, top), (from + s3, bottom), colour(S3).mix(0.35), text)?;
-            }
-            if let Some(low) = row.number("cost_usd_per_100k_ci_low") {
-                let style = BLACK.stroke_width(1);
-                plot.chart.draw_series([PathElement::new(
-                    [(low, place as f64 + 0.5), (high(*row), place as f64 + 0.5)],
-                    style,
-                )])?;
-            }
-        }
-        Ok(())
-    })?;
-    let mut legend: Vec<_> = present.iter().map(|(place, _, name)| (colour(*place), (*name).to_owned())).collect();
+            Ok(())
+        },
+    )?;
+    let mut legend: Vec<_> = present
+        .iter()
+        .map(|(place, _, name)| (colour(*place), (*name).to_owned()))
+        .collect();
     if rows.iter().any(|(.., row)| s3_of(*row).is_some()) {
         legend.push((colour(S3), "S3 requests (light)".to_owned()));
     }
     let words = rows.iter().map(|(cell, total, row)| {
-        let ci = row.number("cost_usd_per_100k_ci_low").map(|low| (low, high(*row)));
-        let s3 = s3_of(*row).map(|usd| format!(", and ${} for S3 requests", spelt(usd))).unwrap_or_default();
+        let ci = row
+            .number("cost_usd_per_100k_ci_low")
+            .map(|low| (low, high(*row)));
+        let s3 = s3_of(*row)
+            .map(|usd| format!(", and ${} for S3 requests", spelt(usd)))
+            .unwrap_or_default();
         format!("{}: ${} {}{s3}", marked(cell), spelt(*total), interval(ci))
     });
     let s3 = if rows.iter().any(|(.., row)| s3_of(*row).is_some()) {

@@ -1,4 +1,5 @@
-//! What memory buys: turnaround and cost over memory size, and cost against turnaround with its Pareto front.
+//! What memory buys: turnaround and cost over memory size, and cost against turnaround with its
+//! Pareto front.
 
 use std::collections::BTreeMap;
 
@@ -17,26 +18,42 @@ struct Place<'a> {
     cell: &'a CellView,
     cost: Stat,
     turnaround: Stat,
-    /// As the table of choices has it; `None` where there is no such table or the cell is not to be chosen.
+    /// As the table of choices has it; `None` where there is no such table or the cell is not to be
+    /// chosen.
     on_front: Option<bool>,
 }
 
-/// Draws what there is: curves over memory where a cell has several sizes, cost over turnaround where there is a choice.
+/// Draws what there is: curves over memory where a cell has several sizes, cost over turnaround
+/// where there is a choice.
 pub fn figures(run: &Run, width: u32) -> Vec<Figure> {
     let places: Vec<Place<'_>> = run.measured().filter_map(|cell| point(run, cell)).collect();
     let curves = [
-        ("memory-turnaround", "Turnaround by memory size", "mean turnaround, s"),
-        ("memory-cost", "Cost by memory size", "USD per 100,000 images"),
+        (
+            "memory-turnaround",
+            "Turnaround by memory size",
+            "mean turnaround, s",
+        ),
+        (
+            "memory-cost",
+            "Cost by memory size",
+            "USD per 100,000 images",
+        ),
     ];
     let of: [fn(&Place<'_>) -> Stat; 2] = [|place| place.turnaround, |place| place.cost];
-    let mut figures: Vec<Figure> =
-        curves.into_iter().zip(of).filter_map(|(names, of)| curve(&places, names, of, width)).collect();
+    let mut figures: Vec<Figure> = curves
+        .into_iter()
+        .zip(of)
+        .filter_map(|(names, of)| curve(&places, names, of, width))
+        .collect();
     figures.extend(against(run, &places, width));
     figures
 }
 
 fn point<'a>(run: &'a Run, cell: &'a CellView) -> Option<Place<'a>> {
-    let choice = run.choices.iter().find(|row| row.text("cell_id") == Some(&cell.id));
+    let choice = run
+        .choices
+        .iter()
+        .find(|row| row.text("cell_id") == Some(&cell.id));
     Some(Place {
         cell,
         turnaround: run.stat(cell, PIPELINE, "turnaround_s")?,
@@ -45,17 +62,25 @@ fn point<'a>(run: &'a Run, cell: &'a CellView) -> Option<Place<'a>> {
     })
 }
 
-/// Draws one mean with its interval over memory, a line for each set of cells that differ in memory only.
+/// Draws one mean with its interval over memory, a line for each set of cells that differ in memory
+/// only.
 fn curve(
     places: &[Place<'_>],
     (id, title, unit): (&str, &str, &str),
     of: fn(&Place<'_>) -> Stat,
     width: u32,
 ) -> Option<Figure> {
-    let lines: Vec<Vec<&Place<'_>>> =
-        by_memory(&places.iter().collect::<Vec<_>>()).into_values().filter(|line| line.len() > 1).collect();
-    let sizes = lines.iter().flatten().map(|place| f64::from(place.cell.cell.memory_mb));
-    let (most, high) = (upper(sizes), |place: &Place<'_>| of(place).ci.map_or(of(place).mean, |ci| ci.1));
+    let lines: Vec<Vec<&Place<'_>>> = by_memory(&places.iter().collect::<Vec<_>>())
+        .into_values()
+        .filter(|line| line.len() > 1)
+        .collect();
+    let sizes = lines
+        .iter()
+        .flatten()
+        .map(|place| f64::from(place.cell.cell.memory_mb));
+    let (most, high) = (upper(sizes), |place: &Place<'_>| {
+        of(place).ci.map_or(of(place).mean, |ci| ci.1)
+    });
     if lines.is_empty() {
         return None;
     }
@@ -72,56 +97,84 @@ fn curve(
             let ink = colour(index);
             let at = |place: &Place<'_>| (f64::from(place.cell.cell.memory_mb), of(place).mean);
             let path: Vec<(f64, f64)> = line.iter().map(|place| at(place)).collect();
-            plot.chart.draw_series([PathElement::new(path, ink.stroke_width(2))])?;
+            plot.chart
+                .draw_series([PathElement::new(path, ink.stroke_width(2))])?;
             for place in line {
                 let (x, y) = at(place);
                 if let Some((low, high)) = of(place).ci {
-                    plot.chart.draw_series([PathElement::new([(x, low), (x, high)], ink.stroke_width(2))])?;
+                    plot.chart.draw_series([PathElement::new(
+                        [(x, low), (x, high)],
+                        ink.stroke_width(2),
+                    )])?;
                 }
-                plot.chart.draw_series([Circle::new((x, y), 4, ink.filled())])?;
+                plot.chart
+                    .draw_series([Circle::new((x, y), 4, ink.filled())])?;
                 plot.tell((x, y), 10, point_in_words(place));
             }
         }
         Ok(())
     })?;
-    let legend: Vec<_> = lines.iter().enumerate().map(|(index, line)| (colour(index), family(line[0].cell))).collect();
+    let legend: Vec<_> = lines
+        .iter()
+        .enumerate()
+        .map(|(index, line)| (colour(index), family(line[0].cell)))
+        .collect();
     Some(Figure {
         id: id.into(),
         title: title.into(),
-        caption: "Means with their 95% intervals. On Lambda memory buys CPU: 1769 MB is one vCPU.".into(),
-        alternative: lines.iter().flatten().map(|place| point_in_words(place)).collect::<Vec<_>>().join(". "),
+        caption: "Means with their 95% intervals. On Lambda memory buys CPU: 1769 MB is one vCPU."
+            .into(),
+        alternative: lines
+            .iter()
+            .flatten()
+            .map(|place| point_in_words(place))
+            .collect::<Vec<_>>()
+            .join(". "),
         notes: Vec::new(),
         svg: drawing.with_legend(&legend),
     })
 }
 
-/// Draws cost over turnaround, a figure for each kind of work that has more than one cell to choose from: a front is of cells that
-/// do the same work, and a cold cell is not beaten by a warm one.
+/// Draws cost over turnaround, a figure for each kind of work that has more than one cell to choose
+/// from: a front is of cells that do the same work, and a cold cell is not beaten by a warm one.
 fn against(run: &Run, places: &[Place<'_>], width: u32) -> Vec<Figure> {
     let kinds = kinds(places, |place| &place.cell.cell);
     let drawn = kinds.iter().filter(|kind| kind.members.len() > 1);
-    drawn.filter_map(|kind| of_kind(run, &kind.members, kind.name.as_deref(), width)).collect()
+    drawn
+        .filter_map(|kind| of_kind(run, &kind.members, kind.name.as_deref(), width))
+        .collect()
 }
 
 /// Draws the cells of one kind of work; `kind` names it where there are several.
 fn of_kind(run: &Run, places: &[&Place<'_>], kind: Option<&str>, width: u32) -> Option<Figure> {
     // A front of one is no choice.
-    let candidates = places.iter().filter(|place| place.on_front.is_some()).count();
+    let candidates = places
+        .iter()
+        .filter(|place| place.on_front.is_some())
+        .count();
     let ringed = |place: &Place<'_>| candidates > 1 && place.on_front == Some(true);
     let factors = Factors::of(places.iter().map(|place| &place.cell.cell));
     let names: Vec<String> = places.iter().map(|place| named(place, &factors)).collect();
     let (drawing, legend, unnamed) = named_or_numbered(places, &names, &ringed, width)?;
     let front = match (run.choices.rows.is_empty(), candidates) {
         (true, _) => "The Pareto front is not marked: this run has no table of choices.",
-        (false, 0 | 1) => "No Pareto front is marked: fewer than two of these cells have right outputs.",
+        (false, 0 | 1) => {
+            "No Pareto front is marked: fewer than two of these cells have right outputs."
+        }
         _ => {
             "Ringed: the Pareto front, cells with right outputs that no other right cell here beats in both means. Neighbours \
              may differ by noise alone."
         }
     };
     let (id, title) = match kind {
-        None => ("cost-turnaround".to_owned(), "Cost against turnaround".to_owned()),
-        Some(kind) => (format!("cost-turnaround-{}", anchor(kind)), format!("Cost against turnaround, {kind}")),
+        None => (
+            "cost-turnaround".to_owned(),
+            "Cost against turnaround".to_owned(),
+        ),
+        Some(kind) => (
+            format!("cost-turnaround-{}", anchor(kind)),
+            format!("Cost against turnaround, {kind}"),
+        ),
     };
     Some(Figure {
         id,
@@ -131,7 +184,14 @@ fn of_kind(run: &Run, places: &[&Place<'_>], kind: Option<&str>, width: u32) -> 
         ),
         alternative: places
             .iter()
-            .map(|place| point_in_words(place) + if ringed(place) { ", on the Pareto front" } else { "" })
+            .map(|place| {
+                point_in_words(place)
+                    + if ringed(place) {
+                        ", on the Pareto front"
+                    } else {
+                        ""
+                    }
+            })
             .collect::<Vec<_>>()
             .join(". "),
         notes: Vec::new(),
@@ -141,8 +201,8 @@ fn of_kind(run: &Run, places: &[&Place<'_>], kind: Option<&str>, width: u32) -> 
 
 type Legend = Vec<(RGBColor, String)>;
 
-/// Draws the dots with their names, or with numbers that the legend explains where not every name has room. Says in words
-/// what of both stands there.
+/// Draws the dots with their names, or with numbers that the legend explains where not every name
+/// has room. Says in words what of both stands there.
 fn named_or_numbered(
     places: &[&Place<'_>],
     names: &[String],
@@ -152,14 +212,25 @@ fn named_or_numbered(
     let of = |place: &Place<'_>, text: String| (colour(place.cell.colour), text);
     let (drawing, unnamed) = dots_of(places, names, ringed, width)?;
     if unnamed > 0 {
-        let numbers: Vec<String> = (1..=places.len()).map(|number| number.to_string()).collect();
+        let numbers: Vec<String> = (1..=places.len())
+            .map(|number| number.to_string())
+            .collect();
         let (numbered, without) = dots_of(places, &numbers, ringed, width)?;
         if without < unnamed {
-            let entry =
-                |((place, name), number): ((&&Place<'_>, &String), &String)| of(place, format!("{number} {name}"));
+            let entry = |((place, name), number): ((&&Place<'_>, &String), &String)| {
+                of(place, format!("{number} {name}"))
+            };
             let legend = places.iter().zip(names).zip(&numbers).map(entry).collect();
-            let rest = if without > 0 { format!(" {} no room even for that.", dots(without)) } else { String::new() };
-            return Some((numbered, legend, format!(" Numbers stand for names: the legend has both.{rest}")));
+            let rest = if without > 0 {
+                format!(" {} no room even for that.", dots(without))
+            } else {
+                String::new()
+            };
+            return Some((
+                numbered,
+                legend,
+                format!(" Numbers stand for names: the legend has both.{rest}"),
+            ));
         }
     }
     let mut legend: Legend = Vec::new();
@@ -171,7 +242,10 @@ fn named_or_numbered(
     }
     let unnamed = match unnamed {
         0 => String::new(),
-        some => format!(" {} no room for a name; the words below name every cell.", dots(some)),
+        some => format!(
+            " {} no room for a name; the words below name every cell.",
+            dots(some)
+        ),
     };
     Some((drawing, legend, unnamed))
 }
@@ -204,14 +278,18 @@ fn dots_of(
             dot(plot, place, ringed(place))?;
         }
         let lines = by_memory(places);
-        let lines: Vec<[(f64, f64); 2]> =
-            lines.values().flat_map(|line| line.windows(2).map(|ends| [at(ends[0]), at(ends[1])])).collect();
+        let lines: Vec<[(f64, f64); 2]> = lines
+            .values()
+            .flat_map(|line| line.windows(2).map(|ends| [at(ends[0]), at(ends[1])]))
+            .collect();
         // Who chooses looks at the front first; the fast end is where dots are closest.
         let mut order: Vec<(&&Place<'_>, &String)> = places.iter().zip(names).collect();
         let fast = |place: &Place<'_>| place.turnaround.mean;
         order.sort_by(|(a, _), (b, _)| ringed(b).cmp(&ringed(a)).then(fast(a).total_cmp(&fast(b))));
-        let (dots, names): (Vec<_>, Vec<String>) =
-            order.into_iter().map(|(place, name)| (at(place), name.clone())).unzip();
+        let (dots, names): (Vec<_>, Vec<String>) = order
+            .into_iter()
+            .map(|(place, name)| (at(place), name.clone()))
+            .unzip();
         unnamed = plot.name_all(&dots, &names, &lines)?;
         Ok(())
     })?;
@@ -219,15 +297,23 @@ fn dots_of(
 }
 
 fn dot(plot: &mut Plot<'_>, place: &Place<'_>, ringed: bool) -> Result<(), Failed> {
-    let (at, ink) = ((place.turnaround.mean, place.cost.mean), colour(place.cell.colour));
-    let across = place.turnaround.ci.map(|(low, high)| [(low, at.1), (high, at.1)]);
+    let (at, ink) = (
+        (place.turnaround.mean, place.cost.mean),
+        colour(place.cell.colour),
+    );
+    let across = place
+        .turnaround
+        .ci
+        .map(|(low, high)| [(low, at.1), (high, at.1)]);
     let along = place.cost.ci.map(|(low, high)| [(at.0, low), (at.0, high)]);
     for bar in across.into_iter().chain(along) {
-        plot.chart.draw_series([PathElement::new(bar, ink.stroke_width(1))])?;
+        plot.chart
+            .draw_series([PathElement::new(bar, ink.stroke_width(1))])?;
     }
     plot.chart.draw_series([Circle::new(at, 5, ink.filled())])?;
     if ringed {
-        plot.chart.draw_series([Circle::new(at, 8, BLACK.stroke_width(2))])?;
+        plot.chart
+            .draw_series([Circle::new(at, 8, BLACK.stroke_width(2))])?;
     }
     plot.tell(at, 10, point_in_words(place));
     Ok(())
@@ -239,14 +325,30 @@ fn named(place: &Place<'_>, factors: &Factors) -> String {
 }
 
 fn dots(count: usize) -> String {
-    if count == 1 { "1 dot has".into() } else { format!("{count} dots have") }
+    if count == 1 {
+        "1 dot has".into()
+    } else {
+        format!("{count} dots have")
+    }
 }
 
 /// A name as a part of a file's name and of an anchor.
 fn anchor(name: &str) -> String {
-    let plain =
-        name.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' }).collect::<String>();
-    plain.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-")
+    let plain = name
+        .chars()
+        .map(|letter| {
+            if letter.is_ascii_alphanumeric() {
+                letter
+            } else {
+                '-'
+            }
+        })
+        .collect::<String>();
+    plain
+        .split('-')
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join("-")
 }
 
 fn point_in_words(place: &Place<'_>) -> String {

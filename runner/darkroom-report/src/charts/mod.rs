@@ -1,7 +1,7 @@
 //! The figures of a report: what each shows, in words too, and which runs have it.
 //!
-//! Axes and marks are drawn by plotters; what it lacks (values on hover, colours that follow the page's theme, a text
-//! alternative) is added to its SVG by [`canvas`].
+//! Axes and marks are drawn by plotters; what it lacks (values on hover, colours that follow the
+//! page's theme, a text alternative) is added to its SVG by [`canvas`].
 
 mod beside;
 mod canvas;
@@ -42,7 +42,8 @@ pub fn figures(run: &Run) -> Vec<Figure> {
     figures_of_width(run, PAGE_PIXELS)
 }
 
-/// Draws every figure so many pixels wide. Letters are as large in each: of a narrow figure only the room for marks is less.
+/// Draws every figure so many pixels wide. Letters are as large in each: of a narrow figure only
+/// the room for marks is less.
 pub fn figures_of_width(run: &Run, width: u32) -> Vec<Figure> {
     let mut figures = Vec::new();
     figures.extend(runtime::figures(run, width));

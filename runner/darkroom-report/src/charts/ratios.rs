@@ -17,7 +17,10 @@ const EQUIVALENT: (f64, f64) = (0.95, 1.05);
 
 /// Returns a figure for every factor that has comparisons.
 pub fn figures(run: &Run, width: u32) -> Vec<Figure> {
-    factors(run).iter().filter_map(|factor| of_factor(run, factor, width)).collect()
+    factors(run)
+        .iter()
+        .filter_map(|factor| of_factor(run, factor, width))
+        .collect()
 }
 
 struct Ratio {
@@ -31,13 +34,22 @@ struct Ratio {
 }
 
 fn of_factor(run: &Run, factor: &str, width: u32) -> Option<Figure> {
-    let rows = run.comparisons.iter().filter(|row| row.text("factor") == Some(factor) && is_headline(run, *row));
-    let (mut whole, stages): (Vec<Row<'_>>, Vec<Row<'_>>) = rows.partition(|row| row.text("stage") == Some(PIPELINE));
+    let rows = run
+        .comparisons
+        .iter()
+        .filter(|row| row.text("factor") == Some(factor) && is_headline(run, *row));
+    let (mut whole, stages): (Vec<Row<'_>>, Vec<Row<'_>>) =
+        rows.partition(|row| row.text("stage") == Some(PIPELINE));
     whole.extend(stages);
     let (sayable, barred): (Vec<Row<'_>>, Vec<Row<'_>>) = whole.into_iter().partition(|row| {
-        !row.text("verdict").is_some_and(|verdict| verdict.starts_with("outputs not") || verdict.starts_with("wrong"))
+        !row.text("verdict").is_some_and(|verdict| {
+            verdict.starts_with("outputs not") || verdict.starts_with("wrong")
+        })
     });
-    let mut shown: Vec<Ratio> = sayable.into_iter().filter_map(|row| ratio(run, row)).collect();
+    let mut shown: Vec<Ratio> = sayable
+        .into_iter()
+        .filter_map(|row| ratio(run, row))
+        .collect();
     let left_out = shown.len().saturating_sub(ROWS);
     shown.truncate(ROWS);
     if shown.is_empty() {
@@ -46,7 +58,14 @@ fn of_factor(run: &Run, factor: &str, width: u32) -> Option<Figure> {
     let labels: Vec<String> = shown.iter().map(|ratio| ratio.label.clone()).collect();
     // On a logarithmic axis, where half as long lies as far from 1 as twice as long.
     let log = f64::log2;
-    let ends = |ratio: &Ratio| [ratio.ci.0, ratio.ci.1, 1.0 / ratio.floor.unwrap_or(1.0), ratio.floor.unwrap_or(1.0)];
+    let ends = |ratio: &Ratio| {
+        [
+            ratio.ci.0,
+            ratio.ci.1,
+            1.0 / ratio.floor.unwrap_or(1.0),
+            ratio.floor.unwrap_or(1.0),
+        ]
+    };
     let low = log(shown.iter().flat_map(ends).fold(EQUIVALENT.0, f64::min));
     let high = log(shown.iter().flat_map(ends).fold(EQUIVALENT.1, f64::max));
     let room = (high - low) * 0.06;
@@ -55,25 +74,44 @@ fn of_factor(run: &Run, factor: &str, width: u32) -> Option<Figure> {
     let drawing = draw_ratios(width, &labels, left..right, title, |plot| {
         let rows = shown.len() as f64;
         let equivalent = [(log(EQUIVALENT.0), 0.0), (log(EQUIVALENT.1), rows)];
-        plot.chart.draw_series([Rectangle::new(equivalent, BLACK.mix(0.06).filled())])?;
-        for (row, floor) in shown.iter().enumerate().filter_map(|(row, ratio)| Some((row, log(ratio.floor?)))) {
+        plot.chart
+            .draw_series([Rectangle::new(equivalent, BLACK.mix(0.06).filled())])?;
+        for (row, floor) in shown
+            .iter()
+            .enumerate()
+            .filter_map(|(row, ratio)| Some((row, log(ratio.floor?))))
+        {
             let floor = [(-floor, row as f64 + 0.12), (floor, row as f64 + 0.88)];
-            plot.chart.draw_series([Rectangle::new(floor, colour(5).mix(0.3).filled())])?;
+            plot.chart
+                .draw_series([Rectangle::new(floor, colour(5).mix(0.3).filled())])?;
         }
-        plot.chart.draw_series([PathElement::new([(0.0, 0.0), (0.0, rows)], BLACK.mix(0.7).stroke_width(1))])?;
+        plot.chart.draw_series([PathElement::new(
+            [(0.0, 0.0), (0.0, rows)],
+            BLACK.mix(0.7).stroke_width(1),
+        )])?;
         for (row, ratio) in shown.iter().enumerate() {
             let ink = if ratio.claimed { colour(0) } else { colour(6) };
             let interval = (log(ratio.ci.0), log(ratio.at), log(ratio.ci.1));
             plot.whisker(interval, row as f64 + 0.5, ink.stroke_width(2))?;
-            plot.tell_within((left, row as f64), (right, row as f64 + 1.0), ratio.told.clone());
+            plot.tell_within(
+                (left, row as f64),
+                (right, row as f64 + 1.0),
+                ratio.told.clone(),
+            );
         }
         Ok(())
     })?;
     let barred = match barred.len() {
         0 => String::new(),
-        rows => format!(" {rows} comparisons with wrong or unchecked outputs stand in the table alone."),
+        rows => {
+            format!(" {rows} comparisons with wrong or unchecked outputs stand in the table alone.")
+        }
     };
-    let more = if left_out == 0 { String::new() } else { format!(" {left_out} more rows stand in the table.") };
+    let more = if left_out == 0 {
+        String::new()
+    } else {
+        format!(" {left_out} more rows stand in the table.")
+    };
     let floor = if shown.iter().any(|ratio| ratio.floor.is_some()) {
         "Gold: the noise floor, how far the same code of either cell came out apart when deployed twice."
     } else {
@@ -87,7 +125,11 @@ fn of_factor(run: &Run, factor: &str, width: u32) -> Option<Figure> {
              claimed (Holm-adjusted p < 0.05, interval without 1, 2% or more). Grey: it is not, which does not mean that there \
              is none. Shaded: within 5%. {floor}{barred}{more}"
         ),
-        alternative: shown.iter().map(|ratio| ratio.told.clone()).collect::<Vec<_>>().join(". "),
+        alternative: shown
+            .iter()
+            .map(|ratio| ratio.told.clone())
+            .collect::<Vec<_>>()
+            .join(". "),
         notes: Vec::new(),
         svg: drawing.svg(),
     })
@@ -95,7 +137,10 @@ fn of_factor(run: &Run, factor: &str, width: u32) -> Option<Figure> {
 
 fn ratio(run: &Run, row: Row<'_>) -> Option<Ratio> {
     let at = row.number("ratio_mean")?;
-    let ci = (row.number("ratio_mean_ci_low")?, row.number("ratio_mean_ci_high")?);
+    let ci = (
+        row.number("ratio_mean_ci_low")?,
+        row.number("ratio_mean_ci_high")?,
+    );
     if ci.0 <= 0.0 {
         return None; // Has no place on a logarithmic axis; the table has it.
     }
@@ -105,18 +150,37 @@ fn ratio(run: &Run, row: Row<'_>) -> Option<Ratio> {
     // Of the floor's own rows nothing else is the floor.
     let floor = floor_of(run, row).filter(|_| factor != DEPLOYMENT);
     let told = comparison_in_words(run, row, &label);
-    Some(Ratio { label, at, ci, claimed: is_claim(row.text("verdict")?), floor: floor.map(|f| 1.0 + f.apart), told })
+    Some(Ratio {
+        label,
+        at,
+        ci,
+        claimed: is_claim(row.text("verdict")?),
+        floor: floor.map(|f| 1.0 + f.apart),
+        told,
+    })
 }
 
 /// What else tells this pair of cells from the others of its factor.
 fn context(run: &Run, row: Row<'_>) -> String {
     let levels = |column: &str| -> Vec<String> {
-        let label = row.text(column).and_then(|id| run.cell(id)).map(|cell| cell.label.clone()).unwrap_or_default();
-        label.replace(" MB", "\u{a0}MB").split(' ').map(str::to_owned).collect()
+        let label = row
+            .text(column)
+            .and_then(|id| run.cell(id))
+            .map(|cell| cell.label.clone())
+            .unwrap_or_default();
+        label
+            .replace(" MB", "\u{a0}MB")
+            .split(' ')
+            .map(str::to_owned)
+            .collect()
     };
     let (a, b) = (levels("cell_a"), levels("cell_b"));
     let shared: Vec<String> = a.into_iter().filter(|level| b.contains(level)).collect();
-    if shared.is_empty() { String::new() } else { format!(" ({})", shared.join(" ")) }
+    if shared.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", shared.join(" "))
+    }
 }
 
 pub fn in_words(factor: &str) -> &str {
@@ -129,5 +193,9 @@ pub fn in_words(factor: &str) -> &str {
 }
 
 pub fn p_text(p: f64) -> String {
-    if p < 0.001 { "< 0.001".into() } else { format!("{p:.3}") }
+    if p < 0.001 {
+        "< 0.001".into()
+    } else {
+        format!("{p:.3}")
+    }
 }

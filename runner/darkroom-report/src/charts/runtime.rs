@@ -13,7 +13,10 @@ const POINTS: usize = 240;
 
 /// Returns one figure a stage.
 pub fn figures(run: &Run, width: u32) -> Vec<Figure> {
-    run.stages.iter().filter_map(|stage| of_stage(run, stage, width)).collect()
+    run.stages
+        .iter()
+        .filter_map(|stage| of_stage(run, stage, width))
+        .collect()
 }
 
 fn of_stage(run: &Run, stage: &str, width: u32) -> Option<Figure> {
@@ -21,21 +24,33 @@ fn of_stage(run: &Run, stage: &str, width: u32) -> Option<Figure> {
         .measured()
         .filter_map(|cell| {
             let metric = Run::time_metric(cell);
-            Some((cell, run.stat(cell, stage, metric)?, points(run, cell, stage, metric)))
+            Some((
+                cell,
+                run.stat(cell, stage, metric)?,
+                points(run, cell, stage, metric),
+            ))
         })
         .collect();
     if rows.is_empty() {
         return None;
     }
     let labels: Vec<String> = rows.iter().map(|(cell, ..)| marked(cell)).collect();
-    let all =
-        rows.iter().flat_map(|(_, stat, points)| points.iter().copied().chain([stat.ci.map_or(stat.mean, |ci| ci.1)]));
+    let all = rows.iter().flat_map(|(_, stat, points)| {
+        points
+            .iter()
+            .copied()
+            .chain([stat.ci.map_or(stat.mean, |ci| ci.1)])
+    });
     let drawing = draw_rows(width, &labels, 0.0..upper(all), "ms", |plot| {
         for (row, (cell, stat, points)) in rows.iter().enumerate() {
             let (y, ink) = (row as f64 + 0.5, colour(cell.colour));
             for (place, &x) in points.iter().enumerate() {
                 let jitter = (place % 7) as f64 / 7.0 * 0.5 - 0.25;
-                plot.chart.draw_series([Circle::new((x, y + jitter), 2, ink.mix(0.45).filled())])?;
+                plot.chart.draw_series([Circle::new(
+                    (x, y + jitter),
+                    2,
+                    ink.mix(0.45).filled(),
+                )])?;
             }
             let (low, high) = stat.ci.unwrap_or((stat.mean, stat.mean));
             plot.whisker((low, stat.mean, high), y, BLACK.stroke_width(2))?;
@@ -47,16 +62,30 @@ fn of_stage(run: &Run, stage: &str, width: u32) -> Option<Figure> {
         }
         Ok(())
     })?;
-    let cold = rows.iter().any(|(cell, ..)| Run::time_metric(cell) == "cold_total_ms");
+    let cold = rows
+        .iter()
+        .any(|(cell, ..)| Run::time_metric(cell) == "cold_total_ms");
     Some(Figure {
         id: format!("runtime-{stage}"),
         title: format!("Runtime of {stage}"),
         caption: format!(
             "{} of each invocation (coloured), the mean and its 95% interval (dot and bar).{}",
-            if run.imported().is_some() { "The imported duration" } else { "Lambda's own duration" },
-            if cold { " Cold cells: init + duration." } else { "" }
+            if run.imported().is_some() {
+                "The imported duration"
+            } else {
+                "Lambda's own duration"
+            },
+            if cold {
+                " Cold cells: init + duration."
+            } else {
+                ""
+            }
         ),
-        alternative: rows.iter().map(|(cell, stat, _)| runtime_in_words(cell, stat)).collect::<Vec<_>>().join(". "),
+        alternative: rows
+            .iter()
+            .map(|(cell, stat, _)| runtime_in_words(cell, stat))
+            .collect::<Vec<_>>()
+            .join(". "),
         notes: sentences(run, stage, Run::time_metric),
         svg: drawing.svg(),
     })
@@ -69,10 +98,15 @@ fn runtime_in_words(cell: &CellView, stat: &Stat) -> String {
         figure(stat.mean),
         interval(stat.ci),
         stat.sd.map_or("–".into(), figure),
-        stat.cv.map_or("–".into(), |cv| format!("{:.1}%", cv * 100.0)),
+        stat.cv
+            .map_or("–".into(), |cv| format!("{:.1}%", cv * 100.0)),
         figure(stat.p50),
         stat.n,
-        if stat.n_failed > 0 { format!(", {} failed", count(stat.n_failed, "invocation")) } else { String::new() }
+        if stat.n_failed > 0 {
+            format!(", {} failed", count(stat.n_failed, "invocation"))
+        } else {
+            String::new()
+        }
     )
 }
 

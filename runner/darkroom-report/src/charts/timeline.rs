@@ -1,4 +1,5 @@
-//! The run over time: every pass in the order it was made; drift, cold starts and failures stand out.
+//! The run over time: every pass in the order it was made; drift, cold starts and failures stand
+//! out.
 
 use plotters::prelude::*;
 
@@ -29,7 +30,11 @@ enum Kind {
 
 /// Draws duration of every invocation over the time of the run.
 pub fn figure(run: &Run, width: u32) -> Option<Figure> {
-    let first = run.invocations.iter().filter_map(|row| row.time_ms("started_at")).min()?;
+    let first = run
+        .invocations
+        .iter()
+        .filter_map(|row| row.time_ms("started_at"))
+        .min()?;
     let every = run.invocations.rows.len().div_ceil(POINTS).max(1);
     let dots: Vec<Dot> = run
         .invocations
@@ -39,8 +44,11 @@ pub fn figure(run: &Run, width: u32) -> Option<Figure> {
         .filter(|(index, row)| index % every == 0 || row.text("status") != Some("ok"))
         .filter_map(|(_, row)| {
             let cell = run.cell(row.text("cell_id")?)?;
-            let ms =
-                row.number("cold_total_ms").or(row.number("duration_ms")).or(row.number("client_ms")).unwrap_or(0.0);
+            let ms = row
+                .number("cold_total_ms")
+                .or(row.number("duration_ms"))
+                .or(row.number("client_ms"))
+                .unwrap_or(0.0);
             let kind = match (row.text("status"), row.truth("cold"), row.text("counts_as")) {
                 (Some("ok"), Some(true), _) => Kind::Cold,
                 (Some("ok"), _, Some("sample")) => Kind::Counts,
@@ -53,10 +61,18 @@ pub fn figure(run: &Run, width: u32) -> Option<Figure> {
                 row.text("stage")?,
                 spelt(ms),
                 row.text("counts_as").unwrap_or("?"),
-                row.text("error_type").map(|error| format!(", {error}")).unwrap_or_default()
+                row.text("error_type")
+                    .map(|error| format!(", {error}"))
+                    .unwrap_or_default()
             );
             let minute = (row.time_ms("started_at")? - first) as f64 / 60_000.0;
-            Some(Dot { minute, ms, variant: cell.colour, kind, told })
+            Some(Dot {
+                minute,
+                ms,
+                variant: cell.colour,
+                kind,
+                told,
+            })
         })
         .collect();
     let axes = Axes {
@@ -71,10 +87,22 @@ pub fn figure(run: &Run, width: u32) -> Option<Figure> {
         for dot in &dots {
             let (at, ink) = ((dot.minute, dot.ms), colour(dot.variant));
             match dot.kind {
-                Kind::Counts => plot.chart.draw_series([Circle::new(at, 2, ink.mix(0.6).filled())]).map(|_| ())?,
-                Kind::Other => plot.chart.draw_series([Circle::new(at, 2, ink.mix(0.5))]).map(|_| ())?,
-                Kind::Cold => plot.chart.draw_series([TriangleMarker::new(at, 4, ink.filled())]).map(|_| ())?,
-                Kind::Failed => plot.chart.draw_series([Cross::new(at, 5, BLACK.stroke_width(2))]).map(|_| ())?,
+                Kind::Counts => plot
+                    .chart
+                    .draw_series([Circle::new(at, 2, ink.mix(0.6).filled())])
+                    .map(|_| ())?,
+                Kind::Other => plot
+                    .chart
+                    .draw_series([Circle::new(at, 2, ink.mix(0.5))])
+                    .map(|_| ())?,
+                Kind::Cold => plot
+                    .chart
+                    .draw_series([TriangleMarker::new(at, 4, ink.filled())])
+                    .map(|_| ())?,
+                Kind::Failed => plot
+                    .chart
+                    .draw_series([Cross::new(at, 5, BLACK.stroke_width(2))])
+                    .map(|_| ())?,
             }
             plot.tell(at, 3, dot.told.clone());
         }
@@ -94,7 +122,11 @@ pub fn figure(run: &Run, width: u32) -> Option<Figure> {
         } else {
             "every failure among them"
         };
-        format!(" {} of {} invocations are drawn, {failures}.", dots.len(), run.invocations.of)
+        format!(
+            " {} of {} invocations are drawn, {failures}.",
+            dots.len(),
+            run.invocations.of
+        )
     } else {
         String::new()
     };

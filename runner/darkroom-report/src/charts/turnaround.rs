@@ -12,8 +12,8 @@ use crate::run::{CellView, PIPELINE, Run};
 /// A cell with its turnarounds, in ascending order, s.
 type Sample<'a> = (&'a CellView, Vec<f64>);
 
-/// Draws the empirical distribution function of every cell's turnaround; where there are more cells than colours, one
-/// figure a variant.
+/// Draws the empirical distribution function of every cell's turnaround; where there are more cells
+/// than colours, one figure a variant.
 pub fn figures(run: &Run, width: u32) -> Vec<Figure> {
     let cells = turnarounds(run);
     let most = upper(cells.iter().flat_map(|(_, values)| values.iter().copied()));
@@ -21,14 +21,20 @@ pub fn figures(run: &Run, width: u32) -> Vec<Figure> {
     let apart = cells.len() > COLOURS.len();
     for sample in cells {
         let group = apart.then_some(sample.0.cell.variant.as_str());
-        match groups.iter_mut().find(|(of, members)| *of == group && members.len() < COLOURS.len()) {
+        match groups
+            .iter_mut()
+            .find(|(of, members)| *of == group && members.len() < COLOURS.len())
+        {
             Some((_, members)) => members.push(sample),
             None => groups.push((group, vec![sample])),
         }
     }
     let numbered = groups.iter().enumerate();
-    let mut figures: Vec<Figure> =
-        numbered.filter_map(|(place, (variant, cells))| of_cells(run, place, *variant, cells, (most, width))).collect();
+    let mut figures: Vec<Figure> = numbered
+        .filter_map(|(place, (variant, cells))| {
+            of_cells(run, place, *variant, cells, (most, width))
+        })
+        .collect();
     if let Some(first) = figures.first_mut() {
         first.notes = sentences(run, PIPELINE, |_| "turnaround_s");
     }
@@ -37,9 +43,14 @@ pub fn figures(run: &Run, width: u32) -> Vec<Figure> {
 
 fn turnarounds<'a>(run: &'a Run) -> Vec<Sample<'a>> {
     let of = |cell: &'a CellView| {
-        let rows = run.pipelines.iter().filter(|row| row.text("cell_id") == Some(&cell.id));
+        let rows = run
+            .pipelines
+            .iter()
+            .filter(|row| row.text("cell_id") == Some(&cell.id));
         let sample = rows.filter(|row| row.text("counts_as") == Some("sample"));
-        let mut values: Vec<f64> = sample.filter_map(|row| row.number("turnaround_s")).collect();
+        let mut values: Vec<f64> = sample
+            .filter_map(|row| row.number("turnaround_s"))
+            .collect();
         values.sort_by(f64::total_cmp);
         (!values.is_empty()).then_some((cell, values))
     };
@@ -54,7 +65,14 @@ fn of_cells(
     (most, width): (f64, u32),
 ) -> Option<Figure> {
     let (x_title, y_title) = ("turnaround, s", "share of passes");
-    let axes = Axes { width, x: 0.0..most, y: 0.0..1.0, x_title, y_title, height: 330 };
+    let axes = Axes {
+        width,
+        x: 0.0..most,
+        y: 0.0..1.0,
+        x_title,
+        y_title,
+        height: 330,
+    };
     let drawing = draw(&axes, |plot| {
         for (place, (cell, values)) in cells.iter().enumerate() {
             let n = values.len() as f64;
@@ -63,19 +81,35 @@ fn of_cells(
                 steps.push((value, rank as f64 / n));
                 steps.push((value, (rank + 1) as f64 / n));
             }
-            plot.chart.draw_series([PathElement::new(steps, colour(place).stroke_width(2))])?;
+            plot.chart
+                .draw_series([PathElement::new(steps, colour(place).stroke_width(2))])?;
             for share in [0.1, 0.25, 0.5, 0.75, 0.9] {
                 let value = values[((n * share) as usize).min(values.len() - 1)];
-                let text = format!("{}: {:.0}% of passes within {} s", marked(cell), share * 100.0, spelt(value));
+                let text = format!(
+                    "{}: {:.0}% of passes within {} s",
+                    marked(cell),
+                    share * 100.0,
+                    spelt(value)
+                );
                 plot.tell((value, share), 9, text);
             }
         }
         Ok(())
     })?;
-    let legend: Vec<_> = cells.iter().enumerate().map(|(place, (cell, _))| (colour(place), marked(cell))).collect();
+    let legend: Vec<_> = cells
+        .iter()
+        .enumerate()
+        .map(|(place, (cell, _))| (colour(place), marked(cell)))
+        .collect();
     let words = cells.iter().filter_map(|(cell, _)| {
         let stat = run.stat(cell, PIPELINE, "turnaround_s")?;
-        Some(format!("{}: median {} s, mean {} s, n = {}", marked(cell), spelt(stat.p50), spelt(stat.mean), stat.n))
+        Some(format!(
+            "{}: median {} s, mean {} s, n = {}",
+            marked(cell),
+            spelt(stat.p50),
+            spelt(stat.mean),
+            stat.n
+        ))
     });
     Some(Figure {
         id: if place == 0 { "turnaround".into() } else { format!("turnaround-{}", place + 1) },

@@ -26,32 +26,53 @@ const INIT: usize = 5;
 
 /// Draws one row a cell: init and duration of each stage in turn, and what lies between them.
 pub fn figure(run: &Run, width: u32) -> Option<Figure> {
-    let rows: Vec<(&CellView, f64, Vec<Stretch>)> = run.measured().filter_map(|cell| stretches(run, cell)).collect();
+    let rows: Vec<(&CellView, f64, Vec<Stretch>)> = run
+        .measured()
+        .filter_map(|cell| stretches(run, cell))
+        .collect();
     if rows.is_empty() {
         return None;
     }
     let labels: Vec<String> = rows.iter().map(|(cell, ..)| marked(cell)).collect();
     let most = upper(rows.iter().map(|(_, turnaround, _)| *turnaround));
-    let drawing = draw_rows(width, &labels, 0.0..most, "s since the first call or the upload", |plot| {
-        for (place, (_, _, stretches)) in rows.iter().enumerate() {
-            for stretch in stretches {
-                let (top, bottom) = (place as f64 + 0.2, place as f64 + 0.8);
-                let strength = if stretch.part == WAIT {
-                    0.35
-                } else if stretch.light {
-                    0.55
-                } else {
-                    1.0
-                };
-                let fill = colour(stretch.part).mix(strength);
-                plot.bar((stretch.from, top), (stretch.to, bottom), fill, stretch.told.clone())?;
+    let drawing = draw_rows(
+        width,
+        &labels,
+        0.0..most,
+        "s since the first call or the upload",
+        |plot| {
+            for (place, (_, _, stretches)) in rows.iter().enumerate() {
+                for stretch in stretches {
+                    let (top, bottom) = (place as f64 + 0.2, place as f64 + 0.8);
+                    let strength = if stretch.part == WAIT {
+                        0.35
+                    } else if stretch.light {
+                        0.55
+                    } else {
+                        1.0
+                    };
+                    let fill = colour(stretch.part).mix(strength);
+                    plot.bar(
+                        (stretch.from, top),
+                        (stretch.to, bottom),
+                        fill,
+                        stretch.told.clone(),
+                    )?;
+                }
             }
-        }
-        Ok(())
-    })?;
-    let mut legend: Vec<_> =
-        run.stages.iter().enumerate().map(|(index, stage)| (colour(index % INIT), stage.clone())).collect();
-    if rows.iter().any(|(.., stretches)| stretches.iter().any(|stretch| stretch.part == INIT)) {
+            Ok(())
+        },
+    )?;
+    let mut legend: Vec<_> = run
+        .stages
+        .iter()
+        .enumerate()
+        .map(|(index, stage)| (colour(index % INIT), stage.clone()))
+        .collect();
+    if rows
+        .iter()
+        .any(|(.., stretches)| stretches.iter().any(|stretch| stretch.part == INIT))
+    {
         legend.push((colour(INIT), "init (cold)".into()));
     }
     legend.push((colour(WAIT), "between: calls, triggers, polling".into()));
@@ -77,13 +98,15 @@ pub fn figure(run: &Run, width: u32) -> Option<Figure> {
 
 /// Returns the stretches of the cell's median pass.
 fn stretches<'a>(run: &'a Run, cell: &'a CellView) -> Option<(&'a CellView, f64, Vec<Stretch>)> {
-    let sample = run
-        .pipelines
-        .iter()
-        .filter(|row| row.text("cell_id") == Some(&cell.id) && row.text("counts_as") == Some("sample"));
-    let mut passes: Vec<(f64, Row<'_>)> = sample.filter_map(|row| Some((row.number("turnaround_s")?, row))).collect();
+    let sample = run.pipelines.iter().filter(|row| {
+        row.text("cell_id") == Some(&cell.id) && row.text("counts_as") == Some("sample")
+    });
+    let mut passes: Vec<(f64, Row<'_>)> = sample
+        .filter_map(|row| Some((row.number("turnaround_s")?, row)))
+        .collect();
     passes.sort_by(|a, b| a.0.total_cmp(&b.0));
-    // With every k-th row read, a pass may lack invocations: the nearest to the median that has all of them serves.
+    // With every k-th row read, a pass may lack invocations: the nearest to the median that has all
+    // of them serves.
     let middle = passes.len() / 2;
     let mut order: Vec<usize> = (0..passes.len()).collect();
     order.sort_by_key(|place| place.abs_diff(middle));
@@ -99,10 +122,16 @@ fn invocations<'a>(run: &'a Run, cell: &CellView, pass: Row<'_>) -> Option<Vec<R
     let same = |row: &Row<'_>| {
         row.text("cell_id") == Some(&cell.id)
             && row.text("counts_as") == Some("sample")
-            && ["image", "deployment", "repetition", "attempt"].iter().all(|key| row.value(key) == pass.value(key))
+            && ["image", "deployment", "repetition", "attempt"]
+                .iter()
+                .all(|key| row.value(key) == pass.value(key))
     };
-    let found: BTreeMap<u32, Row<'_>> =
-        run.invocations.iter().filter(same).filter_map(|row| Some((row.number("stage_index")? as u32, row))).collect();
+    let found: BTreeMap<u32, Row<'_>> = run
+        .invocations
+        .iter()
+        .filter(same)
+        .filter_map(|row| Some((row.number("stage_index")? as u32, row)))
+        .collect();
     (found.len() == run.stages.len()).then(|| found.into_values().collect())
 }
 
@@ -112,7 +141,10 @@ fn lay_out(run: &Run, turnaround: f64, stages: &[Row<'_>]) -> Vec<Stretch> {
     for (index, row) in stages.iter().enumerate() {
         let stage = &run.stages[index];
         let seconds = |column: &str| row.number(column).map(|ms| ms / 1000.0);
-        let (init, duration) = (seconds("init_ms").unwrap_or(0.0), seconds("duration_ms").unwrap_or(0.0));
+        let (init, duration) = (
+            seconds("init_ms").unwrap_or(0.0),
+            seconds("duration_ms").unwrap_or(0.0),
+        );
         // A hop's delay holds the init that the hop caused.
         let wait = match (seconds("client_ms"), seconds("trigger_delay_ms")) {
             (Some(client), _) => client - init - duration,
@@ -122,14 +154,40 @@ fn lay_out(run: &Run, turnaround: f64, stages: &[Row<'_>]) -> Vec<Stretch> {
         let s3 = seconds("s3_ms").map_or(0.0, |s3| s3.min(duration));
         let mut push = |length: f64, part: usize, light: bool, told: String| {
             if length > 0.0 {
-                stretches.push(Stretch { from: at, to: at + length, part, light, told });
+                stretches.push(Stretch {
+                    from: at,
+                    to: at + length,
+                    part,
+                    light,
+                    told,
+                });
                 at += length;
             }
         };
-        push(wait, WAIT, false, format!("before {stage}: {} s", spelt(wait)));
-        push(init, INIT, false, format!("{stage}: init {} s", spelt(init)));
-        push(s3, index % INIT, true, format!("{stage}: in S3 calls {} s", spelt(s3)));
-        push(duration - s3, index % INIT, false, format!("{stage}: {} s, S3 calls apart", spelt(duration - s3)));
+        push(
+            wait,
+            WAIT,
+            false,
+            format!("before {stage}: {} s", spelt(wait)),
+        );
+        push(
+            init,
+            INIT,
+            false,
+            format!("{stage}: init {} s", spelt(init)),
+        );
+        push(
+            s3,
+            index % INIT,
+            true,
+            format!("{stage}: in S3 calls {} s", spelt(s3)),
+        );
+        push(
+            duration - s3,
+            index % INIT,
+            false,
+            format!("{stage}: {} s, S3 calls apart", spelt(duration - s3)),
+        );
     }
     if turnaround > at {
         let rest = turnaround - at;

@@ -13,7 +13,9 @@ use crate::{Made, journal, started, with_status};
 fn a_single_repetition_has_its_value_and_no_interval() {
     let mut journal = Journal::of(&[cell("pillow"), cell("rust")]);
     for (of, ms) in [("pillow", 100.0), ("rust", 10.0)] {
-        journal.pass(&Pass::of(&cell(of), 1, ms)).check_all(&cell(of));
+        journal
+            .pass(&Pass::of(&cell(of), 1, ms))
+            .check_all(&cell(of));
     }
     let page = Made::of(&journal).html();
     assert!(page.contains("A single measurement has no SD and no interval"));
@@ -24,21 +26,48 @@ fn a_single_repetition_has_its_value_and_no_interval() {
 
 #[test]
 fn cells_that_all_failed_are_named_with_how_many_and_the_others_shown() {
-    let mut journal = with_status(&[(cell("rust"), 10.0)], 20, 1, |_| 1.0, |_| Status::FunctionError);
+    let mut journal = with_status(
+        &[(cell("rust"), 10.0)],
+        20,
+        1,
+        |_| 1.0,
+        |_| Status::FunctionError,
+    );
     let page = Made::of(&journal).html();
-    assert!(page.contains("Failed in every pass, 1 cell: 40 of 40 passes failed, in greyscale"), "the reason is given");
+    assert!(
+        page.contains("Failed in every pass, 1 cell: 40 of 40 passes failed, in greyscale"),
+        "the reason is given"
+    );
     assert!(!page.contains("Not measured"), "it was tried");
-    assert!(!page.contains("<svg") || page.contains("id=\"timeline\""), "nothing is drawn but the failures");
+    assert!(
+        !page.contains("<svg") || page.contains("id=\"timeline\""),
+        "nothing is drawn but the failures"
+    );
 
-    let good = crate::journal(&[(cell("pillow"), 100.0), (cell("rust"), 10.0)], 20, 1, |_| 1.0);
-    journal.events.retain(|event| !matches!(event, darkroom_core::event::Event::OutputChecked(_)));
+    let good = crate::journal(
+        &[(cell("pillow"), 100.0), (cell("rust"), 10.0)],
+        20,
+        1,
+        |_| 1.0,
+    );
+    journal
+        .events
+        .retain(|event| !matches!(event, darkroom_core::event::Event::OutputChecked(_)));
     let mut both = good;
     both.events.retain(|event| !about(event, "rust"));
-    both.events.extend(journal.events.into_iter().filter(|event| about(event, "rust")));
+    both.events.extend(
+        journal
+            .events
+            .into_iter()
+            .filter(|event| about(event, "rust")),
+    );
     let page = Made::of(&both).html();
     assert!(page.contains("data-cell=\"pillow."));
     let answer = &page[page.find("id=\"answer\"").unwrap()..page.find("<details").unwrap()];
-    assert!(answer.contains("All 4 outputs checked are what the contract asks for"), "{answer}");
+    assert!(
+        answer.contains("All 4 outputs checked are what the contract asks for"),
+        "{answer}"
+    );
     assert!(
         answer.contains(
             "FAILED in every pass, and therefore in no ranking: rust (40 of 40 passes failed, in greyscale)."
@@ -53,11 +82,19 @@ fn a_cell_whose_last_stage_always_fails_has_its_stages_times_and_is_named_as_fai
     for repetition in 1..=3 {
         journal.pass(&Pass::of(&cell("pillow"), repetition, 100.0));
         let status = [Status::Ok, Status::FunctionError];
-        journal.pass(&Pass { status, ..Pass::of(&cell("rust"), repetition, 10.0) });
+        journal.pass(&Pass {
+            status,
+            ..Pass::of(&cell("rust"), repetition, 10.0)
+        });
     }
     let page = Made::of(&journal).html();
-    assert!(page.contains("ranking: rust (3 of 3 passes failed, in resize)."), "{page:.3000}");
-    assert!(page.contains("data-cell=\"rust.x86_64.512mb.photos.direct.warm.c1\" data-stage=\"greyscale\""));
+    assert!(
+        page.contains("ranking: rust (3 of 3 passes failed, in resize)."),
+        "{page:.3000}"
+    );
+    assert!(page.contains(
+        "data-cell=\"rust.x86_64.512mb.photos.direct.warm.c1\" data-stage=\"greyscale\""
+    ));
 }
 
 #[test]
@@ -65,12 +102,25 @@ fn failed_calls_of_a_cell_without_whole_passes_are_not_called_never_tried() {
     let mut journal = Journal::of(&[cell("pillow"), cell("rust")]);
     started(&mut journal).target = "imported".into();
     journal.pass(&Pass::of(&cell("pillow"), 1, 100.0));
-    journal.events.extend((1..=3).map(|repetition| imported_failure(&cell("rust"), repetition)));
+    journal
+        .events
+        .extend((1..=3).map(|repetition| imported_failure(&cell("rust"), repetition)));
     let made = Made::of(&journal);
-    let costs = made.run.costs.iter().find(|row| row.text("variant") == Some("rust")).unwrap();
-    assert_eq!(costs.text("note"), Some("no whole pass: 3 of its calls failed"));
+    let costs = made
+        .run
+        .costs
+        .iter()
+        .find(|row| row.text("variant") == Some("rust"))
+        .unwrap();
+    assert_eq!(
+        costs.text("note"),
+        Some("no whole pass: 3 of its calls failed")
+    );
     let page = made.html();
-    assert!(page.contains("ranking: rust (3 of 3 calls of greyscale failed)."), "{page:.3000}");
+    assert!(
+        page.contains("ranking: rust (3 of 3 calls of greyscale failed)."),
+        "{page:.3000}"
+    );
     assert!(!page.contains("Not measured"));
 }
 
@@ -98,23 +148,38 @@ fn about(event: &darkroom_core::event::Event, variant: &str) -> bool {
 fn a_run_without_any_pass_is_a_page_that_says_so() {
     let page = Made::of(&Journal::of(&[cell("pillow")])).html();
     assert!(page.contains("Not measured, 1 cell: not measured"));
-    assert!(page.contains("No output was checked") && !page.contains("FAILED"), "it was never tried");
+    assert!(
+        page.contains("No output was checked") && !page.contains("FAILED"),
+        "it was never tried"
+    );
     assert!(!page.contains(">NaN") && !page.contains("\"NaN"));
 }
 
 #[test]
 fn findings_of_verify_are_named_on_the_page_and_long_lists_are_cut() {
     let made = Made::of(&journal(&[(cell("pillow"), 100.0)], 3, 1, |_| 1.0));
-    let findings: Vec<String> = (0..11).map(|row| format!("summary.parquet: row {row}, mean: 1 in the file")).collect();
+    let findings: Vec<String> = (0..11)
+        .map(|row| format!("summary.parquet: row {row}, mean: 1 in the file"))
+        .collect();
     let page = html(&made.run, &findings);
-    assert!(page.contains("NOT what the journal says") && page.contains("summary.parquet: row 7, mean"));
+    assert!(
+        page.contains("NOT what the journal says") && page.contains("summary.parquet: row 7, mean")
+    );
     assert!(page.contains("3 more: darkroom verify lists them") && !page.contains("row 8, mean"));
     assert!(!made.html().contains("NOT what the journal says"));
 }
 
 #[test]
 fn an_old_run_without_choices_and_builds_renders_and_says_what_is_not_known() {
-    let sizes = [512, 1024].map(|memory_mb| (darkroom_core::cell::Cell { memory_mb, ..cell("pillow") }, 100.0));
+    let sizes = [512, 1024].map(|memory_mb| {
+        (
+            darkroom_core::cell::Cell {
+                memory_mb,
+                ..cell("pillow")
+            },
+            100.0,
+        )
+    });
     let made = Made::of(&journal(&sizes, 10, 1, |_| 1.0));
     assert!(made.html().contains("Which memory size"));
     for table in ["choices", "builds"] {

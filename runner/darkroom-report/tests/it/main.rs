@@ -1,6 +1,10 @@
-//! Journals made for one thing each → their tables → the page: what must stand on it, and what must not.
+//! Journals made for one thing each → their tables → the page: what must stand on it, and what must
+//! not.
 
-#![allow(clippy::unwrap_used, reason = "a page that can't be made fails its test")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a page that can't be made fails its test"
+)]
 
 #[path = "../../../darkroom-tables/tests/it/journal.rs"]
 #[allow(dead_code, reason = "the tables' own tests use the rest of it")]
@@ -33,7 +37,10 @@ impl Made {
     fn of(journal: &Journal) -> Self {
         let dir = tempfile::tempdir().unwrap();
         aggregate(journal.facts(), &prices(), dir.path()).unwrap();
-        Self { run: Run::read(dir.path()).unwrap(), dir }
+        Self {
+            run: Run::read(dir.path()).unwrap(),
+            dir,
+        }
     }
 
     fn html(&self) -> String {
@@ -41,7 +48,10 @@ impl Made {
     }
 
     fn figure(&self, id: &str) -> Figure {
-        figures(&self.run).into_iter().find(|figure| figure.id == id).unwrap_or_else(|| panic!("no figure {id}"))
+        figures(&self.run)
+            .into_iter()
+            .find(|figure| figure.id == id)
+            .unwrap_or_else(|| panic!("no figure {id}"))
     }
 }
 
@@ -57,9 +67,14 @@ struct At {
     deployment: u32,
 }
 
-/// A journal of these cells with their durations, `repetitions` of each of two images in each deployment. The noise is 2%,
-/// seeded, and the same for no two cells.
-fn journal(cells: &[(Cell, f64)], repetitions: u32, deployments: u32, factor: impl Fn(At) -> f64) -> Journal {
+/// A journal of these cells with their durations, `repetitions` of each of two images in each
+/// deployment. The noise is 2%, seeded, and the same for no two cells.
+fn journal(
+    cells: &[(Cell, f64)],
+    repetitions: u32,
+    deployments: u32,
+    factor: impl Fn(At) -> f64,
+) -> Journal {
     with_status(cells, repetitions, deployments, factor, |_| Status::Ok)
 }
 
@@ -70,20 +85,37 @@ fn with_status(
     factor: impl Fn(At) -> f64,
     status: impl Fn(At) -> Status,
 ) -> Journal {
-    let mut journal = Journal::of(&cells.iter().map(|(cell, _)| cell.clone()).collect::<Vec<_>>());
+    let mut journal = Journal::of(
+        &cells
+            .iter()
+            .map(|(cell, _)| cell.clone())
+            .collect::<Vec<_>>(),
+    );
     let run = started(&mut journal);
     run.deployments = deployments;
-    run.cells.iter_mut().for_each(|cell| cell.not_runnable = None);
+    run.cells
+        .iter_mut()
+        .for_each(|cell| cell.not_runnable = None);
     let (mut draws, mut place) = (0, 0);
     for repetition in 1..=repetitions {
         for deployment in 1..=deployments {
             for (image, name) in IMAGES.into_iter().enumerate() {
                 for (index, (cell, ms)) in cells.iter().enumerate() {
-                    let at = At { place, cell: index, image, deployment };
+                    let at = At {
+                        place,
+                        cell: index,
+                        image,
+                        deployment,
+                    };
                     draws += 1;
                     let jitter = 0.98 + 0.04 * random(draws);
                     let pass = Pass::of(cell, repetition, ms * jitter * factor(at));
-                    journal.pass(&Pass { image: name, deployment, status: [status(at), Status::Ok], ..pass });
+                    journal.pass(&Pass {
+                        image: name,
+                        deployment,
+                        status: [status(at), Status::Ok],
+                        ..pass
+                    });
                 }
                 place += 1;
             }

@@ -13,8 +13,14 @@ const SAYINGS: [(&str, &str); 9] = [
     ("small", "With fewer than 10 measurements"),
     ("equal", "All values are equal"),
     ("drift", "Not stationary"),
-    ("autocorrelated", "Neighbouring measurements resemble each other"),
-    ("deployments", "The same code deployed under another name came out apart"),
+    (
+        "autocorrelated",
+        "Neighbouring measurements resemble each other",
+    ),
+    (
+        "deployments",
+        "The same code deployed under another name came out apart",
+    ),
     ("images", "Most of the spread is not noise"),
 ];
 const ENVIRONMENTS: &str = "Environments of one deployment came out apart";
@@ -30,7 +36,10 @@ fn said(made: &Made) -> Vec<&'static str> {
     let mut said = Vec::new();
     for (name, saying) in SAYINGS {
         if notes.contains(saying) {
-            assert!(page.contains(saying), "{saying} is of the figure and not on the page");
+            assert!(
+                page.contains(saying),
+                "{saying} is of the figure and not on the page"
+            );
             said.push(name);
         }
     }
@@ -44,23 +53,36 @@ fn of_a_sound_sample_nothing_is_said() {
 
 #[test]
 fn drift_is_said_with_its_direction_and_size() {
-    let made = Made::of(&journal(&two(), 40, 1, |at| 1.0 + f64::from(at.place) * 0.005));
+    let made = Made::of(&journal(&two(), 40, 1, |at| {
+        1.0 + f64::from(at.place) * 0.005
+    }));
     let said = said(&made);
     assert!(said.contains(&"drift"), "{said:?}");
     let notes = made.figure("runtime-greyscale").notes.join("\n");
-    assert!(notes.contains("pillow (rose over the run, Kendall's tau 0.9"), "{notes}");
+    assert!(
+        notes.contains("pillow (rose over the run, Kendall's tau 0.9"),
+        "{notes}"
+    );
     assert!(notes.contains("above the first's"), "{notes}");
 }
 
 #[test]
 fn autocorrelation_without_a_trend_is_said_as_such() {
-    let made = Made::of(&journal(&two(), 40, 1, |at| 1.0 + 0.3 * (f64::from(at.place) / 2.5).sin()));
+    let made = Made::of(&journal(&two(), 40, 1, |at| {
+        1.0 + 0.3 * (f64::from(at.place) / 2.5).sin()
+    }));
     assert_eq!(said(&made), ["autocorrelated"]);
 }
 
 #[test]
 fn failures_are_counted_beside_the_mean_of_the_survivors() {
-    let failing = |at: crate::At| if at.place % 10 == 3 { Status::FunctionError } else { Status::Ok };
+    let failing = |at: crate::At| {
+        if at.place % 10 == 3 {
+            Status::FunctionError
+        } else {
+            Status::Ok
+        }
+    };
     let made = Made::of(&with_status(&two(), 40, 1, |_| 1.0, failing));
     assert_eq!(said(&made), ["survivors"]);
     assert!(made.figure("runtime-greyscale").notes[0].contains("pillow (8 of 80 failed)"));
@@ -70,9 +92,14 @@ fn failures_are_counted_beside_the_mean_of_the_survivors() {
 #[test]
 fn few_measurements_are_called_few_and_one_is_called_one() {
     let few = said(&Made::of(&journal(&two(), 4, 1, |_| 1.0)));
-    assert!(few.contains(&"small") && !few.contains(&"single"), "{few:?}");
+    assert!(
+        few.contains(&"small") && !few.contains(&"single"),
+        "{few:?}"
+    );
     let mut journal = Journal::of(&[cell("pillow")]);
-    journal.pass(&crate::journal::Pass::of(&cell("pillow"), 1, 100.0)).check_all(&cell("pillow"));
+    journal
+        .pass(&crate::journal::Pass::of(&cell("pillow"), 1, 100.0))
+        .check_all(&cell("pillow"));
     assert_eq!(said(&Made::of(&journal)), ["single"]);
 }
 
@@ -80,7 +107,11 @@ fn few_measurements_are_called_few_and_one_is_called_one() {
 fn equal_values_are_not_taken_for_certainty() {
     let mut journal = Journal::of(&[cell("pillow")]);
     for repetition in 1..=20 {
-        journal.pass(&crate::journal::Pass::of(&cell("pillow"), repetition, 100.0));
+        journal.pass(&crate::journal::Pass::of(
+            &cell("pillow"),
+            repetition,
+            100.0,
+        ));
     }
     journal.check_all(&cell("pillow"));
     assert_eq!(said(&Made::of(&journal)), ["equal"]);
@@ -92,7 +123,10 @@ fn spread_is_said_to_be_of_images_or_of_deployments_where_it_is() {
     assert!(said(&Made::of(&journal(&two(), 40, 2, images))).contains(&"images"));
     let hosts = |at: crate::At| if at.deployment == 2 { 1.3 } else { 1.0 };
     let said = said(&Made::of(&journal(&two(), 40, 2, hosts)));
-    assert!(said.contains(&"deployments") && !said.contains(&"images"), "{said:?}");
+    assert!(
+        said.contains(&"deployments") && !said.contains(&"images"),
+        "{said:?}"
+    );
 }
 
 #[test]
@@ -104,14 +138,21 @@ fn spread_is_said_to_be_of_environments_where_it_is() {
             .events
             .iter()
             .filter_map(|event| match event {
-                Event::InvocationFinished(of) => Some((of.sequence, u64::from(of.pass.repetition - 1) / 10)),
+                Event::InvocationFinished(of) => {
+                    Some((of.sequence, u64::from(of.pass.repetition - 1) / 10))
+                }
                 _ => None,
             })
             .collect();
-        journal
-            .events
-            .extend(invocations.iter().map(|(at, round)| environment_seen(*at, &format!("environment-{round}"))));
-        let notes = Made::of(&journal).figure("runtime-greyscale").notes.join("\n");
+        journal.events.extend(
+            invocations
+                .iter()
+                .map(|(at, round)| environment_seen(*at, &format!("environment-{round}"))),
+        );
+        let notes = Made::of(&journal)
+            .figure("runtime-greyscale")
+            .notes
+            .join("\n");
         assert_eq!(notes.contains(ENVIRONMENTS), apart, "{notes}");
     }
 }
@@ -119,12 +160,20 @@ fn spread_is_said_to_be_of_environments_where_it_is() {
 #[test]
 fn work_that_nobody_checked_is_never_called_right() {
     let mut journal = journal(&two(), 40, 1, |_| 1.0);
-    journal.events.retain(|event| !matches!(event, Event::OutputChecked(_)));
+    journal
+        .events
+        .retain(|event| !matches!(event, Event::OutputChecked(_)));
     let made = Made::of(&journal);
     assert_eq!(said(&made), ["unchecked"]);
     let page = made.html();
-    assert!(page.contains("No output was checked, so nothing is known to be right"), "the answer");
-    assert!(page.contains("pillow (unchecked)") && page.contains("outputs not checked: nothing is claimed"));
+    assert!(
+        page.contains("No output was checked, so nothing is known to be right"),
+        "the answer"
+    );
+    assert!(
+        page.contains("pillow (unchecked)")
+            && page.contains("outputs not checked: nothing is claimed")
+    );
     assert!(!page.contains("are what the contract asks for") && !page.contains("(WRONG)"));
 }
 
@@ -133,10 +182,19 @@ fn every_claim_has_the_noise_floor_beside_it() {
     let hosts = |at: crate::At| if at.deployment == 2 { 1.085 } else { 1.0 };
     let page = Made::of(&journal(&two(), 40, 2, hosts)).html();
     let floors = page.matches("(noise floor 8").count();
-    let claims = [" by 50% (", " by 49% ("].iter().map(|claim| page.matches(claim).count()).sum::<usize>();
-    assert!(floors >= 4 && claims >= 4, "{floors} floors, {claims} claims");
+    let claims = [" by 50% (", " by 49% ("]
+        .iter()
+        .map(|claim| page.matches(claim).count())
+        .sum::<usize>();
+    assert!(
+        floors >= 4 && claims >= 4,
+        "{floors} floors, {claims} claims"
+    );
     assert!(page.contains("Noise floor: the same code deployed twice came out 8."));
-    assert!(page.contains("so this run can't resolve anything smaller"), "the floor is itself claimed");
+    assert!(
+        page.contains("so this run can't resolve anything smaller"),
+        "the floor is itself claimed"
+    );
     assert!(page.contains("Gold: the noise floor"));
 
     let once = Made::of(&journal(&two(), 40, 1, |_| 1.0)).html();
@@ -152,7 +210,10 @@ fn a_claim_within_the_noise_floor_is_said_to_be_perhaps_the_hosts() {
     let close = [(cell("pillow"), 100.0), (cell("rust"), 90.0)];
     let hosts = |at: crate::At| if at.deployment == 2 { 1.3 } else { 1.0 };
     let page = Made::of(&journal(&close, 40, 2, hosts)).html();
-    assert!(page.contains("no larger than the noise floor of 3"), "beside the claim");
+    assert!(
+        page.contains("no larger than the noise floor of 3"),
+        "beside the claim"
+    );
     let quiet = Made::of(&journal(&close, 40, 2, |_| 1.0)).html();
     assert!(!quiet.contains("no larger than the noise floor"));
 }
@@ -160,9 +221,17 @@ fn a_claim_within_the_noise_floor_is_said_to_be_perhaps_the_hosts() {
 #[test]
 fn inconclusive_is_never_worded_as_no_difference() {
     let alike = [(cell("pillow"), 100.0), (cell("rust"), 101.0)];
-    let page = Made::of(&journal(&alike, 3, 1, |at| [1.0, [0.7, 1.4][at.place as usize % 2]][at.cell])).html();
+    let page = Made::of(&journal(&alike, 3, 1, |at| {
+        [1.0, [0.7, 1.4][at.place as usize % 2]][at.cell]
+    }))
+    .html();
     assert!(page.contains("inconclusive: a difference is neither shown nor excluded"));
-    for wrong in ["no difference from", "not different", "are the same", "no significant"] {
+    for wrong in [
+        "no difference from",
+        "not different",
+        "are the same",
+        "no significant",
+    ] {
         assert!(!page.to_lowercase().contains(wrong), "{wrong}");
     }
 }
@@ -177,25 +246,49 @@ fn a_cell_that_remembers_outputs_is_named_and_is_nobody_s_winner() {
         ..Pass::of(cell, repetition, ms + f64::from(repetition) / 10.0)
     };
     for repetition in 1..=3 {
-        journal.pass(&probe(&cell("pillow"), repetition, 100.0)).pass(&probe(&cell("rust"), repetition, 150.0));
+        journal
+            .pass(&probe(&cell("pillow"), repetition, 100.0))
+            .pass(&probe(&cell("rust"), repetition, 150.0));
     }
     let page = Made::of(&journal).html();
-    assert!(page.contains("REMEMBERS OUTPUTS, so it is not ranked: rust"), "{page}");
-    assert!(page.contains("Only pillow has right outputs and remembers none"), "{page}");
     assert!(
-        page.contains("0 warm-ups, 12 probes with pixels of their own, 0 invocations of the wrong start"),
+        page.contains("REMEMBERS OUTPUTS, so it is not ranked: rust"),
         "{page}"
     );
-    assert!(page.contains("rust (REMEMBERS)") && !page.contains("pillow (REMEMBERS)"), "{page}");
+    assert!(
+        page.contains("Only pillow has right outputs and remembers none"),
+        "{page}"
+    );
+    assert!(
+        page.contains(
+            "0 warm-ups, 12 probes with pixels of their own, 0 invocations of the wrong start"
+        ),
+        "{page}"
+    );
+    assert!(
+        page.contains("rust (REMEMBERS)") && !page.contains("pillow (REMEMBERS)"),
+        "{page}"
+    );
 }
 
 #[test]
 fn where_nothing_can_be_claimed_the_reason_is_the_true_one() {
     let page = |cells: &[(Cell, f64)]| {
-        let mut journal = Journal::of(&cells.iter().map(|(cell, _)| cell.clone()).collect::<Vec<_>>());
-        started(&mut journal).cells.iter_mut().for_each(|cell| cell.not_runnable = None);
+        let mut journal = Journal::of(
+            &cells
+                .iter()
+                .map(|(cell, _)| cell.clone())
+                .collect::<Vec<_>>(),
+        );
+        started(&mut journal)
+            .cells
+            .iter_mut()
+            .for_each(|cell| cell.not_runnable = None);
         for (cell, ms) in cells {
-            journal.pass(&Pass { image: IMAGES[0], ..Pass::of(cell, 1, *ms) });
+            journal.pass(&Pass {
+                image: IMAGES[0],
+                ..Pass::of(cell, 1, *ms)
+            });
         }
         for (cell, _) in cells {
             journal.check_all(cell);
@@ -203,9 +296,18 @@ fn where_nothing_can_be_claimed_the_reason_is_the_true_one() {
         Made::of(&journal).html()
     };
     let once = page(&two());
-    assert!(once.contains("there are too few measurements for an interval."), "{once}");
-    assert!(!once.contains("none differs from it in one factor only"), "{once}");
+    assert!(
+        once.contains("there are too few measurements for an interval."),
+        "{once}"
+    );
+    assert!(
+        !once.contains("none differs from it in one factor only"),
+        "{once}"
+    );
     let alone = page(&two()[..1]);
-    assert!(alone.contains("Only pillow was measured, so its turnaround is compared with nothing"), "{alone}");
+    assert!(
+        alone.contains("Only pillow was measured, so its turnaround is compared with nothing"),
+        "{alone}"
+    );
     assert!(!alone.contains("has right outputs"), "{alone}");
 }

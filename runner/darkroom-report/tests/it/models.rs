@@ -1,4 +1,5 @@
-//! What the page says of variants that are samples of models: of the models, and never of the luckiest sample.
+//! What the page says of variants that are samples of models: of the models, and never of the
+//! luckiest sample.
 
 use darkroom_core::cell::{Architecture, Cell};
 
@@ -7,7 +8,10 @@ use crate::{Made, journal, started};
 
 /// Samples as (variant, model, ms); without a model where the name is empty.
 fn page(samples: &[(&str, &str, f64)]) -> String {
-    let cells: Vec<(Cell, f64)> = samples.iter().map(|(variant, _, ms)| (cell(variant), *ms)).collect();
+    let cells: Vec<(Cell, f64)> = samples
+        .iter()
+        .map(|(variant, _, ms)| (cell(variant), *ms))
+        .collect();
     Made::of(&measured(&cells)).html()
 }
 
@@ -15,13 +19,18 @@ fn page(samples: &[(&str, &str, f64)]) -> String {
 fn measured(cells: &[(Cell, f64)]) -> Journal {
     let mut journal = journal(cells, 20, 1, |_| 1.0);
     for (planned, number) in started(&mut journal).cells.iter_mut().zip(1..) {
-        planned.model = planned.cell.variant.split_once("-s").map(|(model, _)| model.to_owned());
+        planned.model = planned
+            .cell
+            .variant
+            .split_once("-s")
+            .map(|(model, _)| model.to_owned());
         planned.sample = planned.model.as_ref().map(|_| number);
     }
     journal
 }
 
-/// Samples of three models: what they differ by is claimed of `middle` and `slow` only, for `noisy` has the lowest mean by luck.
+/// Samples of three models: what they differ by is claimed of `middle` and `slow` only, for `noisy`
+/// has the lowest mean by luck.
 const NOISY: [(&str, &str, f64); 9] = [
     ("noisy-s1", "noisy", 20.0),
     ("noisy-s2", "noisy", 190.0),
@@ -52,9 +61,19 @@ fn a_claim_between_two_models_is_told_where_a_third_has_the_lowest_mean() {
 
 #[test]
 fn models_are_compared_at_equal_levels_only() {
-    let on = |architecture: Architecture, variant: &str| Cell { architecture, ..cell(variant) };
+    let on = |architecture: Architecture, variant: &str| Cell {
+        architecture,
+        ..cell(variant)
+    };
     let samples = |architecture, model: &str, ms: f64| -> Vec<(Cell, f64)> {
-        (0..3).map(|n| (on(architecture, &format!("{model}-s{}", n + 1)), ms + f64::from(n))).collect()
+        (0..3)
+            .map(|n| {
+                (
+                    on(architecture, &format!("{model}-s{}", n + 1)),
+                    ms + f64::from(n),
+                )
+            })
+            .collect()
     };
     let cells = [
         samples(Architecture::X86_64, "gpt", 100.0),
@@ -68,12 +87,19 @@ fn models_are_compared_at_equal_levels_only() {
     ] {
         assert!(answer.contains(said), "{said} in {answer}");
     }
-    assert!(!answer.contains("is claimed between"), "a pair that was never compared is not a difference: {answer}");
+    assert!(
+        !answer.contains("is claimed between"),
+        "a pair that was never compared is not a difference: {answer}"
+    );
 }
 
 #[test]
 fn a_model_s_only_right_sample_is_no_headline_and_wrong_samples_are_counted() {
-    let cells: Vec<(Cell, f64)> = FAR.iter().take(6).map(|(variant, _, ms)| (cell(variant), *ms)).collect();
+    let cells: Vec<(Cell, f64)> = FAR
+        .iter()
+        .take(6)
+        .map(|(variant, _, ms)| (cell(variant), *ms))
+        .collect();
     let mut journal = measured(&cells);
     for wrong in [0, 1, 3, 4] {
         journal.check(&Pass::of(&cells[wrong].0, 1, 1.0), 1, Some("blank"));
@@ -90,7 +116,10 @@ fn a_model_s_only_right_sample_is_no_headline_and_wrong_samples_are_counted() {
 }
 
 fn answer(page: &str) -> String {
-    let to = page.find("Before believing").or_else(|| page.find("id=\"numbers\"")).unwrap();
+    let to = page
+        .find("Before believing")
+        .or_else(|| page.find("id=\"numbers\""))
+        .unwrap();
     page[page.find("id=\"answer\"").unwrap()..to].to_owned()
 }
 
@@ -117,7 +146,10 @@ fn a_model_that_is_claimed_to_be_faster_is_named_with_its_samples() {
     ] {
         assert!(answer.contains(said), "{said} in {answer}");
     }
-    assert!(!answer.contains("gpt-s3"), "the luckiest sample is no headline: {answer}");
+    assert!(
+        !answer.contains("gpt-s3"),
+        "the luckiest sample is no headline: {answer}"
+    );
 }
 
 #[test]
@@ -132,25 +164,54 @@ fn no_model_is_called_faster_where_samples_differ_more_than_models() {
     ];
     let page = page(&lucky);
     let answer = answer(&page);
-    assert!(answer.contains("No model is claimed to be faster than another in turnaround: gpt 0.1"), "{answer}");
-    assert!(!answer.contains("gpt-s1") && !answer.contains("Lowest mean"), "{answer}");
-    assert!(ranks(&page).iter().all(|rank| rank == "–"), "{:?}", ranks(&page));
+    assert!(
+        answer.contains("No model is claimed to be faster than another in turnaround: gpt 0.1"),
+        "{answer}"
+    );
+    assert!(
+        !answer.contains("gpt-s1") && !answer.contains("Lowest mean"),
+        "{answer}"
+    );
+    assert!(
+        ranks(&page).iter().all(|rank| rank == "–"),
+        "{:?}",
+        ranks(&page)
+    );
 }
 
 #[test]
 fn a_rank_stands_only_where_a_difference_from_every_other_cell_is_claimed() {
     let page = |ms: [f64; 3]| page(&[("one", "", ms[0]), ("two", "", ms[1]), ("three", "", ms[2])]);
     let apart = ranks(&page([100.0, 200.0, 300.0]));
-    assert!(["1", "2", "3"].iter().all(|rank| apart.iter().any(|of| of == rank)), "{apart:?}");
+    assert!(
+        ["1", "2", "3"]
+            .iter()
+            .all(|rank| apart.iter().any(|of| of == rank)),
+        "{apart:?}"
+    );
     let alike = ranks(&page([100.0, 100.0, 300.0]));
-    assert!(alike.iter().all(|rank| rank == "–" || rank == "3"), "{alike:?}");
-    assert!(alike.iter().any(|rank| rank == "3"), "the slowest is told apart from both");
+    assert!(
+        alike.iter().all(|rank| rank == "–" || rank == "3"),
+        "{alike:?}"
+    );
+    assert!(
+        alike.iter().any(|rank| rank == "3"),
+        "the slowest is told apart from both"
+    );
 }
 
 /// The field `rank` of every row of the table of numbers.
 fn ranks(page: &str) -> Vec<String> {
     let table = &page[page.find("id=\"numbers\"").unwrap()..];
     let table = &table[..table.find("</table>").unwrap()];
-    let rank = |row: &str| row.split("<td class=\"n\"").last().unwrap().split(['>', '<']).nth(1).unwrap().to_owned();
+    let rank = |row: &str| {
+        row.split("<td class=\"n\"")
+            .last()
+            .unwrap()
+            .split(['>', '<'])
+            .nth(1)
+            .unwrap()
+            .to_owned()
+    };
     table.split("<tr").skip(2).map(rank).collect()
 }

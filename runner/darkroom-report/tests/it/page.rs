@@ -1,4 +1,5 @@
-//! What the page of a sound run holds: every factor, every figure in words, every table to take along, nothing fetched.
+//! What the page of a sound run holds: every factor, every figure in words, every table to take
+//! along, nothing fetched.
 
 use darkroom_core::cell::{Architecture, Cell};
 use darkroom_core::event::{Event, Status};
@@ -9,7 +10,11 @@ use crate::{Made, journal};
 
 /// Both architectures and two memory sizes, deployed twice; arm64 is 20% faster.
 fn study() -> Made {
-    let of = |architecture, memory_mb| Cell { architecture, memory_mb, ..cell("pillow") };
+    let of = |architecture, memory_mb| Cell {
+        architecture,
+        memory_mb,
+        ..cell("pillow")
+    };
     let cells = [
         (of(Architecture::X86_64, 512), 100.0),
         (of(Architecture::X86_64, 1024), 60.0),
@@ -23,9 +28,16 @@ fn study() -> Made {
 fn what_no_honest_code_does_has_a_section_and_other_runs_have_none() {
     let mut journal = journal(&[(cell("pillow"), 100.0)], 30, 1, |_| 1.0);
     assert!(!Made::of(&journal).html().contains("id=\"misdeeds\""));
-    journal.misbehaved("darkroom-pillow-greyscale", "worked", "it used 29 ms after <its> answer", 2);
+    journal.misbehaved(
+        "darkroom-pillow-greyscale",
+        "worked",
+        "it used 29 ms after <its> answer",
+        2,
+    );
     let page = Made::of(&journal).html();
-    assert!(page.contains("function darkroom-pillow-greyscale: it used 29 ms after &lt;its&gt; answer (2 times)."));
+    assert!(page.contains(
+        "function darkroom-pillow-greyscale: it used 29 ms after &lt;its&gt; answer (2 times)."
+    ));
 }
 
 #[test]
@@ -33,7 +45,9 @@ fn arm_against_x86_is_drawn_and_tabled_with_all_that_a_claim_stands_on() {
     let made = study();
     let figure = made.figure("ratio-architecture");
     assert!(
-        figure.alternative.contains("greyscale · arm64 / x86_64 (pillow 512\u{a0}MB): ratio 0.8"),
+        figure
+            .alternative
+            .contains("greyscale · arm64 / x86_64 (pillow 512\u{a0}MB): ratio 0.8"),
         "{}",
         figure.alternative
     );
@@ -41,11 +55,19 @@ fn arm_against_x86_is_drawn_and_tabled_with_all_that_a_claim_stands_on() {
         assert!(figure.alternative.contains(said), "{said}");
     }
     let page = made.html();
-    let section = &page[page.find("id=\"comparisons\"").unwrap()..page.find("id=\"tables\"").unwrap()];
+    let section =
+        &page[page.find("id=\"comparisons\"").unwrap()..page.find("id=\"tables\"").unwrap()];
     for factor in ["By architecture", "By memory size", "By deployment"] {
         assert!(section.contains(factor), "{factor}");
     }
-    for head in ["ratio", "95% low", "Cliff's δ", "p adj", "noise floor", "verdict"] {
+    for head in [
+        "ratio",
+        "95% low",
+        "Cliff's δ",
+        "p adj",
+        "noise floor",
+        "verdict",
+    ] {
         assert!(section.contains(&format!("<th>{head}</th>")), "{head}");
     }
     assert!(
@@ -58,17 +80,31 @@ fn arm_against_x86_is_drawn_and_tabled_with_all_that_a_claim_stands_on() {
 fn the_memory_to_take_is_said_in_words_in_a_table_and_in_figures() {
     let made = study();
     let page = made.html();
-    assert!(page.contains("Memory of pillow arm64, by means: cheapest 512 MB ($"), "{page:.4000}");
-    assert_eq!(page.matches("data-pick=\"fastest\"").count(), 2, "one of each architecture");
+    assert!(
+        page.contains("Memory of pillow arm64, by means: cheapest 512 MB ($"),
+        "{page:.4000}"
+    );
+    assert_eq!(
+        page.matches("data-pick=\"fastest\"").count(),
+        2,
+        "one of each architecture"
+    );
     for id in ["memory-turnaround", "memory-cost"] {
         assert!(made.figure(id).alternative.contains("1024 MB"), "{id}");
     }
-    assert!(made.figure("cost-turnaround").alternative.contains(", on the Pareto front"));
+    assert!(
+        made.figure("cost-turnaround")
+            .alternative
+            .contains(", on the Pareto front")
+    );
 }
 
 #[test]
 fn each_kind_of_work_has_an_answer_of_its_own_and_ranks_are_of_several() {
-    let of = |variant: &str, image_set: &str| Cell { image_set: image_set.into(), ..cell(variant) };
+    let of = |variant: &str, image_set: &str| Cell {
+        image_set: image_set.into(),
+        ..cell(variant)
+    };
     let cells = [
         (of("pillow", "photos"), 100.0),
         (of("rust", "photos"), 10.0),
@@ -90,46 +126,95 @@ fn each_kind_of_work_has_an_answer_of_its_own_and_ranks_are_of_several() {
     ] {
         assert!(answer.contains(said), "{said} in {answer}");
     }
-    assert!(!answer.contains("1 of the 1") && !answer.contains("owest mean"), "{answer}");
+    assert!(
+        !answer.contains("1 of the 1") && !answer.contains("owest mean"),
+        "{answer}"
+    );
     let rank = |id: &str| {
-        let row = page.split("<tr").find(|row| row.contains(id) && row.contains("data-stage=\"pipeline\"")).unwrap();
-        row.split("<td class=\"n\"").last().unwrap().split(['>', '<']).nth(1).unwrap().to_owned()
+        let row = page
+            .split("<tr")
+            .find(|row| row.contains(id) && row.contains("data-stage=\"pipeline\""))
+            .unwrap();
+        row.split("<td class=\"n\"")
+            .last()
+            .unwrap()
+            .split(['>', '<'])
+            .nth(1)
+            .unwrap()
+            .to_owned()
     };
-    assert_eq!(rank("data-cell=\"pillow.x86_64.512mb.sizes.direct.warm"), "1");
-    assert_eq!(rank("data-cell=\"pillow.x86_64.512mb.photos.direct.warm"), "2");
+    assert_eq!(
+        rank("data-cell=\"pillow.x86_64.512mb.sizes.direct.warm"),
+        "1"
+    );
+    assert_eq!(
+        rank("data-cell=\"pillow.x86_64.512mb.photos.direct.warm"),
+        "2"
+    );
     assert_eq!(rank("data-cell=\"numpy."), "–", "alone");
 }
 
 #[test]
 fn a_front_is_of_one_kind_of_work_and_names_every_dot() {
     use darkroom_core::cell::Start;
-    let cold = Cell { start: Start::Cold, ..cell("pillow") };
-    let cells = [(cell("pillow"), 100.0), (cell("rust"), 101.0), (cell("numpy"), 400.0), (cold, 900.0)];
+    let cold = Cell {
+        start: Start::Cold,
+        ..cell("pillow")
+    };
+    let cells = [
+        (cell("pillow"), 100.0),
+        (cell("rust"), 101.0),
+        (cell("numpy"), 400.0),
+        (cold, 900.0),
+    ];
     let mut journal = Journal::of(&cells.clone().map(|(cell, _)| cell));
     for repetition in 1..=10 {
         for (cell, ms) in &cells {
             let init_ms = (cell.start == Start::Cold).then_some(50.0);
             let ms = ms * (1.0 + 0.002 * f64::from(repetition * 7 % 5));
-            journal.pass(&Pass { init_ms, ..Pass::of(cell, repetition, ms) });
+            journal.pass(&Pass {
+                init_ms,
+                ..Pass::of(cell, repetition, ms)
+            });
         }
     }
     for (cell, _) in &cells {
         journal.check_all(cell);
     }
     let made = Made::of(&journal);
-    let ids: Vec<String> = figures(&made.run).into_iter().map(|figure| figure.id).collect();
+    let ids: Vec<String> = figures(&made.run)
+        .into_iter()
+        .map(|figure| figure.id)
+        .collect();
     assert!(ids.iter().any(|id| id == "cost-turnaround-warm"), "{ids:?}");
-    assert!(!ids.iter().any(|id| id.contains("turnaround-cold")), "a front of one is no choice: {ids:?}");
+    assert!(
+        !ids.iter().any(|id| id.contains("turnaround-cold")),
+        "a front of one is no choice: {ids:?}"
+    );
     let figure = made.figure("cost-turnaround-warm");
     assert_eq!(figure.title, "Cost against turnaround, warm");
-    assert!(!figure.alternative.contains("cold"), "{}", figure.alternative);
-    let ringed: Vec<&str> =
-        figure.alternative.split(". ").filter(|told| told.ends_with("on the Pareto front")).collect();
-    assert!(ringed.iter().all(|told| !told.starts_with("numpy")), "the worst cell is not on it: {ringed:?}");
+    assert!(
+        !figure.alternative.contains("cold"),
+        "{}",
+        figure.alternative
+    );
+    let ringed: Vec<&str> = figure
+        .alternative
+        .split(". ")
+        .filter(|told| told.ends_with("on the Pareto front"))
+        .collect();
+    assert!(
+        ringed.iter().all(|told| !told.starts_with("numpy")),
+        "the worst cell is not on it: {ringed:?}"
+    );
     for name in ["pillow", "rust", "numpy"] {
-        let written =
-            figure.svg.matches(&format!("\n{name}\n")).count() + figure.svg.matches(&format!(">{name}<")).count();
-        assert!(written >= 2, "{name} stands in the legend and beside its dot: {}", figure.svg);
+        let written = figure.svg.matches(&format!("\n{name}\n")).count()
+            + figure.svg.matches(&format!(">{name}<")).count();
+        assert!(
+            written >= 2,
+            "{name} stands in the legend and beside its dot: {}",
+            figure.svg
+        );
     }
 }
 
@@ -138,13 +223,28 @@ fn every_figure_has_words_and_a_title_and_can_be_reached_by_keyboard() {
     let made = study();
     let page = made.html();
     for figure in figures(&made.run) {
-        assert!(!figure.alternative.is_empty() && !figure.caption.is_empty(), "{}", figure.id);
-        assert!(figure.svg.contains("<title>"), "{} tells values when pointed at", figure.id);
+        assert!(
+            !figure.alternative.is_empty() && !figure.caption.is_empty(),
+            "{}",
+            figure.id
+        );
+        assert!(
+            figure.svg.contains("<title>"),
+            "{} tells values when pointed at",
+            figure.id
+        );
         assert!(page.contains(&format!("<section id=\"{}\"", figure.id)));
     }
-    assert_eq!(page.matches("role=\"img\"").count(), figures(&made.run).len());
+    assert_eq!(
+        page.matches("role=\"img\"").count(),
+        figures(&made.run).len()
+    );
     let regions = page.matches("class=\"wide\"").count();
-    assert_eq!(page.matches("tabindex=\"0\"").count(), regions, "what scrolls can be focused");
+    assert_eq!(
+        page.matches("tabindex=\"0\"").count(),
+        regions,
+        "what scrolls can be focused"
+    );
 }
 
 #[test]
@@ -156,26 +256,56 @@ fn a_figure_of_a_narrow_column_is_drawn_anew_and_nothing_of_it_lies_outside() {
         for figure in figures_of_width(&made.run, paper::pixels(mm)) {
             let paper = paper::Drawn::of(&figure).unwrap();
             let svg = paper.svg().unwrap();
-            let wide: f64 = svg.split(" width=\"").nth(1).unwrap().split("mm\"").next().unwrap().parse().unwrap();
-            assert!((wide - mm).abs() < 0.12, "within half a pixel: {wide} for {mm}");
+            let wide: f64 = svg
+                .split(" width=\"")
+                .nth(1)
+                .unwrap()
+                .split("mm\"")
+                .next()
+                .unwrap()
+                .parse()
+                .unwrap();
+            assert!(
+                (wide - mm).abs() < 0.12,
+                "within half a pixel: {wide} for {mm}"
+            );
             let tree = Tree::from_str(&svg, &Options::default()).unwrap();
             let (across, drawn) = (tree.size().width(), tree.root().abs_bounding_box());
             let (left, right) = (drawn.left(), drawn.right());
-            assert!(left >= -1.0 && right <= across + 1.0, "{} at {mm} mm: {left} to {right} of {across}", figure.id);
+            assert!(
+                left >= -1.0 && right <= across + 1.0,
+                "{} at {mm} mm: {left} to {right} of {across}",
+                figure.id
+            );
             let pdf = paper.pdf().unwrap();
-            assert!(pdf.starts_with(b"%PDF-") && pdf.ends_with(b"%%EOF"), "{}", figure.id);
+            assert!(
+                pdf.starts_with(b"%PDF-") && pdf.ends_with(b"%%EOF"),
+                "{}",
+                figure.id
+            );
         }
     }
     let sizes = |mm| -> Vec<String> {
         let figures = figures_of_width(&made.run, paper::pixels(mm));
-        let cost = figures.into_iter().find(|figure| figure.id == "cost").unwrap();
-        let mut sizes: Vec<String> =
-            cost.svg.split("font-size=\"").skip(1).map(|rest| rest.split('"').next().unwrap().into()).collect();
+        let cost = figures
+            .into_iter()
+            .find(|figure| figure.id == "cost")
+            .unwrap();
+        let mut sizes: Vec<String> = cost
+            .svg
+            .split("font-size=\"")
+            .skip(1)
+            .map(|rest| rest.split('"').next().unwrap().into())
+            .collect();
         sizes.sort();
         sizes.dedup();
         sizes
     };
-    assert_eq!(sizes(60.0), sizes(176.0), "letters are as large in a narrow column");
+    assert_eq!(
+        sizes(60.0),
+        sizes(176.0),
+        "letters are as large in a narrow column"
+    );
 }
 
 #[test]
@@ -192,8 +322,13 @@ fn every_table_can_be_taken_along_from_the_page_itself() {
         let start = format!("<a download=\"{name}.csv\" href=\"data:text/csv;base64,");
         assert_eq!(page.matches(&start).count(), 1, "{name}, once");
         let rest = &page[page.find(&start).unwrap() + start.len()..];
-        let csv = base64::prelude::BASE64_STANDARD.decode(&rest[..rest.find('"').unwrap()]).unwrap();
-        assert_eq!(String::from_utf8(csv).unwrap(), rows.csv(darkroom_tables::read::Formulas::Harmless));
+        let csv = base64::prelude::BASE64_STANDARD
+            .decode(&rest[..rest.find('"').unwrap()])
+            .unwrap();
+        assert_eq!(
+            String::from_utf8(csv).unwrap(),
+            rows.csv(darkroom_tables::read::Formulas::Harmless)
+        );
     }
 }
 
@@ -212,16 +347,39 @@ fn where_names_have_no_room_numbers_stand_and_the_legend_says_whose() {
         "one-more-of-the-kind-s2",
     ];
     // Two crowds and two dots apart.
-    let ms = [100.0, 102.0, 105.0, 98.0, 150.0, 70.0, 72.0, 108.0, 220.0, 101.0];
-    let cells: Vec<(Cell, f64)> = names.iter().zip(ms).map(|(name, ms)| (cell(name), ms)).collect();
+    let ms = [
+        100.0, 102.0, 105.0, 98.0, 150.0, 70.0, 72.0, 108.0, 220.0, 101.0,
+    ];
+    let cells: Vec<(Cell, f64)> = names
+        .iter()
+        .zip(ms)
+        .map(|(name, ms)| (cell(name), ms))
+        .collect();
     let made = Made::of(&crate::journal(&cells, 6, 1, |_| 1.0));
     let [wide, narrow] = [760, 367].map(|width| {
-        darkroom_report::figures_of_width(&made.run, width).into_iter().find(|one| one.id == "cost-turnaround").unwrap()
+        darkroom_report::figures_of_width(&made.run, width)
+            .into_iter()
+            .find(|one| one.id == "cost-turnaround")
+            .unwrap()
     });
-    assert!(narrow.caption.ends_with("Numbers stand for names: the legend has both."), "{}", narrow.caption);
+    assert!(
+        narrow
+            .caption
+            .ends_with("Numbers stand for names: the legend has both."),
+        "{}",
+        narrow.caption
+    );
     for (number, name) in (1..).zip(names) {
-        assert!(narrow.svg.contains(&format!(">{number} {name}<")), "{name} stands in the legend: {}", narrow.svg);
-        assert!(narrow.svg.contains(&format!("\n{number}\n")), "{number} stands beside its dot: {}", narrow.svg);
+        assert!(
+            narrow.svg.contains(&format!(">{number} {name}<")),
+            "{name} stands in the legend: {}",
+            narrow.svg
+        );
+        assert!(
+            narrow.svg.contains(&format!("\n{number}\n")),
+            "{number} stands beside its dot: {}",
+            narrow.svg
+        );
         assert!(wide.alternative.contains(name) && narrow.alternative.contains(name));
     }
 }
@@ -233,7 +391,10 @@ fn nothing_is_fetched_and_nothing_is_hidden_from_who_runs_no_scripts() {
         assert!(!page.contains(reference), "{reference}");
     }
     let script = &page[page.find("<script>").unwrap()..];
-    assert!(!script.contains("innerHTML") && !script.contains("hidden"), "it sorts, and makes nothing appear");
+    assert!(
+        !script.contains("innerHTML") && !script.contains("hidden"),
+        "it sorts, and makes nothing appear"
+    );
     assert!(!page.contains("display:none") && !page.contains("<noscript"));
 }
 
@@ -260,17 +421,33 @@ fn the_methods_can_be_pasted() {
         "abababab",
         "us-east-1 prices of",
     ] {
-        assert!(methods.contains(said) || methods.contains(&said.replace("&#39;", "'")), "{said} in {methods}");
+        assert!(
+            methods.contains(said) || methods.contains(&said.replace("&#39;", "'")),
+            "{said} in {methods}"
+        );
     }
 }
 
-/// What a handler's exception may be called: it retitles a terminal, is no XML, turns text around, and is a formula.
+/// What a handler's exception may be called: it retitles a terminal, is no XML, turns text around,
+/// and is a formula.
 const EVIL: &str = "=HYPERLINK(\"http://x\")<b onmouseover=alert(1)>\u{1b}[31m\u{0}\u{9b}2J\u{202e}\u{2028}\u{fffe}]]>";
 
 #[test]
 fn names_that_handlers_give_are_shown_escaped_and_no_figure_fails_of_them() {
-    let of = |at: crate::At| if at.cell == 1 { Status::FunctionError } else { Status::Ok };
-    let mut journal = crate::with_status(&[(cell("pillow"), 50.0), (cell("rust"), 9.0)], 4, 1, |_| 1.0, of);
+    let of = |at: crate::At| {
+        if at.cell == 1 {
+            Status::FunctionError
+        } else {
+            Status::Ok
+        }
+    };
+    let mut journal = crate::with_status(
+        &[(cell("pillow"), 50.0), (cell("rust"), 9.0)],
+        4,
+        1,
+        |_| 1.0,
+        of,
+    );
     for event in &mut journal.events {
         if let Event::InvocationFinished(invocation) = event
             && invocation.status != Status::Ok
@@ -283,17 +460,24 @@ fn names_that_handlers_give_are_shown_escaped_and_no_figure_fails_of_them() {
     let page = made.html();
     let seen = "\\u{1b}[31m\\u{0}\\u{9b}2J\\u{202e}\\u{2028}\\u{fffe}";
     assert!(page.contains(seen), "the name is told");
-    let hides =
-        |letter: &char| (letter.is_control() && *letter != '\n') || (!letter.is_ascii() && EVIL.contains(*letter));
+    let hides = |letter: &char| {
+        (letter.is_control() && *letter != '\n') || (!letter.is_ascii() && EVIL.contains(*letter))
+    };
     let hidden = |text: &str| text.chars().find(hides);
     assert_eq!(hidden(&page), None);
     assert!(!page.contains("<b onmouseover"));
     for figure in figures(&made.run) {
         let paper = darkroom_report::paper::Drawn::of(&figure);
-        let drawn = paper.as_ref().map_err(Clone::clone).and_then(darkroom_report::paper::Drawn::svg);
+        let drawn = paper
+            .as_ref()
+            .map_err(Clone::clone)
+            .and_then(darkroom_report::paper::Drawn::svg);
         assert!(drawn.is_ok(), "{}: {:?}", figure.id, drawn.err());
         assert_eq!(hidden(&drawn.unwrap()), None, "{}", figure.id);
         paper.unwrap().png().unwrap();
     }
-    assert_eq!(hidden(&darkroom_report::several(&[made.run], &[], &[Vec::new()])), None);
+    assert_eq!(
+        hidden(&darkroom_report::several(&[made.run], &[], &[Vec::new()])),
+        None
+    );
 }

@@ -1,4 +1,5 @@
-//! What a page says of a run that was taken up again, measured in part again, or measured cell after cell.
+//! What a page says of a run that was taken up again, measured in part again, or measured cell
+//! after cell.
 
 use darkroom_core::cell::Cell;
 use darkroom_core::event::{Event, Extension};
@@ -13,7 +14,10 @@ fn measure(journal: &mut Journal, cells: &[Cell], repetitions: std::ops::RangeIn
             for (place, cell) in cells.iter().enumerate() {
                 let jitter = 0.98 + 0.04 * random(u64::from(repetition) * 100 + place as u64);
                 let ms = if cell.variant == "rust" { 70.0 } else { 100.0 };
-                journal.pass(&Pass { image, ..Pass::of(cell, repetition, ms * jitter) });
+                journal.pass(&Pass {
+                    image,
+                    ..Pass::of(cell, repetition, ms * jitter)
+                });
             }
         }
     }
@@ -27,7 +31,8 @@ fn checked(mut journal: Journal, cells: &[Cell]) -> Made {
 }
 
 fn section(page: &str, from: &str, to: &str) -> String {
-    page[page.find(&format!("id=\"{from}\"")).unwrap()..page.find(&format!("id=\"{to}\"")).unwrap()].to_owned()
+    page[page.find(&format!("id=\"{from}\"")).unwrap()..page.find(&format!("id=\"{to}\"")).unwrap()]
+        .to_owned()
 }
 
 fn methods(page: &str) -> &str {
@@ -53,9 +58,16 @@ fn sessions_cut_short_are_told_and_cells_that_took_turns_bring_no_warning() {
         "and was killed (its last pass began at 2026-11-24 18:01 UTC, and its end is not recorded). Session 3 began at",
         "and ended as planned at 2026-11-24 18:02 UTC.",
     ] {
-        assert!(methods(&page).contains(said), "{said} in {}", methods(&page));
+        assert!(
+            methods(&page).contains(said),
+            "{said} in {}",
+            methods(&page)
+        );
     }
-    assert!(!page.contains(WARNING) && !page.contains("side by side ("), "all cells share all sessions");
+    assert!(
+        !page.contains(WARNING) && !page.contains("side by side ("),
+        "all cells share all sessions"
+    );
 }
 
 #[test]
@@ -73,11 +85,17 @@ fn cells_measured_again_alone_are_named_and_every_claim_against_the_others_warns
          (`run --cell`; earlier values do not count), and ended as planned at",
         "Comparisons of cells that were measured at different times are marked as such",
     ] {
-        assert!(methods(&page).contains(said), "{said} in {}", methods(&page));
+        assert!(
+            methods(&page).contains(said),
+            "{said} in {}",
+            methods(&page)
+        );
     }
     let answer = section(&page, "answer", "numbers");
     assert!(
-        answer.contains("They were measured at different times, so part of the difference may be the time's."),
+        answer.contains(
+            "They were measured at different times, so part of the difference may be the time's."
+        ),
         "the claim itself warns: {answer}"
     );
     assert!(
@@ -88,8 +106,13 @@ fn cells_measured_again_alone_are_named_and_every_claim_against_the_others_warns
     );
     let pairs = section(&page, "comparisons", "tables");
     let of = |a: &str, b: &str| {
-        let start = format!("data-cell-a=\"{a}.x86_64.512mb.photos.direct.warm.c1\" data-cell-b=\"{b}.");
-        pairs.split("<tr").find(|row| row.contains(&start)).unwrap().contains(WARNING)
+        let start =
+            format!("data-cell-a=\"{a}.x86_64.512mb.photos.direct.warm.c1\" data-cell-b=\"{b}.");
+        pairs
+            .split("<tr")
+            .find(|row| row.contains(&start))
+            .unwrap()
+            .contains(WARNING)
     };
     assert!(of("pillow", "rust") && of("numpy", "rust") && !of("pillow", "numpy"));
     assert!(made.figure("ratio-variant").alternative.contains(WARNING));
@@ -104,13 +127,17 @@ fn cells_measured_one_after_the_other_are_said_to_be() {
     measure(&mut journal, &cells[1..], 1..=20);
     journal.end();
     let page = checked(journal, &cells).html();
+    assert!(methods(&page).contains(
+        "in sequential order (one cell after the other, so at different times) (seed 562)."
+    ));
     assert!(
-        methods(&page).contains("in sequential order (one cell after the other, so at different times) (seed 562).")
+        !methods(&page).contains("The run took"),
+        "one session that came to its end needs no telling"
     );
-    assert!(!methods(&page).contains("The run took"), "one session that came to its end needs no telling");
     let answer = section(&page, "answer", "numbers");
     assert!(
-        answer.contains("Cells were measured one after the other (pillow ") && answer.contains(WARNING),
+        answer.contains("Cells were measured one after the other (pillow ")
+            && answer.contains(WARNING),
         "{answer}"
     );
 }
@@ -124,7 +151,10 @@ fn cells_take_turns_only_where_there_are_turns_to_take() {
         for repetition in 1..=repetitions {
             for image in images {
                 for cell in cells {
-                    journal.pass(&Pass { image, ..Pass::of(cell, repetition, 100.0 + f64::from(repetition)) });
+                    journal.pass(&Pass {
+                        image,
+                        ..Pass::of(cell, repetition, 100.0 + f64::from(repetition))
+                    });
                 }
             }
         }
@@ -135,11 +165,41 @@ fn cells_take_turns_only_where_there_are_turns_to_take() {
     let both = [pillow.clone(), rust];
     let first = &IMAGES[..1];
     for (cells, images, repetitions, order, said) in [
-        (one, first, 5, "interleaved", "in one repetition after the other."),
-        (one, &IMAGES[..], 5, "interleaved", "in an order drawn anew for each repetition (seed 562)."),
-        (one, &IMAGES[..], 1, "interleaved", "in an order drawn at random once (seed 562)."),
-        (one, &IMAGES[..], 5, "sequential", "in one repetition after the other."),
-        (&both[..], first, 5, "interleaved", "in interleaved order (seed 562)."),
+        (
+            one,
+            first,
+            5,
+            "interleaved",
+            "in one repetition after the other.",
+        ),
+        (
+            one,
+            &IMAGES[..],
+            5,
+            "interleaved",
+            "in an order drawn anew for each repetition (seed 562).",
+        ),
+        (
+            one,
+            &IMAGES[..],
+            1,
+            "interleaved",
+            "in an order drawn at random once (seed 562).",
+        ),
+        (
+            one,
+            &IMAGES[..],
+            5,
+            "sequential",
+            "in one repetition after the other.",
+        ),
+        (
+            &both[..],
+            first,
+            5,
+            "interleaved",
+            "in interleaved order (seed 562).",
+        ),
         (
             &both[..],
             first,
@@ -149,10 +209,25 @@ fn cells_take_turns_only_where_there_are_turns_to_take() {
         ),
     ] {
         let page = made(cells, images, repetitions, order);
-        assert!(methods(&page).contains(said), "{said} in {}", methods(&page));
-        assert_eq!(methods(&page).contains("No cells were compared."), cells.len() == 1, "{}", methods(&page));
-        assert_eq!(methods(&page).contains("Ratios were bootstrapped"), cells.len() == 2);
-        assert_eq!(methods(&page).contains("drawn anew (10,000"), cells.len() == 2 && images.len() == 2);
+        assert!(
+            methods(&page).contains(said),
+            "{said} in {}",
+            methods(&page)
+        );
+        assert_eq!(
+            methods(&page).contains("No cells were compared."),
+            cells.len() == 1,
+            "{}",
+            methods(&page)
+        );
+        assert_eq!(
+            methods(&page).contains("Ratios were bootstrapped"),
+            cells.len() == 2
+        );
+        assert_eq!(
+            methods(&page).contains("drawn anew (10,000"),
+            cells.len() == 2 && images.len() == 2
+        );
     }
 }
 
@@ -172,13 +247,19 @@ fn an_unfinished_run_says_so_and_one_measured_again_whole_needs_no_warning() {
     let mut journal = Journal::of(&cells);
     measure(&mut journal, &cells, 1..=3);
     journal.end().supersede(&cells[0]);
-    if let Some(darkroom_core::event::Event::CellsSuperseded { cells: again, .. }) = journal.events.last_mut() {
+    if let Some(darkroom_core::event::Event::CellsSuperseded { cells: again, .. }) =
+        journal.events.last_mut()
+    {
         again.push(cells[1].id());
     }
     measure(&mut journal, &cells, 1..=3);
     journal.end();
     let page = checked(journal, &cells).html();
-    assert!(methods(&page).contains("measured all cells again (`run --cell`; earlier values of them do not count)"));
+    assert!(
+        methods(&page).contains(
+            "measured all cells again (`run --cell`; earlier values of them do not count)"
+        )
+    );
     assert!(!page.contains(WARNING));
 }
 
@@ -186,7 +267,10 @@ fn an_unfinished_run_says_so_and_one_measured_again_whole_needs_no_warning() {
 fn an_extension_of_another_day_is_told_by_its_session_and_no_single_day_is_named() {
     let cells = [cell("pillow"), cell("rust")];
     let mut journal = Journal::of(&cells);
-    started(&mut journal).not_checked = vec!["greyscale: that it is rounded".into(), "resize: its filter".into()];
+    started(&mut journal).not_checked = vec![
+        "greyscale: that it is rounded".into(),
+        "resize: its filter".into(),
+    ];
     measure(&mut journal, &cells, 1..=3);
     journal.end();
     journal.events.push(Event::RunExtended(Extension {
@@ -209,7 +293,11 @@ fn an_extension_of_another_day_is_told_by_its_session_and_no_single_day_is_named
         "Session 2 began at 2026-11-25 18:00 UTC, added repetitions 4 to 5 of every cell, and ended as planned at",
         "The prompts also ask for what no check can tell: that it is rounded (greyscale); its filter (resize).",
     ] {
-        assert!(methods(&page).contains(said), "{said} in {}", methods(&page));
+        assert!(
+            methods(&page).contains(said),
+            "{said} in {}",
+            methods(&page)
+        );
     }
     assert!(!methods(&page).contains("measured on ") && !methods(&page).contains("was extended"));
 }
@@ -226,6 +314,14 @@ fn cells_measured_again_beside_one_that_failed_are_not_all_cells() {
     measure(&mut journal, &cells[..2], 1..=3);
     journal.stop("only some cells were asked for");
     let page = checked(journal, &cells[..2]).html();
-    assert!(!methods(&page).contains("measured all cells again"), "{}", methods(&page));
-    assert!(methods(&page).contains("UTC; other cells were still unfinished."), "{}", methods(&page));
+    assert!(
+        !methods(&page).contains("measured all cells again"),
+        "{}",
+        methods(&page)
+    );
+    assert!(
+        methods(&page).contains("UTC; other cells were still unfinished."),
+        "{}",
+        methods(&page)
+    );
 }

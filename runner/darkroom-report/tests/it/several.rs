@@ -1,4 +1,5 @@
-//! Several runs on one page: nothing changed in a run against itself, a slowed variant is found, what can't be compared is said.
+//! Several runs on one page: nothing changed in a run against itself, a slowed variant is found,
+//! what can't be compared is said.
 
 use darkroom_core::cell::Cell;
 use darkroom_core::event::Event;
@@ -13,7 +14,10 @@ fn two(rust: f64) -> [(Cell, f64); 2] {
 }
 
 fn page(runs: Vec<Made>) -> String {
-    let changes: Vec<_> = runs[1..].iter().map(|run| between(runs[0].dir.path(), run.dir.path()).unwrap()).collect();
+    let changes: Vec<_> = runs[1..]
+        .iter()
+        .map(|run| between(runs[0].dir.path(), run.dir.path()).unwrap())
+        .collect();
     let findings = vec![Vec::new(); runs.len()];
     let runs: Vec<darkroom_report::Run> = runs.into_iter().map(|made| made.run).collect();
     several(&runs, &changes, &findings)
@@ -28,13 +32,23 @@ fn named(mut journal: Journal, id: &str) -> Journal {
 fn a_run_beside_itself_has_not_changed_and_nothing_stands_in_the_way() {
     let made = || Made::of(&journal(&two(50.0), 30, 2, |_| 1.0));
     let page = page(vec![made(), made()]);
-    assert!(page.contains("B against A: nothing is claimed to have changed in 8 comparisons; 8 equivalent within 5%"));
+    assert!(page.contains(
+        "B against A: nothing is claimed to have changed in 8 comparisons; 8 equivalent within 5%"
+    ));
     assert!(
         page.contains("Whether A and B measured the same images is not recorded."),
         "the fixture has no image hashes"
     );
-    for cried in ["slower by", "different prices", "different targets", "code is not the same", "pipeline"] {
-        let warned = page.find("id=\"unlike\"").map_or("", |at| &page[at..page.find("id=\"answer\"").unwrap()]);
+    for cried in [
+        "slower by",
+        "different prices",
+        "different targets",
+        "code is not the same",
+        "pipeline",
+    ] {
+        let warned = page
+            .find("id=\"unlike\"")
+            .map_or("", |at| &page[at..page.find("id=\"answer\"").unwrap()]);
         assert!(!warned.contains(cried), "{cried}: {warned}");
     }
 }
@@ -44,17 +58,32 @@ fn a_slowed_variant_is_found_with_its_size_and_the_other_is_left_alone() {
     let before = Made::of(&named(journal(&two(50.0), 30, 2, |_| 1.0), "before"));
     let after = Made::of(&named(journal(&two(60.0), 30, 2, |_| 1.0), "after"));
     let page = page(vec![before, after]);
-    assert!(page.contains("B against A: of 8 comparisons 4 changes are claimed, 3 slower, 1 dearer."), "{page:.3000}");
+    assert!(
+        page.contains("B against A: of 8 comparisons 4 changes are claimed, 3 slower, 1 dearer."),
+        "{page:.3000}"
+    );
     let row = page
         .split("<tr")
         .find(|row| row.contains("data-cell=\"rust.") && row.contains("data-stage=\"greyscale\""))
         .unwrap();
     assert!(row.contains("slower by 20% (noise floor 0."), "{row}");
-    assert!(row.contains("data-value=\"1\""), "Cliff's delta: every value is larger");
-    let pillow: Vec<&str> = page.split("<tr").filter(|row| row.contains("data-cell=\"pillow.")).collect();
-    assert!(pillow.len() == 4 && pillow.iter().all(|row| row.contains("equivalent")), "{pillow:?}");
+    assert!(
+        row.contains("data-value=\"1\""),
+        "Cliff's delta: every value is larger"
+    );
+    let pillow: Vec<&str> = page
+        .split("<tr")
+        .filter(|row| row.contains("data-cell=\"pillow."))
+        .collect();
+    assert!(
+        pillow.len() == 4 && pillow.iter().all(|row| row.contains("equivalent")),
+        "{pillow:?}"
+    );
     for figure in ["runtime-greyscale", "runtime-resize", "turnaround", "cost"] {
-        assert!(page.contains(&format!("<section id=\"{figure}\"")), "{figure}");
+        assert!(
+            page.contains(&format!("<section id=\"{figure}\"")),
+            "{figure}"
+        );
     }
     assert!(page.contains("download=\"differences-B.csv\""));
 }
@@ -75,7 +104,10 @@ fn what_makes_runs_incomparable_is_named() {
         }
     }
     let mut second = Made::of(&other);
-    second.run.about.insert("price_date".into(), "2020-01-01".into());
+    second
+        .run
+        .about
+        .insert("price_date".into(), "2020-01-01".into());
     let mut first = first;
     for (made, hash) in [(&mut first, "aa"), (&mut second, "bb")] {
         made.run.images.insert("chelsea.png".into(), hash.into());

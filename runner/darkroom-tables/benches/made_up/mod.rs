@@ -1,16 +1,24 @@
-//! A run that never was, for the benchmarks: seeded, five stages, twelve cells; and what a benchmark says of itself.
+//! A run that never was, for the benchmarks: seeded, five stages, twelve cells; and what a
+//! benchmark says of itself.
 
 use std::collections::BTreeMap;
 
 use darkroom_core::cell::{Architecture, Cell, Input, Start, Trigger};
 use darkroom_core::cost::billed_ms;
 use darkroom_core::event::{
-    Event, Invocation, JOURNAL_VERSION, OutputCheck, PassKey, PipelinePass, PlannedCell, Report, RunStarted, Status,
-    Verdict,
+    Event, Invocation, JOURNAL_VERSION, OutputCheck, PassKey, PipelinePass, PlannedCell, Report,
+    RunStarted, Status, Verdict,
 };
 
 pub const STAGES: [&str; 5] = ["greyscale", "resize", "colour-depth", "rotate", "convert"];
-const IMAGES: [&str; 6] = ["astronaut.png", "chelsea.png", "coffee.png", "hubble.png", "retina.png", "rocket.png"];
+const IMAGES: [&str; 6] = [
+    "astronaut.png",
+    "chelsea.png",
+    "coffee.png",
+    "hubble.png",
+    "retina.png",
+    "rocket.png",
+];
 
 /// Returns the value after an option of this program's.
 pub fn argument(name: &str) -> Option<String> {
@@ -19,20 +27,38 @@ pub fn argument(name: &str) -> Option<String> {
     arguments.next()
 }
 
-/// CPU time of this process so far, which a busy machine does not stretch; 0 where there is no /proc.
+/// CPU time of this process so far, which a busy machine does not stretch; 0 where there is no
+/// /proc.
 pub fn cpu_s() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect();
     // After the command's name: utime and stime are the 12th and 13th, in ticks of 10 ms.
-    let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
+    let ticks = |index: usize| {
+        fields
+            .get(index)
+            .and_then(|field| field.parse::<f64>().ok())
+            .unwrap_or(0.0)
+    };
     (ticks(11) + ticks(12)) / 100.0
 }
 
 /// Most memory that this process ever held, MB.
 pub fn peak_rss_mb() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();
-    line.split_whitespace().nth(1).and_then(|kb| kb.parse::<u64>().ok()).unwrap_or(0) / 1024
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM:"))
+        .unwrap_or_default();
+    line.split_whitespace()
+        .nth(1)
+        .and_then(|kb| kb.parse::<u64>().ok())
+        .unwrap_or(0)
+        / 1024
 }
 
 /// Three variants, two memory sizes, both starts.
@@ -65,7 +91,13 @@ pub fn events(rows: usize) -> impl Iterator<Item = Event> {
     let passes = rows.div_ceil(STAGES.len());
     let of_pass = move |index: usize| {
         let cell = &cells[index % cells.len()];
-        pass_events(cell, cell_speed(index % cells.len()), index / cells.len(), index, &mut random)
+        pass_events(
+            cell,
+            cell_speed(index % cells.len()),
+            index / cells.len(),
+            index,
+            &mut random,
+        )
     };
     std::iter::once(started).chain((0..passes).flat_map(of_pass))
 }
@@ -74,7 +106,13 @@ fn cell_speed(index: usize) -> f64 {
     [1.0, 0.5, 0.8, 0.45, 0.2, 0.1][index / 2]
 }
 
-fn pass_events(cell: &Cell, speed: f64, round: usize, index: usize, random: &mut Random) -> Vec<Event> {
+fn pass_events(
+    cell: &Cell,
+    speed: f64,
+    round: usize,
+    index: usize,
+    random: &mut Random,
+) -> Vec<Event> {
     let pass = PassKey {
         cell_id: cell.id(),
         deployment: 1,
@@ -87,11 +125,21 @@ fn pass_events(cell: &Cell, speed: f64, round: usize, index: usize, random: &mut
     let mut events = Vec::with_capacity(STAGES.len() * 2 + 1);
     let mut turnaround_ms = 0.0;
     for stage in 0..STAGES.len() {
-        let init_ms = (cell.start == Start::Cold).then(|| (80.0 * random.lognormal(0.2) * 100.0).round() / 100.0);
-        let base = [120.0, 80.0, 60.0, 55.0, 200.0][stage] * speed * (1.0 + 0.3 * (round % IMAGES.len()) as f64);
+        let init_ms = (cell.start == Start::Cold)
+            .then(|| (80.0 * random.lognormal(0.2) * 100.0).round() / 100.0);
+        let base = [120.0, 80.0, 60.0, 55.0, 200.0][stage]
+            * speed
+            * (1.0 + 0.3 * (round % IMAGES.len()) as f64);
         let duration_ms = (base * random.lognormal(0.12) * 100.0).round() / 100.0;
         turnaround_ms += duration_ms + init_ms.unwrap_or(0.0) + 2.0;
-        events.push(Event::InvocationFinished(invocation(&pass, stage, index, duration_ms, init_ms, cell.memory_mb)));
+        events.push(Event::InvocationFinished(invocation(
+            &pass,
+            stage,
+            index,
+            duration_ms,
+            init_ms,
+            cell.memory_mb,
+        )));
     }
     if round < IMAGES.len() {
         events.extend((0..STAGES.len()).map(|stage| Event::OutputChecked(check(&pass, stage))));
@@ -112,7 +160,14 @@ fn pass_events(cell: &Cell, speed: f64, round: usize, index: usize, random: &mut
     events
 }
 
-fn invocation(pass: &PassKey, stage: usize, index: usize, ms: f64, init_ms: Option<f64>, memory_mb: u32) -> Invocation {
+fn invocation(
+    pass: &PassKey,
+    stage: usize,
+    index: usize,
+    ms: f64,
+    init_ms: Option<f64>,
+    memory_mb: u32,
+) -> Invocation {
     Invocation {
         pass: pass.clone(),
         stage: STAGES[stage].into(),
@@ -217,7 +272,8 @@ pub fn run_started(cells: &[Cell]) -> RunStarted {
 
 fn at(index: usize) -> String {
     let ms = i64::try_from(index).expect("a number of rows") * 100;
-    let time = jiff::Timestamp::from_millisecond(1_795_000_000_000 + ms).expect("a time within range");
+    let time =
+        jiff::Timestamp::from_millisecond(1_795_000_000_000 + ms).expect("a time within range");
     format!("{time:.3}")
 }
 
@@ -226,7 +282,10 @@ struct Random(u64);
 
 impl Random {
     fn uniform(&mut self) -> f64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 11) as f64 / (1u64 << 53) as f64
     }
 

@@ -3,8 +3,8 @@
 use super::Kind::{Bool, Float, Integer, Text};
 use super::Source::Derived;
 use super::{
-    ARCHITECTURE, CELL_ID, CONCURRENCY, IMAGE_SET, INPUT, MEMORY_MB, MODEL, NOTE, OUTPUTS_OK, REASON, RUN_ID, SAMPLE,
-    START, TARGET, TRIGGER, Table, VARIANT, column,
+    ARCHITECTURE, CELL_ID, CONCURRENCY, IMAGE_SET, INPUT, MEMORY_MB, MODEL, NOTE, OUTPUTS_OK,
+    REASON, RUN_ID, SAMPLE, START, TARGET, TRIGGER, Table, VARIANT, column,
 };
 
 pub const CHOICES: Table = Table {
@@ -24,10 +24,22 @@ pub const CHOICES: Table = Table {
         MODEL,
         SAMPLE,
         column("turnaround_s", Float, "s", Derived, "mean, as in `summary`"),
-        column("turnaround_ci_low_s", Float, "s", Derived, "95% interval of it"),
+        column(
+            "turnaround_ci_low_s",
+            Float,
+            "s",
+            Derived,
+            "95% interval of it",
+        ),
         column("turnaround_ci_high_s", Float, "s", Derived, ""),
         column("cost_usd_per_100k", Float, "USD", Derived, "as in `costs`"),
-        column("cost_usd_per_100k_ci_low", Float, "USD", Derived, "95% interval of it"),
+        column(
+            "cost_usd_per_100k_ci_low",
+            Float,
+            "USD",
+            Derived,
+            "95% interval of it",
+        ),
         column("cost_usd_per_100k_ci_high", Float, "USD", Derived, ""),
         column(
             "on_front",
@@ -50,8 +62,20 @@ pub const CHOICES: Table = Table {
             Derived,
             "mean of cost / dearest size's cost and turnaround / slowest size's; null with fewer than two sizes, as the next five",
         ),
-        column("cheapest", Bool, "", Derived, "of these memory sizes the one of the lowest mean cost"),
-        column("fastest", Bool, "", Derived, "the one of the lowest mean turnaround"),
+        column(
+            "cheapest",
+            Bool,
+            "",
+            Derived,
+            "of these memory sizes the one of the lowest mean cost",
+        ),
+        column(
+            "fastest",
+            Bool,
+            "",
+            Derived,
+            "the one of the lowest mean turnaround",
+        ),
         column(
             "balanced",
             Bool,
@@ -66,7 +90,13 @@ pub const CHOICES: Table = Table {
             Derived,
             "of the cheapest: memory sizes from which `comparisons` claims no difference in cost, by spaces; empty: told from all",
         ),
-        column("fastest_not_told_from_mb", Text, "MB", Derived, "of the fastest: the same of turnaround"),
+        column(
+            "fastest_not_told_from_mb",
+            Text,
+            "MB",
+            Derived,
+            "of the fastest: the same of turnaround",
+        ),
         OUTPUTS_OK,
         REASON,
         NOTE,

@@ -3,8 +3,8 @@
 use super::Kind::{Float, Integer, Text};
 use super::Source::{Derived, Plan};
 use super::{
-    ARCHITECTURE, CELL_ID, CONCURRENCY, IMAGE_SET, INPUT, MEMORY_MB, MODEL, NOTE, OUTPUTS_OK, RANK, REASON, RUN_ID,
-    SAMPLE, START, TARGET, TRIGGER, Table, VARIANT, column,
+    ARCHITECTURE, CELL_ID, CONCURRENCY, IMAGE_SET, INPUT, MEMORY_MB, MODEL, NOTE, OUTPUTS_OK, RANK,
+    REASON, RUN_ID, SAMPLE, START, TARGET, TRIGGER, Table, VARIANT, column,
 };
 
 pub const COSTS: Table = Table {
@@ -23,7 +23,13 @@ pub const COSTS: Table = Table {
         CONCURRENCY,
         MODEL,
         SAMPLE,
-        column("n", Integer, "", Derived, "complete passes it is the mean of"),
+        column(
+            "n",
+            Integer,
+            "",
+            Derived,
+            "complete passes it is the mean of",
+        ),
         column(
             "cost_usd_per_100k",
             Float,
@@ -40,10 +46,28 @@ pub const COSTS: Table = Table {
         ),
         column("cost_usd_per_100k_ci_high", Float, "USD", Derived, ""),
         column("ci_method", Text, "", Derived, "as in `summary`"),
-        column("compute_usd_per_100k", Float, "USD", Derived, "handler time"),
+        column(
+            "compute_usd_per_100k",
+            Float,
+            "USD",
+            Derived,
+            "handler time",
+        ),
         column("init_usd_per_100k", Float, "USD", Derived, "cold starts"),
-        column("request_usd_per_100k", Float, "USD", Derived, "invocations, retries included"),
-        column("ephemeral_usd_per_100k", Float, "USD", Derived, "`/tmp` over 512 MB"),
+        column(
+            "request_usd_per_100k",
+            Float,
+            "USD",
+            Derived,
+            "invocations, retries included",
+        ),
+        column(
+            "ephemeral_usd_per_100k",
+            Float,
+            "USD",
+            Derived,
+            "`/tmp` over 512 MB",
+        ),
         column(
             "s3_usd_per_100k",
             Float,
@@ -52,7 +76,13 @@ pub const COSTS: Table = Table {
             "S3 requests (one GET and one PUT a stage): equal for every variant and not part of `cost_usd_per_100k`",
         ),
         column("price_region", Text, "", Plan, "region of the price table"),
-        column("price_date", Text, "", Plan, "day the prices were written down, YYYY-MM-DD"),
+        column(
+            "price_date",
+            Text,
+            "",
+            Plan,
+            "day the prices were written down, YYYY-MM-DD",
+        ),
         OUTPUTS_OK,
         REASON,
         RANK,

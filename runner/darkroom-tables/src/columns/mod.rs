@@ -1,8 +1,9 @@
-//! Every column of every table: name, type, unit, what it means and where it comes from. Said here once: one file a
-//! table, and here what they share.
+//! Every column of every table: name, type, unit, what it means and where it comes from. Said here
+//! once: one file a table, and here what they share.
 //!
-//! The frames are built in this order and checked against it, and `outputs/README.md` is [`markdown`]. Names are those
-//! of the glossary, units end the name, and a cloud fact names its OpenTelemetry attribute.
+//! The frames are built in this order and checked against it, and `outputs/README.md` is
+//! [`markdown`]. Names are those of the glossary, units end the name, and a cloud fact names its
+//! OpenTelemetry attribute.
 
 mod builds;
 mod choices;
@@ -65,7 +66,8 @@ pub enum Source {
     Platform,
     /// The contract's check of an output.
     Contract,
-    /// The profile wrapper's line: what the handler's own process says. Null with `profile = false`.
+    /// The profile wrapper's line: what the handler's own process says. Null with
+    /// `profile = false`.
     Inside,
     /// Derived from other columns by `darkroom aggregate`.
     Derived,
@@ -105,23 +107,63 @@ pub struct Table {
     pub columns: &'static [Column],
 }
 
-const fn column(name: &'static str, kind: Kind, unit: &'static str, source: Source, doc: &'static str) -> Column {
-    Column { name, kind, unit, source, doc }
+const fn column(
+    name: &'static str,
+    kind: Kind,
+    unit: &'static str,
+    source: Source,
+    doc: &'static str,
+) -> Column {
+    Column {
+        name,
+        kind,
+        unit,
+        source,
+        doc,
+    }
 }
 
 use Kind::{Bool, Integer, Text};
 use Source::{Derived, Plan, Runner};
 
 const RUN_ID: Column = column("run_id", Text, "", Plan, "the run");
-const CELL_ID: Column = column("cell_id", Text, "", Plan, "the cell: its levels in order, joined by dots");
+const CELL_ID: Column = column(
+    "cell_id",
+    Text,
+    "",
+    Plan,
+    "the cell: its levels in order, joined by dots",
+);
 const VARIANT: Column = column("variant", Text, "", Plan, "folder under `functions/`");
-const ARCHITECTURE: Column = column("architecture", Text, "", Plan, "`x86_64` or `arm64`; `host.arch`");
-const MEMORY_MB: Column =
-    column("memory_mb", Integer, "MB", Plan, "configured memory; `faas.max_memory` (theirs is in bytes)");
-const IMAGE_SET: Column = column("image_set", Text, "", Plan, "folder under the experiment's `image-sets/`");
+const ARCHITECTURE: Column = column(
+    "architecture",
+    Text,
+    "",
+    Plan,
+    "`x86_64` or `arm64`; `host.arch`",
+);
+const MEMORY_MB: Column = column(
+    "memory_mb",
+    Integer,
+    "MB",
+    Plan,
+    "configured memory; `faas.max_memory` (theirs is in bytes)",
+);
+const IMAGE_SET: Column = column(
+    "image_set",
+    Text,
+    "",
+    Plan,
+    "folder under the experiment's `image-sets/`",
+);
 const IMAGE: Column = column("image", Text, "", Plan, "image within the set");
-const TRIGGER: Column =
-    column("trigger", Text, "", Plan, "`direct` or `s3`; `faas.trigger` (`other`, `datasource` there)");
+const TRIGGER: Column = column(
+    "trigger",
+    Text,
+    "",
+    Plan,
+    "`direct` or `s3`; `faas.trigger` (`other`, `datasource` there)",
+);
 const INPUT: Column = column(
     "input",
     Text,
@@ -129,10 +171,34 @@ const INPUT: Column = column(
     Plan,
     "`chained`: a stage gets its predecessor's output; `reference`: the same reference bytes for every variant",
 );
-const START: Column = column("start", Text, "", Plan, "start kind the cell asks for: `warm` or `cold`");
-const CONCURRENCY: Column = column("concurrency", Integer, "", Plan, "pipelines of the cell under way at once");
-const MODEL: Column = column("model", Text, "", Plan, "LLM that wrote the variant; null where none did");
-const SAMPLE: Column = column("sample", Integer, "", Plan, "which independent answer of that model; null where none");
+const START: Column = column(
+    "start",
+    Text,
+    "",
+    Plan,
+    "start kind the cell asks for: `warm` or `cold`",
+);
+const CONCURRENCY: Column = column(
+    "concurrency",
+    Integer,
+    "",
+    Plan,
+    "pipelines of the cell under way at once",
+);
+const MODEL: Column = column(
+    "model",
+    Text,
+    "",
+    Plan,
+    "LLM that wrote the variant; null where none did",
+);
+const SAMPLE: Column = column(
+    "sample",
+    Integer,
+    "",
+    Plan,
+    "which independent answer of that model; null where none",
+);
 const TARGET: Column = column(
     "target",
     Text,
@@ -140,8 +206,13 @@ const TARGET: Column = column(
     Plan,
     "`local` or `aws`: where the durations come from; `imported`: another harness measured them",
 );
-const DEPLOYMENT: Column =
-    column("deployment", Integer, "", Plan, "which deployment of the same code under another name, from 1");
+const DEPLOYMENT: Column = column(
+    "deployment",
+    Integer,
+    "",
+    Plan,
+    "which deployment of the same code under another name, from 1",
+);
 const STAGE: Column = column("stage", Text, "", Plan, "stage of the pipeline");
 const STAGE_INDEX: Column = column("stage_index", Integer, "", Plan, "its place, from 0");
 const WARM_UP: Column = column(
@@ -151,10 +222,20 @@ const WARM_UP: Column = column(
     Plan,
     "an uncounted pass: before the first repetition of a round, beside the last ones of a cell that runs several at once, or a probe, numbered apart",
 );
-const REPETITION: Column =
-    column("repetition", Integer, "", Plan, "from 1; warm-ups are numbered apart from repetitions");
-const ATTEMPT: Column =
-    column("attempt", Integer, "", Runner, "try of that repetition, from 1; only the last one counts");
+const REPETITION: Column = column(
+    "repetition",
+    Integer,
+    "",
+    Plan,
+    "from 1; warm-ups are numbered apart from repetitions",
+);
+const ATTEMPT: Column = column(
+    "attempt",
+    Integer,
+    "",
+    Runner,
+    "try of that repetition, from 1; only the last one counts",
+);
 const ENVIRONMENT_ROUND: Column = column(
     "environment_round",
     Integer,
@@ -169,7 +250,13 @@ const OUTPUTS_OK: Column = column(
     Derived,
     "every checked output of the cell passed, and no image failed each time; false: the numbers are of wrong work and are never ranked; null: none was checked",
 );
-const REASON: Column = column("reason", Text, "", Derived, "first failed check by stage when `outputs_ok` is false");
+const REASON: Column = column(
+    "reason",
+    Text,
+    "",
+    Derived,
+    "first failed check by stage when `outputs_ok` is false",
+);
 const RANK: Column = column(
     "rank",
     Integer,
@@ -177,23 +264,48 @@ const RANK: Column = column(
     Derived,
     "place by the mean, 1 = lowest, among cells of the same image set, trigger, input, start and concurrency whose outputs passed; null unless `comparisons` claims a difference from each of them, and beside samples of a model",
 );
-const NOTE: Column =
-    column("note", Text, "", Derived, "what a reader must know before believing the row; null if nothing");
+const NOTE: Column = column(
+    "note",
+    Text,
+    "",
+    Derived,
+    "what a reader must know before believing the row; null if nothing",
+);
 
 /// The tables in reading order.
-pub const TABLES: [&Table; 10] =
-    [&SUMMARY, &COMPARISONS, &COSTS, &CHOICES, &PIPELINES, &INVOCATIONS, &OUTPUTS, &CODE, &BUILDS, &RECONCILIATION];
+pub const TABLES: [&Table; 10] = [
+    &SUMMARY,
+    &COMPARISONS,
+    &COSTS,
+    &CHOICES,
+    &PIPELINES,
+    &INVOCATIONS,
+    &OUTPUTS,
+    &CODE,
+    &BUILDS,
+    &RECONCILIATION,
+];
 
 /// Returns `outputs/README.md`.
 pub fn markdown() -> String {
     let mut page = String::from(PREFACE);
     for table in TABLES {
-        let _ = write!(page, "\n## `{}.parquet`\n\nOne row is {}.\n\n", table.name, table.row);
+        let _ = write!(
+            page,
+            "\n## `{}.parquet`\n\nOne row is {}.\n\n",
+            table.name, table.row
+        );
         page.push_str("| column | type | unit | source | meaning |\n|---|---|---|---|---|\n");
         for c in table.columns {
             let doc = c.doc.replace('|', "\\|");
-            let _ =
-                writeln!(page, "| `{}` | {} | {} | {} | {doc} |", c.name, c.kind.as_str(), c.unit, c.source.as_str());
+            let _ = writeln!(
+                page,
+                "| `{}` | {} | {} | {} | {doc} |",
+                c.name,
+                c.kind.as_str(),
+                c.unit,
+                c.source.as_str()
+            );
         }
     }
     page
@@ -225,7 +337,12 @@ mod tests {
         for table in TABLES {
             let mut seen = HashSet::new();
             for column in table.columns {
-                assert!(seen.insert(column.name), "{}.{} twice", table.name, column.name);
+                assert!(
+                    seen.insert(column.name),
+                    "{}.{} twice",
+                    table.name,
+                    column.name
+                );
                 let suffix = match column.unit {
                     "ms" => "_ms",
                     "s" => "_s",
@@ -234,8 +351,13 @@ mod tests {
                     "USD" => "_usd",
                     _ => "",
                 };
-                let named = column.name.ends_with(suffix) || column.name.contains(&format!("{suffix}_per_"));
-                assert!(named, "{}.{} does not say {}", table.name, column.name, column.unit);
+                let named = column.name.ends_with(suffix)
+                    || column.name.contains(&format!("{suffix}_per_"));
+                assert!(
+                    named,
+                    "{}.{} does not say {}",
+                    table.name, column.name, column.unit
+                );
             }
         }
     }

@@ -3,8 +3,9 @@
 use super::Kind::{Bool, Float, Integer, Text};
 use super::Source::{Contract, Derived};
 use super::{
-    ARCHITECTURE, ATTEMPT, CELL_ID, CONCURRENCY, DEPLOYMENT, IMAGE, IMAGE_SET, INPUT, MEMORY_MB, MODEL, REPETITION,
-    RUN_ID, SAMPLE, STAGE, STAGE_INDEX, START, TARGET, TRIGGER, Table, VARIANT, WARM_UP, column,
+    ARCHITECTURE, ATTEMPT, CELL_ID, CONCURRENCY, DEPLOYMENT, IMAGE, IMAGE_SET, INPUT, MEMORY_MB,
+    MODEL, REPETITION, RUN_ID, SAMPLE, STAGE, STAGE_INDEX, START, TARGET, TRIGGER, Table, VARIANT,
+    WARM_UP, column,
 };
 
 pub const OUTPUTS: Table = Table {
@@ -30,7 +31,13 @@ pub const OUTPUTS: Table = Table {
         WARM_UP,
         REPETITION,
         ATTEMPT,
-        column("pass", Bool, "", Contract, "the output is what the contract asks for"),
+        column(
+            "pass",
+            Bool,
+            "",
+            Contract,
+            "the output is what the contract asks for",
+        ),
         column(
             "reason",
             Text,
@@ -38,7 +45,13 @@ pub const OUTPUTS: Table = Table {
             Contract,
             "first failed check: missing, not decodable, wrong format, wrong mode, wrong size, blank, wrong orientation, out of tolerance, wrong quality, more than a picture, made of other pixels; null when it passed",
         ),
-        column("detail", Text, "", Contract, "the failure in words; null when it passed"),
+        column(
+            "detail",
+            Text,
+            "",
+            Contract,
+            "the failure in words; null when it passed",
+        ),
         column("format", Text, "", Contract, "format found"),
         column("mode", Text, "", Contract, "channels and bit depth found"),
         column("width", Integer, "px", Contract, "found"),
@@ -50,12 +63,42 @@ pub const OUTPUTS: Table = Table {
             Contract,
             "mean squared error against the reference fed the same input; 0 when equal",
         ),
-        column("psnr_db", Float, "dB", Contract, "peak signal to noise ratio; null also when the images are equal"),
-        column("ssim", Float, "", Contract, "structural similarity, reported and not gating"),
-        column("max_abs", Float, "levels", Contract, "largest absolute difference"),
+        column(
+            "psnr_db",
+            Float,
+            "dB",
+            Contract,
+            "peak signal to noise ratio; null also when the images are equal",
+        ),
+        column(
+            "ssim",
+            Float,
+            "",
+            Contract,
+            "structural similarity, reported and not gating",
+        ),
+        column(
+            "max_abs",
+            Float,
+            "levels",
+            Contract,
+            "largest absolute difference",
+        ),
         column("mean_out", Float, "levels", Contract, "mean of the output"),
-        column("mean_reference", Float, "levels", Contract, "mean of the reference"),
-        column("levels", Integer, "", Contract, "distinct levels of the output"),
+        column(
+            "mean_reference",
+            Float,
+            "levels",
+            Contract,
+            "mean of the reference",
+        ),
+        column(
+            "levels",
+            Integer,
+            "",
+            Contract,
+            "distinct levels of the output",
+        ),
         column(
             "quality",
             Integer,
@@ -63,9 +106,27 @@ pub const OUTPUTS: Table = Table {
             Contract,
             "of a JPEG, 1 to 100 on libjpeg's scale, as its quantisation table says; null for other formats",
         ),
-        column("orientation", Text, "", Contract, "which of the 8 orientations was found"),
-        column("input_sha256", Text, "", Contract, "of the stage's input object, hex"),
-        column("output_sha256", Text, "", Contract, "of the output object, hex; null when there was none"),
+        column(
+            "orientation",
+            Text,
+            "",
+            Contract,
+            "which of the 8 orientations was found",
+        ),
+        column(
+            "input_sha256",
+            Text,
+            "",
+            Contract,
+            "of the stage's input object, hex",
+        ),
+        column(
+            "output_sha256",
+            Text,
+            "",
+            Contract,
+            "of the output object, hex; null when there was none",
+        ),
         column(
             "picture",
             Text,

@@ -3,8 +3,9 @@
 use super::Kind::{Bool, Float, Integer, Text, Time};
 use super::Source::{Derived, Runner};
 use super::{
-    ARCHITECTURE, ATTEMPT, CELL_ID, CONCURRENCY, DEPLOYMENT, ENVIRONMENT_ROUND, IMAGE, IMAGE_SET, INPUT, MEMORY_MB,
-    MODEL, REPETITION, RUN_ID, SAMPLE, START, TARGET, TRIGGER, Table, VARIANT, WARM_UP, column,
+    ARCHITECTURE, ATTEMPT, CELL_ID, CONCURRENCY, DEPLOYMENT, ENVIRONMENT_ROUND, IMAGE, IMAGE_SET,
+    INPUT, MEMORY_MB, MODEL, REPETITION, RUN_ID, SAMPLE, START, TARGET, TRIGGER, Table, VARIANT,
+    WARM_UP, column,
 };
 
 pub const PIPELINES: Table = Table {
@@ -29,7 +30,13 @@ pub const PIPELINES: Table = Table {
         REPETITION,
         ATTEMPT,
         ENVIRONMENT_ROUND,
-        column("started_at", Time, "", Runner, "just before the first call or the source PUT"),
+        column(
+            "started_at",
+            Time,
+            "",
+            Runner,
+            "just before the first call or the source PUT",
+        ),
         column(
             "turnaround_s",
             Float,
@@ -73,7 +80,13 @@ pub const PIPELINES: Table = Table {
             "`turnaround_s` - `upload_ms` - `trigger_delays_ms` - `running_ms`: from the last END to the poll that saw the object (at most `resolution_ms`; negative when the object was there before END), what lies between START, END and the reported duration, clocks' differences and roundings to 1 ms; cold: less the inits that hops hold too",
         ),
         column("complete", Bool, "", Runner, "every stage ended well"),
-        column("failed_stage", Text, "", Runner, "first stage that did not end well; null when complete"),
+        column(
+            "failed_stage",
+            Text,
+            "",
+            Runner,
+            "first stage that did not end well; null when complete",
+        ),
         column(
             "again",
             Text,
@@ -81,8 +94,20 @@ pub const PIPELINES: Table = Table {
             Runner,
             "why the repetition was done again: `wrong_start`, `throttled` or `unanswered`; null when it was not",
         ),
-        column("bytes_in", Integer, "bytes", Runner, "size of the source image; null where it was not seen"),
-        column("bytes_out", Integer, "bytes", Runner, "size of the last stage's output; null where it was not seen"),
+        column(
+            "bytes_in",
+            Integer,
+            "bytes",
+            Runner,
+            "size of the source image; null where it was not seen",
+        ),
+        column(
+            "bytes_out",
+            Integer,
+            "bytes",
+            Runner,
+            "size of the last stage's output; null where it was not seen",
+        ),
         column(
             "counts_as",
             Text,
@@ -106,8 +131,20 @@ pub const PIPELINES: Table = Table {
         ),
         column("cost_compute_usd", Float, "USD", Derived, "handler time"),
         column("cost_init_usd", Float, "USD", Derived, "cold starts"),
-        column("cost_request_usd", Float, "USD", Derived, "invocations, retries included"),
-        column("cost_ephemeral_usd", Float, "USD", Derived, "`/tmp` over 512 MB"),
+        column(
+            "cost_request_usd",
+            Float,
+            "USD",
+            Derived,
+            "invocations, retries included",
+        ),
+        column(
+            "cost_ephemeral_usd",
+            Float,
+            "USD",
+            Derived,
+            "`/tmp` over 512 MB",
+        ),
         column(
             "cost_s3_usd",
             Float,

@@ -9,11 +9,29 @@ pub const RECONCILIATION: Table = Table {
     row: "one figure of one function over one session of the run, as the journal and as the platform's own metrics (`AWS/Lambda`) have it",
     columns: &[
         RUN_ID,
-        column("session", Integer, "", Runner, "which session of the run, from 1; one that was killed has no rows"),
+        column(
+            "session",
+            Integer,
+            "",
+            Runner,
+            "which session of the run, from 1; one that was killed has no rows",
+        ),
         column("at", Time, "", Runner, "when the two were compared"),
         column("function", Text, "", Runner, "its name; `faas.name`"),
-        column("metric", Text, "", Plan, "`invocations`, `errors`, `throttles` or `duration_ms` (a sum)"),
-        column("recorded", Float, "metric's", Runner, "sum over the session's recorded invocations, warm-ups included"),
+        column(
+            "metric",
+            Text,
+            "",
+            Plan,
+            "`invocations`, `errors`, `throttles` or `duration_ms` (a sum)",
+        ),
+        column(
+            "recorded",
+            Float,
+            "metric's",
+            Runner,
+            "sum over the session's recorded invocations, warm-ups included",
+        ),
         column(
             "reported",
             Float,
@@ -21,7 +39,13 @@ pub const RECONCILIATION: Table = Table {
             Platform,
             "what the metrics counted in the same time; null when they were not heard, and the note says why",
         ),
-        column("tolerance", Float, "metric's", Derived, "how far rounding may set them apart"),
+        column(
+            "tolerance",
+            Float,
+            "metric's",
+            Derived,
+            "how far rounding may set them apart",
+        ),
         column(
             "unanswered",
             Float,

@@ -1,6 +1,7 @@
 //! What the ledger says of a row, and which of a sample's values are outliers.
 //!
-//! [`JournalFacts`] → verdicts on their rows. Knows nothing of how the facts were read, nor of what becomes of a sample.
+//! [`JournalFacts`] → verdicts on their rows. Knows nothing of how the facts were read, nor of what
+//! becomes of a sample.
 
 use std::collections::HashMap;
 
@@ -12,7 +13,11 @@ use super::{InvocationFact, JournalFacts, ReportFact};
 impl InvocationFact {
     pub(super) fn ending(&self) -> Ending {
         let cold = self.report.and_then(|report| report.cold);
-        Ending { status: self.status, reported: self.report.is_some(), cold }
+        Ending {
+            status: self.status,
+            reported: self.report.is_some(),
+            cold,
+        }
     }
 }
 
@@ -26,8 +31,13 @@ impl JournalFacts {
     pub fn time_fences(&self, counts: &[CountsAs]) -> HashMap<(u32, u32), (f64, f64)> {
         let mut samples: HashMap<(u32, u32), Vec<f64>> = HashMap::new();
         for (row, &counts_as) in self.invocations.iter().zip(counts) {
-            if let (CountsAs::Sample, Some(ms)) = (counts_as, row.report.and_then(ReportFact::headline_ms)) {
-                samples.entry((self.cell_of(row.pass), row.stage)).or_default().push(ms);
+            if let (CountsAs::Sample, Some(ms)) =
+                (counts_as, row.report.and_then(ReportFact::headline_ms))
+            {
+                samples
+                    .entry((self.cell_of(row.pass), row.stage))
+                    .or_default()
+                    .push(ms);
             }
         }
         fences(samples)
@@ -37,7 +47,10 @@ impl JournalFacts {
     pub fn turnaround_fences(&self) -> HashMap<u32, (f64, f64)> {
         let mut samples: HashMap<u32, Vec<f64>> = HashMap::new();
         for (id, pass) in (0..).zip(&self.passes) {
-            let turnaround = pass.finished.as_ref().and_then(|finished| finished.turnaround_s);
+            let turnaround = pass
+                .finished
+                .as_ref()
+                .and_then(|finished| finished.turnaround_s);
             if let (CountsAs::Sample, Some(s)) = (self.ledger.pass_counts_as(id), turnaround) {
                 samples.entry(self.cell_of(id)).or_default().push(s);
             }
@@ -51,11 +64,17 @@ fn fences<K: Eq + std::hash::Hash>(samples: HashMap<K, Vec<f64>>) -> HashMap<K, 
         values.sort_unstable_by(f64::total_cmp);
         (key, values)
     });
-    sorted.filter_map(|(key, values)| Some((key, outlier_fences(&values)?))).collect()
+    sorted
+        .filter_map(|(key, values)| Some((key, outlier_fences(&values)?)))
+        .collect()
 }
 
 /// Says whether a sample's value is beyond its fences; `None` for a row that is not in a sample.
-pub fn outlier_flag(counts_as: CountsAs, value: Option<f64>, fences: Option<&(f64, f64)>) -> Option<bool> {
+pub fn outlier_flag(
+    counts_as: CountsAs,
+    value: Option<f64>,
+    fences: Option<&(f64, f64)>,
+) -> Option<bool> {
     let value = value.filter(|_| counts_as == CountsAs::Sample)?;
     Some(is_outlier(value, fences.copied()))
 }

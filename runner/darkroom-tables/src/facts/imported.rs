@@ -1,7 +1,8 @@
-//! Rows that another harness measured, taken in beside Darkroom's own: what was not recorded stays unknown.
+//! Rows that another harness measured, taken in beside Darkroom's own: what was not recorded stays
+//! unknown.
 //!
-//! Adding up stage times is no turnaround: a pass has one only where the rows say so, and is a row of `pipelines` only where
-//! every stage of it was measured.
+//! Adding up stage times is no turnaround: a pass has one only where the rows say so, and is a row
+//! of `pipelines` only where every stage of it was measured.
 
 use darkroom_core::cost::PriceTable;
 use darkroom_core::event::{Profile, Status, Verdict};
@@ -83,9 +84,17 @@ impl JournalFacts {
 
     /// Ends the passes of which every stage was measured.
     pub(super) fn finish_imported(&mut self) {
-        let all = 1u128.checked_shl(self.run.stages.len() as u32).map_or(u128::MAX, |next| next - 1);
+        let all = 1u128
+            .checked_shl(self.run.stages.len() as u32)
+            .map_or(u128::MAX, |next| next - 1);
         for (id, pass) in (0..).zip(&mut self.passes) {
-            let Some(imported) = pass.imported.as_ref().filter(|imported| imported.seen == all) else { continue };
+            let Some(imported) = pass
+                .imported
+                .as_ref()
+                .filter(|imported| imported.seen == all)
+            else {
+                continue;
+            };
             let failed = (!imported.ended_well & all).trailing_zeros();
             let failed = self.run.stages.get(failed as usize);
             self.ledger.end(id, failed.is_none(), None);
@@ -95,7 +104,8 @@ impl JournalFacts {
                 resolution_ms: None,
                 upload_ms: None,
                 complete: failed.is_none(),
-                failed_stage: failed.map(|stage| self.texts.insert_full(stage.clone()).0 as super::Text),
+                failed_stage: failed
+                    .map(|stage| self.texts.insert_full(stage.clone()).0 as super::Text),
                 again: None,
                 input_bytes: Vec::new(),
                 output_bytes: Vec::new(),
@@ -107,7 +117,20 @@ impl JournalFacts {
 /// What the other harness said of an output, which nobody here has seen.
 fn judged(pass: u32, stage: u32, ok: bool) -> CheckFact {
     let reason = (!ok).then(|| "judged wrong".to_owned());
-    let detail = (!ok).then(|| "by the imported study itself; the output was not seen here".to_owned());
-    let verdict = Verdict { pass: ok, reason, detail, ..Verdict::default() };
-    CheckFact { pass, stage, output_sha256: None, input_sha256: None, picture: None, verdict }
+    let detail =
+        (!ok).then(|| "by the imported study itself; the output was not seen here".to_owned());
+    let verdict = Verdict {
+        pass: ok,
+        reason,
+        detail,
+        ..Verdict::default()
+    };
+    CheckFact {
+        pass,
+        stage,
+        output_sha256: None,
+        input_sha256: None,
+        picture: None,
+        verdict,
+    }
 }

@@ -1,27 +1,36 @@
-//! Takes a journal's events one by one into [`JournalFacts`]: where each belongs, its texts interned, its times in epoch ms.
+//! Takes a journal's events one by one into [`JournalFacts`]: where each belongs, its texts
+//! interned, its times in epoch ms.
 //!
-//! What can't be placed (a cell or stage that the run does not plan, a time that is none) is an error. Knows nothing of
-//! what counts.
+//! What can't be placed (a cell or stage that the run does not plan, a time that is none) is an
+//! error. Knows nothing of what counts.
 
 use darkroom_core::cell::CellId;
 use darkroom_core::cost::{Cost, PriceTable};
-use darkroom_core::event::{Event, Invocation, OutputCheck, PackageBuilt, PassKey, PipelinePass, Profile};
+use darkroom_core::event::{
+    Event, Invocation, OutputCheck, PackageBuilt, PassKey, PipelinePass, Profile,
+};
 use darkroom_core::ledger::AttemptId;
 use uuid::Uuid;
 
-use super::{CheckFact, Finished, InvocationFact, JournalFacts, Parts, Pass, ProfileFact, ReportFact, RequestId, Text};
+use super::{
+    CheckFact, Finished, InvocationFact, JournalFacts, Parts, Pass, ProfileFact, ReportFact,
+    RequestId, Text,
+};
 use crate::TablesError;
 use crate::sessions::{Session, SessionEnd};
 use crate::summary::Spent;
 
 impl JournalFacts {
-    /// Takes in every event of a journal; what could not be read of it is left out and said ([`JournalFacts::damaged`]).
+    /// Takes in every event of a journal; what could not be read of it is left out and said
+    /// ([`JournalFacts::damaged`]).
     pub fn collect<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
         events: impl Iterator<Item = Result<Event, E>>,
         prices: &PriceTable,
     ) -> Result<Self, TablesError> {
         let mut events = events.map(|event| event.map_err(Into::into));
-        let Some(Event::RunStarted(run)) = events.next().transpose().map_err(TablesError::Journal)? else {
+        let Some(Event::RunStarted(run)) =
+            events.next().transpose().map_err(TablesError::Journal)?
+        else {
             return Err(TablesError::NoRunStarted);
         };
         let mut facts = Self::new(run);
@@ -38,19 +47,35 @@ impl JournalFacts {
 
     fn take(&mut self, event: Event, prices: &PriceTable) -> Result<(), TablesError> {
         let pass = self.ledger.take(&event);
-        let pass = |key: &PassKey| pass.ok_or_else(|| TablesError::UnknownCell { cell_id: key.cell_id.to_string() });
+        let pass = |key: &PassKey| {
+            pass.ok_or_else(|| TablesError::UnknownCell {
+                cell_id: key.cell_id.to_string(),
+            })
+        };
         match event {
-            Event::InvocationFinished(invocation) => self.take_invocation(pass(&invocation.pass)?, &invocation, prices),
+            Event::InvocationFinished(invocation) => {
+                self.take_invocation(pass(&invocation.pass)?, &invocation, prices)
+            }
             Event::PipelineFinished(ended) => self.take_pass(pass(&ended.pass)?, ended),
             Event::OutputChecked(check) => self.take_check(pass(&check.pass)?, check),
             Event::CellsSuperseded { at, cells } => {
-                let mut runnable = self.run.cells.iter().filter(|planned| planned.not_runnable.is_none());
+                let mut runnable = self
+                    .run
+                    .cells
+                    .iter()
+                    .filter(|planned| planned.not_runnable.is_none());
                 let again_all = runnable.all(|planned| cells.contains(&planned.id));
                 let session = self.begin_session(&at);
                 session.again = cells.iter().map(CellId::to_string).collect();
                 session.again_all = again_all;
-                let unknown = cells.iter().find(|cell| !self.run.cells.iter().any(|planned| planned.id == **cell));
-                unknown.map_or(Ok(()), |cell| Err(TablesError::UnknownCell { cell_id: cell.to_string() }))
+                let unknown = cells
+                    .iter()
+                    .find(|cell| !self.run.cells.iter().any(|planned| planned.id == **cell));
+                unknown.map_or(Ok(()), |cell| {
+                    Err(TablesError::UnknownCell {
+                        cell_id: cell.to_string(),
+                    })
+                })
             }
             Event::RunResumed { at, .. } => {
                 self.begin_session(&at);
@@ -59,7 +84,9 @@ impl JournalFacts {
             Event::RunExtended(extension) => {
                 self.begin_session(&extension.at).added = Some((extension.from + 1, extension.to));
                 self.run.repetitions = extension.to;
-                self.run.manifest_sha256.clone_from(&extension.manifest_sha256);
+                self.run
+                    .manifest_sha256
+                    .clone_from(&extension.manifest_sha256);
                 Ok(())
             }
             Event::ResultsImported(imported) => {
@@ -68,7 +95,8 @@ impl JournalFacts {
             }
             Event::RowImported(row) => self.take_imported(pass(&row.pass)?, &row, prices),
             Event::Reconciled(figure) => {
-                self.reconciliations.push((self.sessions.len() as u32, figure));
+                self.reconciliations
+                    .push((self.sessions.len() as u32, figure));
                 Ok(())
             }
             Event::CallsRefused(refused) => {
@@ -79,7 +107,10 @@ impl JournalFacts {
                 self.misbehaved.push(misbehaved);
                 Ok(())
             }
-            Event::EnvironmentSeen { request_id, environment_id } => {
+            Event::EnvironmentSeen {
+                request_id,
+                environment_id,
+            } => {
                 let request_id = self.request_id(&request_id);
                 let environment = self.text(&environment_id);
                 self.environments.insert(request_id, environment);
@@ -87,7 +118,12 @@ impl JournalFacts {
             }
             Event::PackageBuilt(built) => {
                 // A session that goes on packages again: the same package is told once.
-                if !self.built.iter().any(|known| PackageBuilt { at: built.at.clone(), ..known.clone() } == built) {
+                if !self.built.iter().any(|known| {
+                    PackageBuilt {
+                        at: built.at.clone(),
+                        ..known.clone()
+                    } == built
+                }) {
                     self.built.push(built);
                 }
                 Ok(())
@@ -104,8 +140,12 @@ impl JournalFacts {
                 self.code.push(code);
                 Ok(())
             }
-            Event::RunStarted(_) | Event::ClocksCompared(_) | Event::EnvironmentsRenewed { .. } => Ok(()),
-            Event::Spent { usd, invocations, .. } => {
+            Event::RunStarted(_) | Event::ClocksCompared(_) | Event::EnvironmentsRenewed { .. } => {
+                Ok(())
+            }
+            Event::Spent {
+                usd, invocations, ..
+            } => {
                 self.spent = Some(Spent { usd, invocations });
                 Ok(())
             }
@@ -121,16 +161,24 @@ impl JournalFacts {
     }
 
     fn begin_session(&mut self, at: &str) -> &mut Session {
-        self.sessions.push(Session::new(self.sessions.len() as u32 + 1, at));
+        self.sessions
+            .push(Session::new(self.sessions.len() as u32 + 1, at));
         self.session()
     }
 
     /// The session that the next fact is of.
     fn session(&mut self) -> &mut Session {
-        self.sessions.last_mut().expect("a run has its first session from its start")
+        self.sessions
+            .last_mut()
+            .expect("a run has its first session from its start")
     }
 
-    fn take_invocation(&mut self, pass: AttemptId, fact: &Invocation, prices: &PriceTable) -> Result<(), TablesError> {
+    fn take_invocation(
+        &mut self,
+        pass: AttemptId,
+        fact: &Invocation,
+        prices: &PriceTable,
+    ) -> Result<(), TablesError> {
         self.enter(pass);
         let stage = self.stage(&fact.stage, &fact.pass)?;
         let row = InvocationFact {
@@ -160,7 +208,10 @@ impl JournalFacts {
             bytes_in: fact.bytes_in,
             bytes_out: fact.bytes_out,
             handler_reported_ms: fact.handler_reported_ms,
-            profile: fact.profile.as_ref().map(|profile| Box::new(self.profile(profile))),
+            profile: fact
+                .profile
+                .as_ref()
+                .map(|profile| Box::new(self.profile(profile))),
         };
         self.keep(row, prices);
         Ok(())
@@ -175,8 +226,10 @@ impl JournalFacts {
             pass.cost += cost;
             pass.costed |= 1u128.checked_shl(row.stage).unwrap_or(0);
         }
-        if let (Some(delay_ms), Some(running_ms)) = (row.trigger_delay_ms, row.report.and_then(ReportFact::headline_ms))
-        {
+        if let (Some(delay_ms), Some(running_ms)) = (
+            row.trigger_delay_ms,
+            row.report.and_then(ReportFact::headline_ms),
+        ) {
             pass.parts.trigger_delay_ms += delay_ms;
             pass.parts.running_ms += running_ms;
             pass.parts.stages += 1;
@@ -191,15 +244,29 @@ impl JournalFacts {
             text(profile.cpu_model.as_deref()),
             text(profile.kernel.as_deref()),
         );
-        let figures = Profile { container_id: None, cpu_model: None, kernel: None, ..profile.clone() };
-        ProfileFact { figures, container_id, cpu_model, kernel }
+        let figures = Profile {
+            container_id: None,
+            cpu_model: None,
+            kernel: None,
+            ..profile.clone()
+        };
+        ProfileFact {
+            figures,
+            container_id,
+            cpu_model,
+            kernel,
+        }
     }
 
     fn take_pass(&mut self, pass: AttemptId, fact: PipelinePass) -> Result<(), TablesError> {
         self.enter(pass);
         let session = self.session();
         session.passes += 1;
-        if session.last_pass_at.as_ref().is_none_or(|last| *last < fact.started_at) {
+        if session
+            .last_pass_at
+            .as_ref()
+            .is_none_or(|last| *last < fact.started_at)
+        {
             session.last_pass_at = Some(fact.started_at.clone());
         }
         let finished = Finished {
@@ -248,7 +315,10 @@ impl JournalFacts {
 
     pub(super) fn stage(&self, stage: &str, pass: &PassKey) -> Result<u32, TablesError> {
         let index = self.stages.get(stage).copied();
-        index.ok_or_else(|| TablesError::UnknownStage { cell_id: pass.cell_id.to_string(), stage: stage.into() })
+        index.ok_or_else(|| TablesError::UnknownStage {
+            cell_id: pass.cell_id.to_string(),
+            stage: stage.into(),
+        })
     }
 
     pub(super) fn text(&mut self, text: &str) -> Text {
@@ -265,17 +335,22 @@ impl JournalFacts {
         }
     }
 
-    /// Gives invocations the environment that the logs name for their request, where they did not know it themselves.
+    /// Gives invocations the environment that the logs name for their request, where they did not
+    /// know it themselves.
     fn place_environments(&mut self) {
         for row in &mut self.invocations {
             if row.environment.is_none() {
-                row.environment = row.request_id.and_then(|id| self.environments.get(&id).copied());
+                row.environment = row
+                    .request_id
+                    .and_then(|id| self.environments.get(&id).copied());
             }
         }
     }
 }
 
 pub(super) fn epoch_ms(text: &str) -> Result<i64, TablesError> {
-    let time: jiff::Timestamp = text.parse().map_err(|_| TablesError::Timestamp { value: text.into() })?;
+    let time: jiff::Timestamp = text
+        .parse()
+        .map_err(|_| TablesError::Timestamp { value: text.into() })?;
     Ok(time.as_millisecond())
 }

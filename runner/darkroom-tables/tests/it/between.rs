@@ -16,14 +16,21 @@ struct Made {
 }
 
 fn run(rust: f64, noise_seed: u64) -> TempDir {
-    made(&Made { run_id: "one", rust, machine: 1.0, noise_seed })
+    made(&Made {
+        run_id: "one",
+        rust,
+        machine: 1.0,
+        noise_seed,
+    })
 }
 
 /// Returns its tables; packages of both variants are on record.
 fn made(run: &Made) -> TempDir {
     let cells = [cell("pillow"), cell("rust")];
     let mut journal = Journal::of(&cells);
-    journal.named(run.run_id).packaged("rust", &format!("slowed by {}", run.rust));
+    journal
+        .named(run.run_id)
+        .packaged("rust", &format!("slowed by {}", run.rust));
     for of in &cells {
         journal.check_all(of);
     }
@@ -31,10 +38,15 @@ fn made(run: &Made) -> TempDir {
     for repetition in 1..=40 {
         for image in ["astronaut.png", "chelsea.png"] {
             for (of, base) in cells.iter().zip([400.0, 40.0]) {
-                noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                noise = noise
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
                 let jitter = 1.0 + ((noise >> 33) as f64 / f64::from(u32::MAX) - 0.25) * 0.2;
                 let slower = if of.variant == "rust" { run.rust } else { 1.0 };
-                journal.pass(&Pass { image, ..Pass::of(of, repetition, base * jitter * slower * run.machine) });
+                journal.pass(&Pass {
+                    image,
+                    ..Pass::of(of, repetition, base * jitter * slower * run.machine)
+                });
             }
         }
     }
@@ -44,8 +56,9 @@ fn made(run: &Made) -> TempDir {
 }
 
 fn of<'a>(found: &'a Between, variant: &str, stage: &str, metric: &str) -> &'a Change {
-    let mut rows =
-        found.rows.iter().filter(|row| row.cell_id.starts_with(variant) && row.stage == stage && row.metric == metric);
+    let mut rows = found.rows.iter().filter(|row| {
+        row.cell_id.starts_with(variant) && row.stage == stage && row.metric == metric
+    });
     rows.next().unwrap()
 }
 
@@ -53,9 +66,17 @@ fn of<'a>(found: &'a Between, variant: &str, stage: &str, metric: &str) -> &'a C
 fn a_run_compared_with_itself_has_not_changed() {
     let run = run(1.0, 7);
     let found = between(run.path(), run.path()).unwrap();
-    assert_eq!(found.rows.len(), 8, "two stages, turnaround and cost of two cells");
+    assert_eq!(
+        found.rows.len(),
+        8,
+        "two stages, turnaround and cost of two cells"
+    );
     for row in &found.rows {
-        assert_eq!((row.verdict, row.ratio), ("equivalent", Some(1.0)), "{row:?}");
+        assert_eq!(
+            (row.verdict, row.ratio),
+            ("equivalent", Some(1.0)),
+            "{row:?}"
+        );
     }
     assert!(found.notes.is_empty() && found.only_in_one.is_empty());
 }
@@ -70,34 +91,65 @@ fn a_variant_made_slower_is_found_with_the_right_size_and_nothing_else_is_claime
         assert_eq!(row.verdict, "slower");
         assert!(low < 1.2 && 1.2 < high && high - low < 0.06, "{row:?}");
     }
-    assert_eq!(of(&found, "rust", "pipeline", "turnaround_s").verdict, "slower");
+    assert_eq!(
+        of(&found, "rust", "pipeline", "turnaround_s").verdict,
+        "slower"
+    );
     assert_eq!(of(&found, "rust", "pipeline", "cost_usd").verdict, "dearer");
-    let pillow = found.rows.iter().filter(|row| row.cell_id.starts_with("pillow"));
-    assert!(pillow.clone().count() == 4 && pillow.clone().all(|row| row.verdict == "equivalent"), "{found:?}");
+    let pillow = found
+        .rows
+        .iter()
+        .filter(|row| row.cell_id.starts_with("pillow"));
+    assert!(
+        pillow.clone().count() == 4 && pillow.clone().all(|row| row.verdict == "equivalent"),
+        "{found:?}"
+    );
 }
 
 #[test]
 fn what_is_claimed_of_code_that_did_not_change_is_said_to_be_of_something_else() {
-    let note = |found: &Between| found.notes.iter().find(|note| note.contains("code and layers")).cloned();
+    let note = |found: &Between| {
+        found
+            .notes
+            .iter()
+            .find(|note| note.contains("code and layers"))
+            .cloned()
+    };
     let before = run(1.0, 7);
-    let after = |rust, machine| made(&Made { run_id: "two", rust, machine, noise_seed: 11 });
+    let after = |rust, machine| {
+        made(&Made {
+            run_id: "two",
+            rust,
+            machine,
+            noise_seed: 11,
+        })
+    };
     let against = |later: TempDir| between(before.path(), later.path()).unwrap();
     assert_eq!(note(&against(after(1.0, 1.0))), None, "nothing is claimed");
 
     let found = against(after(1.2, 1.0));
-    assert_eq!(of(&found, "rust", "resize", "duration_ms").code(), "changed");
+    assert_eq!(
+        of(&found, "rust", "resize", "duration_ms").code(),
+        "changed"
+    );
     assert_eq!(of(&found, "pillow", "resize", "duration_ms").code(), "same");
     assert_eq!(note(&found), None, "all that is claimed is of changed code");
 
     // A machine that was busier in the later run: the code of both is what it was.
     let found = against(after(1.0, 1.5));
     let said = note(&found).unwrap();
-    assert!(said.contains("what changed is the machine") && said.contains("50% slower: "), "{said}");
+    assert!(
+        said.contains("what changed is the machine") && said.contains("50% slower: "),
+        "{said}"
+    );
 
     // Beside it, one variant was changed.
     let found = against(after(1.2, 1.5));
     let said = note(&found).unwrap();
-    assert!(said.starts_with("4 of the 8 claimed changes") && said.contains("(pillow"), "{said}");
+    assert!(
+        said.starts_with("4 of the 8 claimed changes") && said.contains("(pillow"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -6,7 +6,10 @@ use crate::journal::{Journal, Pass, cell};
 use crate::{Run, texts};
 
 fn of_size(memory_mb: u32) -> Cell {
-    Cell { memory_mb, ..cell("pillow") }
+    Cell {
+        memory_mb,
+        ..cell("pillow")
+    }
 }
 
 /// Sizes with their durations, a little noise on each repetition.
@@ -26,21 +29,58 @@ fn run(of: &[(Cell, f64)]) -> Run {
 }
 
 fn truths(run: &Run, column: &str) -> Vec<Option<bool>> {
-    run.table("choices").column(column).unwrap().bool().unwrap().iter().collect()
+    run.table("choices")
+        .column(column)
+        .unwrap()
+        .bool()
+        .unwrap()
+        .iter()
+        .collect()
 }
 
 #[test]
 fn memory_is_chosen_cheapest_fastest_and_balanced_with_what_it_is_not_told_from() {
-    // 512 MB: 0.4 s of 0.5 GB; 1024: 0.18 s of 1 GB; 2048: 0.1799 s of 2 GB, which is as fast and twice as dear.
-    let run = run(&[(of_size(512), 400.0), (of_size(1024), 180.0), (of_size(2048), 179.9)]);
-    assert_eq!(truths(&run, "cheapest"), [Some(false), Some(true), Some(false)]);
-    assert_eq!(truths(&run, "fastest"), [Some(false), Some(false), Some(true)]);
-    assert_eq!(truths(&run, "balanced"), [Some(false), Some(true), Some(false)]);
-    assert_eq!(truths(&run, "on_front"), [Some(false), Some(true), Some(true)]);
+    // 512 MB: 0.4 s of 0.5 GB; 1024: 0.18 s of 1 GB; 2048: 0.1799 s of 2 GB, which is as fast and
+    // twice as dear.
+    let run = run(&[
+        (of_size(512), 400.0),
+        (of_size(1024), 180.0),
+        (of_size(2048), 179.9),
+    ]);
+    assert_eq!(
+        truths(&run, "cheapest"),
+        [Some(false), Some(true), Some(false)]
+    );
+    assert_eq!(
+        truths(&run, "fastest"),
+        [Some(false), Some(false), Some(true)]
+    );
+    assert_eq!(
+        truths(&run, "balanced"),
+        [Some(false), Some(true), Some(false)]
+    );
+    assert_eq!(
+        truths(&run, "on_front"),
+        [Some(false), Some(true), Some(true)]
+    );
     let choices = run.table("choices");
-    assert_eq!(texts(&choices, "cheapest_not_told_from_mb"), ["null", "", "null"]);
-    assert_eq!(texts(&choices, "fastest_not_told_from_mb"), ["null", "null", "1024"]);
-    let number = |column: &str, row: usize| choices.column(column).unwrap().f64().unwrap().get(row).unwrap();
+    assert_eq!(
+        texts(&choices, "cheapest_not_told_from_mb"),
+        ["null", "", "null"]
+    );
+    assert_eq!(
+        texts(&choices, "fastest_not_told_from_mb"),
+        ["null", "null", "1024"]
+    );
+    let number = |column: &str, row: usize| {
+        choices
+            .column(column)
+            .unwrap()
+            .f64()
+            .unwrap()
+            .get(row)
+            .unwrap()
+    };
     for row in 0..3 {
         assert!(number("turnaround_ci_low_s", row) <= number("turnaround_s", row));
         assert!(number("cost_usd_per_100k_ci_high", row) >= number("cost_usd_per_100k", row));
@@ -56,11 +96,17 @@ fn wrong_cells_are_not_chosen_and_a_single_size_is_no_choice() {
         journal.pass(&Pass::of(&wrong, repetition, 1.0));
         journal.pass(&Pass::of(&lone, repetition, 200.0));
     }
-    journal.check_all(&good).check_all(&lone).check(&Pass::of(&wrong, 1, 1.0), 1, Some("blank"));
+    journal
+        .check_all(&good)
+        .check_all(&lone)
+        .check(&Pass::of(&wrong, 1, 1.0), 1, Some("blank"));
     let run = Run::of(&journal);
     assert_eq!(truths(&run, "on_front"), [Some(true), None, Some(false)]);
     assert_eq!(truths(&run, "cheapest"), [None, None, None]);
     let notes = texts(&run.table("choices"), "note");
     assert!(notes[0].contains("the only memory size"), "{notes:?}");
-    assert!(notes[1].contains("outputs wrong: not to be chosen"), "{notes:?}");
+    assert!(
+        notes[1].contains("outputs wrong: not to be chosen"),
+        "{notes:?}"
+    );
 }

@@ -9,7 +9,15 @@ use crate::{Run, everything, float, integer, rows, text, texts};
 /// The one row of `comparisons` of these two cells.
 pub fn comparison(run: &Run, a: &Cell, b: &Cell, stage: &str, metric: &str) -> DataFrame {
     let (a, b) = (a.id().to_string(), b.id().to_string());
-    rows(&run.table("comparisons"), &[("cell_a", &a), ("cell_b", &b), ("stage", stage), ("metric", metric)])
+    rows(
+        &run.table("comparisons"),
+        &[
+            ("cell_a", &a),
+            ("cell_b", &b),
+            ("stage", stage),
+            ("metric", metric),
+        ],
+    )
 }
 
 #[test]
@@ -18,23 +26,42 @@ fn cells_that_differ_in_one_factor_are_compared_pass_by_pass() {
     let (pillow, rust) = (cell("pillow"), cell("rust"));
     let row = comparison(&run, &pillow, &rust, "greyscale", "duration_ms");
     assert_eq!(text(&row, "factor").unwrap(), "variant");
-    assert_eq!(row.column("paired").unwrap().bool().unwrap().get(0), Some(false), "11 of 13 is less than 90%");
+    assert_eq!(
+        row.column("paired").unwrap().bool().unwrap().get(0),
+        Some(false),
+        "11 of 13 is less than 90%"
+    );
     assert!(float(&row, "ratio_mean_ci_high").unwrap() < 0.12);
-    assert_eq!((text(&row, "verdict").unwrap().as_str(), text(&row, "effect").unwrap().as_str()), ("faster", "large"));
+    assert_eq!(
+        (
+            text(&row, "verdict").unwrap().as_str(),
+            text(&row, "effect").unwrap().as_str()
+        ),
+        ("faster", "large")
+    );
     assert_eq!(float(&row, "cliffs_delta"), Some(-1.0));
     assert!(float(&row, "p_adj") >= float(&row, "p"));
     let cost = comparison(&run, &pillow, &rust, "pipeline", "cost_usd");
     assert_eq!(text(&cost, "verdict").unwrap(), "cheaper");
-    let cold = Cell { start: Start::Cold, ..cell("rust") };
+    let cold = Cell {
+        start: Start::Cold,
+        ..cell("rust")
+    };
     let start = comparison(&run, &rust, &cold, "resize", "duration_ms");
-    assert_eq!(start.column("paired").unwrap().bool().unwrap().get(0), Some(true));
+    assert_eq!(
+        start.column("paired").unwrap().bool().unwrap().get(0),
+        Some(true)
+    );
     assert_eq!(text(&start, "test").unwrap(), "wilcoxon");
     assert_eq!(integer(&start, "n_a"), Some(10));
 
     // What a user waits for: 20 ms of init and a fifth of Pillow's time, against a tenth of it.
     let whole = comparison(&run, &rust, &cold, "greyscale", "cold_total_ms");
     assert_eq!(integer(&whole, "n_b"), Some(10));
-    assert!((3.5..4.5).contains(&float(&whole, "ratio_mean").unwrap()), "{whole}");
+    assert!(
+        (3.5..4.5).contains(&float(&whole, "ratio_mean").unwrap()),
+        "{whole}"
+    );
     assert!((1.9..2.1).contains(&float(&start, "ratio_mean").unwrap()));
 }
 
@@ -50,7 +77,10 @@ fn lucky(levels: [[f64; 2]; 2]) -> Run {
         for (of, levels) in cells.iter().zip(levels) {
             for (deployment, level) in (1..).zip(levels) {
                 let ms = (100.0 + f64::from(repetition * 7 % 5)) * level;
-                journal.pass(&Pass { deployment, ..Pass::of(of, repetition, ms) });
+                journal.pass(&Pass {
+                    deployment,
+                    ..Pass::of(of, repetition, ms)
+                });
             }
         }
     }
@@ -59,57 +89,132 @@ fn lucky(levels: [[f64; 2]; 2]) -> Run {
 
 #[test]
 fn not_claimed_is_what_two_environments_each_came_out_apart_by_luck() {
-    let row = |run: &Run| comparison(run, &cell("pillow"), &cell("rust"), "greyscale", "duration_ms");
+    let row = |run: &Run| {
+        comparison(
+            run,
+            &cell("pillow"),
+            &cell("rust"),
+            "greyscale",
+            "duration_ms",
+        )
+    };
     let by_luck = row(&lucky([[1.0, 1.15], [0.95, 1.02]]));
-    assert!(float(&by_luck, "p_adj").unwrap() < 1e-4 && float(&by_luck, "ratio_mean_ci_high").unwrap() < 1.0);
-    assert_eq!(text(&by_luck, "verdict").unwrap(), "inconclusive", "{by_luck}");
-    assert_eq!((integer(&by_luck, "units_a"), integer(&by_luck, "units_b")), (Some(2), Some(2)));
+    assert!(
+        float(&by_luck, "p_adj").unwrap() < 1e-4
+            && float(&by_luck, "ratio_mean_ci_high").unwrap() < 1.0
+    );
+    assert_eq!(
+        text(&by_luck, "verdict").unwrap(),
+        "inconclusive",
+        "{by_luck}"
+    );
+    assert_eq!(
+        (integer(&by_luck, "units_a"), integer(&by_luck, "units_b")),
+        (Some(2), Some(2))
+    );
     assert!(float(&by_luck, "p_units").unwrap() > 0.05);
     let note = text(&by_luck, "note").unwrap();
-    assert!(note.starts_with("not claimed: 2 and 2 independent environments differ"), "{note}");
+    assert!(
+        note.starts_with("not claimed: 2 and 2 independent environments differ"),
+        "{note}"
+    );
 
     let by_code = row(&lucky([[1.0, 1.02], [0.49, 0.5]]));
-    assert_eq!((text(&by_code, "verdict").unwrap().as_str(), text(&by_code, "note")), ("faster", None));
+    assert_eq!(
+        (
+            text(&by_code, "verdict").unwrap().as_str(),
+            text(&by_code, "note")
+        ),
+        ("faster", None)
+    );
 
     // The pipeline's passes ran in rounds of environments: four of each deployment.
     let run = lucky([[1.0, 1.15], [0.95, 1.02]]);
-    let passes = comparison(&run, &cell("pillow"), &cell("rust"), "pipeline", "turnaround_s");
+    let passes = comparison(
+        &run,
+        &cell("pillow"),
+        &cell("rust"),
+        "pipeline",
+        "turnaround_s",
+    );
     assert_eq!(integer(&passes, "units_a"), Some(8), "{passes}");
 }
 
 #[test]
 fn reference_and_chained_input_are_never_compared() {
     let run = Run::of(&everything());
-    let reference = Cell { input: Input::Reference, ..cell("rust") }.id().to_string();
+    let reference = Cell {
+        input: Input::Reference,
+        ..cell("rust")
+    }
+    .id()
+    .to_string();
     let table = run.table("comparisons");
-    assert_eq!(table.height(), 14, "variant, architecture and start: two stages, turnaround and cost each; init twice");
-    assert!(texts(&table, "cell_a").iter().chain(&texts(&table, "cell_b")).all(|cell| *cell != reference));
+    assert_eq!(
+        table.height(),
+        14,
+        "variant, architecture and start: two stages, turnaround and cost each; init twice"
+    );
+    assert!(
+        texts(&table, "cell_a")
+            .iter()
+            .chain(&texts(&table, "cell_b"))
+            .all(|cell| *cell != reference)
+    );
 }
 
 #[test]
 fn nothing_is_claimed_of_wrong_unchecked_or_unmeasured_cells() {
     let (pillow, rust, numpy) = (cell("pillow"), cell("rust"), cell("numpy"));
-    let arm = Cell { architecture: Architecture::Arm64, ..cell("pillow") };
+    let arm = Cell {
+        architecture: Architecture::Arm64,
+        ..cell("pillow")
+    };
     let mut journal = Journal::of(&[pillow.clone(), rust.clone(), numpy.clone(), arm.clone()]);
     for repetition in 1..=20 {
         for (cell, ms) in [(&pillow, 100.0), (&rust, 10.0), (&numpy, 50.0)] {
             journal.pass(&Pass::of(cell, repetition, ms + f64::from(repetition)));
         }
     }
-    journal.check_all(&pillow).check(&Pass::of(&rust, 1, 0.0), 1, Some("blank"));
+    journal
+        .check_all(&pillow)
+        .check(&Pass::of(&rust, 1, 0.0), 1, Some("blank"));
     let run = Run::of(&journal);
     let verdict = |b: &Cell| {
         let row = comparison(&run, &pillow, b, "greyscale", "duration_ms");
         assert_eq!(float(&row, "p_adj"), None);
         text(&row, "verdict").unwrap()
     };
-    assert_eq!((verdict(&rust).as_str(), verdict(&numpy).as_str()), ("wrong outputs", "outputs not checked"));
+    assert_eq!(
+        (verdict(&rust).as_str(), verdict(&numpy).as_str()),
+        ("wrong outputs", "outputs not checked")
+    );
     assert_eq!(verdict(&arm), "not measured");
-    assert!(float(&comparison(&run, &pillow, &rust, "greyscale", "duration_ms"), "p").is_some());
+    assert!(
+        float(
+            &comparison(&run, &pillow, &rust, "greyscale", "duration_ms"),
+            "p"
+        )
+        .is_some()
+    );
     let row = comparison(&run, &pillow, &arm, "greyscale", "duration_ms");
-    assert!(text(&row, "note").unwrap().contains("not runnable here: this host is x86_64"));
-    assert_eq!((integer(&row, "n_b"), float(&row, "ratio_mean")), (Some(0), None));
-    assert!(run.summary.comparisons.iter().all(|c| c.p_adjusted.is_none()), "{:?}", run.summary.comparisons);
+    assert!(
+        text(&row, "note")
+            .unwrap()
+            .contains("not runnable here: this host is x86_64")
+    );
+    assert_eq!(
+        (integer(&row, "n_b"), float(&row, "ratio_mean")),
+        (Some(0), None)
+    );
+    assert!(
+        run.summary
+            .comparisons
+            .iter()
+            .all(|c| c.p_adjusted.is_none()),
+        "{:?}",
+        run.summary.comparisons
+    );
 }
 
 #[test]
@@ -121,19 +226,37 @@ fn the_same_code_deployed_twice_is_compared_and_its_share_of_the_variance_told()
         for (deployment, slower) in [(1, 1.0), (2, 1.3)] {
             for image in ["astronaut.png", "chelsea.png"] {
                 let ms = (100.0 + f64::from(repetition % 5)) * slower;
-                journal.pass(&Pass { image, deployment, ..Pass::of(&pillow, repetition, ms) });
+                journal.pass(&Pass {
+                    image,
+                    deployment,
+                    ..Pass::of(&pillow, repetition, ms)
+                });
             }
         }
     }
     let run = Run::of(&journal);
-    let twin = [("factor", "deployment"), ("metric", "duration_ms"), ("stage", "resize")];
+    let twin = [
+        ("factor", "deployment"),
+        ("metric", "duration_ms"),
+        ("stage", "resize"),
+    ];
     let row = rows(&run.table("comparisons"), &twin);
-    assert_eq!((text(&row, "level_a").as_deref(), text(&row, "level_b").as_deref()), (Some("1"), Some("2")));
+    assert_eq!(
+        (
+            text(&row, "level_a").as_deref(),
+            text(&row, "level_b").as_deref()
+        ),
+        (Some("1"), Some("2"))
+    );
     assert!((float(&row, "ratio_mean").unwrap() - 1.3).abs() < 1e-9);
     assert_eq!(text(&row, "verdict").as_deref(), Some("slower"));
     let summary = run.summary(&pillow, "resize", "duration_ms");
     assert!(float(&summary, "variance_deployment").unwrap() > 0.9);
-    assert_eq!(float(&summary, "variance_environment"), None, "no environment is known");
+    assert_eq!(
+        float(&summary, "variance_environment"),
+        None,
+        "no environment is known"
+    );
 }
 
 #[test]
@@ -141,17 +264,34 @@ fn repetitions_of_different_times_are_no_pairs() {
     let (pillow, rust) = (cell("pillow"), cell("rust"));
     let mut journal = Journal::of(&[pillow.clone(), rust.clone()]);
     for repetition in 1..=12 {
-        journal.pass(&Pass::of(&pillow, repetition, 100.0 + f64::from(repetition)));
+        journal.pass(&Pass::of(
+            &pillow,
+            repetition,
+            100.0 + f64::from(repetition),
+        ));
         journal.pass(&Pass::of(&rust, repetition, 50.0 + f64::from(repetition)));
     }
     let of = |journal: &Journal| {
-        let row = comparison(&Run::of(journal), &pillow, &rust, "greyscale", "duration_ms");
-        (row.column("paired").unwrap().bool().unwrap().get(0), text(&row, "test").unwrap())
+        let row = comparison(
+            &Run::of(journal),
+            &pillow,
+            &rust,
+            "greyscale",
+            "duration_ms",
+        );
+        (
+            row.column("paired").unwrap().bool().unwrap().get(0),
+            text(&row, "test").unwrap(),
+        )
     };
     assert_eq!(of(&journal), (Some(true), "wilcoxon".to_owned()));
     journal.resume().supersede(&rust);
     for repetition in 1..=12 {
         journal.pass(&Pass::of(&rust, repetition, 50.0 + f64::from(repetition)));
     }
-    assert_eq!(of(&journal), (Some(false), "mann_whitney".to_owned()), "one was measured again alone");
+    assert_eq!(
+        of(&journal),
+        (Some(false), "mann_whitney".to_owned()),
+        "one was measured again alone"
+    );
 }

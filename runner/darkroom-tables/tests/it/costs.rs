@@ -8,26 +8,54 @@ use crate::{Run, everything, float, integer};
 #[test]
 fn stages_that_ran_independently_have_a_cost_and_no_turnaround() {
     let run = Run::of(&everything());
-    let reference = Cell { input: Input::Reference, ..cell("rust") };
-    assert_eq!(run.summary(&reference, "pipeline", "turnaround_s").height(), 0);
+    let reference = Cell {
+        input: Input::Reference,
+        ..cell("rust")
+    };
+    assert_eq!(
+        run.summary(&reference, "pipeline", "turnaround_s").height(),
+        0
+    );
     assert_eq!(run.summary.cells[4].turnaround_s, None);
     assert_eq!(run.summary.cells[4].cost_usd_per_100k.n, 10);
 }
 
 #[test]
 fn costs_are_the_worked_ones_by_part() {
-    let (warm, cold) = (cell("pillow"), Cell { start: Start::Cold, ..cell("pillow") });
+    let (warm, cold) = (
+        cell("pillow"),
+        Cell {
+            start: Start::Cold,
+            ..cell("pillow")
+        },
+    );
     let mut journal = Journal::of(&[warm.clone(), cold.clone()]);
-    journal.pass(&Pass { ms: [99.2, 99.2], ..Pass::of(&warm, 1, 0.0) });
-    journal.pass(&Pass { ms: [99.2, 99.2], init_ms: Some(180.3), ..Pass::of(&cold, 1, 0.0) });
+    journal.pass(&Pass {
+        ms: [99.2, 99.2],
+        ..Pass::of(&warm, 1, 0.0)
+    });
+    journal.pass(&Pass {
+        ms: [99.2, 99.2],
+        init_ms: Some(180.3),
+        ..Pass::of(&cold, 1, 0.0)
+    });
     let run = Run::of(&journal);
     let costs = run.table("costs");
-    let usd = |column: &str, row: usize| costs.column(column).unwrap().f64().unwrap().get(row).unwrap();
+    let usd = |column: &str, row: usize| {
+        costs
+            .column(column)
+            .unwrap()
+            .f64()
+            .unwrap()
+            .get(row)
+            .unwrap()
+    };
     // Two stages of the method's one-stage examples.
     assert!((usd("cost_usd_per_100k", 0) - 2.0 * 0.103_333_5).abs() < 1e-9);
     assert!((usd("cost_usd_per_100k", 1) - 2.0 * 0.253_333_8).abs() < 1e-9);
     for row in 0..2 {
-        let parts = ["compute", "init", "request", "ephemeral"].map(|part| usd(&format!("{part}_usd_per_100k"), row));
+        let parts = ["compute", "init", "request", "ephemeral"]
+            .map(|part| usd(&format!("{part}_usd_per_100k"), row));
         assert!((parts.iter().sum::<f64>() - usd("cost_usd_per_100k", row)).abs() < 1e-12);
         assert!((usd("s3_usd_per_100k", row) - 2.0 * 0.54).abs() < 1e-9);
     }
@@ -40,8 +68,14 @@ fn costs_are_the_worked_ones_by_part() {
 fn a_pass_with_a_stage_that_was_never_billed_has_no_cost() {
     let pillow = cell("pillow");
     let mut journal = Journal::of(std::slice::from_ref(&pillow));
-    journal.pass(&Pass::of(&pillow, 1, 100.0)).pass(&Pass { report: false, ..Pass::of(&pillow, 2, 100.0) });
+    journal.pass(&Pass::of(&pillow, 1, 100.0)).pass(&Pass {
+        report: false,
+        ..Pass::of(&pillow, 2, 100.0)
+    });
     let run = Run::of(&journal);
     let row = run.summary(&pillow, "pipeline", "cost_usd");
-    assert_eq!((integer(&row, "n"), integer(&row, "n_missing")), (Some(1), Some(1)));
+    assert_eq!(
+        (integer(&row, "n"), integer(&row, "n_missing")),
+        (Some(1), Some(1))
+    );
 }

@@ -5,15 +5,18 @@ use std::collections::BTreeMap;
 use darkroom_core::cell::{Architecture, Cell, CellId, Input, Start, Trigger};
 use darkroom_core::cost::{PriceTable, billed_ms};
 use darkroom_core::event::{
-    Again, Build, Dependency, Event, FunctionDeployed, Invocation, JOURNAL_VERSION, Misbehaved, OutputCheck,
-    PackageBuilt, PassKey, PipelinePass, PlannedCell, Profile, ReconciledMetric, Reconciliation, Report, RunStarted,
-    Status, Verdict,
+    Again, Build, Dependency, Event, FunctionDeployed, Invocation, JOURNAL_VERSION, Misbehaved,
+    OutputCheck, PackageBuilt, PassKey, PipelinePass, PlannedCell, Profile, ReconciledMetric,
+    Reconciliation, Report, RunStarted, Status, Verdict,
 };
 
 pub const STAGES: [&str; 2] = ["greyscale", "resize"];
 
 pub fn prices() -> PriceTable {
-    PriceTable::parse(include_str!("../../../../experiments/prices/us-east-1.toml")).unwrap()
+    PriceTable::parse(include_str!(
+        "../../../../experiments/prices/us-east-1.toml"
+    ))
+    .unwrap()
 }
 
 pub fn cell(variant: &str) -> Cell {
@@ -94,7 +97,8 @@ impl Journal {
             model: None,
             sample: None,
             wrong_on_purpose: false,
-            not_runnable: (cell.architecture == Architecture::Arm64).then(|| "this host is x86_64".into()),
+            not_runnable: (cell.architecture == Architecture::Arm64)
+                .then(|| "this host is x86_64".into()),
         });
         let run = RunStarted {
             journal_version: JOURNAL_VERSION,
@@ -120,7 +124,10 @@ impl Journal {
             vary_inputs: false,
             order: "interleaved".into(),
             cells: planned.collect(),
-            image_sets: BTreeMap::from([("photos".into(), vec!["astronaut.png".into(), "chelsea.png".into()])]),
+            image_sets: BTreeMap::from([(
+                "photos".into(),
+                vec!["astronaut.png".into(), "chelsea.png".into()],
+            )]),
             machine: BTreeMap::from([("cpu_model".into(), "Test CPU".into())]),
             darkroom_version: "0.1.0".into(),
             not_checked: Vec::new(),
@@ -160,9 +167,19 @@ impl Journal {
             },
         };
         // Told again by a session that goes on.
-        let again = PackageBuilt { at: at(1), ..built.clone() };
-        let events = [Event::PackageBuilt(built), Event::FunctionDeployed(deployed), Event::PackageBuilt(again)];
-        Self { events: [vec![Event::RunStarted(run)], events.into()].concat(), sequence: 0 }
+        let again = PackageBuilt {
+            at: at(1),
+            ..built.clone()
+        };
+        let events = [
+            Event::PackageBuilt(built),
+            Event::FunctionDeployed(deployed),
+            Event::PackageBuilt(again),
+        ];
+        Self {
+            events: [vec![Event::RunStarted(run)], events.into()].concat(),
+            sequence: 0,
+        }
     }
 
     /// Gives the run an id of its own.
@@ -180,7 +197,11 @@ impl Journal {
             _ => None,
         });
         let built = built.expect("every journal here has one");
-        let built = PackageBuilt { variant: variant.into(), code_sha256: content.into(), ..built };
+        let built = PackageBuilt {
+            variant: variant.into(),
+            code_sha256: content.into(),
+            ..built
+        };
         self.events.push(Event::PackageBuilt(built));
         self
     }
@@ -237,7 +258,8 @@ impl Journal {
             request_id: Some(format!("00000000-0000-4000-8000-{:012x}", self.sequence)),
             report: answered.then_some(report),
             environment_id: None,
-            environment_round: (pass.cell.start == Start::Warm).then_some((pass.repetition - 1) / 5 + 1),
+            environment_round: (pass.cell.start == Start::Warm)
+                .then_some((pass.repetition - 1) / 5 + 1),
             code_sha256: "c29tZSBoYXNo".into(),
             bytes_in: None,
             bytes_out: Some(1234),
@@ -260,7 +282,8 @@ impl Journal {
         let failed = pass.status.iter().position(|&status| status != Status::Ok);
         let chained = pass.cell.input == Input::Chained;
         let triggered = pass.cell.trigger == Trigger::S3;
-        let turnaround = (pass.ms[0] + pass.ms[1] + pass.init_ms.unwrap_or(0.0) * 2.0 + 3.0) / 1000.0;
+        let turnaround =
+            (pass.ms[0] + pass.ms[1] + pass.init_ms.unwrap_or(0.0) * 2.0 + 3.0) / 1000.0;
         self.events.push(Event::PipelineFinished(PipelinePass {
             pass: pass.key(),
             started_at: at(self.sequence),
@@ -277,33 +300,50 @@ impl Journal {
     }
 
     pub fn supersede(&mut self, cell: &Cell) -> &mut Self {
-        self.events.push(Event::CellsSuperseded { at: at(self.sequence), cells: vec![cell.id()] });
+        self.events.push(Event::CellsSuperseded {
+            at: at(self.sequence),
+            cells: vec![cell.id()],
+        });
         self
     }
 
     #[allow(dead_code, reason = "for the report's tests")]
-    /// A further session goes on with the run; the one before has no recorded end unless one was written.
+    /// A further session goes on with the run; the one before has no recorded end unless one was
+    /// written.
     pub fn resume(&mut self) -> &mut Self {
-        self.events.push(Event::RunResumed { at: at(self.sequence), cells: Vec::new() });
+        self.events.push(Event::RunResumed {
+            at: at(self.sequence),
+            cells: Vec::new(),
+        });
         self
     }
 
     #[allow(dead_code, reason = "for the report's tests")]
     /// The session ends before its work is done, and says why.
     pub fn stop(&mut self, reason: &str) -> &mut Self {
-        self.events.push(Event::RunInterrupted { at: at(self.sequence), reason: reason.into() });
+        self.events.push(Event::RunInterrupted {
+            at: at(self.sequence),
+            reason: reason.into(),
+        });
         self
     }
 
     #[allow(dead_code, reason = "for the report's tests")]
     /// The session ends as planned.
     pub fn end(&mut self) -> &mut Self {
-        self.events.push(Event::RunFinished { at: at(self.sequence) });
+        self.events.push(Event::RunFinished {
+            at: at(self.sequence),
+        });
         self
     }
 
     /// Two witnesses of the invocations of one function.
-    pub fn reconciled(&mut self, function: &str, recorded: f64, reported: Option<f64>) -> &mut Self {
+    pub fn reconciled(
+        &mut self,
+        function: &str,
+        recorded: f64,
+        reported: Option<f64>,
+    ) -> &mut Self {
         self.events.push(Event::Reconciled(Reconciliation {
             at: at(self.sequence),
             function: function.into(),
@@ -319,8 +359,15 @@ impl Journal {
 
     /// A session in which a function's code did this so often.
     pub fn misbehaved(&mut self, function: &str, kind: &str, what: &str, times: u32) -> &mut Self {
-        let (at, function, kind, what) = (at(self.sequence), function.into(), kind.into(), what.into());
-        self.events.push(Event::Misbehaved(Misbehaved { at, function, kind, what, times }));
+        let (at, function, kind, what) =
+            (at(self.sequence), function.into(), kind.into(), what.into());
+        self.events.push(Event::Misbehaved(Misbehaved {
+            at,
+            function,
+            kind,
+            what,
+            times,
+        }));
         self
     }
 
@@ -376,5 +423,9 @@ pub fn unknown_cell() -> CellId {
 }
 
 fn at(second: u64) -> String {
-    format!("2026-11-24T18:{:02}:{:02}.125Z", second / 60 % 60, second % 60)
+    format!(
+        "2026-11-24T18:{:02}:{:02}.125Z",
+        second / 60 % 60,
+        second % 60
+    )
 }

@@ -1,6 +1,10 @@
 //! Journals in, Parquet tables and the terminal's summary out, read back with Polars.
 
-#![expect(clippy::unwrap_used, clippy::cast_possible_wrap, reason = "a test may panic, and counts few rows")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::cast_possible_wrap,
+    reason = "a test may panic, and counts few rows"
+)]
 
 mod between;
 mod choices;

@@ -38,7 +38,14 @@ fn journal(samples: &[(&str, &str, f64)]) -> Journal {
 
 /// The row of the factor `model` in a metric of the whole pipeline.
 fn row(run: &Run, metric: &str) -> DataFrame {
-    rows(&run.table("comparisons"), &[("factor", "model"), ("stage", "pipeline"), ("metric", metric)])
+    rows(
+        &run.table("comparisons"),
+        &[
+            ("factor", "model"),
+            ("stage", "pipeline"),
+            ("metric", metric),
+        ],
+    )
 }
 
 #[test]
@@ -53,14 +60,30 @@ fn a_model_without_an_effect_of_its_own_is_inconclusive_however_sure_each_sample
     ];
     let run = Run::of(&journal(&samples));
     let found = row(&run, "turnaround_s");
-    assert_eq!((text(&found, "level_a").unwrap(), text(&found, "level_b").unwrap()), ("gpt".into(), "opus".into()));
+    assert_eq!(
+        (
+            text(&found, "level_a").unwrap(),
+            text(&found, "level_b").unwrap()
+        ),
+        ("gpt".into(), "opus".into())
+    );
     assert_eq!(text(&found, "verdict").unwrap(), "inconclusive");
     assert_eq!(
-        (integer(&found, "samples_a"), integer(&found, "left_out_a"), integer(&found, "n_a")),
+        (
+            integer(&found, "samples_a"),
+            integer(&found, "left_out_a"),
+            integer(&found, "n_a")
+        ),
         (Some(3), Some(0), Some(60))
     );
-    assert_eq!((text(&found, "test").unwrap().as_str(), text(&found, "note")), ("welch", None));
-    assert!(float(&found, "ratio_mean_ci_low").unwrap() < 0.8 && float(&found, "ratio_mean_ci_high").unwrap() > 1.3);
+    assert_eq!(
+        (text(&found, "test").unwrap().as_str(), text(&found, "note")),
+        ("welch", None)
+    );
+    assert!(
+        float(&found, "ratio_mean_ci_low").unwrap() < 0.8
+            && float(&found, "ratio_mean_ci_high").unwrap() > 1.3
+    );
     assert_eq!(text(&found, "cell_a").unwrap().split(' ').count(), 3);
     // Of single samples much can be claimed: each is what it is.
     let variants = rows(&run.table("comparisons"), &[("factor", "variant")]);
@@ -82,7 +105,10 @@ fn a_model_whose_every_sample_is_faster_is_faster_and_cheaper() {
         ("opus.3", "opus", 47.0),
     ];
     let run = Run::of(&journal(&samples));
-    assert_eq!(text(&row(&run, "turnaround_s"), "verdict").unwrap(), "faster");
+    assert_eq!(
+        text(&row(&run, "turnaround_s"), "verdict").unwrap(),
+        "faster"
+    );
     assert_eq!(text(&row(&run, "cost_usd"), "verdict").unwrap(), "cheaper");
 }
 
@@ -101,32 +127,76 @@ fn wrong_samples_are_counted_and_left_out_and_one_sample_tells_nothing_of_its_mo
     let of = |a: &str, b: &str| rows(&table, &[("level_a", a), ("level_b", b)]);
     assert_eq!(levels, ["opus", "llama", "llama"]);
     let found = of("gpt", "opus");
-    assert_eq!((integer(&found, "samples_a"), integer(&found, "left_out_a")), (Some(2), Some(1)));
+    assert_eq!(
+        (integer(&found, "samples_a"), integer(&found, "left_out_a")),
+        (Some(2), Some(1))
+    );
     assert_eq!(
         text(&found, "note").unwrap(),
         "1 of 3 samples of gpt left out: outputs wrong; one sample of opus: its model can't be told from that one answer"
     );
-    assert_eq!((text(&found, "verdict").unwrap().as_str(), float(&found, "ratio_mean_ci_low")), ("inconclusive", None));
-    assert!((float(&found, "ratio_mean").unwrap() - 0.5).abs() < 0.03, "wrong samples are not in it");
+    assert_eq!(
+        (
+            text(&found, "verdict").unwrap().as_str(),
+            float(&found, "ratio_mean_ci_low")
+        ),
+        ("inconclusive", None)
+    );
+    assert!(
+        (float(&found, "ratio_mean").unwrap() - 0.5).abs() < 0.03,
+        "wrong samples are not in it"
+    );
     let found = of("gpt", "llama");
-    assert_eq!((text(&found, "verdict").unwrap().as_str(), float(&found, "ratio_mean")), ("wrong outputs", None));
+    assert_eq!(
+        (
+            text(&found, "verdict").unwrap().as_str(),
+            float(&found, "ratio_mean")
+        ),
+        ("wrong outputs", None)
+    );
 }
 
 #[test]
 fn image_sets_are_compared_by_their_images_and_said_to_be_heavier_not_slower() {
-    let (small, large) = (cell("rust"), Cell { image_set: "large".into(), ..cell("rust") });
+    let (small, large) = (
+        cell("rust"),
+        Cell {
+            image_set: "large".into(),
+            ..cell("rust")
+        },
+    );
     let mut journal = Journal::of(&[small.clone(), large.clone()]);
     for repetition in 1..=12 {
-        for (index, image) in ["astronaut.png", "chelsea.png", "rocket.png"].into_iter().enumerate() {
+        for (index, image) in ["astronaut.png", "chelsea.png", "rocket.png"]
+            .into_iter()
+            .enumerate()
+        {
             let ms = 100.0 + 10.0 * index as f64 + f64::from(repetition * 5 % 7);
-            journal.pass(&Pass { image, ..Pass::of(&small, repetition, ms) });
-            journal.pass(&Pass { image, ..Pass::of(&large, repetition, ms * 5.0) });
+            journal.pass(&Pass {
+                image,
+                ..Pass::of(&small, repetition, ms)
+            });
+            journal.pass(&Pass {
+                image,
+                ..Pass::of(&large, repetition, ms * 5.0)
+            });
         }
     }
     let run = Run::of(journal.check_all(&small).check_all(&large));
-    let found = rows(&run.table("comparisons"), &[("factor", "image_set"), ("metric", "turnaround_s")]);
-    assert_eq!(found.column("paired").unwrap().bool().unwrap().get(0), Some(false), "one name is not one image");
+    let found = rows(
+        &run.table("comparisons"),
+        &[("factor", "image_set"), ("metric", "turnaround_s")],
+    );
+    assert_eq!(
+        found.column("paired").unwrap().bool().unwrap().get(0),
+        Some(false),
+        "one name is not one image"
+    );
     assert_eq!(text(&found, "test").unwrap(), "mann_whitney");
     assert_eq!(text(&found, "verdict").unwrap(), "heavier");
-    assert!(text(&found, "note").unwrap().contains("how heavy they are for the same code"));
+    assert!(
+        text(&found, "note")
+            .unwrap()
+            .contains("how heavy they are for the same code")
+    );
 }

@@ -29,7 +29,10 @@ impl Run {
     /// Rows of `summary` of one stage and metric.
     pub fn summary(&self, cell: &Cell, stage: &str, metric: &str) -> DataFrame {
         let id = cell.id().to_string();
-        rows(&self.table("summary"), &[("cell_id", &id), ("stage", stage), ("metric", metric)])
+        rows(
+            &self.table("summary"),
+            &[("cell_id", &id), ("stage", stage), ("metric", metric)],
+        )
     }
 
     pub fn bytes(&self, name: &str) -> Vec<u8> {
@@ -38,7 +41,9 @@ impl Run {
 }
 
 fn read(path: &Path) -> DataFrame {
-    ParquetReader::new(std::fs::File::open(path).unwrap()).finish().unwrap()
+    ParquetReader::new(std::fs::File::open(path).unwrap())
+        .finish()
+        .unwrap()
 }
 
 /// Rows that have these texts in these columns.
@@ -61,9 +66,22 @@ pub fn float(frame: &DataFrame, column: &str) -> Option<f64> {
 
 pub fn text(frame: &DataFrame, column: &str) -> Option<String> {
     assert_eq!(frame.height(), 1);
-    frame.column(column).unwrap().str().unwrap().get(0).map(String::from)
+    frame
+        .column(column)
+        .unwrap()
+        .str()
+        .unwrap()
+        .get(0)
+        .map(String::from)
 }
 
 pub fn texts(frame: &DataFrame, column: &str) -> Vec<String> {
-    frame.column(column).unwrap().str().unwrap().iter().map(|t| t.unwrap_or("null").to_owned()).collect()
+    frame
+        .column(column)
+        .unwrap()
+        .str()
+        .unwrap()
+        .iter()
+        .map(|t| t.unwrap_or("null").to_owned())
+        .collect()
 }

@@ -12,7 +12,12 @@ fn differences(run: &Run, journal: &crate::journal::Journal) -> Vec<String> {
     assert_eq!(found.len(), darkroom_tables::columns::TABLES.len());
     found
         .into_iter()
-        .flat_map(|table| table.differences.into_iter().map(move |d| format!("{}: {d}", table.table)))
+        .flat_map(|table| {
+            table
+                .differences
+                .into_iter()
+                .map(move |d| format!("{}: {d}", table.table))
+        })
         .collect()
 }
 
@@ -29,14 +34,26 @@ fn a_table_edited_by_hand_is_found_to_the_value() {
     let path = run.dir.path().join("invocations.parquet");
     let mut edited = run.table("invocations");
     edited.apply("duration_ms", |column| column * 0.9).unwrap();
-    ParquetWriter::new(std::fs::File::create(&path).unwrap()).finish(&mut edited).unwrap();
+    ParquetWriter::new(std::fs::File::create(&path).unwrap())
+        .finish(&mut edited)
+        .unwrap();
     let found = differences(&run, &journal);
     assert!(
-        found.iter().any(|line| line.starts_with("invocations: metadata run_id: nothing in the file")),
+        found
+            .iter()
+            .any(|line| line.starts_with("invocations: metadata run_id: nothing in the file")),
         "{found:?}"
     );
-    assert!(found.iter().any(|line| line.starts_with("invocations: row 0, duration_ms: ")), "{found:?}");
-    assert!(found.iter().all(|line| line.starts_with("invocations: ")), "{found:?}");
+    assert!(
+        found
+            .iter()
+            .any(|line| line.starts_with("invocations: row 0, duration_ms: ")),
+        "{found:?}"
+    );
+    assert!(
+        found.iter().all(|line| line.starts_with("invocations: ")),
+        "{found:?}"
+    );
 }
 
 #[test]
@@ -45,11 +62,22 @@ fn a_missing_table_and_a_longer_journal_are_named() {
     let run = Run::of(&journal);
     std::fs::remove_file(run.dir.path().join("costs.parquet")).unwrap();
     let mut longer = everything();
-    longer.pass(&crate::journal::Pass::of(&crate::journal::cell("pillow"), 9, 1.0));
+    longer.pass(&crate::journal::Pass::of(
+        &crate::journal::cell("pillow"),
+        9,
+        1.0,
+    ));
     let found = differences(&run, &longer);
-    assert!(found.iter().any(|line| line.starts_with("costs: failed to ")), "{found:?}");
     assert!(
-        found.iter().any(|line| line.starts_with("pipelines: ") && line.ends_with(" from the journal")),
+        found
+            .iter()
+            .any(|line| line.starts_with("costs: failed to ")),
+        "{found:?}"
+    );
+    assert!(
+        found
+            .iter()
+            .any(|line| line.starts_with("pipelines: ") && line.ends_with(" from the journal")),
         "{found:?}"
     );
 }

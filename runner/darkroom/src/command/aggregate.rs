@@ -9,9 +9,14 @@ use crate::which_run;
 pub fn run(args: &RunFolder, globals: Globals) -> Result<Outcome, Failure> {
     which_run::must_be_a_run(&args.run, &["aggregate", "{}"])?;
     let path = args.run.canonicalize().map_err(|error| {
-        Failure::wrong_request(miette::miette!("cannot open the run {}: {error}", args.run.display()))
+        Failure::wrong_request(miette::miette!(
+            "cannot open the run {}: {error}",
+            args.run.display()
+        ))
     })?;
-    let project = Project::of(&path.join("manifest.toml")).or_else(|_| Project::here()).ok();
+    let project = Project::of(&path.join("manifest.toml"))
+        .or_else(|_| Project::here())
+        .ok();
     let run = results::started(&path)?;
     let prices = results::prices_or_default(project.as_ref(), &run.region)?;
     results::show_tables(&path, &run, &prices, globals)

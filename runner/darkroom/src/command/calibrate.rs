@@ -25,9 +25,14 @@ pub fn run(args: &CalibrateArgs, globals: Globals) -> Result<Outcome, Failure> {
             ))?;
         }
     }
-    Ok(if found.iter().all(darkroom_core::statistics::Promise::is_kept) {
-        Outcome::Done
-    } else {
-        Outcome::SomeCellsFailed
-    })
+    Ok(
+        if found
+            .iter()
+            .all(darkroom_core::statistics::Promise::is_kept)
+        {
+            Outcome::Done
+        } else {
+            Outcome::SomeCellsFailed
+        },
+    )
 }

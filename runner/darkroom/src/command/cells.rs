@@ -14,12 +14,19 @@ pub fn run(args: &CellsArgs, globals: Globals) -> Result<Outcome, Failure> {
     let loaded = project::load(&args.manifest).map_err(Failure::wrong_request)?;
     super::say_which(&loaded.project, globals);
     if !selection.is_everything() {
-        let ids: Vec<CellId> = loaded.manifest.matrix.cells().map(|cell| cell.to_cell().id()).collect();
+        let ids: Vec<CellId> = loaded
+            .manifest
+            .matrix
+            .cells()
+            .map(|cell| cell.to_cell().id())
+            .collect();
         selection.check(&ids).map_err(Failure::wrong_request)?;
     }
     let capability = target::capability(loaded.manifest.target.cloud);
     let plan = Plan::new(&loaded.manifest, &loaded.known, &capability);
-    let chosen = plan.planned_cells().filter(|cell| selection.contains(&cell.id));
+    let chosen = plan
+        .planned_cells()
+        .filter(|cell| selection.contains(&cell.id));
     if globals.json {
         display::answer_json(&chosen.collect::<Vec<_>>())?;
     } else {

@@ -1,4 +1,5 @@
-//! `darkroom check`: the gate alone, a line for each output, pictures of the wrong ones, exit code 1 if there are any.
+//! `darkroom check`: the gate alone, a line for each output, pictures of the wrong ones, exit code
+//! 1 if there are any.
 
 use crate::checked::Report;
 use crate::cli::{CheckArgs, Globals};
@@ -32,5 +33,9 @@ pub fn run(args: &CheckArgs, globals: Globals) -> Result<Outcome, Failure> {
     if globals.json {
         display::answer_json(&reports)?;
     }
-    Ok(if reports.iter().all(Report::passed) { Outcome::Done } else { Outcome::SomeCellsFailed })
+    Ok(if reports.iter().all(Report::passed) {
+        Outcome::Done
+    } else {
+        Outcome::SomeCellsFailed
+    })
 }

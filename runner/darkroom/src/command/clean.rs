@@ -20,13 +20,16 @@ use crate::target::Target;
 use crate::threads;
 
 pub fn run(args: &CleanArgs, globals: Globals) -> Result<Outcome, Failure> {
-    let root = Project::here().map_or_else(|_| PathBuf::from("."), |project| project.root().to_owned());
+    let root =
+        Project::here().map_or_else(|_| PathBuf::from("."), |project| project.root().to_owned());
     threads::runtime()?.block_on(async {
         let cloud = match args.target {
             TargetName::Local => Cloud::Local,
             TargetName::Aws => Cloud::Aws,
         };
-        let target = Target::open(cloud, &args.region, &root).await.map_err(Failure::broken)?;
+        let target = Target::open(cloud, &args.region, &root)
+            .await
+            .map_err(Failure::broken)?;
         let outcome = clean(args, globals, &target).await;
         target.close().await;
         outcome
@@ -39,8 +42,16 @@ async fn clean(args: &CleanArgs, globals: Globals, target: &Target) -> Result<Ou
     let mut found = found.map_err(|error| Failure::broken(error.in_region(&target.region)))?;
     // Whoever may not look at roles has none made: the functions have one of their own.
     let is_of_roles = |it: &DeployError| matches!(it, DeployError::RolesDenied { .. });
-    let (roles, unseen): (Vec<_>, Vec<_>) = std::mem::take(&mut found.unseen).into_iter().partition(is_of_roles);
-    let say = |text: &str| if globals.quiet { Ok(()) } else { display::answer(text) };
+    let (roles, unseen): (Vec<_>, Vec<_>) = std::mem::take(&mut found.unseen)
+        .into_iter()
+        .partition(is_of_roles);
+    let say = |text: &str| {
+        if globals.quiet {
+            Ok(())
+        } else {
+            display::answer(text)
+        }
+    };
     for why in roles {
         display::note(&why.to_string());
     }
@@ -51,7 +62,10 @@ async fn clean(args: &CleanArgs, globals: Globals, target: &Target) -> Result<Ou
     say(&found.to_string())?;
     if target.capability.billed && !found.is_empty() {
         let project = Project::here().ok();
-        let prices = project.map(|project| results::prices(&project, &target.region)).transpose()?.flatten();
+        let prices = project
+            .map(|project| results::prices(&project, &target.region))
+            .transpose()?
+            .flatten();
         say(&kept(&found, &target.region, prices.as_ref()))?;
     }
     if !found.is_empty() && !args.yes && !agreed(&found, target)? {
@@ -68,7 +82,11 @@ async fn clean(args: &CleanArgs, globals: Globals, target: &Target) -> Result<Ou
         of: found.count(),
         unseen: unseen.len(),
         again: again(args),
-        errors: left.into_iter().chain(unseen).map(|error| error.in_region(&target.region)).collect(),
+        errors: left
+            .into_iter()
+            .chain(unseen)
+            .map(|error| error.in_region(&target.region))
+            .collect(),
     }))
 }
 
@@ -107,9 +125,14 @@ fn kept(found: &Found, region: &str, prices: Option<&PriceTable>) -> String {
     let (stored, logged) = (found.stored_bytes(), found.logged_bytes());
     let month = prices.map(|prices| keeping(stored, logged, prices));
     let cost = |usd: Option<f64>, at_most: &str| {
-        usd.map_or_else(|| format!("price unknown for {region}"), |usd| format!("{at_most}{} a month", dollars(usd)))
+        usd.map_or_else(
+            || format!("price unknown for {region}"),
+            |usd| format!("{at_most}{} a month", dollars(usd)),
+        )
     };
-    let source = prices.map(|prices| format!(" (prices as written down on {})", prices.date)).unwrap_or_default();
+    let source = prices
+        .map(|prices| format!(" (prices as written down on {})", prices.date))
+        .unwrap_or_default();
     format!(
         "To keep it, AWS bills the storage of {} in S3: {}; of {} of logs: {}{source}. Functions, layers and roles that nobody \
          calls cost nothing; {} of code count against Lambda's code storage.\n",
@@ -124,7 +147,9 @@ fn kept(found: &Found, region: &str, prices: Option<&PriceTable>) -> String {
 fn which(args: &CleanArgs) -> Which {
     match &args.experiment {
         Some(name) => Which::Experiment(name.clone()),
-        None if args.expired => Which::ExpiredBefore(jiff::Timestamp::now().strftime("%Y-%m-%d").to_string()),
+        None if args.expired => {
+            Which::ExpiredBefore(jiff::Timestamp::now().strftime("%Y-%m-%d").to_string())
+        }
         None => Which::Everything,
     }
 }
@@ -153,16 +178,43 @@ mod tests {
     #[test]
     fn what_keeping_costs_is_said_in_dollars_a_month_or_that_no_price_is_known() {
         let (name, experiment) = ("dkr-b".to_owned(), "smoke".to_owned());
-        let bucket = FoundBucket { name, experiment, objects: 1, uploads: 0, bytes: 10 * 1024 * 1024 * 1024 };
+        let bucket = FoundBucket {
+            name,
+            experiment,
+            objects: 1,
+            uploads: 0,
+            bytes: 10 * 1024 * 1024 * 1024,
+        };
         let (name, experiment) = ("/aws/lambda/dkr-a".to_owned(), "smoke".to_owned());
-        let group = FoundLogGroup { name, experiment, tagged: true, bytes: 512 * 1024 * 1024 };
-        let found = Found { buckets: vec![bucket], log_groups: vec![group], ..Found::default() };
+        let group = FoundLogGroup {
+            name,
+            experiment,
+            tagged: true,
+            bytes: 512 * 1024 * 1024,
+        };
+        let found = Found {
+            buckets: vec![bucket],
+            log_groups: vec![group],
+            ..Found::default()
+        };
         let table = include_str!("../../../../experiments/prices/us-east-1.toml");
         let said = kept(&found, "us-east-1", PriceTable::parse(table).ok().as_ref());
-        assert!(said.contains("10.7 GB in S3: $0.23 a month; of 536.9 MB of logs: at most $0.0150 a month"), "{said}");
-        assert!(said.contains("prices as written down on 2026-11-25"), "{said}");
+        assert!(
+            said.contains(
+                "10.7 GB in S3: $0.23 a month; of 536.9 MB of logs: at most $0.0150 a month"
+            ),
+            "{said}"
+        );
+        assert!(
+            said.contains("prices as written down on 2026-11-25"),
+            "{said}"
+        );
         let said = kept(&found, "sa-east-1", None);
-        assert_eq!(said.matches("price unknown for sa-east-1").count(), 2, "{said}");
+        assert_eq!(
+            said.matches("price unknown for sa-east-1").count(),
+            2,
+            "{said}"
+        );
         assert!(!said.contains('$'), "{said}");
     }
 }

@@ -8,16 +8,23 @@ use crate::exit::{Failure, Outcome};
 use crate::which_run;
 
 pub fn run(args: &CompareArgs, globals: Globals) -> Result<Outcome, Failure> {
-    let (a, b) = (args.run_a.display().to_string(), args.run_b.display().to_string());
+    let (a, b) = (
+        args.run_a.display().to_string(),
+        args.run_b.display().to_string(),
+    );
     which_run::must_be_a_run(&args.run_a, &["compare", "{}", &b])?;
     which_run::must_be_a_run(&args.run_b, &["compare", &a, "{}"])?;
     let found = between(&args.run_a, &args.run_b).map_err(|error| {
-        let without = [&args.run_a, &args.run_b].into_iter().find(|run| !run.join("summary.parquet").is_file());
+        let without = [&args.run_a, &args.run_b]
+            .into_iter()
+            .find(|run| !run.join("summary.parquet").is_file());
         let help = which_run::tables_of(without.unwrap_or(&args.run_b));
         Failure::wrong_request(miette::miette!(help = help, "{error}"))
     })?;
     if found.rows.is_empty() {
-        return Err(Failure::wrong_request(miette::miette!("the runs have no cell with numbers in common")));
+        return Err(Failure::wrong_request(miette::miette!(
+            "the runs have no cell with numbers in common"
+        )));
     }
     if globals.json {
         let json = serde_json::to_string_pretty(&found).expect("plain values");
@@ -29,15 +36,25 @@ pub fn run(args: &CompareArgs, globals: Globals) -> Result<Outcome, Failure> {
     for line in &broken {
         display::note(line);
     }
-    Ok(if broken.is_empty() { Outcome::Done } else { Outcome::SomeCellsFailed })
+    Ok(if broken.is_empty() {
+        Outcome::Done
+    } else {
+        Outcome::SomeCellsFailed
+    })
 }
 
-/// Says what is claimed to be worse than a limit allows, and by more than what is the same came out apart.
+/// Says what is claimed to be worse than a limit allows, and by more than what is the same came out
+/// apart.
 fn too_much(found: &Between, limits: &[Limit]) -> Vec<String> {
     let mut lines = Vec::new();
     for row in &found.rows {
-        let Some(ratio) = row.ratio.filter(|_| row.is_beyond_noise()) else { continue };
-        for limit in limits.iter().filter(|limit| row.verdict == limit.verdict && ratio >= limit.ratio) {
+        let Some(ratio) = row.ratio.filter(|_| row.is_beyond_noise()) else {
+            continue;
+        };
+        for limit in limits
+            .iter()
+            .filter(|limit| row.verdict == limit.verdict && ratio >= limit.ratio)
+        {
             lines.push(format!(
                 "TOO MUCH {} · {} {}: {} by {:.1}%, {:.1}% allowed",
                 row.cell_id,
@@ -79,18 +96,34 @@ mod tests {
 
     #[test]
     fn only_a_claimed_change_beyond_its_limit_is_too_much() {
-        let rows =
-            vec![change("slower", 1.2), change("slower", 1.04), change("inconclusive", 1.5), change("dearer", 1.2)];
-        let found = Between { run_a: "a".into(), run_b: "b".into(), rows, only_in_one: vec![], notes: vec![] };
+        let rows = vec![
+            change("slower", 1.2),
+            change("slower", 1.04),
+            change("inconclusive", 1.5),
+            change("dearer", 1.2),
+        ];
+        let found = Between {
+            run_a: "a".into(),
+            run_b: "b".into(),
+            rows,
+            only_in_one: vec![],
+            notes: vec![],
+        };
         let said = too_much(&found, &["slower:5%".parse().unwrap()]);
-        assert_eq!(said, ["TOO MUCH pillow · resize duration_ms: slower by 20.0%, 5.0% allowed"]);
+        assert_eq!(
+            said,
+            ["TOO MUCH pillow · resize duration_ms: slower by 20.0%, 5.0% allowed"]
+        );
         assert!(too_much(&found, &[]).is_empty());
     }
 
     #[test]
     fn a_limit_that_is_none_is_refused_with_the_form_it_has() {
         for text in ["5%", "faster:5%", "slower:5", "slower:x%", "slower:-1%"] {
-            assert!(text.parse::<Limit>().unwrap_err().contains("slower:5%"), "{text}");
+            assert!(
+                text.parse::<Limit>().unwrap_err().contains("slower:5%"),
+                "{text}"
+            );
         }
     }
 }

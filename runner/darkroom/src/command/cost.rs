@@ -30,7 +30,10 @@ struct Row {
 
 pub fn run(args: &CostArgs, globals: Globals) -> Result<Outcome, Failure> {
     let run = results::read(&args.run, &["cost", "{}"])?;
-    let region = args.region.clone().unwrap_or_else(|| run.about("price_region").to_owned());
+    let region = args
+        .region
+        .clone()
+        .unwrap_or_else(|| run.about("price_region").to_owned());
     let prices = prices(&args.run, &region)?;
     let rows = rows(&run, args, &prices)?;
     if globals.json {
@@ -42,10 +45,15 @@ pub fn run(args: &CostArgs, globals: Globals) -> Result<Outcome, Failure> {
     Ok(Outcome::Done)
 }
 
-/// Unlike a run's own tables, a question about a region needs that region's prices: none is stood in for.
+/// Unlike a run's own tables, a question about a region needs that region's prices: none is stood
+/// in for.
 fn prices(run: &Path, region: &str) -> Result<PriceTable, Failure> {
     let project = Project::of(&run.join("manifest.toml")).or_else(|_| Project::here());
-    let prices = project.ok().map(|project| results::prices(&project, region)).transpose()?.flatten();
+    let prices = project
+        .ok()
+        .map(|project| results::prices(&project, region))
+        .transpose()?
+        .flatten();
     prices.ok_or_else(|| {
         Failure::wrong_request(miette::miette!(
             help = "copy experiments/prices/us-east-1.toml and fill in the region's prices and where they were read",
@@ -61,19 +69,31 @@ fn rows(run: &Run, args: &CostArgs, prices: &PriceTable) -> Result<Vec<Row>, Fai
         if args.cold_share > 0.0 && cell.cell.start == Start::Cold {
             continue; // It is part of its warm partner's mix.
         }
-        let Some(warm) = work(run, cell) else { continue };
+        let Some(warm) = work(run, cell) else {
+            continue;
+        };
         let (mut per_image, mut bounds) = (warm, compute_bounds(run, cell, &warm));
         if args.cold_share > 0.0 {
             let partner = cold_partner(cell);
             let partner_cell = run.measured().find(|other| other.id == partner);
-            let Some((other, cold)) = partner_cell.and_then(|other| Some((other, work(run, other)?))) else {
+            let Some((other, cold)) =
+                partner_cell.and_then(|other| Some((other, work(run, other)?)))
+            else {
                 without_partner.push(partner);
                 continue;
             };
             per_image = PerImage::mixed(cold, warm, args.cold_share);
             bounds = mixed_bounds(compute_bounds(run, other, &cold), bounds, args.cold_share);
         }
-        let of = |per_image: &PerImage| month(per_image, args.images, cell.cell.architecture, prices, args.free_tier);
+        let of = |per_image: &PerImage| {
+            month(
+                per_image,
+                args.images,
+                cell.cell.architecture,
+                prices,
+                args.free_tier,
+            )
+        };
         let found = of(&per_image);
         let ci = bounds.map(|(low, high)| {
             let at = |gb_s: f64| of(&PerImage { gb_s, ..per_image }).hosting_usd();
@@ -96,28 +116,53 @@ fn rows(run: &Run, args: &CostArgs, prices: &PriceTable) -> Result<Vec<Row>, Fai
         )));
     }
     for partner in without_partner {
-        display::note(&format!("left out, for want of a cold partner: {partner} was not measured"));
+        display::note(&format!(
+            "left out, for want of a cold partner: {partner} was not measured"
+        ));
     }
     Ok(rows)
 }
 
 /// Returns the mean work of one image in a cell; `None` where a stage has no measured duration.
 fn work(run: &Run, cell: &CellView) -> Option<PerImage> {
-    let billed: Option<f64> = run.stages.iter().map(|stage| Some(run.stat(cell, stage, "billed_ms")?.mean)).sum();
+    let billed: Option<f64> = run
+        .stages
+        .iter()
+        .map(|stage| Some(run.stat(cell, stage, "billed_ms")?.mean))
+        .sum();
     let stages = run.stages.len() as f64;
     // As `costs` counts them: the contract's, not those of a bill.
-    let (s3_puts, s3_gets) = if run.about("transport") == "payload" { (1.0, 0.0) } else { (stages, stages) };
+    let (s3_puts, s3_gets) = if run.about("transport") == "payload" {
+        (1.0, 0.0)
+    } else {
+        (stages, stages)
+    };
     let gb_s = f64::from(cell.cell.memory_mb) / 1024.0 * billed? / 1000.0;
-    Some(PerImage { gb_s, requests: stages, s3_puts, s3_gets })
+    Some(PerImage {
+        gb_s,
+        requests: stages,
+        s3_puts,
+        s3_gets,
+    })
 }
 
 /// Returns the id of the cell that differs in its start only.
 fn cold_partner(cell: &CellView) -> String {
-    Cell { start: Start::Cold, ..cell.cell.clone() }.id().to_string()
+    Cell {
+        start: Start::Cold,
+        ..cell.cell.clone()
+    }
+    .id()
+    .to_string()
 }
 
-/// Adds up the bounds of both starts' shares: no narrower than the interval of the mix, and either start's own at its end.
-fn mixed_bounds(cold: Option<(f64, f64)>, warm: Option<(f64, f64)>, share: f64) -> Option<(f64, f64)> {
+/// Adds up the bounds of both starts' shares: no narrower than the interval of the mix, and either
+/// start's own at its end.
+fn mixed_bounds(
+    cold: Option<(f64, f64)>,
+    warm: Option<(f64, f64)>,
+    share: f64,
+) -> Option<(f64, f64)> {
     let (cold, warm) = (cold?, warm?);
     let mixed = |cold: f64, warm: f64| share * cold + (1.0 - share) * warm;
     Some((mixed(cold.0, warm.0), mixed(cold.1, warm.1)))
@@ -125,16 +170,24 @@ fn mixed_bounds(cold: Option<(f64, f64)>, warm: Option<(f64, f64)>, share: f64) 
 
 /// The 95% interval of the GB-seconds of an image: what the measured passes leave open.
 fn compute_bounds(run: &Run, cell: &CellView, work: &PerImage) -> Option<(f64, f64)> {
-    let row = run.costs.iter().find(|row| row.text("cell_id") == Some(&cell.id))?;
+    let row = run
+        .costs
+        .iter()
+        .find(|row| row.text("cell_id") == Some(&cell.id))?;
     let compute = row.number("compute_usd_per_100k")? + row.number("init_usd_per_100k")?;
     let rest = row.number("cost_usd_per_100k")? - compute;
     let factor = |bound: &str| Some((row.number(bound)? - rest) / compute * work.gb_s);
-    Some((factor("cost_usd_per_100k_ci_low")?, factor("cost_usd_per_100k_ci_high")?))
+    Some((
+        factor("cost_usd_per_100k_ci_low")?,
+        factor("cost_usd_per_100k_ci_high")?,
+    ))
 }
 
 fn text(run: &Run, args: &CostArgs, prices: &PriceTable, rows: &[Row]) -> String {
     let mut table = Table::new();
-    table.load_style(terminal::RULED).set_content_arrangement(ContentArrangement::Dynamic);
+    table
+        .load_style(terminal::RULED)
+        .set_content_arrangement(ContentArrangement::Dynamic);
     table.set_width(display::width()).force_no_tty();
     table.set_header([
         "cell",
@@ -149,14 +202,20 @@ fn text(run: &Run, args: &CostArgs, prices: &PriceTable, rows: &[Row]) -> String
     for row in rows {
         let usd = |value: f64| format!("{value:.2}");
         table.add_row([
-            run.cell(&row.cell_id).map_or_else(String::new, |cell| cell.label.clone()),
+            run.cell(&row.cell_id)
+                .map_or_else(String::new, |cell| cell.label.clone()),
             format!("{:.0}", row.month.gb_s),
             usd(row.month.compute_usd),
             usd(row.month.requests_usd),
             usd(row.hosting_usd),
-            row.hosting_usd_ci.map_or_else(String::new, |(low, high)| format!("{low:.2} to {high:.2}")),
+            row.hosting_usd_ci
+                .map_or_else(String::new, |(low, high)| format!("{low:.2} to {high:.2}")),
             usd(row.month.s3_usd),
-            if row.outputs_ok == Some(false) { "WRONG".into() } else { String::new() },
+            if row.outputs_ok == Some(false) {
+                "WRONG".into()
+            } else {
+                String::new()
+            },
         ]);
     }
     for column in 1..7 {
@@ -170,7 +229,11 @@ fn text(run: &Run, args: &CostArgs, prices: &PriceTable, rows: &[Row]) -> String
     } else {
         "All of it at the first tier's price: that of larger volumes is not in this table."
     };
-    let measured = if run.is_local() { " Durations are this machine's, not AWS's." } else { "" };
+    let measured = if run.is_local() {
+        " Durations are this machine's, not AWS's."
+    } else {
+        ""
+    };
     format!(
         "\n{} images a month, {} prices of {}, {:.1}% cold starts, {} the free tier\n{table}\n\
          {tiers} Not in it: log ingest, data transfer, storage.{measured}\n",

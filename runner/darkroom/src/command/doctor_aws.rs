@@ -1,7 +1,8 @@
-//! `darkroom doctor --target aws`: who you are there, what you may do, and what the account allows. Changes nothing.
+//! `darkroom doctor --target aws`: who you are there, what you may do, and what the account allows.
+//! Changes nothing.
 //!
-//! Permissions are asked of IAM's policy simulator; where that is not allowed or not there, calls that only read are
-//! tried instead, and it is said that those that write were not.
+//! Permissions are asked of IAM's policy simulator; where that is not allowed or not there, calls
+//! that only read are tried instead, and it is said that those that write were not.
 
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum};
@@ -19,7 +20,8 @@ use crate::exit::Failure;
 use crate::permissions::{On, PERMISSIONS, Permission, Scope};
 use crate::target::{self, aws_configuration};
 
-/// Below this, an account has what AWS gives new ones. Source: Lambda developer guide, "Lambda quotas".
+/// Below this, an account has what AWS gives new ones. Source: Lambda developer guide, "Lambda
+/// quotas".
 const USUAL_CONCURRENCY: i32 = 1000;
 /// Share of the code storage from which on it is said.
 const NEARLY_FULL: f64 = 0.9;
@@ -30,7 +32,9 @@ const NEARLY_FULL: f64 = 0.9;
 pub async fn checks(region: &str, experiment: &str, told: &mut Told) -> Result<(), Failure> {
     let config = aws_configuration(region).await;
     if let Some(endpoint) = target::endpoint(&config) {
-        let found = format!("{endpoint} stands for AWS: what is measured there is not AWS's, and is never called so");
+        let found = format!(
+            "{endpoint} stands for AWS: what is measured there is not AWS's, and is never called so"
+        );
         let mend = "unset AWS_ENDPOINT_URL (and endpoint_url in ~/.aws/config) to reach AWS itself";
         told.end(check("endpoint", CheckState::Limited, found, Some(mend)))?;
     }
@@ -39,18 +43,31 @@ pub async fn checks(region: &str, experiment: &str, told: &mut Told) -> Result<(
         Ok(caller) => caller,
         Err(error) => {
             let mend = error.help().map(|help| help.to_string());
-            return told.end(Check { mend, ..check("credentials", CheckState::Missing, error.to_string(), None) });
+            return told.end(Check {
+                mend,
+                ..check("credentials", CheckState::Missing, error.to_string(), None)
+            });
         }
     };
     told.end(credentials(&caller))?;
     told.end(region_check(region))?;
     let clients = Clients::new(&config);
-    let role = std::env::var(target::ROLE_VARIABLE).ok().filter(|role| !role.is_empty());
-    let question = Question { caller: &caller, region, experiment, role: role.as_deref() };
+    let role = std::env::var(target::ROLE_VARIABLE)
+        .ok()
+        .filter(|role| !role.is_empty());
+    let question = Question {
+        caller: &caller,
+        region,
+        experiment,
+        role: role.as_deref(),
+    };
     told.waits_for("asking IAM what these credentials may do");
     told.end(permissions(&clients, &question).await)?;
     told.waits_for("asking Lambda for the account's quotas");
-    quotas(&clients, region).await.into_iter().try_for_each(|check| told.end(check))?;
+    quotas(&clients, region)
+        .await
+        .into_iter()
+        .try_for_each(|check| told.end(check))?;
     told.end(check(
         "runtimes",
         CheckState::Ok,
@@ -62,13 +79,26 @@ pub async fn checks(region: &str, experiment: &str, told: &mut Told) -> Result<(
 }
 
 fn check(name: &str, state: CheckState, found: String, mend: Option<&str>) -> Check {
-    Check { name: name.to_owned(), state, found, details: Vec::new(), mend: mend.map(str::to_owned) }
+    Check {
+        name: name.to_owned(),
+        state,
+        found,
+        details: Vec::new(),
+        mend: mend.map(str::to_owned),
+    }
 }
 
 fn credentials(caller: &Caller) -> Check {
-    let ends = caller.expires.and_then(|end| jiff::Timestamp::try_from(end).ok());
-    let ends = ends.map(|end| format!(", until {}", end.strftime("%Y-%m-%d %H:%M UTC"))).unwrap_or_default();
-    let found = format!("{} in account {}, from {}{ends}", caller.arn, caller.account_id, caller.source);
+    let ends = caller
+        .expires
+        .and_then(|end| jiff::Timestamp::try_from(end).ok());
+    let ends = ends
+        .map(|end| format!(", until {}", end.strftime("%Y-%m-%d %H:%M UTC")))
+        .unwrap_or_default();
+    let found = format!(
+        "{} in account {}, from {}{ends}",
+        caller.arn, caller.account_id, caller.source
+    );
     if caller.arn.ends_with(":root") {
         let mend = "use a user or a role of its own, with what `darkroom iam-policy person` prints";
         return check(
@@ -84,9 +114,12 @@ fn credentials(caller: &Caller) -> Check {
 fn region_check(region: &str) -> Check {
     match target::other_region(region) {
         None => check("region", CheckState::Ok, region.to_owned(), None),
-        Some(note) => {
-            check("region", CheckState::Limited, note, Some("name the region in [target] region, or with --region"))
-        }
+        Some(note) => check(
+            "region",
+            CheckState::Limited,
+            note,
+            Some("name the region in [target] region, or with --region"),
+        ),
     }
 }
 
@@ -95,7 +128,8 @@ struct Question<'a> {
     caller: &'a Caller,
     region: &'a str,
     experiment: &'a str,
-    /// The functions' role, where the user names one: none is made, and none of the calls that make and remove it.
+    /// The functions' role, where the user names one: none is made, and none of the calls that make
+    /// and remove it.
     role: Option<&'a str>,
 }
 
@@ -104,8 +138,8 @@ impl Question<'_> {
     fn operations(&self) -> impl Iterator<Item = &'static Permission> {
         let makes_roles = self.role.is_none();
         PERMISSIONS.iter().filter(move |permission| {
-            let of_roles =
-                matches!(permission.on, On::Roles | On::TaggedRoles) || permission.operation == "iam:ListRoles";
+            let of_roles = matches!(permission.on, On::Roles | On::TaggedRoles)
+                || permission.operation == "iam:ListRoles";
             makes_roles || !of_roles
         })
     }
@@ -113,7 +147,10 @@ impl Question<'_> {
 
 async fn permissions(clients: &Clients, question: &Question<'_>) -> Check {
     let mut denied = Vec::new();
-    let mut kinds: Vec<On> = question.operations().map(|permission| permission.on).collect();
+    let mut kinds: Vec<On> = question
+        .operations()
+        .map(|permission| permission.on)
+        .collect();
     kinds.sort_unstable();
     kinds.dedup();
     let source = policy_source(clients, &question.caller.arn).await;
@@ -130,12 +167,22 @@ async fn permissions(clients: &Clients, question: &Question<'_>) -> Check {
         let found = format!("IAM's simulator allows all {all} operations that Darkroom calls");
         return check("permissions", CheckState::Ok, found, None);
     }
-    let found = format!("IAM's simulator denies {}", display::count(denied.len() as u64, "action"));
-    Check { details: denied, ..check("permissions", CheckState::Missing, found, Some(MEND_PERMISSIONS)) }
+    let found = format!(
+        "IAM's simulator denies {}",
+        display::count(denied.len() as u64, "action")
+    );
+    Check {
+        details: denied,
+        ..check(
+            "permissions",
+            CheckState::Missing,
+            found,
+            Some(MEND_PERMISSIONS),
+        )
+    }
 }
 
-const MEND_PERMISSIONS: &str =
-    "let an administrator attach what `darkroom iam-policy person` prints; docs/aws.md has the commands";
+const MEND_PERMISSIONS: &str = "let an administrator attach what `darkroom iam-policy person` prints; docs/aws.md has the commands";
 
 /// Returns the actions of one kind that IAM's simulator denies.
 async fn simulated(
@@ -144,11 +191,22 @@ async fn simulated(
     source: Option<&str>,
     on: On,
 ) -> Result<Vec<String>, String> {
-    let Question { caller, region, experiment, role } = *question;
+    let Question {
+        caller,
+        region,
+        experiment,
+        role,
+    } = *question;
     let source = source.ok_or("the caller has no policies to simulate")?;
-    let scope = Scope { partition: caller.partition(), account: &caller.account_id, region, experiment };
-    let resources =
-        role.filter(|_| on == On::PassedRole).map_or_else(|| scope.resources(on), |role| vec![role.to_owned()]);
+    let scope = Scope {
+        partition: caller.partition(),
+        account: &caller.account_id,
+        region,
+        experiment,
+    };
+    let resources = role
+        .filter(|_| on == On::PassedRole)
+        .map_or_else(|| scope.resources(on), |role| vec![role.to_owned()]);
     let mut actions: Vec<&str> = question
         .operations()
         .filter(|permission| permission.on == on)
@@ -158,44 +216,65 @@ async fn simulated(
     actions.sort_unstable();
     actions.dedup();
     let context = |key: &str, value: &str| {
-        let entry = ContextEntry::builder().context_key_name(key).context_key_values(value);
+        let entry = ContextEntry::builder()
+            .context_key_name(key)
+            .context_key_values(value);
         entry.context_key_type(ContextKeyTypeEnum::String).build()
     };
-    let asked = clients.iam.simulate_principal_policy().policy_source_arn(source);
+    let asked = clients
+        .iam
+        .simulate_principal_policy()
+        .policy_source_arn(source);
     let asked = asked
         .set_action_names(Some(actions.into_iter().map(str::to_owned).collect()))
         .set_resource_arns(Some(resources))
         .context_entries(context("iam:PassedToService", "lambda.amazonaws.com"))
         .context_entries(context("aws:ResourceTag/darkroom:experiment", experiment));
-    let answer = asked.send().await.map_err(|error| error_text::error_message(&error))?;
+    let answer = asked
+        .send()
+        .await
+        .map_err(|error| error_text::error_message(&error))?;
     let results = answer.evaluation_results();
     if results.is_empty() {
         return Err("it gave no result".to_owned());
     }
-    let denied = results.iter().filter(|result| result.eval_decision().as_str() != "allowed");
+    let denied = results
+        .iter()
+        .filter(|result| result.eval_decision().as_str() != "allowed");
     Ok(denied
         .map(|result| {
             let on = result.eval_resource_name().unwrap_or("*");
-            format!("{} on {on}: {}", result.eval_action_name(), result.eval_decision().as_str())
+            format!(
+                "{} on {on}: {}",
+                result.eval_action_name(),
+                result.eval_decision().as_str()
+            )
         })
         .collect())
 }
 
-/// Returns the user or role whose policies decide; a session is its role's. Its ARN leaves the role's path out, which IAM
-/// knows: roles of Identity Center have one.
+/// Returns the user or role whose policies decide; a session is its role's. Its ARN leaves the
+/// role's path out, which IAM knows: roles of Identity Center have one.
 async fn policy_source(clients: &Clients, arn: &str) -> Option<String> {
     let source = source_without_path(arn)?;
-    let Some((_, role)) = source.split_once(":role/").filter(|_| source != arn) else { return Some(source) };
+    let Some((_, role)) = source.split_once(":role/").filter(|_| source != arn) else {
+        return Some(source);
+    };
     let found = clients.iam.get_role().role_name(role).send().await;
-    let found = found.ok().and_then(|found| Some(found.role()?.arn().to_owned()));
+    let found = found
+        .ok()
+        .and_then(|found| Some(found.role()?.arn().to_owned()));
     Some(found.unwrap_or(source))
 }
 
 fn source_without_path(arn: &str) -> Option<String> {
     let mut parts = arn.splitn(6, ':');
-    let (partition, service, account, resource) = (parts.nth(1)?, parts.next()?, parts.nth(1)?, parts.next()?);
+    let (partition, service, account, resource) =
+        (parts.nth(1)?, parts.next()?, parts.nth(1)?, parts.next()?);
     match (service, resource.split('/').collect::<Vec<_>>().as_slice()) {
-        ("sts", ["assumed-role", role, ..]) => Some(format!("arn:{partition}:iam::{account}:role/{role}")),
+        ("sts", ["assumed-role", role, ..]) => {
+            Some(format!("arn:{partition}:iam::{account}:role/{role}"))
+        }
         ("iam", ["user" | "role", ..]) => Some(arn.to_owned()),
         _ => None,
     }
@@ -204,22 +283,54 @@ fn source_without_path(arn: &str) -> Option<String> {
 /// Tries a call of every service that only reads, because the simulator can't be asked.
 async fn tried(clients: &Clients, question: &Question<'_>, why: &str) -> Check {
     let mut refused = Vec::new();
-    let mut note =
-        |name: &str, answer: Result<(), String>| refused.extend(answer.err().map(|why| format!("{name}: {why}")));
-    note("lambda:ListFunctions", done(clients.lambda.list_functions().max_items(1).send().await));
-    note("lambda:ListLayers", done(clients.lambda.list_layers().max_items(1).send().await));
-    note("s3:ListBuckets", done(clients.s3.list_buckets().max_buckets(1).send().await));
-    note("logs:DescribeLogGroups", done(clients.logs.describe_log_groups().limit(1).send().await));
+    let mut note = |name: &str, answer: Result<(), String>| {
+        refused.extend(answer.err().map(|why| format!("{name}: {why}")))
+    };
+    note(
+        "lambda:ListFunctions",
+        done(clients.lambda.list_functions().max_items(1).send().await),
+    );
+    note(
+        "lambda:ListLayers",
+        done(clients.lambda.list_layers().max_items(1).send().await),
+    );
+    note(
+        "s3:ListBuckets",
+        done(clients.s3.list_buckets().max_buckets(1).send().await),
+    );
+    note(
+        "logs:DescribeLogGroups",
+        done(clients.logs.describe_log_groups().limit(1).send().await),
+    );
     let calls = if question.role.is_some() { 4 } else { 5 };
     if question.role.is_none() {
-        note("iam:ListRoles", done(clients.iam.list_roles().max_items(1).send().await));
+        note(
+            "iam:ListRoles",
+            done(clients.iam.list_roles().max_items(1).send().await),
+        );
     }
     if refused.is_empty() {
         let found = format!("calls that read are allowed; those that write were not tried ({why})");
-        return check("permissions", CheckState::Limited, found, Some(MEND_SIMULATOR));
+        return check(
+            "permissions",
+            CheckState::Limited,
+            found,
+            Some(MEND_SIMULATOR),
+        );
     }
-    let found = format!("{} of {calls} calls that only read are refused", refused.len());
-    Check { details: refused, ..check("permissions", CheckState::Missing, found, Some(MEND_PERMISSIONS)) }
+    let found = format!(
+        "{} of {calls} calls that only read are refused",
+        refused.len()
+    );
+    Check {
+        details: refused,
+        ..check(
+            "permissions",
+            CheckState::Missing,
+            found,
+            Some(MEND_PERMISSIONS),
+        )
+    }
 }
 
 const MEND_SIMULATOR: &str = "allow iam:SimulatePrincipalPolicy to have all of them looked at, or compare with what \
@@ -230,35 +341,59 @@ async fn quotas(clients: &Clients, region: &str) -> Vec<Check> {
         Ok(settings) => settings,
         Err(error) => {
             let found = format!("not known: {}", error_text::error_message(&error));
-            return vec![check("quotas", CheckState::Missing, found, Some(MEND_PERMISSIONS))];
+            return vec![check(
+                "quotas",
+                CheckState::Missing,
+                found,
+                Some(MEND_PERMISSIONS),
+            )];
         }
     };
     let (limit, usage) = (settings.account_limit(), settings.account_usage());
-    let whole = limit.map_or(0, aws_sdk_lambda::types::AccountLimit::concurrent_executions);
-    let free = limit.and_then(AccountLimit::unreserved_concurrent_executions).unwrap_or(whole);
+    let whole = limit.map_or(
+        0,
+        aws_sdk_lambda::types::AccountLimit::concurrent_executions,
+    );
+    let free = limit
+        .and_then(AccountLimit::unreserved_concurrent_executions)
+        .unwrap_or(whole);
     let total = limit.map_or(0, aws_sdk_lambda::types::AccountLimit::total_code_size);
     let used = usage.map_or(0, aws_sdk_lambda::types::AccountUsage::total_code_size);
-    vec![concurrency(free), memory(whole), storage(used, total, region)]
+    vec![
+        concurrency(free),
+        memory(whole),
+        storage(used, total, region),
+    ]
 }
 
 fn concurrency(free: i32) -> Check {
     if free >= USUAL_CONCURRENCY {
-        return check("concurrency", CheckState::Ok, format!("{free} executions at once"), None);
+        return check(
+            "concurrency",
+            CheckState::Ok,
+            format!("{free} executions at once"),
+            None,
+        );
     }
-    let found =
-        format!("{free} executions at once: cells of a higher concurrency are refused before anything is deployed");
+    let found = format!(
+        "{free} executions at once: cells of a higher concurrency are refused before anything is deployed"
+    );
     let mend = "ask for more under Service Quotas, AWS Lambda, Concurrent executions (new accounts have 10)";
     check("concurrency", CheckState::Limited, found, Some(mend))
 }
 
 /// An account that runs less at once than is usual is likely a new one.
 fn memory(whole_concurrency: i32) -> Check {
-    let note = format!("new accounts refuse functions of more than {NEW_ACCOUNT_MEMORY_MB} MB, and no call tells");
+    let note = format!(
+        "new accounts refuse functions of more than {NEW_ACCOUNT_MEMORY_MB} MB, and no call tells"
+    );
     if whole_concurrency >= USUAL_CONCURRENCY {
         return check("memory", CheckState::Ok, note, None);
     }
     let found = format!("{note}; {whole_concurrency} executions at once look like one");
-    let mend = format!("keep [matrix] memory_mb at {NEW_ACCOUNT_MEMORY_MB} or below, or ask AWS's support for more");
+    let mend = format!(
+        "keep [matrix] memory_mb at {NEW_ACCOUNT_MEMORY_MB} or below, or ask AWS's support for more"
+    );
     check("memory", CheckState::Limited, found, Some(&mend))
 }
 
@@ -266,7 +401,10 @@ fn storage(used: i64, total: i64, region: &str) -> Check {
     let gb = |bytes: i64| bytes as f64 / 1e9;
     let found = format!("{:.2} of {:.0} GB of code are used", gb(used), gb(total));
     if total > 0 && used as f64 >= NEARLY_FULL * total as f64 {
-        let mend = format!("remove old functions and layers: {}", advice::clean(None, region));
+        let mend = format!(
+            "remove old functions and layers: {}",
+            advice::clean(None, region)
+        );
         return check("code storage", CheckState::Limited, found, Some(&mend));
     }
     check("code storage", CheckState::Ok, found, None)
@@ -277,7 +415,8 @@ where
     E: std::error::Error + ProvideErrorMetadata + 'static,
     R: std::fmt::Debug + 'static,
 {
-    sent.map(|_| ()).map_err(|error| error_text::error_message(&error))
+    sent.map(|_| ())
+        .map_err(|error| error_text::error_message(&error))
 }
 
 #[cfg(test)]
@@ -288,7 +427,10 @@ mod tests {
     fn a_sessions_policies_are_its_roles() {
         let source = |arn: &str| source_without_path(arn);
         let session = "arn:aws:sts::123456789012:assumed-role/Research/me@example.org";
-        assert_eq!(source(session).as_deref(), Some("arn:aws:iam::123456789012:role/Research"));
+        assert_eq!(
+            source(session).as_deref(),
+            Some("arn:aws:iam::123456789012:role/Research")
+        );
         let user = "arn:aws:iam::123456789012:user/me";
         assert_eq!(source(user).as_deref(), Some(user));
         assert_eq!(source("arn:aws:iam::123456789012:root"), None);
@@ -303,10 +445,22 @@ mod tests {
             expires: None,
         };
         let asked = |role| {
-            let question = Question { caller: &caller, region: "us-east-1", experiment: "smoke", role };
-            question.operations().map(|it| it.operation).filter(|it| it.starts_with("iam:")).collect::<Vec<_>>()
+            let question = Question {
+                caller: &caller,
+                region: "us-east-1",
+                experiment: "smoke",
+                role,
+            };
+            question
+                .operations()
+                .map(|it| it.operation)
+                .filter(|it| it.starts_with("iam:"))
+                .collect::<Vec<_>>()
         };
-        assert_eq!(asked(Some("arn:aws:iam::1:role/r")), ["iam:SimulatePrincipalPolicy", "iam:PassRole"]);
+        assert_eq!(
+            asked(Some("arn:aws:iam::1:role/r")),
+            ["iam:SimulatePrincipalPolicy", "iam:PassRole"]
+        );
         assert!(asked(None).len() > 8 && asked(None).contains(&"iam:CreateRole"));
     }
 
@@ -314,12 +468,27 @@ mod tests {
     fn quotas_that_would_stop_a_run_are_said_with_their_mend() {
         let new_account = concurrency(10);
         assert_eq!(new_account.state, CheckState::Limited);
-        assert!(new_account.found.starts_with("10 executions at once"), "{new_account:?}");
+        assert!(
+            new_account.found.starts_with("10 executions at once"),
+            "{new_account:?}"
+        );
         assert_eq!(concurrency(1000).state, CheckState::Ok);
-        assert_eq!((memory(10).state, memory(1000).state), (CheckState::Limited, CheckState::Ok));
-        assert!(memory(1000).found.contains("more than 3008 MB"), "the note is there for everybody");
-        assert_eq!(storage(74_000_000_000, 80_530_636_800, "us-east-1").state, CheckState::Limited);
-        assert_eq!(storage(1, 80_530_636_800, "us-east-1").state, CheckState::Ok);
+        assert_eq!(
+            (memory(10).state, memory(1000).state),
+            (CheckState::Limited, CheckState::Ok)
+        );
+        assert!(
+            memory(1000).found.contains("more than 3008 MB"),
+            "the note is there for everybody"
+        );
+        assert_eq!(
+            storage(74_000_000_000, 80_530_636_800, "us-east-1").state,
+            CheckState::Limited
+        );
+        assert_eq!(
+            storage(1, 80_530_636_800, "us-east-1").state,
+            CheckState::Ok
+        );
     }
 
     #[test]

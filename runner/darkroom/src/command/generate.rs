@@ -42,20 +42,28 @@ struct Made {
 pub fn run(args: &GenerateArgs, globals: Globals) -> Result<Outcome, Failure> {
     let project = Project::here().map_err(Failure::wrong_request)?;
     super::say_which(&project, globals);
-    let pipeline =
-        project.pipeline(&args.pipeline).map_err(|error| wrong(error, "--pipeline is a folder of experiments/"))?;
+    let pipeline = project
+        .pipeline(&args.pipeline)
+        .map_err(|error| wrong(error, "--pipeline is a folder of experiments/"))?;
     if pipeline.transport != Transport::S3 {
         let help = "generate asks for handlers that read and write S3 objects";
-        return Err(wrong(format!("{} passes images in the payload", pipeline.name), help));
+        return Err(wrong(
+            format!("{} passes images in the payload", pipeline.name),
+            help,
+        ));
     }
     let requirements = requirements(&project, &pipeline)?;
-    let unpinned =
-        project::unpinned(&format!("experiments/{}/generated/requirements.txt", pipeline.name), &requirements, |_| {
-            None
-        });
+    let unpinned = project::unpinned(
+        &format!("experiments/{}/generated/requirements.txt", pipeline.name),
+        &requirements,
+        |_| None,
+    );
     if !unpinned.is_empty() {
         let what = format!("the requirements of generated code for `{}`", pipeline.name);
-        return Err(Failure::wrong_request(Unusable { what, faults: unpinned }));
+        return Err(Failure::wrong_request(Unusable {
+            what,
+            faults: unpinned,
+        }));
     }
     let stages = stages(&pipeline, &args.stages)?;
     let terms = terms(&args.python, &requirements)?;
@@ -63,11 +71,21 @@ pub fn run(args: &GenerateArgs, globals: Globals) -> Result<Outcome, Failure> {
     let system = args.system.as_deref().map(text_of).transpose()?;
     let mut prompts = Vec::new();
     for stage in stages {
-        let unknown =
-            |name| wrong(format!("the prompt of stage `{}` names {{{name}}}", stage.name), "it is no fact of it");
+        let unknown = |name| {
+            wrong(
+                format!("the prompt of stage `{}` names {{{name}}}", stage.name),
+                "it is no fact of it",
+            )
+        };
         let text = match (&args.prompt, &template) {
-            (Some(file), Some(template)) => prompt::of_template(template, stage, &terms)
-                .map_err(|name| wrong(format!("{} names {{{name}}}", file.display()), &known_facts(stage)))?,
+            (Some(file), Some(template)) => {
+                prompt::of_template(template, stage, &terms).map_err(|name| {
+                    wrong(
+                        format!("{} names {{{name}}}", file.display()),
+                        &known_facts(stage),
+                    )
+                })?
+            }
             _ => prompt::prompt(stage, &terms).map_err(unknown)?,
         };
         prompts.push((stage, text));
@@ -75,7 +93,9 @@ pub fn run(args: &GenerateArgs, globals: Globals) -> Result<Outcome, Failure> {
     let (Some(model_name), Some(name), false) = (&args.model, &args.variant, args.dry_run) else {
         return show(&prompts, system.as_deref(), globals);
     };
-    let models = project.models(&pipeline.name).map_err(Failure::wrong_request)?;
+    let models = project
+        .models(&pipeline.name)
+        .map_err(Failure::wrong_request)?;
     let model = chosen(&models, model_name, &pipeline)?;
     let key = key(model)?;
     let endpoint = Endpoint::new(model, &key, threads::runtime()?)
@@ -88,7 +108,11 @@ pub fn run(args: &GenerateArgs, globals: Globals) -> Result<Outcome, Failure> {
                 display::note(text);
             }
         };
-        say(&format!("{variant}: {} ({})", model.title, display::count(prompts.len() as u64, "stage")));
+        say(&format!(
+            "{variant}: {} ({})",
+            model.title,
+            display::count(prompts.len() as u64, "stage")
+        ));
         if let Some(why) = &model.price_unknown {
             say(&format!("  its price is not known: {why}"));
         }
@@ -111,9 +135,18 @@ pub fn run(args: &GenerateArgs, globals: Globals) -> Result<Outcome, Failure> {
             say("interrupted; what was made whole before stays, nothing of this one does");
             return Ok(Outcome::Interrupted);
         };
-        let folder = done.folder.strip_prefix(project.root()).unwrap_or(&done.folder).display().to_string();
+        let folder = done
+            .folder
+            .strip_prefix(project.root())
+            .unwrap_or(&done.folder)
+            .display()
+            .to_string();
         if let Some(Stopped { round, reason, .. }) = &done.stopped {
-            let left = if *round == 1 { "the first answers".to_owned() } else { format!("round {}", round - 1) };
+            let left = if *round == 1 {
+                "the first answers".to_owned()
+            } else {
+                format!("round {}", round - 1)
+            };
             display::note(&format!(
                 "{variant}: round {round} of repair was not made: {reason}. The variant is that of {left}; {folder}/provenance.toml says so."
             ));
@@ -121,7 +154,11 @@ pub fn run(args: &GenerateArgs, globals: Globals) -> Result<Outcome, Failure> {
         if !globals.quiet && !globals.json {
             display::answer(&format!("{folder}\n"))?;
         }
-        made.push(Made { variant, folder, repair_stopped: done.stopped.map(|stopped| stopped.reason) });
+        made.push(Made {
+            variant,
+            folder,
+            repair_stopped: done.stopped.map(|stopped| stopped.reason),
+        });
     }
     if globals.json {
         display::answer_json(&made)?;
@@ -131,20 +168,34 @@ pub fn run(args: &GenerateArgs, globals: Globals) -> Result<Outcome, Failure> {
 
 /// Reads a text that models are asked by; an empty one asks nothing.
 fn text_of(path: &Path) -> Result<String, Failure> {
-    let text = text_file::read(path)
-        .map_err(|why| wrong(format!("cannot read {}: {why}", path.display()), "name a text file in UTF-8"))?;
+    let text = text_file::read(path).map_err(|why| {
+        wrong(
+            format!("cannot read {}: {why}", path.display()),
+            "name a text file in UTF-8",
+        )
+    })?;
     if text.trim().is_empty() {
-        return Err(wrong(format!("{} is empty", path.display()), "write into it what the model is to be asked"));
+        return Err(wrong(
+            format!("{} is empty", path.display()),
+            "write into it what the model is to be asked",
+        ));
     }
     Ok(text)
 }
 
 fn known_facts(stage: &Stage) -> String {
     let facts = stage.facts().into_keys().collect::<Vec<_>>().join(", ");
-    format!("known are prompt, task, event, libraries, checks, python, module, and of stage `{}` {facts}", stage.name)
+    format!(
+        "known are prompt, task, event, libraries, checks, python, module, and of stage `{}` {facts}",
+        stage.name
+    )
 }
 
-fn show(prompts: &[(&Stage, String)], system: Option<&str>, globals: Globals) -> Result<Outcome, Failure> {
+fn show(
+    prompts: &[(&Stage, String)],
+    system: Option<&str>,
+    globals: Globals,
+) -> Result<Outcome, Failure> {
     if let Some(system) = system.filter(|_| !globals.json) {
         display::answer(&format!("===== system =====\n{}\n\n", system.trim_end()))?;
     }
@@ -159,7 +210,8 @@ fn show(prompts: &[(&Stage, String)], system: Option<&str>, globals: Globals) ->
     } else if let [(_, only)] = prompts {
         display::answer(only)?; // Nothing but the prompt, to the letter.
     } else {
-        let page = |(stage, prompt): &(&Stage, String)| format!("===== {} =====\n{prompt}", stage.name);
+        let page =
+            |(stage, prompt): &(&Stage, String)| format!("===== {} =====\n{prompt}", stage.name);
         display::answer(&prompts.iter().map(page).collect::<Vec<_>>().join("\n"))?;
     }
     Ok(Outcome::Done)
@@ -168,22 +220,38 @@ fn show(prompts: &[(&Stage, String)], system: Option<&str>, globals: Globals) ->
 /// Returns the stages asked for, in the pipeline's order; all when none is named.
 fn stages<'a>(pipeline: &'a Pipeline, names: &[String]) -> Result<Vec<&'a Stage>, Failure> {
     if let Some(unknown) = names.iter().find(|name| pipeline.stage(name).is_none()) {
-        let known: Vec<_> = pipeline.stages.iter().map(|stage| stage.name.as_str()).collect();
+        let known: Vec<_> = pipeline
+            .stages
+            .iter()
+            .map(|stage| stage.name.as_str())
+            .collect();
         let help = format!("stages of {}: {}", pipeline.name, known.join(", "));
         return Err(wrong(format!("unknown stage `{unknown}`"), &help));
     }
-    Ok(pipeline.stages.iter().filter(|stage| names.is_empty() || names.contains(&stage.name)).collect())
+    Ok(pipeline
+        .stages
+        .iter()
+        .filter(|stage| names.is_empty() || names.contains(&stage.name))
+        .collect())
 }
 
 /// Returns what handlers are given, as those who give it say.
 fn terms(python: &str, requirements: &str) -> Result<Terms, Failure> {
     let runtime = format!("python{python}");
     if !darkroom_cloud::python::RUNTIMES.contains(&runtime.as_str()) {
-        let known: Vec<_> =
-            darkroom_cloud::python::RUNTIMES.iter().map(|name| name.trim_start_matches("python")).collect();
-        return Err(wrong(format!("unknown Python `{python}`"), &format!("known versions: {}", known.join(", "))));
+        let known: Vec<_> = darkroom_cloud::python::RUNTIMES
+            .iter()
+            .map(|name| name.trim_start_matches("python"))
+            .collect();
+        return Err(wrong(
+            format!("unknown Python `{python}`"),
+            &format!("known versions: {}", known.join(", ")),
+        ));
     }
-    let mut libraries = vec![Library { name: "boto3".to_owned(), version: None }];
+    let mut libraries = vec![Library {
+        name: "boto3".to_owned(),
+        version: None,
+    }];
     libraries.extend(prompt::libraries(requirements));
     let event = event_shape::s3_event(
         "example-bucket",
@@ -193,14 +261,24 @@ fn terms(python: &str, requirements: &str) -> Result<Terms, Failure> {
         "2026-01-31T12:00:00.000Z",
     );
     let event = serde_json::to_string_pretty(&event).expect("an event is plain values");
-    Ok(Terms { python: python.to_owned(), libraries, event })
+    Ok(Terms {
+        python: python.to_owned(),
+        libraries,
+        event,
+    })
 }
 
 fn requirements(project: &Project, pipeline: &Pipeline) -> Result<String, Failure> {
-    let path = project.root().join("experiments").join(&pipeline.name).join("generated/requirements.txt");
+    let path = project
+        .root()
+        .join("experiments")
+        .join(&pipeline.name)
+        .join("generated/requirements.txt");
     std::fs::read_to_string(&path).map_err(|error| {
         let from = project.pinned_by("pillow", &path);
-        let copy = from.map(|from| format!("copy {from} there, or ")).unwrap_or_default();
+        let copy = from
+            .map(|from| format!("copy {from} there, or "))
+            .unwrap_or_default();
         let help = format!(
             "it pins, with hashes, what generated code may import: {copy}make it by {}",
             crate::advice::pin_from("requirements.in", "requirements.txt")
@@ -212,7 +290,11 @@ fn requirements(project: &Project, pipeline: &Pipeline) -> Result<String, Failur
 fn chosen<'a>(models: &'a Models, name: &str, pipeline: &Pipeline) -> Result<&'a Model, Failure> {
     models.models.get(name).ok_or_else(|| {
         let known: Vec<_> = models.models.keys().map(String::as_str).collect();
-        let help = format!("{} has: {}", project::models_file(&pipeline.name), known.join(", "));
+        let help = format!(
+            "{} has: {}",
+            project::models_file(&pipeline.name),
+            known.join(", ")
+        );
         wrong(format!("unknown model `{name}`"), &help)
     })
 }
@@ -220,19 +302,35 @@ fn chosen<'a>(models: &'a Models, name: &str, pipeline: &Pipeline) -> Result<&'a
 /// Reads the model's key from the environment.
 fn key(model: &Model) -> Result<String, Failure> {
     let variable = &model.key_variable;
-    let help = format!("export {variable}=... before; it is read from the environment only, and kept nowhere");
-    let key = std::env::var(variable).unwrap_or_default().trim().to_owned();
+    let help = format!(
+        "export {variable}=... before; it is read from the environment only, and kept nowhere"
+    );
+    let key = std::env::var(variable)
+        .unwrap_or_default()
+        .trim()
+        .to_owned();
     if key.is_empty() {
-        return Err(wrong(format!("{variable} is not set: {} wants a key", model.title), &help));
+        return Err(wrong(
+            format!("{variable} is not set: {} wants a key", model.title),
+            &help,
+        ));
     }
     if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(wrong(format!("{variable} does not hold a key: it has characters that no key has"), &help));
+        return Err(wrong(
+            format!("{variable} does not hold a key: it has characters that no key has"),
+            &help,
+        ));
     }
     Ok(key)
 }
 
 /// Returns the variants to be made with their sample numbers; refuses to touch any that is there.
-fn wanted(project: &Project, name: &str, model: &str, samples: Option<u32>) -> Result<Vec<(String, u32)>, Failure> {
+fn wanted(
+    project: &Project,
+    name: &str,
+    model: &str,
+    samples: Option<u32>,
+) -> Result<Vec<(String, u32)>, Failure> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if name.is_empty() || name.len() > 60 || name.starts_with('.') || !name.chars().all(plain) {
         return Err(wrong(
@@ -241,7 +339,11 @@ fn wanted(project: &Project, name: &str, model: &str, samples: Option<u32>) -> R
         ));
     }
     let Some(samples) = samples else {
-        return if project.variant_dir(name).exists() { Err(there(name)) } else { Ok(vec![(name.to_owned(), 1)]) };
+        return if project.variant_dir(name).exists() {
+            Err(there(name))
+        } else {
+            Ok(vec![(name.to_owned(), 1)])
+        };
     };
     let mut missing = Vec::new();
     for sample in 1..=samples {
@@ -253,7 +355,10 @@ fn wanted(project: &Project, name: &str, model: &str, samples: Option<u32>) -> R
         }
     }
     if missing.is_empty() {
-        return Err(wrong(format!("every sample of `{name}` is there"), "ask for more with a larger --samples"));
+        return Err(wrong(
+            format!("every sample of `{name}` is there"),
+            "ask for more with a larger --samples",
+        ));
     }
     Ok(missing)
 }
@@ -261,7 +366,9 @@ fn wanted(project: &Project, name: &str, model: &str, samples: Option<u32>) -> R
 /// Whether a variant is that sample of that model's answers, made before.
 fn is_sample(project: &Project, variant: &str, model: &str, sample: u32) -> bool {
     let path = project.variant_dir(variant).join("variant.toml");
-    let Ok(text) = std::fs::read_to_string(&path) else { return false };
+    let Ok(text) = std::fs::read_to_string(&path) else {
+        return false;
+    };
     Variant::parse(variant, &text)
         .is_ok_and(|found| found.model.as_deref() == Some(model) && found.sample == Some(sample))
 }

@@ -7,8 +7,18 @@ use crate::exit::{Failure, Outcome};
 use crate::permissions::Scope;
 
 pub fn run(args: &IamPolicyArgs, _globals: Globals) -> Result<Outcome, Failure> {
-    let IamPolicyArgs { who, experiment, account, region } = args;
-    let scope = Scope { partition: partition(region), account, region, experiment };
+    let IamPolicyArgs {
+        who,
+        experiment,
+        account,
+        region,
+    } = args;
+    let scope = Scope {
+        partition: partition(region),
+        account,
+        region,
+        experiment,
+    };
     let policy = match who {
         PolicyOf::Person => scope.person(),
         PolicyOf::Functions => scope.functions(),

@@ -1,4 +1,5 @@
-//! `darkroom import`: takes handlers that exist in as a variant, after showing what it understood of them.
+//! `darkroom import`: takes handlers that exist in as a variant, after showing what it understood
+//! of them.
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
@@ -16,12 +17,17 @@ pub fn run(args: &ImportArgs, globals: Globals) -> Result<Outcome, Failure> {
     let project = Project::here().map_err(Failure::wrong_request)?;
     super::say_which(&project, globals);
     let map = pairs("--map", &args.map, "STAGE=FILE.py:FUNCTION")?;
-    let output_keys = args.output_keys.iter().map(|text| match text.split_once('=') {
-        Some((stage, key)) => (stage.to_owned(), key.to_owned()),
-        None => (String::new(), text.clone()),
-    });
-    let said =
-        Said { environment: pairs("--env", &args.environment, "NAME=VALUE")?, output_keys: output_keys.collect() };
+    let output_keys = args
+        .output_keys
+        .iter()
+        .map(|text| match text.split_once('=') {
+            Some((stage, key)) => (stage.to_owned(), key.to_owned()),
+            None => (String::new(), text.clone()),
+        });
+    let said = Said {
+        environment: pairs("--env", &args.environment, "NAME=VALUE")?,
+        output_keys: output_keys.collect(),
+    };
     let plan = import::plan(&Request {
         project: &project,
         folder: &args.folder,
@@ -53,7 +59,11 @@ pub fn run(args: &ImportArgs, globals: Globals) -> Result<Outcome, Failure> {
         if plan.pipeline != "image-pipeline" {
             check.extend(["--pipeline", &plan.pipeline]);
         }
-        display::answer(&format!("written to {}; next: {}\n", plan.folder.display(), advice::darkroom(&check)))?;
+        display::answer(&format!(
+            "written to {}; next: {}\n",
+            plan.folder.display(),
+            advice::darkroom(&check)
+        ))?;
     }
     Ok(Outcome::Done)
 }
@@ -61,15 +71,20 @@ pub fn run(args: &ImportArgs, globals: Globals) -> Result<Outcome, Failure> {
 fn agreed() -> Result<bool, Failure> {
     display::note("Take them in so? [Y/n]");
     let mut answer = String::new();
-    io::stdin().read_line(&mut answer).map_err(|error| Failure::broken(miette::miette!("can't ask: {error}")))?;
-    Ok(matches!(answer.trim().to_lowercase().as_str(), "" | "y" | "yes"))
+    io::stdin()
+        .read_line(&mut answer)
+        .map_err(|error| Failure::broken(miette::miette!("can't ask: {error}")))?;
+    Ok(matches!(
+        answer.trim().to_lowercase().as_str(),
+        "" | "y" | "yes"
+    ))
 }
 
 fn pairs(option: &str, texts: &[String], shape: &str) -> Result<BTreeMap<String, String>, Failure> {
     let pair = |text: &String| {
-        let (name, value) = text
-            .split_once('=')
-            .ok_or_else(|| Failure::wrong_request(miette::miette!("{option} {text}: expected {shape}")))?;
+        let (name, value) = text.split_once('=').ok_or_else(|| {
+            Failure::wrong_request(miette::miette!("{option} {text}: expected {shape}"))
+        })?;
         Ok((name.to_owned(), value.to_owned()))
     };
     texts.iter().map(pair).collect()

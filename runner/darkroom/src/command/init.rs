@@ -26,7 +26,11 @@ pub fn run(args: &InitArgs, globals: Globals) -> Result<Outcome, Failure> {
     study::write(&plan).map_err(Failure::broken)?;
     if globals.json {
         let files = plan.files.iter().map(|file| file.path).collect();
-        display::answer_json(&InitAnswer { folder: &plan.folder, template: plan.template, files })?;
+        display::answer_json(&InitAnswer {
+            folder: &plan.folder,
+            template: plan.template,
+            files,
+        })?;
     } else if !globals.quiet {
         display::answer(&next(&plan))?;
         if let Err(error) = python::find(PYTHON) {
@@ -43,13 +47,25 @@ fn next(plan: &Plan) -> String {
     let mut steps = Vec::new();
     if plan.folder != std::path::Path::new(".") {
         // A name that begins with a dash would be an option.
-        let path = if folder.starts_with('-') { format!("./{folder}") } else { folder.clone() };
+        let path = if folder.starts_with('-') {
+            format!("./{folder}")
+        } else {
+            folder.clone()
+        };
         steps.push(format!("  go there    `cd {}`\n", quoted(&path)));
     }
     if plan.template == Template::LlmStudy {
         let example = advice::darkroom(&["generate", "--model", "gpt-5", "--variant", "gpt-5"]);
-        steps.push(format!("  ask a model {example}, with OPENAI_API_KEY set; README.md has the rest\n"));
+        steps.push(format!(
+            "  ask a model {example}, with OPENAI_API_KEY set; README.md has the rest\n"
+        ));
     }
-    steps.push(format!("  measure     {}\n", advice::darkroom(&["run", plan.template.first_manifest()])));
-    format!("made a study in {folder}: {count}; README.md in it says what is where\n{}", steps.concat())
+    steps.push(format!(
+        "  measure     {}\n",
+        advice::darkroom(&["run", plan.template.first_manifest()])
+    ));
+    format!(
+        "made a study in {folder}: {count}; README.md in it says what is where\n{}",
+        steps.concat()
+    )
 }

@@ -22,7 +22,8 @@ struct PlanAnswer {
     #[serde(flatten)]
     summary: Summary,
     expected: Option<Expected>,
-    /// The same of a run that stops as soon as it may (`repetitions.until`); all else is of one that goes on to its end.
+    /// The same of a run that stops as soon as it may (`repetitions.until`); all else is of one
+    /// that goes on to its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     shortest: Option<Shortest>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -30,7 +31,11 @@ struct PlanAnswer {
 }
 
 pub fn run(args: &PlanArgs, globals: Globals) -> Result<Outcome, Failure> {
-    let Loaded { project, manifest, known } = project::load(&args.manifest).map_err(Failure::wrong_request)?;
+    let Loaded {
+        project,
+        manifest,
+        known,
+    } = project::load(&args.manifest).map_err(Failure::wrong_request)?;
     super::say_which(&project, globals);
     let capability = target::capability(manifest.target.cloud);
     let prices = results::prices(&project, &manifest.target.region)?;
@@ -39,17 +44,34 @@ pub fn run(args: &PlanArgs, globals: Globals) -> Result<Outcome, Failure> {
     let rates = estimate::rates(&project.output_dir(&manifest), &manifest, prices.as_ref());
     let expected = plan.expected(&rates, prices.as_ref());
     let shortest = manifest.repetitions.shortest().map(|repetitions| {
-        let manifest = Manifest { repetitions, ..manifest.clone() };
+        let manifest = Manifest {
+            repetitions,
+            ..manifest.clone()
+        };
         let plan = Plan::new(&manifest, &known, &capability);
-        Shortest { summary: plan.summary(prices.as_ref()), expected: plan.expected(&rates, prices.as_ref()) }
+        Shortest {
+            summary: plan.summary(prices.as_ref()),
+            expected: plan.expected(&rates, prices.as_ref()),
+        }
     });
     if globals.json {
         let plan = (!args.summary).then(|| plan.planned_cells().collect());
-        display::answer_json(&PlanAnswer { summary, expected, shortest, plan })?;
+        display::answer_json(&PlanAnswer {
+            summary,
+            expected,
+            shortest,
+            plan,
+        })?;
         return Ok(Outcome::Done);
     }
-    let page =
-        Page { manifest: &manifest, target: &capability.name, prices: prices.as_ref(), summary, expected, shortest };
+    let page = Page {
+        manifest: &manifest,
+        target: &capability.name,
+        prices: prices.as_ref(),
+        summary,
+        expected,
+        shortest,
+    };
     if !args.summary {
         display::answer_lines(page.cells(plan.planned_cells()))?;
     }

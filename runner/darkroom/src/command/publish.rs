@@ -1,9 +1,10 @@
 //! `darkroom publish`: a run's tables in S3, where those of many runs are one partitioned dataset.
 //!
-//! `<prefix>/<table>/experiment=<experiment>/run=<run id>/part-0.parquet`: the layout that Athena, Spark, DuckDB, Polars and pyarrow
-//! read as one table. The partitions' names are none of the files' columns (`run` is what `run_id` holds). The run's folder stays
-//! where it is: a journal must be appended to and flushed, which S3 can't. Publishing again replaces the same objects; nothing
-//! is deleted.
+//! `<prefix>/<table>/experiment=<experiment>/run=<run id>/part-0.parquet`: the layout that Athena,
+//! Spark, DuckDB, Polars and pyarrow read as one table. The partitions' names are none of the
+//! files' columns (`run` is what `run_id` holds). The run's folder stays where it is: a journal
+//! must be appended to and flushed, which S3 can't. Publishing again replaces the same objects;
+//! nothing is deleted.
 
 use std::path::{Path, PathBuf};
 
@@ -27,11 +28,18 @@ pub fn run(args: &PublishArgs, globals: Globals) -> Result<Outcome, Failure> {
     threads::runtime()?.block_on(async {
         let s3 = target::s3_of(args.region.as_deref()).await;
         for (path, key) in &objects {
-            let body = ByteStream::from_path(path)
+            let body = ByteStream::from_path(path).await.map_err(|error| {
+                Failure::broken(miette::miette!("cannot read {}: {error}", path.display()))
+            })?;
+            let put = s3
+                .put_object()
+                .bucket(&args.to.bucket)
+                .key(key)
+                .content_type("application/vnd.apache.parquet");
+            put.body(body)
+                .send()
                 .await
-                .map_err(|error| Failure::broken(miette::miette!("cannot read {}: {error}", path.display())))?;
-            let put = s3.put_object().bucket(&args.to.bucket).key(key).content_type("application/vnd.apache.parquet");
-            put.body(body).send().await.map_err(|error| upload_error(&args.to, key, &error))?;
+                .map_err(|error| upload_error(&args.to, key, &error))?;
             if !globals.quiet {
                 display::note(&format!("s3://{}/{key}", args.to.bucket));
             }
@@ -41,10 +49,12 @@ pub fn run(args: &PublishArgs, globals: Globals) -> Result<Outcome, Failure> {
     Ok(Outcome::Done)
 }
 
-/// Returns the run's tables with the keys they get. Fails if there are none: `summary` is in every run.
+/// Returns the run's tables with the keys they get. Fails if there are none: `summary` is in every
+/// run.
 fn objects(run: &Path, to: &S3Uri) -> Result<Vec<(PathBuf, String)>, Failure> {
-    let about = provenance(&run.join("summary.parquet"))
-        .map_err(|error| Failure::wrong_request(miette::miette!(help = which_run::tables_of(run), "{error}")))?;
+    let about = provenance(&run.join("summary.parquet")).map_err(|error| {
+        Failure::wrong_request(miette::miette!(help = which_run::tables_of(run), "{error}"))
+    })?;
     let named = |key: &str| {
         about.get(key).ok_or_else(|| {
             Failure::wrong_request(miette::miette!(
@@ -52,11 +62,16 @@ fn objects(run: &Path, to: &S3Uri) -> Result<Vec<(PathBuf, String)>, Failure> {
             ))
         })
     };
-    let place = format!("experiment={}/run={}", named("experiment")?, named("run_id")?);
+    let place = format!(
+        "experiment={}/run={}",
+        named("experiment")?,
+        named("run_id")?
+    );
     let of_table = |table: &&darkroom_tables::columns::Table| {
         let path = run.join(format!("{}.parquet", table.name));
         let key = format!("{}/{}/{place}/part-0.parquet", to.prefix, table.name);
-        path.exists().then(|| (path, key.trim_start_matches('/').to_owned()))
+        path.exists()
+            .then(|| (path, key.trim_start_matches('/').to_owned()))
     };
     Ok(TABLES.iter().filter_map(of_table).collect())
 }

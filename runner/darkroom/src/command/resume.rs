@@ -18,12 +18,20 @@ use crate::which_run;
 pub fn run(args: &ResumeArgs, globals: Globals) -> Result<Outcome, Failure> {
     let run = match &args.run {
         Some(run) => run.clone(),
-        None => latest_unfinished(&Project::here().map_err(Failure::wrong_request)?.root().join("outputs"))?,
+        None => latest_unfinished(
+            &Project::here()
+                .map_err(Failure::wrong_request)?
+                .root()
+                .join("outputs"),
+        )?,
     };
     which_run::must_be_a_run(&run, &["resume", "{}"])?;
-    let run = run
-        .canonicalize()
-        .map_err(|error| Failure::wrong_request(miette::miette!("cannot open the run {}: {error}", run.display())))?;
+    let run = run.canonicalize().map_err(|error| {
+        Failure::wrong_request(miette::miette!(
+            "cannot open the run {}: {error}",
+            run.display()
+        ))
+    })?;
     let earlier = Earlier::read(run).map_err(Failure::wrong_request)?;
     let Earlier { run, history, .. } = &earlier;
     if history.finished {
@@ -36,39 +44,68 @@ pub fn run(args: &ResumeArgs, globals: Globals) -> Result<Outcome, Failure> {
         let said = "as it was begun: a manifest that was changed since counts for new runs only";
         display::note(&format!("going on with {} {said}", run.display()));
     }
-    // A kill may have come between an extension's record in the journal and the same in manifest.toml.
+    // A kill may have come between an extension's record in the journal and the same in
+    // manifest.toml.
     let extended = history
         .extended
         .then_some(history.run.repetitions)
         .map(|count| Override::set(&format!("repetitions.count={count}")));
-    let overrides: Vec<Override> =
-        extended.into_iter().chain(args.set.iter().map(|argument| Override::set(argument))).collect();
-    let loaded = project::load_with(&run.join("manifest.toml"), &overrides).map_err(Failure::wrong_request)?;
-    let Loaded { project, manifest, known } = &loaded;
+    let overrides: Vec<Override> = extended
+        .into_iter()
+        .chain(args.set.iter().map(|argument| Override::set(argument)))
+        .collect();
+    let loaded = project::load_with(&run.join("manifest.toml"), &overrides)
+        .map_err(Failure::wrong_request)?;
+    let Loaded {
+        project,
+        manifest,
+        known,
+    } = &loaded;
     super::say_which(project, globals);
     let capability = &target::capability(manifest.target.cloud);
     let prices = results::prices(project, &manifest.target.region)?;
-    let configuration = Configuration { project, manifest, known, capability, prices: prices.as_ref() };
-    let job = Job { configuration, mode: SessionMode::GoOn(earlier), yes: args.yes, keep: args.keep };
+    let configuration = Configuration {
+        project,
+        manifest,
+        known,
+        capability,
+        prices: prices.as_ref(),
+    };
+    let job = Job {
+        configuration,
+        mode: SessionMode::GoOn(earlier),
+        yes: args.yes,
+        keep: args.keep,
+    };
     carry_out(&job, globals)
 }
 
-/// Finds the newest run under `outputs` whose journal has no end; where all have one, the newest. Run ids begin with their time,
-/// so they sort by it.
+/// Finds the newest run under `outputs` whose journal has no end; where all have one, the newest.
+/// Run ids begin with their time, so they sort by it.
 fn latest_unfinished(outputs: &Path) -> Result<PathBuf, Failure> {
-    let folders = |path: &Path| std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
+    let folders = |path: &Path| {
+        std::fs::read_dir(path)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path())
+    };
     let mut runs: Vec<PathBuf> = folders(outputs)
         .flat_map(|experiment| folders(&experiment).collect::<Vec<_>>())
         .filter(|run| !run.is_symlink() && run.join("journal.ndjson").is_file())
         .collect();
     runs.sort_by(|a, b| b.file_name().cmp(&a.file_name()));
-    runs.iter().find(|run| unfinished(run)).or(runs.first()).cloned().ok_or_else(|| {
-        Failure::wrong_request(miette::miette!(
-            help = which_run::how_to_begin(),
-            "there is no run under {}",
-            outputs.display()
-        ))
-    })
+    runs.iter()
+        .find(|run| unfinished(run))
+        .or(runs.first())
+        .cloned()
+        .ok_or_else(|| {
+            Failure::wrong_request(miette::miette!(
+                help = which_run::how_to_begin(),
+                "there is no run under {}",
+                outputs.display()
+            ))
+        })
 }
 
 /// Says whether a run's journal can be read and has no end yet.

@@ -1,4 +1,5 @@
-//! `darkroom serve`: the local cloud by itself, for the AWS CLI, boto3 or any SDK, until it is told to stop.
+//! `darkroom serve`: the local cloud by itself, for the AWS CLI, boto3 or any SDK, until it is told
+//! to stop.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,9 +24,10 @@ pub fn run(args: &ServeArgs, globals: Globals) -> Result<Outcome, Failure> {
 }
 
 fn config(args: &ServeArgs) -> Result<Config, Failure> {
-    let root = Project::here().map_or_else(|_| PathBuf::from("."), |project| project.root().to_owned());
-    let program =
-        std::env::current_exe().map_err(|error| Failure::broken(miette!("this program can't find itself: {error}")))?;
+    let root =
+        Project::here().map_or_else(|_| PathBuf::from("."), |project| project.root().to_owned());
+    let program = std::env::current_exe()
+        .map_err(|error| Failure::broken(miette!("this program can't find itself: {error}")))?;
     let mut config = Config::new(program, root.join(".darkroom").join("runtimes"));
     config.port = args.port;
     config.data_dir.clone_from(&args.data_dir);
@@ -35,9 +37,16 @@ fn config(args: &ServeArgs) -> Result<Config, Failure> {
     }
     if !args.retry_delays.is_empty() {
         let delay = |seconds: &f64| Duration::try_from_secs_f64(*seconds);
-        config.retry_delays = args.retry_delays.iter().map(delay).collect::<Result<_, _>>().map_err(|error| {
-            Failure::wrong_request(miette!("--retry-delays takes seconds, for example 0.1,0.2: {error}"))
-        })?;
+        config.retry_delays = args
+            .retry_delays
+            .iter()
+            .map(delay)
+            .collect::<Result<_, _>>()
+            .map_err(|error| {
+                Failure::wrong_request(miette!(
+                    "--retry-delays takes seconds, for example 0.1,0.2: {error}"
+                ))
+            })?;
     }
     Ok(config)
 }
@@ -48,8 +57,11 @@ async fn serve(config: Config, globals: Globals) -> Result<Outcome, Failure> {
     let (open, any) = (config.key.is_none(), || (ANY.to_owned(), ANY.to_owned()));
     let key = config.key.clone().unwrap_or_else(any);
     // Before the cloud is there, so that a signal at any later moment ends it properly.
-    let mut stop = Stop::new().map_err(|error| Failure::broken(miette!("signals can't be watched: {error}")))?;
-    let cloud = LocalCloud::start(config).await.map_err(|error| Failure::broken(miette!("{error}")))?;
+    let mut stop = Stop::new()
+        .map_err(|error| Failure::broken(miette!("signals can't be watched: {error}")))?;
+    let cloud = LocalCloud::start(config)
+        .await
+        .map_err(|error| Failure::broken(miette!("{error}")))?;
     if globals.json {
         display::answer_json(&json!({
             "endpoint_url": cloud.endpoint_url(),
@@ -77,9 +89,11 @@ async fn serve(config: Config, globals: Globals) -> Result<Outcome, Failure> {
     }
 }
 
-/// Raises the soft limit on open files to the hard one: a connection each for thousands of requests at once.
+/// Raises the soft limit on open files to the hard one: a connection each for thousands of requests
+/// at once.
 ///
-/// Not being allowed to only means fewer connections; handlers get AWS's own limit whatever this is.
+/// Not being allowed to only means fewer connections; handlers get AWS's own limit whatever this
+/// is.
 fn allow_many_files() {
     if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
         && soft < hard
@@ -96,7 +110,10 @@ struct Stop {
 
 impl Stop {
     fn new() -> std::io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
     }
 
     async fn asked(&mut self) {
@@ -155,8 +172,17 @@ mod tests {
 
     #[test]
     fn every_line_of_the_exports_can_be_pasted() {
-        for line in exports("http://127.0.0.1:4566", "eu-west-1", &("a".into(), "b".into())).lines() {
-            assert!(line.starts_with("export AWS_") || line.starts_with("unset AWS_"), "{line}");
+        for line in exports(
+            "http://127.0.0.1:4566",
+            "eu-west-1",
+            &("a".into(), "b".into()),
+        )
+        .lines()
+        {
+            assert!(
+                line.starts_with("export AWS_") || line.starts_with("unset AWS_"),
+                "{line}"
+            );
         }
     }
 }

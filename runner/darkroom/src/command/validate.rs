@@ -12,7 +12,11 @@ pub fn run(args: &ManifestArgs, globals: Globals) -> Result<Outcome, Failure> {
         display::answer_json(&loaded.manifest)?;
     } else if !globals.quiet {
         let cells = loaded.manifest.matrix.cells().count();
-        display::answer(&format!("{} is valid: {}\n", args.manifest.display(), display::count(cells as u64, "cell")))?;
+        display::answer(&format!(
+            "{} is valid: {}\n",
+            args.manifest.display(),
+            display::count(cells as u64, "cell")
+        ))?;
     }
     Ok(Outcome::Done)
 }

@@ -12,7 +12,10 @@ use crate::which_run;
 pub fn run(args: &RunFolder, globals: Globals) -> Result<Outcome, Failure> {
     which_run::must_be_a_run(&args.run, &["verify", "{}"])?;
     let path = args.run.canonicalize().map_err(|error| {
-        Failure::wrong_request(miette::miette!("cannot open the run {}: {error}", args.run.display()))
+        Failure::wrong_request(miette::miette!(
+            "cannot open the run {}: {error}",
+            args.run.display()
+        ))
     })?;
     let scratch = tempfile::tempdir().map_err(|error| broken(&error))?;
     let found = results::tables_anew(&path, scratch.path())?;
@@ -37,11 +40,22 @@ pub fn run(args: &RunFolder, globals: Globals) -> Result<Outcome, Failure> {
         display::answer(&format!("{json}\n"))?;
     } else if !globals.quiet {
         let rows: usize = found.iter().map(|table| table.rows).sum();
-        let verdict = if differing.is_empty() { "match the journal" } else { "do NOT all match the journal" };
-        display::answer(&format!("{} tables ({rows} rows) and report.html {verdict}\n", found.len()))?;
+        let verdict = if differing.is_empty() {
+            "match the journal"
+        } else {
+            "do NOT all match the journal"
+        };
+        display::answer(&format!(
+            "{} tables ({rows} rows) and report.html {verdict}\n",
+            found.len()
+        ))?;
     }
     for line in &differing {
         display::note(line);
     }
-    Ok(if differing.is_empty() { Outcome::Done } else { Outcome::SomeCellsFailed })
+    Ok(if differing.is_empty() {
+        Outcome::Done
+    } else {
+        Outcome::SomeCellsFailed
+    })
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 use aws_sdk_lambda::error::ProvideErrorMetadata;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{
-    Architecture as LambdaArchitecture, Environment, FunctionCode, LayerVersionContentInput, Runtime,
+    Architecture as LambdaArchitecture, Environment, FunctionCode, LayerVersionContentInput,
+    Runtime,
 };
 use aws_sdk_s3::operation::head_object::HeadObjectError;
 use aws_sdk_s3::primitives::ByteStream;
@@ -16,7 +17,9 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::Instant;
 
 use super::clients::Clients;
-use super::desired::{self, Change, DesiredConfiguration, Have, HaveFunction, LayerId, Readiness, Steps, Want};
+use super::desired::{
+    self, Change, DesiredConfiguration, Have, HaveFunction, LayerId, Readiness, Steps, Want,
+};
 use super::error::DeployError;
 use super::observe::{self, call};
 use super::patience::{PATIENCE, is_there, patiently};
@@ -24,13 +27,14 @@ use super::wanted::DeploySettings;
 use super::{bucket, names, tags};
 use crate::package::Archive;
 
-/// Functions made or changed at once. The control plane allows about 15 calls a second; the SDK's adaptive retries
-/// slow down when it says so.
+/// Functions made or changed at once. The control plane allows about 15 calls a second; the SDK's
+/// adaptive retries slow down when it says so.
 const AT_ONCE: usize = 8;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Largest zip that is sent with every function that has it, bytes; larger ones go to the bucket once.
+/// Largest zip that is sent with every function that has it, bytes; larger ones go to the bucket
+/// once.
 const LARGEST_IN_A_REQUEST: u64 = 1_000_000;
 
 /// Where Lambda takes a function's code from.
@@ -65,14 +69,20 @@ pub async fn foundations(
 ) -> Result<BTreeMap<LayerId, String>, DeployError> {
     bucket::bring_about(clients, settings, &steps.bucket).await?;
     let published = stream::iter(&steps.publish)
-        .map(|layer| async move { Ok((layer.clone(), publish(clients, settings, layer, archives).await?)) })
+        .map(|layer| async move {
+            Ok((
+                layer.clone(),
+                publish(clients, settings, layer, archives).await?,
+            ))
+        })
         .buffer_unordered(AT_ONCE);
     let mut arns: BTreeMap<LayerId, String> = published.try_collect().await?;
     arns.extend(have.layers.clone());
     Ok(arns)
 }
 
-/// Creates, changes or keeps every function, several at once, and hands each to `on_done` once it is proven.
+/// Creates, changes or keeps every function, several at once, and hands each to `on_done` once it
+/// is proven.
 pub async fn functions(
     clients: &Clients,
     steps: &Steps,
@@ -85,8 +95,17 @@ pub async fn functions(
     let sources = code_sources(clients, steps, &want.bucket, archives).await?;
     let mut work = stream::iter(&want.functions)
         .map(|(name, target)| {
-            let one = OneFunction { lambda: &clients.lambda, name, target, layers, source: sources.get(name) };
-            one.bring_about(steps.functions.get(name).unwrap_or(&Change::Keep), have.functions.get(name))
+            let one = OneFunction {
+                lambda: &clients.lambda,
+                name,
+                target,
+                layers,
+                source: sources.get(name),
+            };
+            one.bring_about(
+                steps.functions.get(name).unwrap_or(&Change::Keep),
+                have.functions.get(name),
+            )
         })
         .buffer_unordered(AT_ONCE);
     while let Some(done) = work.try_next().await? {
@@ -102,12 +121,30 @@ async fn publish(
     archives: &Archives<'_>,
 ) -> Result<String, DeployError> {
     let resource = || format!("layer {}", layer.name);
-    let zip = archives.layers.get(layer).map(|archive| read(&archive.zip)).transpose()?.unwrap_or_default();
-    let content = LayerVersionContentInput::builder().zip_file(Blob::new(zip)).build();
+    let zip = archives
+        .layers
+        .get(layer)
+        .map(|archive| read(&archive.zip))
+        .transpose()?
+        .unwrap_or_default();
+    let content = LayerVersionContentInput::builder()
+        .zip_file(Blob::new(zip))
+        .build();
     let description = tags::layer_description(&settings.experiment, &layer.sha256);
-    let call_ = clients.lambda.publish_layer_version().layer_name(&layer.name).description(description);
-    let version = call_.content(content).send().await.map_err(|error| call("publication", resource(), &error))?;
-    let found = version.content().and_then(|content| content.code_sha256()).unwrap_or_default();
+    let call_ = clients
+        .lambda
+        .publish_layer_version()
+        .layer_name(&layer.name)
+        .description(description);
+    let version = call_
+        .content(content)
+        .send()
+        .await
+        .map_err(|error| call("publication", resource(), &error))?;
+    let found = version
+        .content()
+        .and_then(|content| content.code_sha256())
+        .unwrap_or_default();
     prove(resource(), &layer.sha256, found)?;
     Ok(version.layer_version_arn().unwrap_or_default().to_owned())
 }
@@ -123,52 +160,97 @@ struct OneFunction<'a> {
 }
 
 impl OneFunction<'_> {
-    async fn bring_about(self, change: &Change, have: Option<&HaveFunction>) -> Result<Done, DeployError> {
+    async fn bring_about(
+        self,
+        change: &Change,
+        have: Option<&HaveFunction>,
+    ) -> Result<Done, DeployError> {
         let have = match have {
             // Someone, or a deployment that was cut off, is still changing it.
-            Some(have) if have.readiness == Readiness::Changing => Some(self.ready_after(None).await?),
+            Some(have) if have.readiness == Readiness::Changing => {
+                Some(self.ready_after(None).await?)
+            }
             have => have.cloned(),
         };
         let have = match (change, have) {
             (Change::Keep, Some(have)) => have,
-            (Change::Update { code, configuration, tags }, Some(have)) => {
-                self.update(have, *code, !configuration.is_empty(), *tags).await?
+            (
+                Change::Update {
+                    code,
+                    configuration,
+                    tags,
+                },
+                Some(have),
+            ) => {
+                self.update(have, *code, !configuration.is_empty(), *tags)
+                    .await?
             }
             (_, _) => {
                 let made = self.create().await?;
                 let have = self.ready_after(None).await?;
-                if made { have } else { self.take_over(have).await? }
+                if made {
+                    have
+                } else {
+                    self.take_over(have).await?
+                }
             }
         };
-        prove(format!("function {}", self.name), &self.target.code_sha256, &have.code_sha256)?;
+        prove(
+            format!("function {}", self.name),
+            &self.target.code_sha256,
+            &have.code_sha256,
+        )?;
         let differences = desired::differences(&have, self.target, self.layers);
         if !differences.is_empty() {
             let differences = differences.join(", ");
-            return Err(DeployError::ConfigurationDiffers { function: self.name.to_owned(), differences });
+            return Err(DeployError::ConfigurationDiffers {
+                function: self.name.to_owned(),
+                differences,
+            });
         }
-        Ok(Done { name: self.name.to_owned(), arn: have.arn, code_sha256: have.code_sha256, change: change.clone() })
+        Ok(Done {
+            name: self.name.to_owned(),
+            arn: have.arn,
+            code_sha256: have.code_sha256,
+            change: change.clone(),
+        })
     }
 
     /// Makes a function as it must be of one that appeared after all had been observed.
     async fn take_over(&self, have: HaveFunction) -> Result<HaveFunction, DeployError> {
-        let experiment = self.target.tags.get(tags::EXPERIMENT).map(String::as_str).unwrap_or_default();
+        let experiment = self
+            .target
+            .tags
+            .get(tags::EXPERIMENT)
+            .map(String::as_str)
+            .unwrap_or_default();
         desired::owned(self.resource(), experiment, &have.tags)?;
         match desired::change(&have, self.target, self.layers) {
-            Change::Update { code, configuration, tags } => {
-                self.update(have, code, !configuration.is_empty(), tags).await
+            Change::Update {
+                code,
+                configuration,
+                tags,
+            } => {
+                self.update(have, code, !configuration.is_empty(), tags)
+                    .await
             }
             Change::Create | Change::Keep => Ok(have),
         }
     }
 
-    /// Returns whether this made it. `false`: it is there already, made by a call whose answer was lost, or by another.
+    /// Returns whether this made it. `false`: it is there already, made by a call whose answer was
+    /// lost, or by another.
     async fn create(&self) -> Result<bool, DeployError> {
         let target = self.target;
         patiently(
             "creation",
             || self.resource(),
             async || {
-                let create = self.lambda.create_function().function_name(self.name).role(&target.role_arn);
+                let create = self
+                    .lambda
+                    .create_function()
+                    .function_name(self.name)
+                    .role(&target.role_arn);
                 let sent = create
                     .runtime(Runtime::from(target.runtime.as_str()))
                     .handler(&target.handler)
@@ -219,13 +301,20 @@ impl OneFunction<'_> {
             have = self.ready_after(have.revision_id.as_deref()).await?;
         }
         if configuration {
-            patiently("update of the configuration", || self.resource(), async || self.update_configuration().await)
-                .await?;
+            patiently(
+                "update of the configuration",
+                || self.resource(),
+                async || self.update_configuration().await,
+            )
+            .await?;
             have = self.ready_after(have.revision_id.as_deref()).await?;
         }
         if tags {
             let tag = self.lambda.tag_resource().resource(&have.arn);
-            let sent = tag.set_tags(Some(self.target.tags.clone().into_iter().collect())).send().await;
+            let sent = tag
+                .set_tags(Some(self.target.tags.clone().into_iter().collect()))
+                .send()
+                .await;
             sent.map_err(|error| call("tagging", format!("function {}", self.name), &error))?;
         }
         Ok(have)
@@ -238,9 +327,13 @@ impl OneFunction<'_> {
         aws_sdk_lambda::error::SdkError<
             aws_sdk_lambda::operation::update_function_configuration::UpdateFunctionConfigurationError,
         >,
-    > {
+    >{
         let target = self.target;
-        let update = self.lambda.update_function_configuration().function_name(self.name).role(&target.role_arn);
+        let update = self
+            .lambda
+            .update_function_configuration()
+            .function_name(self.name)
+            .role(&target.role_arn);
         update
             .runtime(Runtime::from(target.runtime.as_str()))
             .handler(&target.handler)
@@ -255,17 +348,27 @@ impl OneFunction<'_> {
 
     /// Waits until the function is ready under another revision than `before`, and returns it.
     ///
-    /// An older "ready" can be seen for a while after an update, so it is the changed `RevisionId` that tells.
+    /// An older "ready" can be seen for a while after an update, so it is the changed `RevisionId`
+    /// that tells.
     async fn ready_after(&self, before: Option<&str>) -> Result<HaveFunction, DeployError> {
-        let not_ready = |reason: String| DeployError::NotReady { function: self.name.to_owned(), reason };
+        let not_ready = |reason: String| DeployError::NotReady {
+            function: self.name.to_owned(),
+            reason,
+        };
         let deadline = Instant::now() + PATIENCE;
         let mut pause = SHORTEST_PAUSE;
         loop {
             let now = observe::function(self.lambda, self.name).await?;
-            let renewed = |have: &HaveFunction| before.is_none() || have.revision_id.as_deref() != before;
+            let renewed =
+                |have: &HaveFunction| before.is_none() || have.revision_id.as_deref() != before;
             match now {
-                Some(have) if have.readiness == Readiness::Ready && renewed(&have) => return Ok(have),
-                Some(HaveFunction { readiness: Readiness::Failed(reason), .. }) => return Err(not_ready(reason)),
+                Some(have) if have.readiness == Readiness::Ready && renewed(&have) => {
+                    return Ok(have);
+                }
+                Some(HaveFunction {
+                    readiness: Readiness::Failed(reason),
+                    ..
+                }) => return Err(not_ready(reason)),
                 _ if Instant::now() >= deadline => {
                     return Err(not_ready(format!("not within {} s", PATIENCE.as_secs())));
                 }
@@ -294,11 +397,17 @@ impl OneFunction<'_> {
     }
 
     fn environment(&self) -> Environment {
-        Environment::builder().set_variables(Some(self.target.environment.clone().into_iter().collect())).build()
+        Environment::builder()
+            .set_variables(Some(self.target.environment.clone().into_iter().collect()))
+            .build()
     }
 
     fn layer_arns(&self) -> Vec<String> {
-        self.target.layers.iter().filter_map(|layer| self.layers.get(layer).cloned()).collect()
+        self.target
+            .layers
+            .iter()
+            .filter_map(|layer| self.layers.get(layer).cloned())
+            .collect()
     }
 }
 
@@ -306,18 +415,24 @@ fn prove(resource: String, expected: &str, found: &str) -> Result<(), DeployErro
     if expected == found {
         return Ok(());
     }
-    Err(DeployError::CodeDiffers { resource, expected: expected.to_owned(), found: found.to_owned() })
+    Err(DeployError::CodeDiffers {
+        resource,
+        expected: expected.to_owned(),
+        found: found.to_owned(),
+    })
 }
 
-/// Returns where Lambda gets the code of every function that is created or gets new code. A large zip is put into the
-/// bucket, once however many functions share it and however often it is deployed.
+/// Returns where Lambda gets the code of every function that is created or gets new code. A large
+/// zip is put into the bucket, once however many functions share it and however often it is
+/// deployed.
 async fn code_sources(
     clients: &Clients,
     steps: &Steps,
     bucket: &str,
     archives: &Archives<'_>,
 ) -> Result<BTreeMap<String, CodeSource>, DeployError> {
-    let uploads = |change: &Change| matches!(change, Change::Create | Change::Update { code: true, .. });
+    let uploads =
+        |change: &Change| matches!(change, Change::Create | Change::Update { code: true, .. });
     let mut by_zip: BTreeMap<&Path, CodeSource> = BTreeMap::new();
     let mut sources = BTreeMap::new();
     for (name, archive) in &archives.code {
@@ -329,7 +444,10 @@ async fn code_sources(
             let source = if archive.bytes <= LARGEST_IN_A_REQUEST {
                 CodeSource::Request(read(zip)?.into())
             } else {
-                CodeSource::Bucket { bucket: bucket.to_owned(), key: stored(clients, bucket, archive).await? }
+                CodeSource::Bucket {
+                    bucket: bucket.to_owned(),
+                    key: stored(clients, bucket, archive).await?,
+                }
             };
             by_zip.insert(zip, source);
         }
@@ -338,28 +456,53 @@ async fn code_sources(
     Ok(sources)
 }
 
-/// Puts a zip into the bucket if it is not there, and returns its key, which is made of its contents' hash.
+/// Puts a zip into the bucket if it is not there, and returns its key, which is made of its
+/// contents' hash.
 async fn stored(clients: &Clients, bucket: &str, archive: &Archive) -> Result<String, DeployError> {
     // base64 with the characters that keys and paths can hold.
     let hash = archive.sha256_base64.replace('+', "-").replace('/', "_");
-    let key = format!("{}{}.zip", names::PACKAGES_PREFIX, hash.trim_end_matches('='));
+    let key = format!(
+        "{}{}.zip",
+        names::PACKAGES_PREFIX,
+        hash.trim_end_matches('=')
+    );
     let resource = || format!("package {key}");
-    match clients.s3.head_object().bucket(bucket).key(&key).send().await {
+    match clients
+        .s3
+        .head_object()
+        .bucket(bucket)
+        .key(&key)
+        .send()
+        .await
+    {
         Ok(_) => return Ok(key),
-        Err(error) if error.as_service_error().is_some_and(HeadObjectError::is_not_found) => {}
+        Err(error)
+            if error
+                .as_service_error()
+                .is_some_and(HeadObjectError::is_not_found) => {}
         Err(error) => return Err(call("reading", resource(), &error)),
     }
     let zip = bytes::Bytes::from(read(&archive.zip)?);
     let put = async || {
         let body = ByteStream::from(zip.clone());
-        clients.s3.put_object().bucket(bucket).key(&key).body(body).send().await
+        clients
+            .s3
+            .put_object()
+            .bucket(bucket)
+            .key(&key)
+            .body(body)
+            .send()
+            .await
     };
     patiently("upload", resource, put).await?;
     Ok(key)
 }
 
 fn read(zip: &Path) -> Result<Vec<u8>, DeployError> {
-    std::fs::read(zip).map_err(|source| DeployError::Package { zip: zip.to_owned(), source })
+    std::fs::read(zip).map_err(|source| DeployError::Package {
+        zip: zip.to_owned(),
+        source,
+    })
 }
 
 /// The API counts in signed numbers; ours are within its limits.

@@ -15,9 +15,9 @@ use super::{apply, log_groups, names, notifications, observe, role};
 
 /// Makes every function of `want` exist as packaged, several at once, and returns them.
 ///
-/// Calls `on_event` once for each function, as soon as Lambda reports the `CodeSha256` of the zip on disk for it.
-/// Nothing is uploaded for what is already there. The first error ends it; what was done until then stays, tagged, and
-/// the next deployment goes on from it.
+/// Calls `on_event` once for each function, as soon as Lambda reports the `CodeSha256` of the zip
+/// on disk for it. Nothing is uploaded for what is already there. The first error ends it; what was
+/// done until then stays, tagged, and the next deployment goes on from it.
 pub async fn deploy(
     clients: &Clients,
     settings: &DeploySettings,
@@ -42,28 +42,61 @@ async fn deployed(
 
     // The role first: until Lambda knows it takes the longest.
     role::bring_about(&clients, &goal, &steps.role).await?;
-    let policy_put = matches!(steps.role, RoleStep::Create | RoleStep::Update { policy: true, .. }).then(Instant::now);
+    let policy_put = matches!(
+        steps.role,
+        RoleStep::Create | RoleStep::Update { policy: true, .. }
+    )
+    .then(Instant::now);
     let archives = archives(settings, want);
     let layers = apply::foundations(&clients, settings, &steps, &have, &archives).await?;
     log_groups::bring_about(&clients, settings, &goal, &have).await?;
-    let by_name: BTreeMap<String, &WantedFunction> =
-        want.iter().map(|function| (names::function(&settings.experiment, &function.key), function)).collect();
+    let by_name: BTreeMap<String, &WantedFunction> = want
+        .iter()
+        .map(|function| {
+            (
+                names::function(&settings.experiment, &function.key),
+                function,
+            )
+        })
+        .collect();
     let mut functions = BTreeMap::new();
-    let mut counts = Counts { layers_published: steps.publish.len(), ..Counts::default() };
+    let mut counts = Counts {
+        layers_published: steps.publish.len(),
+        ..Counts::default()
+    };
     let on_done = |done: apply::Done| {
         let wanted = by_name[&done.name];
         counts.add(&done.change);
-        on_event(FunctionDeployed { code_sha256: done.code_sha256.clone(), ..intended(&settings.experiment, wanted) });
+        on_event(FunctionDeployed {
+            code_sha256: done.code_sha256.clone(),
+            ..intended(&settings.experiment, wanted)
+        });
         let output_prefix = names::output_prefix(&wanted.key);
-        let apply::Done { name, arn, code_sha256, .. } = done;
+        let apply::Done {
+            name,
+            arn,
+            code_sha256,
+            ..
+        } = done;
         let triggered_by = wanted.triggered_by.clone();
-        let function = DeployedFunction { name, arn, code_sha256, output_prefix, triggered_by };
+        let function = DeployedFunction {
+            name,
+            arn,
+            code_sha256,
+            output_prefix,
+            triggered_by,
+        };
         functions.insert(wanted.key.clone(), function);
     };
     apply::functions(&clients, &steps, &have, &goal, &layers, &archives, on_done).await?;
     notifications::free(&clients, &have).await?;
     notifications::connect(&clients, settings, &goal.bucket, functions.values()).await?;
-    Ok(Deployment { bucket: goal.bucket, functions, counts, policy_put })
+    Ok(Deployment {
+        bucket: goal.bucket,
+        functions,
+        counts,
+        policy_put,
+    })
 }
 
 /// Returns what [`deploy`] would do, without doing it.
@@ -74,16 +107,25 @@ pub async fn steps(
 ) -> Result<Steps, DeployError> {
     let goal = goal(settings, want)?;
     let have = Box::pin(observe::observe(&patient(clients), &goal)).await;
-    desired::steps(&have.map_err(|error| error.in_region(&settings.region))?, &goal)
+    desired::steps(
+        &have.map_err(|error| error.in_region(&settings.region))?,
+        &goal,
+    )
 }
 
 fn archives<'a>(settings: &DeploySettings, want: &'a [WantedFunction]) -> apply::Archives<'a> {
-    let mut archives = apply::Archives { code: BTreeMap::new(), layers: BTreeMap::new() };
+    let mut archives = apply::Archives {
+        code: BTreeMap::new(),
+        layers: BTreeMap::new(),
+    };
     for function in want {
         let package = &function.package;
         let name = names::function(&settings.experiment, &function.key);
         archives.code.insert(name, &package.archive);
-        let layers = package.layers.iter().map(|layer| (layer_id(settings, layer), &layer.archive));
+        let layers = package
+            .layers
+            .iter()
+            .map(|layer| (layer_id(settings, layer), &layer.archive));
         archives.layers.extend(layers);
     }
     archives

@@ -1,12 +1,14 @@
-//! The experiment's bucket: made with its tags, closed to the public, encrypted, and emptied by time if all else fails.
+//! The experiment's bucket: made with its tags, closed to the public, encrypted, and emptied by
+//! time if all else fails.
 
 use std::collections::BTreeMap;
 
 use aws_sdk_s3::error::{BuildError, ProvideErrorMetadata};
 use aws_sdk_s3::types::{
-    AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, BucketLocationConstraint, CreateBucketConfiguration,
-    ExpirationStatus, LifecycleExpiration, LifecycleRule, LifecycleRuleFilter, ObjectOwnership, OwnershipControls,
-    OwnershipControlsRule, PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
+    AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, BucketLocationConstraint,
+    CreateBucketConfiguration, ExpirationStatus, LifecycleExpiration, LifecycleRule,
+    LifecycleRuleFilter, ObjectOwnership, OwnershipControls, OwnershipControlsRule,
+    PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
     ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging,
 };
 
@@ -20,11 +22,22 @@ use super::{observe, tags};
 /// Days after which S3 drops an upload that nobody finished.
 const UPLOAD_DAYS: i32 = 1;
 
-/// What a bucket's creation is refused with where its tags are: by an organisation's policy, a partition, an endpoint.
-const NO_TAGS_HERE: [&str; 4] = ["AccessDenied", "MalformedXML", "NotImplemented", "InvalidArgument"];
+/// What a bucket's creation is refused with where its tags are: by an organisation's policy, a
+/// partition, an endpoint.
+const NO_TAGS_HERE: [&str; 4] = [
+    "AccessDenied",
+    "MalformedXML",
+    "NotImplemented",
+    "InvalidArgument",
+];
 
-/// Carries out the step. Settings are written whenever tags are: whoever had changed them is put right.
-pub async fn bring_about(clients: &Clients, settings: &DeploySettings, step: &BucketStep) -> Result<(), DeployError> {
+/// Carries out the step. Settings are written whenever tags are: whoever had changed them is put
+/// right.
+pub async fn bring_about(
+    clients: &Clients,
+    settings: &DeploySettings,
+    step: &BucketStep,
+) -> Result<(), DeployError> {
     let name = match step {
         BucketStep::Keep => return Ok(()),
         BucketStep::Create(name) => {
@@ -45,13 +58,19 @@ pub async fn bring_about(clients: &Clients, settings: &DeploySettings, step: &Bu
     expire(clients, name).await
 }
 
-async fn create(clients: &Clients, settings: &DeploySettings, name: &str) -> Result<(), DeployError> {
-    // Tags in this call leave no moment in which the bucket is there without them. An endpoint that does not know them
-    // here gets them in the next call.
-    let mut configuration = CreateBucketConfiguration::builder().set_tags(Some(bucket_tags(settings, name)?));
+async fn create(
+    clients: &Clients,
+    settings: &DeploySettings,
+    name: &str,
+) -> Result<(), DeployError> {
+    // Tags in this call leave no moment in which the bucket is there without them. An endpoint that
+    // does not know them here gets them in the next call.
+    let mut configuration =
+        CreateBucketConfiguration::builder().set_tags(Some(bucket_tags(settings, name)?));
     // The oldest region is spelt by silence. Source: S3 API reference, CreateBucket.
     if settings.region != "us-east-1" {
-        configuration = configuration.location_constraint(BucketLocationConstraint::from(settings.region.as_str()));
+        configuration = configuration
+            .location_constraint(BucketLocationConstraint::from(settings.region.as_str()));
     }
     let plain = configuration.clone().set_tags(None).build();
     let configuration = configuration.build();
@@ -61,7 +80,9 @@ async fn create(clients: &Clients, settings: &DeploySettings, name: &str) -> Res
         async || {
             let create = |configuration: &CreateBucketConfiguration| {
                 let create = clients.s3.create_bucket().bucket(name);
-                create.create_bucket_configuration(configuration.clone()).send()
+                create
+                    .create_bucket_configuration(configuration.clone())
+                    .send()
             };
             match create(&configuration).await {
                 Err(error) if error.code() == Some("BucketAlreadyOwnedByYou") => Ok(()),
@@ -77,12 +98,22 @@ async fn create(clients: &Clients, settings: &DeploySettings, name: &str) -> Res
 }
 
 async fn tag(clients: &Clients, settings: &DeploySettings, name: &str) -> Result<(), DeployError> {
-    let tagging = Tagging::builder().set_tag_set(Some(bucket_tags(settings, name)?)).build();
+    let tagging = Tagging::builder()
+        .set_tag_set(Some(bucket_tags(settings, name)?))
+        .build();
     let tagging = tagging.map_err(|error| malformed(name, &error))?;
     patiently(
         "tagging",
         || resource(name),
-        async || clients.s3.put_bucket_tagging().bucket(name).tagging(tagging.clone()).send().await,
+        async || {
+            clients
+                .s3
+                .put_bucket_tagging()
+                .bucket(name)
+                .tagging(tagging.clone())
+                .send()
+                .await
+        },
     )
     .await
     .map(|_| ())
@@ -96,12 +127,20 @@ async fn close(clients: &Clients, name: &str) -> Result<(), DeployError> {
         .block_public_policy(true)
         .restrict_public_buckets(true)
         .build();
-    let by_default = ServerSideEncryptionByDefault::builder().sse_algorithm(ServerSideEncryption::Aes256).build();
+    let by_default = ServerSideEncryptionByDefault::builder()
+        .sse_algorithm(ServerSideEncryption::Aes256)
+        .build();
     let by_default = by_default.map_err(|error| malformed(name, &error))?;
-    let rule = ServerSideEncryptionRule::builder().apply_server_side_encryption_by_default(by_default).build();
-    let encrypted = ServerSideEncryptionConfiguration::builder().rules(rule).build();
+    let rule = ServerSideEncryptionRule::builder()
+        .apply_server_side_encryption_by_default(by_default)
+        .build();
+    let encrypted = ServerSideEncryptionConfiguration::builder()
+        .rules(rule)
+        .build();
     let encrypted = encrypted.map_err(|error| malformed(name, &error))?;
-    let rule = OwnershipControlsRule::builder().object_ownership(ObjectOwnership::BucketOwnerEnforced).build();
+    let rule = OwnershipControlsRule::builder()
+        .object_ownership(ObjectOwnership::BucketOwnerEnforced)
+        .build();
     let owned = rule.and_then(|rule| OwnershipControls::builder().rules(rule).build());
     let owned = owned.map_err(|error| malformed(name, &error))?;
     patiently(
@@ -109,7 +148,9 @@ async fn close(clients: &Clients, name: &str) -> Result<(), DeployError> {
         || resource(name),
         async || {
             let put = clients.s3.put_public_access_block().bucket(name);
-            put.public_access_block_configuration(blocked.clone()).send().await
+            put.public_access_block_configuration(blocked.clone())
+                .send()
+                .await
         },
     )
     .await?;
@@ -118,14 +159,24 @@ async fn close(clients: &Clients, name: &str) -> Result<(), DeployError> {
         || resource(name),
         async || {
             let put = clients.s3.put_bucket_encryption().bucket(name);
-            put.server_side_encryption_configuration(encrypted.clone()).send().await
+            put.server_side_encryption_configuration(encrypted.clone())
+                .send()
+                .await
         },
     )
     .await?;
     patiently(
         "ownership",
         || resource(name),
-        async || clients.s3.put_bucket_ownership_controls().bucket(name).ownership_controls(owned.clone()).send().await,
+        async || {
+            clients
+                .s3
+                .put_bucket_ownership_controls()
+                .bucket(name)
+                .ownership_controls(owned.clone())
+                .send()
+                .await
+        },
     )
     .await
     .map(|_| ())
@@ -140,7 +191,9 @@ async fn expire(clients: &Clients, name: &str) -> Result<(), DeployError> {
         .filter(LifecycleRuleFilter::builder().prefix("").build())
         .expiration(LifecycleExpiration::builder().days(days).build())
         .abort_incomplete_multipart_upload(
-            AbortIncompleteMultipartUpload::builder().days_after_initiation(UPLOAD_DAYS).build(),
+            AbortIncompleteMultipartUpload::builder()
+                .days_after_initiation(UPLOAD_DAYS)
+                .build(),
         )
         .build();
     let rules = rule.and_then(|rule| BucketLifecycleConfiguration::builder().rules(rule).build());
@@ -164,15 +217,26 @@ async fn expire(clients: &Clients, name: &str) -> Result<(), DeployError> {
 
 /// Takes off the bucket that a session is under way, if it is one of this run.
 pub async fn session_over(clients: &Clients, name: &str, run_id: &str) -> Result<(), DeployError> {
-    let HaveBucket::Tagged(mut tags) = observe::bucket(clients, name).await? else { return Ok(()) };
+    let HaveBucket::Tagged(mut tags) = observe::bucket(clients, name).await? else {
+        return Ok(());
+    };
     let is_ours = tags.get(tags::RUN).is_some_and(|of| of == run_id);
     if !is_ours || tags.remove(tags::UNDER_WAY).is_none() {
         return Ok(());
     }
-    let tagging = Tagging::builder().set_tag_set(Some(tag_set(tags, name)?)).build();
+    let tagging = Tagging::builder()
+        .set_tag_set(Some(tag_set(tags, name)?))
+        .build();
     let tagging = tagging.map_err(|error| malformed(name, &error))?;
-    let sent = clients.s3.put_bucket_tagging().bucket(name).tagging(tagging).send().await;
-    sent.map(|_| ()).map_err(|error| observe::call("tagging", resource(name), &error))
+    let sent = clients
+        .s3
+        .put_bucket_tagging()
+        .bucket(name)
+        .tagging(tagging)
+        .send()
+        .await;
+    sent.map(|_| ())
+        .map_err(|error| observe::call("tagging", resource(name), &error))
 }
 
 fn bucket_tags(settings: &DeploySettings, name: &str) -> Result<Vec<Tag>, DeployError> {
@@ -183,7 +247,10 @@ fn bucket_tags(settings: &DeploySettings, name: &str) -> Result<Vec<Tag>, Deploy
 
 fn tag_set(tags: BTreeMap<String, String>, name: &str) -> Result<Vec<Tag>, DeployError> {
     let tag = |(key, value): (String, String)| Tag::builder().key(key).value(value).build();
-    tags.into_iter().map(tag).collect::<Result<_, _>>().map_err(|error| malformed(name, &error))
+    tags.into_iter()
+        .map(tag)
+        .collect::<Result<_, _>>()
+        .map_err(|error| malformed(name, &error))
 }
 
 fn resource(name: &str) -> String {
@@ -191,5 +258,10 @@ fn resource(name: &str) -> String {
 }
 
 fn malformed(name: &str, error: &BuildError) -> DeployError {
-    DeployError::Call { operation: "tagging", resource: resource(name), reason: error.to_string(), help: None }
+    DeployError::Call {
+        operation: "tagging",
+        resource: resource(name),
+        reason: error.to_string(),
+        help: None,
+    }
 }

@@ -31,12 +31,27 @@ impl Clients {
 /// Returns the clients with retries that pace themselves by the account's rate limits.
 pub fn patient(clients: &Clients) -> Clients {
     let lambda = clients.lambda.config().to_builder();
-    let lambda = lambda.retry_config(LambdaRetries::adaptive().with_max_attempts(ATTEMPTS)).build();
-    let s3 = clients.s3.config().to_builder().retry_config(S3Retries::standard().with_max_attempts(ATTEMPTS)).build();
-    let iam =
-        clients.iam.config().to_builder().retry_config(IamRetries::standard().with_max_attempts(ATTEMPTS)).build();
-    let logs =
-        clients.logs.config().to_builder().retry_config(LogsRetries::adaptive().with_max_attempts(ATTEMPTS)).build();
+    let lambda = lambda
+        .retry_config(LambdaRetries::adaptive().with_max_attempts(ATTEMPTS))
+        .build();
+    let s3 = clients
+        .s3
+        .config()
+        .to_builder()
+        .retry_config(S3Retries::standard().with_max_attempts(ATTEMPTS))
+        .build();
+    let iam = clients
+        .iam
+        .config()
+        .to_builder()
+        .retry_config(IamRetries::standard().with_max_attempts(ATTEMPTS))
+        .build();
+    let logs = clients
+        .logs
+        .config()
+        .to_builder()
+        .retry_config(LogsRetries::adaptive().with_max_attempts(ATTEMPTS))
+        .build();
     Clients {
         lambda: aws_sdk_lambda::Client::from_conf(lambda),
         s3: aws_sdk_s3::Client::from_conf(s3),

@@ -26,7 +26,8 @@ pub struct Deployment {
     pub bucket: String,
     pub functions: BTreeMap<FunctionKey, DeployedFunction>,
     pub counts: Counts,
-    /// When the functions' role was made, or what it may do was changed; `None` if it was as wanted, or is the user's own.
+    /// When the functions' role was made, or what it may do was changed; `None` if it was as
+    /// wanted, or is the user's own.
     pub policy_put: Option<Instant>,
 }
 

@@ -1,4 +1,5 @@
-//! What to change so that a cloud holds what is wanted: a value, printed by `plan` and compared by tests. Pure.
+//! What to change so that a cloud holds what is wanted: a value, printed by `plan` and compared by
+//! tests. Pure.
 //!
 //! [`Have`] × [`Want`] → [`Steps`]. Knows no calls; `apply` carries them out.
 
@@ -80,7 +81,10 @@ pub enum RoleStep {
 impl Want {
     /// Returns the layers of all functions, each once.
     pub fn layers(&self) -> BTreeSet<&LayerId> {
-        self.functions.values().flat_map(|function| &function.layers).collect()
+        self.functions
+            .values()
+            .flat_map(|function| &function.layers)
+            .collect()
     }
 }
 
@@ -174,7 +178,10 @@ impl Steps {
         self.bucket == BucketStep::Keep
             && self.role == RoleStep::Keep
             && self.publish.is_empty()
-            && self.functions.values().all(|change| *change == Change::Keep)
+            && self
+                .functions
+                .values()
+                .all(|change| *change == Change::Keep)
     }
 }
 
@@ -196,10 +203,17 @@ impl fmt::Display for Steps {
         for (name, change) in &self.functions {
             match change {
                 Change::Create => writeln!(f, "create function {name}")?,
-                Change::Update { code, configuration, tags } => {
+                Change::Update {
+                    code,
+                    configuration,
+                    tags,
+                } => {
                     let code = code.then_some("code");
-                    let parts: Vec<&str> =
-                        code.into_iter().chain(configuration.iter().copied()).chain(tags.then_some("tags")).collect();
+                    let parts: Vec<&str> = code
+                        .into_iter()
+                        .chain(configuration.iter().copied())
+                        .chain(tags.then_some("tags"))
+                        .collect();
                     writeln!(f, "update function {name}: {}", parts.join(", "))?;
                 }
                 Change::Keep => {}
@@ -209,9 +223,15 @@ impl fmt::Display for Steps {
     }
 }
 
-/// Returns what turns `have` into `want`; refuses to change a function that is not tagged as this experiment's.
+/// Returns what turns `have` into `want`; refuses to change a function that is not tagged as this
+/// experiment's.
 pub fn steps(have: &Have, want: &Want) -> Result<Steps, DeployError> {
-    let publish = want.layers().into_iter().filter(|layer| !have.layers.contains_key(layer)).cloned().collect();
+    let publish = want
+        .layers()
+        .into_iter()
+        .filter(|layer| !have.layers.contains_key(layer))
+        .cloned()
+        .collect();
     let mut functions = BTreeMap::new();
     for (name, target) in &want.functions {
         let change = match have.functions.get(name) {
@@ -223,15 +243,31 @@ pub fn steps(have: &Have, want: &Want) -> Result<Steps, DeployError> {
         };
         functions.insert(name.clone(), change);
     }
-    Ok(Steps { role: role(have.role.as_ref(), want)?, bucket: bucket(&have.bucket, want)?, publish, functions })
+    Ok(Steps {
+        role: role(have.role.as_ref(), want)?,
+        bucket: bucket(&have.bucket, want)?,
+        publish,
+        functions,
+    })
 }
 
 fn role(have: Option<&HaveRole>, want: &Want) -> Result<RoleStep, DeployError> {
-    let Some(Role { name, policy }) = &want.role else { return Ok(RoleStep::Keep) };
-    let Some(have) = have else { return Ok(RoleStep::Create) };
+    let Some(Role { name, policy }) = &want.role else {
+        return Ok(RoleStep::Keep);
+    };
+    let Some(have) = have else {
+        return Ok(RoleStep::Create);
+    };
     owned(format!("role {name}"), &want.experiment, &have.tags)?;
-    let (policy, tags) = (have.policy.as_ref() != Some(policy), !has_all(&have.tags, &want.tags));
-    Ok(if policy || tags { RoleStep::Update { policy, tags } } else { RoleStep::Keep })
+    let (policy, tags) = (
+        have.policy.as_ref() != Some(policy),
+        !has_all(&have.tags, &want.tags),
+    );
+    Ok(if policy || tags {
+        RoleStep::Update { policy, tags }
+    } else {
+        RoleStep::Keep
+    })
 }
 
 fn bucket(have: &HaveBucket, want: &Want) -> Result<BucketStep, DeployError> {
@@ -239,29 +275,43 @@ fn bucket(have: &HaveBucket, want: &Want) -> Result<BucketStep, DeployError> {
     match have {
         HaveBucket::Absent => Ok(BucketStep::Create(want.bucket.clone())),
         HaveBucket::Untagged { empty: true } => Ok(BucketStep::Tag(want.bucket.clone())),
-        HaveBucket::Untagged { empty: false } => {
-            Err(DeployError::Foreign { resource: resource(), found: "it has no tags and is not empty".into() })
-        }
+        HaveBucket::Untagged { empty: false } => Err(DeployError::Foreign {
+            resource: resource(),
+            found: "it has no tags and is not empty".into(),
+        }),
         HaveBucket::Tagged(tags) => {
             owned(resource(), &want.experiment, tags)?;
             let same = has_all(tags, &want.tags) && tags.contains_key(tags::UNDER_WAY);
-            Ok(if same { BucketStep::Keep } else { BucketStep::Tag(want.bucket.clone()) })
+            Ok(if same {
+                BucketStep::Keep
+            } else {
+                BucketStep::Tag(want.bucket.clone())
+            })
         }
     }
 }
 
 fn has_all(found: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>) -> bool {
-    wanted.iter().all(|(key, value)| found.get(key) == Some(value))
+    wanted
+        .iter()
+        .all(|(key, value)| found.get(key) == Some(value))
 }
 
 /// Refuses what is not tagged as this experiment's.
-pub fn owned(resource: String, experiment: &str, found: &BTreeMap<String, String>) -> Result<(), DeployError> {
+pub fn owned(
+    resource: String,
+    experiment: &str,
+    found: &BTreeMap<String, String>,
+) -> Result<(), DeployError> {
     match found.get(tags::EXPERIMENT) {
         Some(tag) if tag == experiment => Ok(()),
         tag => Err(DeployError::Foreign {
             resource,
             found: match tag {
-                Some(other) => format!("its tag {} is `{other}`, not `{experiment}`", tags::EXPERIMENT),
+                Some(other) => format!(
+                    "its tag {} is `{other}`, not `{experiment}`",
+                    tags::EXPERIMENT
+                ),
                 None => format!("it has no tag {}", tags::EXPERIMENT),
             },
         }),
@@ -269,13 +319,26 @@ pub fn owned(resource: String, experiment: &str, found: &BTreeMap<String, String
 }
 
 /// Returns what makes a function that is there as it must be.
-pub fn change(found: &HaveFunction, target: &DesiredConfiguration, layers: &BTreeMap<LayerId, String>) -> Change {
+pub fn change(
+    found: &HaveFunction,
+    target: &DesiredConfiguration,
+    layers: &BTreeMap<LayerId, String>,
+) -> Change {
     let failed = matches!(found.readiness, Readiness::Failed(_));
     let architecture = [target.architecture.as_str()];
-    let code = failed || found.code_sha256 != target.code_sha256 || found.architectures != architecture;
+    let code =
+        failed || found.code_sha256 != target.code_sha256 || found.architectures != architecture;
     let configuration = differences(found, target, layers);
     let tags = !has_all(&found.tags, &target.tags);
-    if code || tags || !configuration.is_empty() { Change::Update { code, configuration, tags } } else { Change::Keep }
+    if code || tags || !configuration.is_empty() {
+        Change::Update {
+            code,
+            configuration,
+            tags,
+        }
+    } else {
+        Change::Keep
+    }
 }
 
 /// Returns the keys of the configuration in which what is there is not what is wanted.
@@ -285,9 +348,16 @@ pub fn differences(
     layers: &BTreeMap<LayerId, String>,
 ) -> Vec<&'static str> {
     // A layer that is not published yet has no ARN, so it can't be the one that the function has.
-    let layer_arns: Option<Vec<&String>> = target.layers.iter().map(|layer| layers.get(layer)).collect();
+    let layer_arns: Option<Vec<&String>> = target
+        .layers
+        .iter()
+        .map(|layer| layers.get(layer))
+        .collect();
     let same_layers = layer_arns.is_some_and(|arns| found.layer_arns.iter().eq(arns));
-    let environment = found.environment.iter().filter(|(name, _)| *name != OURS_AT_RUN_TIME);
+    let environment = found
+        .environment
+        .iter()
+        .filter(|(name, _)| *name != OURS_AT_RUN_TIME);
     let differs = [
         ("runtime", found.runtime != target.runtime),
         ("handler", found.handler != target.handler),
@@ -297,7 +367,10 @@ pub fn differences(
         ("layers", !same_layers),
         ("environment", !environment.eq(&target.environment)),
     ];
-    differs.into_iter().filter_map(|(key, differs)| differs.then_some(key)).collect()
+    differs
+        .into_iter()
+        .filter_map(|(key, differs)| differs.then_some(key))
+        .collect()
 }
 
 #[cfg(test)]
@@ -305,7 +378,10 @@ mod tests {
     use super::*;
 
     fn layer() -> LayerId {
-        LayerId { name: "dkr-smoke-pillow-x86_64".into(), sha256: "bGF5ZXI=".into() }
+        LayerId {
+            name: "dkr-smoke-pillow-x86_64".into(),
+            sha256: "bGF5ZXI=".into(),
+        }
     }
 
     fn target() -> DesiredConfiguration {
@@ -335,7 +411,11 @@ mod tests {
 
     /// Tags of the bucket while a session is under way.
     fn in_use() -> BTreeMap<String, String> {
-        target().tags.into_iter().chain([(tags::UNDER_WAY.to_owned(), "yes".to_owned())]).collect()
+        target()
+            .tags
+            .into_iter()
+            .chain([(tags::UNDER_WAY.to_owned(), "yes".to_owned())])
+            .collect()
     }
 
     /// What a cloud holds once `want` has been deployed to it.
@@ -373,7 +453,11 @@ mod tests {
     }
 
     fn update(code: bool, configuration: &[&'static str], tags: bool) -> Change {
-        Change::Update { code, configuration: configuration.to_vec(), tags }
+        Change::Update {
+            code,
+            configuration: configuration.to_vec(),
+            tags,
+        }
     }
 
     #[test]
@@ -384,18 +468,42 @@ mod tests {
     #[test]
     fn in_an_empty_account_everything_is_made() {
         let steps = steps(&Have::default(), &want()).unwrap();
-        assert_eq!(steps.to_string(), "create bucket b\npublish layer dkr-smoke-pillow-x86_64\ncreate function f\n");
+        assert_eq!(
+            steps.to_string(),
+            "create bucket b\npublish layer dkr-smoke-pillow-x86_64\ncreate function f\n"
+        );
     }
 
     #[test]
     fn only_what_differs_is_updated() {
-        assert_eq!(change_after(|f| f.code_sha256 = "other".into()), update(true, &[], false));
-        assert_eq!(change_after(|f| f.architectures = vec!["arm64".into()]), update(true, &[], false));
-        assert_eq!(change_after(|f| f.memory_mb = 128), update(false, &["memory"], false));
-        assert_eq!(change_after(|f| f.handler = "x.y".into()), update(false, &["handler"], false));
-        assert_eq!(change_after(|f| f.runtime = "python3.14".into()), update(false, &["runtime"], false));
-        assert_eq!(change_after(|f| f.role_arn = "x".into()), update(false, &["role"], false));
-        assert_eq!(change_after(|f| f.layer_arns.clear()), update(false, &["layers"], false));
+        assert_eq!(
+            change_after(|f| f.code_sha256 = "other".into()),
+            update(true, &[], false)
+        );
+        assert_eq!(
+            change_after(|f| f.architectures = vec!["arm64".into()]),
+            update(true, &[], false)
+        );
+        assert_eq!(
+            change_after(|f| f.memory_mb = 128),
+            update(false, &["memory"], false)
+        );
+        assert_eq!(
+            change_after(|f| f.handler = "x.y".into()),
+            update(false, &["handler"], false)
+        );
+        assert_eq!(
+            change_after(|f| f.runtime = "python3.14".into()),
+            update(false, &["runtime"], false)
+        );
+        assert_eq!(
+            change_after(|f| f.role_arn = "x".into()),
+            update(false, &["role"], false)
+        );
+        assert_eq!(
+            change_after(|f| f.layer_arns.clear()),
+            update(false, &["layers"], false)
+        );
         let change = change_after(|f| {
             f.timeout_s = 3;
             f.environment.insert("OUTPUT_PREFIX".into(), "x".into());
@@ -409,7 +517,13 @@ mod tests {
         let mut want = want();
         want.functions.get_mut("f").unwrap().layers[0].sha256 = "bmV3".into();
         let steps = steps(&deployed(), &want).unwrap();
-        assert_eq!(steps.publish, [LayerId { sha256: "bmV3".into(), ..layer() }]);
+        assert_eq!(
+            steps.publish,
+            [LayerId {
+                sha256: "bmV3".into(),
+                ..layer()
+            }]
+        );
         assert_eq!(steps.functions["f"], update(false, &["layers"], false));
     }
 
@@ -423,7 +537,10 @@ mod tests {
 
     #[test]
     fn a_function_whose_last_update_failed_gets_its_code_anew() {
-        assert_eq!(change_after(|f| f.readiness = Readiness::Failed("disk".into())), update(true, &[], false));
+        assert_eq!(
+            change_after(|f| f.readiness = Readiness::Failed("disk".into())),
+            update(true, &[], false)
+        );
     }
 
     #[test]
@@ -434,24 +551,55 @@ mod tests {
             tags.clear();
             tags.extend(tag.map(|tag| (super::tags::EXPERIMENT.to_owned(), tag.to_owned())));
             let text = steps(&have, &want()).unwrap_err().to_string();
-            assert!(text.contains("function f exists") && text.contains("darkroom:experiment"), "{text}");
+            assert!(
+                text.contains("function f exists") && text.contains("darkroom:experiment"),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn a_bucket_is_taken_over_only_if_tagged_for_this_experiment_or_half_made() {
-        let step = |bucket: HaveBucket| steps(&Have { bucket, ..deployed() }, &want()).map(|steps| steps.bucket);
-        let tagged = |key: &str, value: &str| HaveBucket::Tagged(BTreeMap::from([(key.into(), value.into())]));
-        assert_eq!(step(HaveBucket::Absent).unwrap(), BucketStep::Create("b".into()));
-        assert_eq!(step(HaveBucket::Untagged { empty: true }).unwrap(), BucketStep::Tag("b".into()));
-        assert_eq!(step(HaveBucket::Tagged(in_use())).unwrap(), BucketStep::Keep);
+        let step = |bucket: HaveBucket| {
+            steps(
+                &Have {
+                    bucket,
+                    ..deployed()
+                },
+                &want(),
+            )
+            .map(|steps| steps.bucket)
+        };
+        let tagged = |key: &str, value: &str| {
+            HaveBucket::Tagged(BTreeMap::from([(key.into(), value.into())]))
+        };
+        assert_eq!(
+            step(HaveBucket::Absent).unwrap(),
+            BucketStep::Create("b".into())
+        );
+        assert_eq!(
+            step(HaveBucket::Untagged { empty: true }).unwrap(),
+            BucketStep::Tag("b".into())
+        );
+        assert_eq!(
+            step(HaveBucket::Tagged(in_use())).unwrap(),
+            BucketStep::Keep
+        );
         // Its last session came to its end.
-        assert_eq!(step(tagged(tags::EXPERIMENT, "smoke")).unwrap(), BucketStep::Tag("b".into()));
-        for foreign in
-            [HaveBucket::Untagged { empty: false }, tagged("owner", "someone"), tagged(tags::EXPERIMENT, "x")]
-        {
+        assert_eq!(
+            step(tagged(tags::EXPERIMENT, "smoke")).unwrap(),
+            BucketStep::Tag("b".into())
+        );
+        for foreign in [
+            HaveBucket::Untagged { empty: false },
+            tagged("owner", "someone"),
+            tagged(tags::EXPERIMENT, "x"),
+        ] {
             let text = step(foreign).unwrap_err().to_string();
-            assert!(text.starts_with("bucket b exists, but Darkroom did not make it"), "{text}");
+            assert!(
+                text.starts_with("bucket b exists, but Darkroom did not make it"),
+                "{text}"
+            );
         }
     }
 }

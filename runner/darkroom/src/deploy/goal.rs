@@ -28,21 +28,40 @@ pub fn goal(settings: &DeploySettings, want: &[WantedFunction]) -> Result<Want, 
             memory_mb: function.key.memory_mb,
             timeout_s: function.timeout_s,
             role_arn: role_arn.clone(),
-            layers: package.layers.iter().map(|layer| layer_id(settings, layer)).collect(),
-            environment: environment(settings, function, &bucket).into_iter().chain(variables).collect(),
+            layers: package
+                .layers
+                .iter()
+                .map(|layer| layer_id(settings, layer))
+                .collect(),
+            environment: environment(settings, function, &bucket)
+                .into_iter()
+                .chain(variables)
+                .collect(),
             tags: tags.clone(),
         };
         (names::function(&settings.experiment, &function.key), target)
     });
     let functions = functions.collect();
-    Ok(Want { experiment: settings.experiment.clone(), functions, tags, bucket, role })
+    Ok(Want {
+        experiment: settings.experiment.clone(),
+        functions,
+        tags,
+        bucket,
+        role,
+    })
 }
 
 /// Returns where the function is to write, in the names of the contract and in its own.
-fn environment(settings: &DeploySettings, function: &WantedFunction, bucket: &str) -> BTreeMap<String, String> {
+fn environment(
+    settings: &DeploySettings,
+    function: &WantedFunction,
+    bucket: &str,
+) -> BTreeMap<String, String> {
     let prefix = names::output_prefix(&function.key);
-    let mut environment =
-        BTreeMap::from([(BUCKET_VARIABLE.to_owned(), bucket.to_owned()), (PREFIX_VARIABLE.to_owned(), prefix.clone())]);
+    let mut environment = BTreeMap::from([
+        (BUCKET_VARIABLE.to_owned(), bucket.to_owned()),
+        (PREFIX_VARIABLE.to_owned(), prefix.clone()),
+    ]);
     let fact = |name: &str| match name {
         "bucket" => Some(bucket),
         "prefix" => Some(prefix.as_str()),
@@ -51,7 +70,10 @@ fn environment(settings: &DeploySettings, function: &WantedFunction, bucket: &st
         "stage" => Some(function.key.stage.as_str()),
         _ => None,
     };
-    let own = function.environment.iter().map(|(name, template)| (name.clone(), filled(template, fact)));
+    let own = function
+        .environment
+        .iter()
+        .map(|(name, template)| (name.clone(), filled(template, fact)));
     environment.extend(own);
     environment
 }
@@ -59,14 +81,20 @@ fn environment(settings: &DeploySettings, function: &WantedFunction, bucket: &st
 /// Returns what identifies a layer: its name in the experiment, and what it holds.
 pub fn layer_id(settings: &DeploySettings, layer: &LayerPackage) -> LayerId {
     let name = names::layer(&settings.experiment, &layer.name);
-    LayerId { name, sha256: layer.archive.sha256_base64.clone() }
+    LayerId {
+        name,
+        sha256: layer.archive.sha256_base64.clone(),
+    }
 }
 
-/// Returns what the journal will say of a function once it is in place, to be looked at before anything is done.
+/// Returns what the journal will say of a function once it is in place, to be looked at before
+/// anything is done.
 pub fn intended(experiment: &str, wanted: &WantedFunction) -> FunctionDeployed {
     let package = &wanted.package;
     FunctionDeployed {
-        at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
+        at: jiff::Timestamp::now()
+            .strftime("%Y-%m-%dT%H:%M:%S%.3fZ")
+            .to_string(),
         function: names::function(experiment, &wanted.key),
         variant: wanted.key.variant.clone(),
         architecture: wanted.key.architecture,
@@ -76,7 +104,11 @@ pub fn intended(experiment: &str, wanted: &WantedFunction) -> FunctionDeployed {
         runtime: package.runtime.clone(),
         handler: wanted.handler.clone(),
         code_sha256: package.archive.sha256_base64.clone(),
-        layers_sha256: package.layers.iter().map(|layer| layer.archive.sha256_base64.clone()).collect(),
+        layers_sha256: package
+            .layers
+            .iter()
+            .map(|layer| layer.archive.sha256_base64.clone())
+            .collect(),
         code_bytes: package.archive.bytes,
     }
 }

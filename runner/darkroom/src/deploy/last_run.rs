@@ -16,21 +16,36 @@ pub struct LastRun {
     pub under_way: bool,
 }
 
-/// Reads which run used the experiment's things last; `None` if there are none. Its bucket says it: every deployment tags
-/// it early, and removal takes it last.
-pub async fn last_run(clients: &Clients, settings: &DeploySettings) -> Result<Option<LastRun>, DeployError> {
+/// Reads which run used the experiment's things last; `None` if there are none. Its bucket says it:
+/// every deployment tags it early, and removal takes it last.
+pub async fn last_run(
+    clients: &Clients,
+    settings: &DeploySettings,
+) -> Result<Option<LastRun>, DeployError> {
     let bucket = names::bucket(&settings.experiment, &settings.account_id, &settings.region);
-    let found = observe::bucket(&patient(clients), &bucket).await.map_err(|error| error.in_region(&settings.region))?;
-    let HaveBucket::Tagged(mut tags) = found else { return Ok(None) };
+    let found = observe::bucket(&patient(clients), &bucket)
+        .await
+        .map_err(|error| error.in_region(&settings.region))?;
+    let HaveBucket::Tagged(mut tags) = found else {
+        return Ok(None);
+    };
     if tags.get(tags::EXPERIMENT) != Some(&settings.experiment) {
         return Ok(None); // Deployment will refuse it.
     }
     let under_way = tags.contains_key(tags::UNDER_WAY);
     let expires_on = tags.remove(tags::EXPIRES).unwrap_or_default();
-    Ok(tags.remove(tags::RUN).map(|run_id| LastRun { run_id, expires_on, under_way }))
+    Ok(tags.remove(tags::RUN).map(|run_id| LastRun {
+        run_id,
+        expires_on,
+        under_way,
+    }))
 }
 
 /// Says on the experiment's bucket that no session of this run is under way any more.
-pub async fn session_over(clients: &Clients, bucket: &str, run_id: &str) -> Result<(), DeployError> {
+pub async fn session_over(
+    clients: &Clients,
+    bucket: &str,
+    run_id: &str,
+) -> Result<(), DeployError> {
     bucket::session_over(&patient(clients), bucket, run_id).await
 }

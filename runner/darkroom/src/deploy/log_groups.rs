@@ -1,6 +1,8 @@
-//! The functions' log groups: made before them, tagged and with a retention, so that none is left that nobody owns.
+//! The functions' log groups: made before them, tagged and with a retention, so that none is left
+//! that nobody owns.
 //!
-//! Lambda makes a group at a function's first line if there is none; that one has no tag and is kept for ever.
+//! Lambda makes a group at a function's first line if there is none; that one has no tag and is
+//! kept for ever.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,8 +17,8 @@ use super::observe::call;
 use super::patience::patiently;
 use super::wanted::DeploySettings;
 
-/// Groups made at once. `CreateLogGroup`, `PutRetentionPolicy` and the tagging calls allow 5 to 10 calls a second; the
-/// SDK's adaptive retries slow down when it says so.
+/// Groups made at once. `CreateLogGroup`, `PutRetentionPolicy` and the tagging calls allow 5 to 10
+/// calls a second; the SDK's adaptive retries slow down when it says so.
 const AT_ONCE: usize = 4;
 
 /// Days for which log lines are kept.
@@ -45,18 +47,30 @@ pub async fn list(
     let mut found = Vec::new();
     let mut token = None;
     loop {
-        let page = logs.describe_log_groups().log_group_name_prefix(of_function(functions)).set_next_token(token);
-        let page = page.send().await.map_err(|error| call("listing", "log groups".into(), &error))?;
+        let page = logs
+            .describe_log_groups()
+            .log_group_name_prefix(of_function(functions))
+            .set_next_token(token);
+        let page = page
+            .send()
+            .await
+            .map_err(|error| call("listing", "log groups".into(), &error))?;
         found.extend(page.log_groups().iter().filter_map(|group| {
             let arn = group.log_group_arn().or_else(|| group.arn())?;
             Some(ExistingLogGroup {
                 name: group.log_group_name()?.to_owned(),
                 arn: arn.trim_end_matches(":*").to_owned(),
                 retention_days: group.retention_in_days(),
-                bytes: group.stored_bytes().and_then(|bytes| bytes.try_into().ok()).unwrap_or_default(),
+                bytes: group
+                    .stored_bytes()
+                    .and_then(|bytes| bytes.try_into().ok())
+                    .unwrap_or_default(),
             })
         }));
-        token = page.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
+        token = page
+            .next_token()
+            .filter(|token| !token.is_empty())
+            .map(str::to_owned);
         if token.is_none() {
             return Ok(found);
         }
@@ -68,25 +82,51 @@ pub async fn tags(
     logs: &aws_sdk_cloudwatchlogs::Client,
     group: &ExistingLogGroup,
 ) -> Result<Option<BTreeMap<String, String>>, DeployError> {
-    match logs.list_tags_for_resource().resource_arn(&group.arn).send().await {
-        Ok(found) => Ok(Some(found.tags().cloned().unwrap_or_default().into_iter().collect())),
+    match logs
+        .list_tags_for_resource()
+        .resource_arn(&group.arn)
+        .send()
+        .await
+    {
+        Ok(found) => Ok(Some(
+            found
+                .tags()
+                .cloned()
+                .unwrap_or_default()
+                .into_iter()
+                .collect(),
+        )),
         Err(error) if error.code() == Some("ResourceNotFoundException") => Ok(None),
-        Err(error) => Err(call("reading the tags", format!("log group {}", group.name), &error)),
+        Err(error) => Err(call(
+            "reading the tags",
+            format!("log group {}", group.name),
+            &error,
+        )),
     }
 }
 
-/// Makes the group of every wanted function. One that is there already is taken over with its function; without it, only
-/// if its tags say that it is this experiment's.
+/// Makes the group of every wanted function. One that is there already is taken over with its
+/// function; without it, only if its tags say that it is this experiment's.
 pub async fn bring_about(
     clients: &Clients,
     settings: &DeploySettings,
     want: &Want,
     have: &Have,
 ) -> Result<(), DeployError> {
-    let found = list(&clients.logs, &names::functions_prefix(&settings.experiment)).await?;
-    let found: BTreeMap<String, ExistingLogGroup> =
-        found.into_iter().map(|group| (group.name.clone(), group)).collect();
-    let with_function: BTreeSet<String> = have.functions.keys().map(|name| of_function(name)).collect();
+    let found = list(
+        &clients.logs,
+        &names::functions_prefix(&settings.experiment),
+    )
+    .await?;
+    let found: BTreeMap<String, ExistingLogGroup> = found
+        .into_iter()
+        .map(|group| (group.name.clone(), group))
+        .collect();
+    let with_function: BTreeSet<String> = have
+        .functions
+        .keys()
+        .map(|name| of_function(name))
+        .collect();
     let work = stream::iter(want.functions.keys().map(|name| of_function(name)))
         .map(|name| {
             let (group, with_function) = (found.get(&name), with_function.contains(&name));
@@ -105,7 +145,11 @@ async fn create(clients: &Clients, want: &Want, name: &str) -> Result<(), Deploy
     let resource = || format!("log group {name}");
     patiently("creation", resource, async || {
         let create = clients.logs.create_log_group().log_group_name(name);
-        match create.set_tags(Some(want.tags.clone().into_iter().collect())).send().await {
+        match create
+            .set_tags(Some(want.tags.clone().into_iter().collect()))
+            .send()
+            .await
+        {
             Err(error) if error.code() == Some("ResourceAlreadyExistsException") => Ok(()),
             sent => sent.map(|_| ()),
         }
@@ -121,14 +165,26 @@ async fn mend(
     with_function: bool,
 ) -> Result<(), DeployError> {
     let resource = || format!("log group {}", group.name);
-    // One without tags is what a late log line of a removed function made: Lambda names it after our function.
-    if !with_function && let Some(tags) = tags(&clients.logs, group).await?.filter(|tags| !tags.is_empty()) {
+    // One without tags is what a late log line of a removed function made: Lambda names it after
+    // our function.
+    if !with_function
+        && let Some(tags) = tags(&clients.logs, group)
+            .await?
+            .filter(|tags| !tags.is_empty())
+    {
         owned(resource(), &want.experiment, &tags)?;
     }
     let tag = clients.logs.tag_resource().resource_arn(&group.arn);
-    let sent = tag.set_tags(Some(want.tags.clone().into_iter().collect())).send().await;
+    let sent = tag
+        .set_tags(Some(want.tags.clone().into_iter().collect()))
+        .send()
+        .await;
     sent.map_err(|error| call("tagging", resource(), &error))?;
-    if group.retention_days == Some(RETENTION_DAYS) { Ok(()) } else { retain(clients, &group.name).await }
+    if group.retention_days == Some(RETENTION_DAYS) {
+        Ok(())
+    } else {
+        retain(clients, &group.name).await
+    }
 }
 
 async fn retain(clients: &Clients, name: &str) -> Result<(), DeployError> {
@@ -136,7 +192,13 @@ async fn retain(clients: &Clients, name: &str) -> Result<(), DeployError> {
         "retention",
         || format!("log group {name}"),
         async || {
-            clients.logs.put_retention_policy().log_group_name(name).retention_in_days(RETENTION_DAYS).send().await
+            clients
+                .logs
+                .put_retention_policy()
+                .log_group_name(name)
+                .retention_in_days(RETENTION_DAYS)
+                .send()
+                .await
         },
     )
     .await

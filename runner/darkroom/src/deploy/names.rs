@@ -8,8 +8,8 @@ use super::wanted::FunctionKey;
 /// First part of every name that Darkroom gives in an account.
 pub const PREFIX: &str = "dkr";
 
-/// Where the bucket keeps large packages. No function's `OUTPUT_PREFIX` begins so: those begin with a variant's name
-/// and its architecture.
+/// Where the bucket keeps large packages. No function's `OUTPUT_PREFIX` begins so: those begin with
+/// a variant's name and its architecture.
 pub const PACKAGES_PREFIX: &str = "packages/";
 
 /// Where the bucket keeps what the runner uploads to start a chain.
@@ -23,22 +23,36 @@ const BUCKET_LIMIT: usize = 63;
 const HASH: usize = 8;
 /// IAM's limit for a role's name, characters.
 const ROLE_LIMIT: usize = 64;
-/// Lambda's limit for a layer's name is 140; its ARN in a function's configuration stays readable with this.
+/// Lambda's limit for a layer's name is 140; its ARN in a function's configuration stays readable
+/// with this.
 const LAYER_LIMIT: usize = 64;
 
-/// Returns a function's name: `dkr-<experiment>-<variant>-<architecture>-<memory>-<stage>-d<deployment>`,
-/// followed by the trigger and the start where these are not `direct` and `warm`.
+/// Returns a function's name:
+/// `dkr-<experiment>-<variant>-<architecture>-<memory>-<stage>-d<deployment>`, followed by the
+/// trigger and the start where these are not `direct` and `warm`.
 ///
-/// Characters that Lambda does not allow become `-`. A name that was changed or is too long ends in a hash of the whole,
-/// so that two functions never share one.
+/// Characters that Lambda does not allow become `-`. A name that was changed or is too long ends in
+/// a hash of the whole, so that two functions never share one.
 pub fn function(experiment: &str, key: &FunctionKey) -> String {
-    let FunctionKey { variant, architecture, memory_mb, deployment, stage, .. } = key;
+    let FunctionKey {
+        variant,
+        architecture,
+        memory_mb,
+        deployment,
+        stage,
+        ..
+    } = key;
     let levels = levels(key);
-    let plain = format!("{PREFIX}-{experiment}-{variant}-{architecture}-{memory_mb}-{stage}-d{deployment}{levels}");
-    within(&plain, FUNCTION_LIMIT, |c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+    let plain = format!(
+        "{PREFIX}-{experiment}-{variant}-{architecture}-{memory_mb}-{stage}-d{deployment}{levels}"
+    );
+    within(&plain, FUNCTION_LIMIT, |c| {
+        c.is_ascii_alphanumeric() || c == '-' || c == '_'
+    })
 }
 
-/// Returns where a function writes: one folder per function, ending in `/`, so that no two functions share an output key.
+/// Returns where a function writes: one folder per function, ending in `/`, so that no two
+/// functions share an output key.
 pub fn output_prefix(key: &FunctionKey) -> String {
     format!("{}/{}/", group(key), key.stage)
 }
@@ -50,52 +64,87 @@ pub fn uploads_prefix(key: &FunctionKey) -> String {
 
 /// Names the functions that are one deployment of a pipeline.
 fn group(key: &FunctionKey) -> String {
-    let FunctionKey { variant, architecture, memory_mb, deployment, .. } = key;
-    format!("{variant}-{architecture}-{memory_mb}-d{deployment}{}", levels(key))
+    let FunctionKey {
+        variant,
+        architecture,
+        memory_mb,
+        deployment,
+        ..
+    } = key;
+    format!(
+        "{variant}-{architecture}-{memory_mb}-d{deployment}{}",
+        levels(key)
+    )
 }
 
 /// Spells trigger and start where they are not what a plain call of a warm function is.
 fn levels(key: &FunctionKey) -> String {
-    let trigger = if key.trigger == Trigger::Direct { String::new() } else { format!("-{}", key.trigger) };
-    let start = if key.start == Start::Warm { String::new() } else { format!("-{}", key.start) };
+    let trigger = if key.trigger == Trigger::Direct {
+        String::new()
+    } else {
+        format!("-{}", key.trigger)
+    };
+    let start = if key.start == Start::Warm {
+        String::new()
+    } else {
+        format!("-{}", key.start)
+    };
     trigger + &start
 }
 
-/// Returns the bucket of an experiment: `dkr-<experiment>-<account>-<region>`. Bucket names are global, hence the account.
+/// Returns the bucket of an experiment: `dkr-<experiment>-<account>-<region>`. Bucket names are
+/// global, hence the account.
 pub fn bucket(experiment: &str, account_id: &str, region: &str) -> String {
     let plain = format!("{PREFIX}-{experiment}-{account_id}-{region}");
-    within(&plain, BUCKET_LIMIT, |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+    within(&plain, BUCKET_LIMIT, |c| {
+        c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'
+    })
 }
 
-/// Returns what an experiment's role is called. Roles are the account's, not a region's, hence the region.
+/// Returns what an experiment's role is called. Roles are the account's, not a region's, hence the
+/// region.
 pub fn role(experiment: &str, region: &str) -> String {
-    within(&format!("{PREFIX}-{experiment}-{region}"), ROLE_LIMIT, |c| {
-        c.is_ascii_alphanumeric() || c == '-' || c == '_'
-    })
+    within(
+        &format!("{PREFIX}-{experiment}-{region}"),
+        ROLE_LIMIT,
+        |c| c.is_ascii_alphanumeric() || c == '-' || c == '_',
+    )
 }
 
 /// Returns what the names of all functions of an experiment begin with.
 pub fn functions_prefix(experiment: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    let clean = format!("{PREFIX}-{experiment}-").chars().map(|c| if allowed(c) { c } else { '-' }).collect::<String>();
+    let clean = format!("{PREFIX}-{experiment}-")
+        .chars()
+        .map(|c| if allowed(c) { c } else { '-' })
+        .collect::<String>();
     // A name that is too long is cut here, and goes on with a hash.
     let limit = FUNCTION_LIMIT - HASH - 1;
     if clean.len() < limit {
         clean
     } else {
-        clean.chars().take(limit).collect::<String>().trim_end_matches('-').to_owned()
+        clean
+            .chars()
+            .take(limit)
+            .collect::<String>()
+            .trim_end_matches('-')
+            .to_owned()
     }
 }
 
 /// Returns what a layer, `<variant>-<architecture>` for example, is called in an experiment.
 pub fn layer(experiment: &str, layer: &str) -> String {
     let plain = format!("{PREFIX}-{experiment}-{layer}");
-    within(&plain, LAYER_LIMIT, |c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+    within(&plain, LAYER_LIMIT, |c| {
+        c.is_ascii_alphanumeric() || c == '-' || c == '_'
+    })
 }
 
 /// Returns the account id in an ARN (`arn:partition:service:region:account:…`), if it has one.
 pub fn account_of(arn: &str) -> Option<&str> {
-    arn.split(':').nth(4).filter(|account| account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit()))
+    arn.split(':')
+        .nth(4)
+        .filter(|account| account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// Returns `plain` if it fits as it is, else a shortened copy with a hash of `plain` at its end.
@@ -104,8 +153,17 @@ fn within(plain: &str, limit: usize, allowed: impl Fn(char) -> bool) -> String {
         return plain.to_owned();
     }
     let hash = hex::encode(&Sha256::digest(plain)[..HASH / 2]);
-    let lower = plain.chars().flat_map(|c| if allowed(c) { vec![c] } else { c.to_lowercase().collect() });
-    let clean: String = lower.map(|c| if allowed(c) { c } else { '-' }).take(limit - hash.len() - 1).collect();
+    let lower = plain.chars().flat_map(|c| {
+        if allowed(c) {
+            vec![c]
+        } else {
+            c.to_lowercase().collect()
+        }
+    });
+    let clean: String = lower
+        .map(|c| if allowed(c) { c } else { '-' })
+        .take(limit - hash.len() - 1)
+        .collect();
     format!("{}-{hash}", clean.trim_end_matches('-'))
 }
 
@@ -129,22 +187,47 @@ mod tests {
 
     #[test]
     fn a_name_that_fits_is_spelt_out() {
-        assert_eq!(function("smoke", &key("pillow", "greyscale")), "dkr-smoke-pillow-x86_64-1024-greyscale-d2");
-        assert_eq!(output_prefix(&key("pillow", "resize")), "pillow-x86_64-1024-d2/resize/");
-        assert_eq!(bucket("smoke", "000000000000", "us-east-1"), "dkr-smoke-000000000000-us-east-1");
+        assert_eq!(
+            function("smoke", &key("pillow", "greyscale")),
+            "dkr-smoke-pillow-x86_64-1024-greyscale-d2"
+        );
+        assert_eq!(
+            output_prefix(&key("pillow", "resize")),
+            "pillow-x86_64-1024-d2/resize/"
+        );
+        assert_eq!(
+            bucket("smoke", "000000000000", "us-east-1"),
+            "dkr-smoke-000000000000-us-east-1"
+        );
     }
 
     #[test]
     fn functions_of_other_triggers_and_starts_are_other_functions() {
-        let triggered = FunctionKey { trigger: Trigger::S3, start: Start::Cold, ..key("pillow", "resize") };
-        assert_eq!(function("smoke", &triggered), "dkr-smoke-pillow-x86_64-1024-resize-d2-s3-cold");
-        assert_eq!(output_prefix(&triggered), "pillow-x86_64-1024-d2-s3-cold/resize/");
-        assert_eq!(uploads_prefix(&triggered), "upload/pillow-x86_64-1024-d2-s3-cold/");
+        let triggered = FunctionKey {
+            trigger: Trigger::S3,
+            start: Start::Cold,
+            ..key("pillow", "resize")
+        };
+        assert_eq!(
+            function("smoke", &triggered),
+            "dkr-smoke-pillow-x86_64-1024-resize-d2-s3-cold"
+        );
+        assert_eq!(
+            output_prefix(&triggered),
+            "pillow-x86_64-1024-d2-s3-cold/resize/"
+        );
+        assert_eq!(
+            uploads_prefix(&triggered),
+            "upload/pillow-x86_64-1024-d2-s3-cold/"
+        );
     }
 
     #[test]
     fn the_account_is_read_from_the_role() {
-        assert_eq!(account_of("arn:aws:iam::123456789012:role/darkroom"), Some("123456789012"));
+        assert_eq!(
+            account_of("arn:aws:iam::123456789012:role/darkroom"),
+            Some("123456789012")
+        );
         assert_eq!(account_of("darkroom"), None);
         assert_eq!(account_of("arn:aws:s3:::bucket"), None);
     }

@@ -1,6 +1,8 @@
-//! Connects the bucket's uploads to the functions they start, and refuses connections that would run in circles.
+//! Connects the bucket's uploads to the functions they start, and refuses connections that would
+//! run in circles.
 //!
-//! The check is pure and comes before anything is deployed; the calls come after the functions are in place.
+//! The check is pure and comes before anything is deployed; the calls come after the functions are
+//! in place.
 
 use aws_sdk_lambda::error::ProvideErrorMetadata;
 use aws_sdk_s3::types::{
@@ -47,12 +49,14 @@ pub fn hooks(settings: &DeploySettings, want: &[WantedFunction]) -> Vec<Hook> {
     want.iter().map(hook).collect()
 }
 
-/// Refuses prefixes that overlap, functions that would start one another in a circle, and functions that the runner
-/// calls but whose outputs would start another.
+/// Refuses prefixes that overlap, functions that would start one another in a circle, and functions
+/// that the runner calls but whose outputs would start another.
 pub fn refuse_loops(hooks: &[Hook]) -> Result<(), DeployError> {
     let refuse = |problem: String| Err(DeployError::Triggers { problem });
-    let triggered: Vec<(&Hook, &str)> =
-        hooks.iter().filter_map(|hook| Some((hook, hook.triggered_by.as_deref()?))).collect();
+    let triggered: Vec<(&Hook, &str)> = hooks
+        .iter()
+        .filter_map(|hook| Some((hook, hook.triggered_by.as_deref()?)))
+        .collect();
     if triggered.len() > MOST_RULES {
         return refuse(format!(
             "{} functions are started by objects of one bucket, and S3 takes {MOST_RULES} rules a bucket; split the experiment",
@@ -60,7 +64,10 @@ pub fn refuse_loops(hooks: &[Hook]) -> Result<(), DeployError> {
         ));
     }
     for (index, (hook, prefix)) in triggered.iter().enumerate() {
-        if let Some((other, theirs)) = triggered[..index].iter().find(|(_, theirs)| meet(prefix, theirs)) {
+        if let Some((other, theirs)) = triggered[..index]
+            .iter()
+            .find(|(_, theirs)| meet(prefix, theirs))
+        {
             let (one, two) = (&hook.function, &other.function);
             return refuse(format!(
                 "{one} would start at `{prefix}` and {two} at `{theirs}`, and a key can be in both"
@@ -68,9 +75,15 @@ pub fn refuse_loops(hooks: &[Hook]) -> Result<(), DeployError> {
         }
     }
     for hook in hooks.iter().filter(|hook| hook.triggered_by.is_none()) {
-        if let Some((other, prefix)) = triggered.iter().find(|(_, prefix)| meet(&hook.writes, prefix)) {
+        if let Some((other, prefix)) = triggered
+            .iter()
+            .find(|(_, prefix)| meet(&hook.writes, prefix))
+        {
             let (one, two) = (&hook.function, &other.function);
-            return refuse(format!("what {one} writes under `{}` would start {two} at `{prefix}`", hook.writes));
+            return refuse(format!(
+                "what {one} writes under `{}` would start {two} at `{prefix}`",
+                hook.writes
+            ));
         }
     }
     // Whatever starts nothing that is left, or is started by nothing that is left, is in no circle.
@@ -79,13 +92,23 @@ pub fn refuse_loops(hooks: &[Hook]) -> Result<(), DeployError> {
         let before = left.len();
         let starts_one = |hook: &Hook| left.iter().any(|(_, prefix)| meet(&hook.writes, prefix));
         let started = |prefix: &str| left.iter().any(|(hook, _)| meet(&hook.writes, prefix));
-        left = left.iter().copied().filter(|(hook, prefix)| starts_one(hook) && started(prefix)).collect();
+        left = left
+            .iter()
+            .copied()
+            .filter(|(hook, prefix)| starts_one(hook) && started(prefix))
+            .collect();
         if left.is_empty() {
             return Ok(());
         }
         if left.len() == before {
-            let names: Vec<&str> = left.iter().map(|(hook, _)| hook.function.as_str()).collect();
-            return refuse(format!("what these functions write would start them again: {}", names.join(", ")));
+            let names: Vec<&str> = left
+                .iter()
+                .map(|(hook, _)| hook.function.as_str())
+                .collect();
+            return refuse(format!(
+                "what these functions write would start them again: {}",
+                names.join(", ")
+            ));
         }
     }
 }
@@ -97,16 +120,18 @@ fn meet(a: &str, b: &str) -> bool {
 
 /// Lets the bucket start every function that is triggered, as one notification configuration.
 ///
-/// An earlier configuration of the bucket, which is the experiment's own, is replaced if it differs. Each function is
-/// told not to run an event again that failed: a run of its own accord minutes later would fall into another pass.
+/// An earlier configuration of the bucket, which is the experiment's own, is replaced if it
+/// differs. Each function is told not to run an event again that failed: a run of its own accord
+/// minutes later would fall into another pass.
 pub async fn connect(
     clients: &Clients,
     settings: &DeploySettings,
     bucket: &str,
     functions: impl Iterator<Item = &DeployedFunction>,
 ) -> Result<(), DeployError> {
-    let triggered: Vec<(&DeployedFunction, &str)> =
-        functions.filter_map(|function| Some((function, function.triggered_by.as_deref()?))).collect();
+    let triggered: Vec<(&DeployedFunction, &str)> = functions
+        .filter_map(|function| Some((function, function.triggered_by.as_deref()?)))
+        .collect();
     if triggered.is_empty() {
         return Ok(());
     }
@@ -114,31 +139,63 @@ pub async fn connect(
         .map(|(function, _)| permit(clients, settings, bucket, function))
         .buffer_unordered(AT_ONCE);
     permitted.try_collect::<()>().await?;
-    let wanted: Vec<LambdaFunctionConfiguration> =
-        triggered.iter().map(|(function, prefix)| rule(bucket, function, prefix)).collect::<Result<_, _>>()?;
+    let wanted: Vec<LambdaFunctionConfiguration> = triggered
+        .iter()
+        .map(|(function, prefix)| rule(bucket, function, prefix))
+        .collect::<Result<_, _>>()?;
     let resource = || format!("the notifications of bucket {bucket}");
-    match clients.s3.get_bucket_notification_configuration().bucket(bucket).send().await {
+    match clients
+        .s3
+        .get_bucket_notification_configuration()
+        .bucket(bucket)
+        .send()
+        .await
+    {
         Ok(found) if same(found.lambda_function_configurations(), &wanted) => return Ok(()),
         Err(error) if error.code().is_some() => return Err(call("reading", resource(), &error)),
-        // Other rules, or an answer that can't be understood (moto's has another root element): the bucket is ours, and
-        // to put there what is there already changes nothing.
+        // Other rules, or an answer that can't be understood (moto's has another root element): the
+        // bucket is ours, and to put there what is there already changes nothing.
         Ok(_) | Err(_) => {}
     }
-    let configuration = NotificationConfiguration::builder().set_lambda_function_configurations(Some(wanted)).build();
+    let configuration = NotificationConfiguration::builder()
+        .set_lambda_function_configurations(Some(wanted))
+        .build();
     // S3 asks Lambda whether it may start the functions, and the permissions are seconds old.
     patiently("change", resource, async || {
-        let put = clients.s3.put_bucket_notification_configuration().bucket(bucket);
-        put.notification_configuration(configuration.clone()).send().await
+        let put = clients
+            .s3
+            .put_bucket_notification_configuration()
+            .bucket(bucket);
+        put.notification_configuration(configuration.clone())
+            .send()
+            .await
     })
     .await
     .map(|_| ())
 }
 
-/// Lets functions run again that a session stopped because they started themselves, and did not live to free.
+/// Lets functions run again that a session stopped because they started themselves, and did not
+/// live to free.
 pub async fn free(clients: &Clients, have: &Have) -> Result<(), DeployError> {
-    for name in have.functions.iter().filter(|(_, function)| function.stopped).map(|(name, _)| name) {
-        let removed = clients.lambda.delete_function_concurrency().function_name(name).send().await;
-        removed.map_err(|error| call("removal of the reserved concurrency", format!("function {name}"), &error))?;
+    for name in have
+        .functions
+        .iter()
+        .filter(|(_, function)| function.stopped)
+        .map(|(name, _)| name)
+    {
+        let removed = clients
+            .lambda
+            .delete_function_concurrency()
+            .function_name(name)
+            .send()
+            .await;
+        removed.map_err(|error| {
+            call(
+                "removal of the reserved concurrency",
+                format!("function {name}"),
+                &error,
+            )
+        })?;
     }
     Ok(())
 }
@@ -151,34 +208,57 @@ async fn permit(
 ) -> Result<(), DeployError> {
     let resource = || format!("function {}", function.name);
     patiently("permission for S3", resource, async || {
-        let permission = clients.lambda.add_permission().function_name(&function.name).statement_id(STATEMENT);
+        let permission = clients
+            .lambda
+            .add_permission()
+            .function_name(&function.name)
+            .statement_id(STATEMENT);
         let permission = permission
             .action("lambda:InvokeFunction")
             .principal("s3.amazonaws.com")
             .source_arn(format!("arn:{}:s3:::{bucket}", settings.partition))
             .source_account(&settings.account_id);
         match permission.send().await {
-            // The statement is there already; its name and contents never change for a function. The same code says that
-            // something else changes the function's policy, which passes.
+            // The statement is there already; its name and contents never change for a function.
+            // The same code says that something else changes the function's policy, which passes.
             Err(error) if is_there(error.code(), error.message()) => Ok(()),
             sent => sent.map(|_| ()),
         }
     })
     .await?;
-    let once = clients.lambda.put_function_event_invoke_config().function_name(&function.name);
+    let once = clients
+        .lambda
+        .put_function_event_invoke_config()
+        .function_name(&function.name);
     // A delivery that was throttled for so long belongs to no pass any more.
-    let sent = once.maximum_retry_attempts(0).maximum_event_age_in_seconds(OLDEST_DELIVERY_S).send().await;
-    sent.map(|_| ()).map_err(|error| call("asynchronous configuration", resource(), &error))
+    let sent = once
+        .maximum_retry_attempts(0)
+        .maximum_event_age_in_seconds(OLDEST_DELIVERY_S)
+        .send()
+        .await;
+    sent.map(|_| ())
+        .map_err(|error| call("asynchronous configuration", resource(), &error))
 }
 
-fn rule(bucket: &str, function: &DeployedFunction, prefix: &str) -> Result<LambdaFunctionConfiguration, DeployError> {
-    let filter = FilterRule::builder().name(FilterRuleName::Prefix).value(prefix).build();
+fn rule(
+    bucket: &str,
+    function: &DeployedFunction,
+    prefix: &str,
+) -> Result<LambdaFunctionConfiguration, DeployError> {
+    let filter = FilterRule::builder()
+        .name(FilterRuleName::Prefix)
+        .value(prefix)
+        .build();
     let filter = S3KeyFilter::builder().filter_rules(filter).build();
     LambdaFunctionConfiguration::builder()
         .id(&function.name)
         .lambda_function_arn(&function.arn)
         .events(Event::from("s3:ObjectCreated:*"))
-        .filter(NotificationConfigurationFilter::builder().key(filter).build())
+        .filter(
+            NotificationConfigurationFilter::builder()
+                .key(filter)
+                .build(),
+        )
         .build()
         .map_err(|error| DeployError::Call {
             operation: "change",
@@ -191,7 +271,11 @@ fn rule(bucket: &str, function: &DeployedFunction, prefix: &str) -> Result<Lambd
 /// Returns whether both hold the same rules, in whatever order.
 fn same(found: &[LambdaFunctionConfiguration], wanted: &[LambdaFunctionConfiguration]) -> bool {
     let facts = |rule: &LambdaFunctionConfiguration| {
-        let filters = rule.filter().and_then(|filter| filter.key()).map(S3KeyFilter::filter_rules).unwrap_or_default();
+        let filters = rule
+            .filter()
+            .and_then(|filter| filter.key())
+            .map(S3KeyFilter::filter_rules)
+            .unwrap_or_default();
         let filters: Vec<_> = filters
             .iter()
             .map(|rule| {
@@ -199,7 +283,11 @@ fn same(found: &[LambdaFunctionConfiguration], wanted: &[LambdaFunctionConfigura
                 (name, rule.value().map(str::to_owned))
             })
             .collect();
-        (rule.lambda_function_arn().to_owned(), rule.events().to_vec(), filters)
+        (
+            rule.lambda_function_arn().to_owned(),
+            rule.events().to_vec(),
+            filters,
+        )
     };
     let sorted = |rules: &[LambdaFunctionConfiguration]| {
         let mut rules: Vec<_> = rules.iter().map(facts).collect();
@@ -214,7 +302,11 @@ mod tests {
     use super::*;
 
     fn hook(function: &str, triggered_by: Option<&str>, writes: &str) -> Hook {
-        Hook { function: function.into(), triggered_by: triggered_by.map(str::to_owned), writes: writes.into() }
+        Hook {
+            function: function.into(),
+            triggered_by: triggered_by.map(str::to_owned),
+            writes: writes.into(),
+        }
     }
 
     fn problem(hooks: &[Hook]) -> String {
@@ -238,7 +330,10 @@ mod tests {
     #[test]
     fn prefixes_within_each_other_are_refused() {
         let problem = problem(&[hook("a", Some("in/"), "x/"), hook("b", Some("in/b/"), "y/")]);
-        assert!(problem.contains("b would start at `in/b/` and a at `in/`"), "{problem}");
+        assert!(
+            problem.contains("b would start at `in/b/` and a at `in/`"),
+            "{problem}"
+        );
     }
 
     #[test]
@@ -262,6 +357,9 @@ mod tests {
     #[test]
     fn outputs_of_direct_calls_must_start_nothing() {
         let problem = problem(&[hook("a", Some("in/"), "x/"), hook("direct", None, "in/")]);
-        assert!(problem.contains("what direct writes under `in/` would start a"), "{problem}");
+        assert!(
+            problem.contains("what direct writes under `in/` would start a"),
+            "{problem}"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Makes a call again while the reason against it passes by itself: AWS is slow to believe what was just made.
+//! Makes a call again while the reason against it passes by itself: AWS is slow to believe what was
+//! just made.
 
 use std::time::Duration;
 
@@ -8,7 +9,8 @@ use tokio::time::Instant;
 use super::error::DeployError;
 use super::observe::call;
 
-/// How long a function may take to be ready, and a new role to be assumable. AWS: seconds, rarely a minute.
+/// How long a function may take to be ready, and a new role to be assumable. AWS: seconds, rarely a
+/// minute.
 pub const PATIENCE: Duration = Duration::from_mins(3);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
@@ -28,7 +30,9 @@ where
     loop {
         match attempt().await {
             Ok(answer) => return Ok(answer),
-            Err(error) if passes_by_itself(error.code(), error.message()) && Instant::now() < deadline => {
+            Err(error)
+                if passes_by_itself(error.code(), error.message()) && Instant::now() < deadline =>
+            {
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
@@ -37,7 +41,8 @@ where
     }
 }
 
-/// Waits until a policy that was put at `put` has had so long to be known everywhere; time that went by since then counts.
+/// Waits until a policy that was put at `put` has had so long to be known everywhere; time that
+/// went by since then counts.
 ///
 /// `on_wait` is called with what is left, if that is anything.
 pub async fn in_force(put: Option<Instant>, settles: Duration, on_wait: impl FnOnce(Duration)) {
@@ -52,30 +57,40 @@ fn left(settles: Duration, gone_by: Duration) -> Duration {
     settles.saturating_sub(gone_by)
 }
 
-/// Says whether Lambda refused to make something because there is one of the name already. The same code says that something
-/// else changes at the moment.
+/// Says whether Lambda refused to make something because there is one of the name already. The same
+/// code says that something else changes at the moment.
 pub fn is_there(code: Option<&str>, message: Option<&str>) -> bool {
-    code == Some("ResourceConflictException") && message.is_some_and(|text| text.contains("already exist"))
+    code == Some("ResourceConflictException")
+        && message.is_some_and(|text| text.contains("already exist"))
 }
 
 /// Returns whether a refusal is one of those that end without anyone's doing.
 ///
-/// A role that is so new that Lambda does not know it (only the text tells it from other wrong parameters); another
-/// change of the function, the bucket or the log group still under way; a permission that S3 does not see yet. Sources:
-/// the services' API references (errors of `CreateFunction`, `PutBucketNotificationConfiguration`, `CreateLogGroup`).
+/// A role that is so new that Lambda does not know it (only the text tells it from other wrong
+/// parameters); another change of the function, the bucket or the log group still under way; a
+/// permission that S3 does not see yet. Sources: the services' API references (errors of
+/// `CreateFunction`, `PutBucketNotificationConfiguration`, `CreateLogGroup`).
 fn passes_by_itself(code: Option<&str>, message: Option<&str>) -> bool {
     let says = |part: &str| message.is_some_and(|text| text.contains(part));
     match code {
         Some("InvalidParameterValueException") => {
-            // The last is what a new role looks like to KMS, with which environment variables are encrypted.
+            // The last is what a new role looks like to KMS, with which environment variables are
+            // encrypted.
             says("cannot be assumed by Lambda")
                 || says("execution role does not have permissions")
                 || says("KMS key is invalid for CreateGrant")
         }
         Some("ResourceConflictException") => !is_there(code, message),
-        Some("InvalidArgument") => says("Unable to validate the following destination configurations"),
+        Some("InvalidArgument") => {
+            says("Unable to validate the following destination configurations")
+        }
         // Right after its creation a bucket is not known everywhere.
-        Some("NoSuchBucket" | "OperationAborted" | "OperationAbortedException" | "ConcurrentModification") => true,
+        Some(
+            "NoSuchBucket"
+            | "OperationAborted"
+            | "OperationAbortedException"
+            | "ConcurrentModification",
+        ) => true,
         _ => false,
     }
 }
@@ -88,14 +103,27 @@ mod tests {
     fn a_changed_policy_is_given_time_less_what_deploying_took() {
         let s = Duration::from_secs;
         assert_eq!(left(s(10), s(3)), s(7));
-        assert_eq!([left(s(10), s(10)), left(s(10), s(60)), left(Duration::ZERO, s(0))], [s(0); 3]);
+        assert_eq!(
+            [
+                left(s(10), s(10)),
+                left(s(10), s(60)),
+                left(Duration::ZERO, s(0))
+            ],
+            [s(0); 3]
+        );
     }
 
     #[tokio::test]
     async fn only_who_really_waits_says_so() {
         let mut said = None;
-        in_force(Some(Instant::now()), Duration::from_millis(20), |left| said = Some(left)).await;
-        assert!(said.is_some_and(|left| left <= Duration::from_millis(20)), "{said:?}");
+        in_force(Some(Instant::now()), Duration::from_millis(20), |left| {
+            said = Some(left)
+        })
+        .await;
+        assert!(
+            said.is_some_and(|left| left <= Duration::from_millis(20)),
+            "{said:?}"
+        );
         let silent = |_| panic!("there is nothing to wait for");
         in_force(None, Duration::from_hours(1), silent).await;
         in_force(Some(Instant::now()), Duration::ZERO, silent).await;
@@ -108,18 +136,36 @@ mod tests {
             "InvalidParameterValueException",
             "The role defined for the function cannot be assumed by Lambda."
         ));
-        assert!(passes("ResourceConflictException", "An update is in progress for resource: f"));
-        assert!(passes("InvalidArgument", "Unable to validate the following destination configurations"));
+        assert!(passes(
+            "ResourceConflictException",
+            "An update is in progress for resource: f"
+        ));
+        assert!(passes(
+            "InvalidArgument",
+            "Unable to validate the following destination configurations"
+        ));
         assert!(passes(
             "InvalidParameterValueException",
             "Lambda was unable to configure access to your environment variables because the KMS key is invalid for \
              CreateGrant. Please check your KMS key settings. KMS Exception: InvalidArnException KMS Message: ARN does not \
              refer to a valid principal"
         ));
-        assert!(passes("NoSuchBucket", "The specified bucket does not exist"));
-        assert!(passes("OperationAborted", "A conflicting conditional operation is currently in progress"));
-        assert!(!passes("InvalidParameterValueException", "Unzipped size must be smaller than 262144000 bytes"));
-        assert!(!passes("ResourceConflictException", "Function already exist: f"));
+        assert!(passes(
+            "NoSuchBucket",
+            "The specified bucket does not exist"
+        ));
+        assert!(passes(
+            "OperationAborted",
+            "A conflicting conditional operation is currently in progress"
+        ));
+        assert!(!passes(
+            "InvalidParameterValueException",
+            "Unzipped size must be smaller than 262144000 bytes"
+        ));
+        assert!(!passes(
+            "ResourceConflictException",
+            "Function already exist: f"
+        ));
         assert!(!passes("AccessDeniedException", "not authorized"));
     }
 }

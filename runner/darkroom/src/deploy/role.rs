@@ -1,7 +1,7 @@
 //! The functions' execution role: what it may do, and the calls that bring it about.
 //!
-//! Handlers may be code that nobody has read. It runs with this role alone, which reads and writes the experiment's
-//! bucket and writes to log groups that are there already; it can't make any.
+//! Handlers may be code that nobody has read. It runs with this role alone, which reads and writes
+//! the experiment's bucket and writes to log groups that are there already; it can't make any.
 
 use std::collections::BTreeMap;
 
@@ -20,25 +20,45 @@ use super::wanted::DeploySettings;
 /// Names our inline policy.
 pub const POLICY: &str = "darkroom";
 
-/// Returns the ARN of the role that the functions get, and the role itself if it is Darkroom's to make.
-pub fn wanted(settings: &DeploySettings, bucket: &str) -> Result<(String, Option<Role>), DeployError> {
+/// Returns the ARN of the role that the functions get, and the role itself if it is Darkroom's to
+/// make.
+pub fn wanted(
+    settings: &DeploySettings,
+    bucket: &str,
+) -> Result<(String, Option<Role>), DeployError> {
     if let Some(role_arn) = &settings.role_arn {
         names::account_of(role_arn)
             .filter(|_| role_arn.contains(":role/"))
-            .ok_or_else(|| DeployError::Role { role_arn: role_arn.clone() })?;
+            .ok_or_else(|| DeployError::Role {
+                role_arn: role_arn.clone(),
+            })?;
         return Ok((role_arn.clone(), None));
     }
-    let DeploySettings { account_id, partition, region, experiment, .. } = settings;
+    let DeploySettings {
+        account_id,
+        partition,
+        region,
+        experiment,
+        ..
+    } = settings;
     let name = names::role(experiment, region);
     let functions = names::functions_prefix(experiment);
     let role_arn = format!("arn:{partition}:iam::{account_id}:role/{name}");
-    let groups = format!("arn:{partition}:logs:{region}:{account_id}:log-group:/aws/lambda/{functions}*");
-    Ok((role_arn, Some(Role { name, policy: policy(&format!("arn:{partition}:s3:::{bucket}"), &groups) })))
+    let groups =
+        format!("arn:{partition}:logs:{region}:{account_id}:log-group:/aws/lambda/{functions}*");
+    Ok((
+        role_arn,
+        Some(Role {
+            name,
+            policy: policy(&format!("arn:{partition}:s3:::{bucket}"), &groups),
+        }),
+    ))
 }
 
 /// Returns what functions may do, with a bucket and log groups as ARNs.
 ///
-/// They can't change the packages in the bucket, and without `CreateLogGroup` a late log line leaves no group behind.
+/// They can't change the packages in the bucket, and without `CreateLogGroup` a late log line
+/// leaves no group behind.
 pub fn policy(bucket_arn: &str, groups_arn: &str) -> Value {
     json!({
         "Version": "2012-10-17",
@@ -79,14 +99,27 @@ pub fn trust() -> Value {
 
 /// Returns the role as the account has it, if Darkroom is to make one and it is there.
 pub async fn observe(clients: &Clients, want: &Want) -> Result<Option<HaveRole>, DeployError> {
-    let Some(Role { name, .. }) = &want.role else { return Ok(None) };
+    let Some(Role { name, .. }) = &want.role else {
+        return Ok(None);
+    };
     let resource = || format!("role {name}");
     let tags = match clients.iam.get_role().role_name(name).send().await {
-        Ok(found) => found.role().map(aws_sdk_iam::types::Role::tags).map(tags).unwrap_or_default(),
+        Ok(found) => found
+            .role()
+            .map(aws_sdk_iam::types::Role::tags)
+            .map(tags)
+            .unwrap_or_default(),
         Err(error) if error.code() == Some("NoSuchEntity") => return Ok(None),
         Err(error) => return Err(call("reading", resource(), &error)),
     };
-    let policy = match clients.iam.get_role_policy().role_name(name).policy_name(POLICY).send().await {
+    let policy = match clients
+        .iam
+        .get_role_policy()
+        .role_name(name)
+        .policy_name(POLICY)
+        .send()
+        .await
+    {
         Ok(found) => serde_json::from_str(&decoded(found.policy_document())).ok(),
         Err(error) if error.code() == Some("NoSuchEntity") => None,
         Err(error) => return Err(call("reading", resource(), &error)),
@@ -95,22 +128,38 @@ pub async fn observe(clients: &Clients, want: &Want) -> Result<Option<HaveRole>,
 }
 
 fn tags(tags: &[aws_sdk_iam::types::Tag]) -> BTreeMap<String, String> {
-    tags.iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect()
+    tags.iter()
+        .map(|tag| (tag.key().to_owned(), tag.value().to_owned()))
+        .collect()
 }
 
-/// IAM gives policies URL-encoded (API reference, `GetRolePolicy`); an endpoint that does not is read as well.
+/// IAM gives policies URL-encoded (API reference, `GetRolePolicy`); an endpoint that does not is
+/// read as well.
 fn decoded(document: &str) -> String {
-    percent_decode_str(document).decode_utf8_lossy().into_owned()
+    percent_decode_str(document)
+        .decode_utf8_lossy()
+        .into_owned()
 }
 
-/// Makes or mends the role. Its tags come with its creation, so that it can be found from its first moment.
-pub async fn bring_about(clients: &Clients, want: &Want, step: &RoleStep) -> Result<(), DeployError> {
-    let Some(Role { name, policy }) = &want.role else { return Ok(()) };
+/// Makes or mends the role. Its tags come with its creation, so that it can be found from its first
+/// moment.
+pub async fn bring_about(
+    clients: &Clients,
+    want: &Want,
+    step: &RoleStep,
+) -> Result<(), DeployError> {
+    let Some(Role { name, policy }) = &want.role else {
+        return Ok(());
+    };
     let resource = || format!("role {name}");
     let (policy_differs, tags_differ) = match step {
         RoleStep::Keep => return Ok(()),
         RoleStep::Create => {
-            let create = clients.iam.create_role().role_name(name).assume_role_policy_document(trust().to_string());
+            let create = clients
+                .iam
+                .create_role()
+                .role_name(name)
+                .assume_role_policy_document(trust().to_string());
             let create = create.description("Lambda functions of Darkroom experiments run with it");
             match create.set_tags(Some(iam_tags(want, name)?)).send().await {
                 Ok(_) => {}
@@ -123,11 +172,21 @@ pub async fn bring_about(clients: &Clients, want: &Want, step: &RoleStep) -> Res
         RoleStep::Update { policy, tags } => (*policy, *tags),
     };
     if tags_differ {
-        let sent = clients.iam.tag_role().role_name(name).set_tags(Some(iam_tags(want, name)?)).send().await;
+        let sent = clients
+            .iam
+            .tag_role()
+            .role_name(name)
+            .set_tags(Some(iam_tags(want, name)?))
+            .send()
+            .await;
         sent.map_err(|error| call("tagging", resource(), &error))?;
     }
     if policy_differs {
-        let put = clients.iam.put_role_policy().role_name(name).policy_name(POLICY);
+        let put = clients
+            .iam
+            .put_role_policy()
+            .role_name(name)
+            .policy_name(POLICY);
         let sent = put.policy_document(policy.to_string()).send().await;
         sent.map_err(|error| call("policy", resource(), &error))?;
     }
@@ -135,13 +194,22 @@ pub async fn bring_about(clients: &Clients, want: &Want, step: &RoleStep) -> Res
 }
 
 fn iam_tags(want: &Want, role: &str) -> Result<Vec<aws_sdk_iam::types::Tag>, DeployError> {
-    let tag = |(key, value): (&String, &String)| aws_sdk_iam::types::Tag::builder().key(key).value(value).build();
-    want.tags.iter().map(tag).collect::<Result<_, _>>().map_err(|error| DeployError::Call {
-        operation: "tagging",
-        resource: format!("role {role}"),
-        reason: error.to_string(),
-        help: None,
-    })
+    let tag = |(key, value): (&String, &String)| {
+        aws_sdk_iam::types::Tag::builder()
+            .key(key)
+            .value(value)
+            .build()
+    };
+    want.tags
+        .iter()
+        .map(tag)
+        .collect::<Result<_, _>>()
+        .map_err(|error| DeployError::Call {
+            operation: "tagging",
+            resource: format!("role {role}"),
+            reason: error.to_string(),
+            help: None,
+        })
 }
 
 #[cfg(test)]

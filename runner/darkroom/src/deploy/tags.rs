@@ -1,4 +1,5 @@
-//! How Darkroom marks what it makes in an account, so that `clean` finds all of it and nothing else. Pure.
+//! How Darkroom marks what it makes in an account, so that `clean` finds all of it and nothing
+//! else. Pure.
 
 use std::collections::BTreeMap;
 
@@ -18,25 +19,44 @@ pub const REGION: &str = "darkroom:region";
 
 /// Returns the tags of everything that is made.
 pub fn of(settings: &DeploySettings) -> BTreeMap<String, String> {
-    let DeploySettings { experiment, expires_on, run_id, region, .. } = settings;
-    [(EXPERIMENT, experiment), (EXPIRES, expires_on), (RUN, run_id), (REGION, region)]
-        .map(|(key, value)| (key.to_owned(), value.clone()))
-        .into()
+    let DeploySettings {
+        experiment,
+        expires_on,
+        run_id,
+        region,
+        ..
+    } = settings;
+    [
+        (EXPERIMENT, experiment),
+        (EXPIRES, expires_on),
+        (RUN, run_id),
+        (REGION, region),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.clone()))
+    .into()
 }
 
-/// Returns what is written into a layer's description. Lambda can't tag layers, so this stands for the tags.
+/// Returns what is written into a layer's description. Lambda can't tag layers, so this stands for
+/// the tags.
 pub fn layer_description(experiment: &str, sha256_base64: &str) -> String {
     format!("{EXPERIMENT}={experiment} sha256={sha256_base64}")
 }
 
 /// Returns the sha256 that a layer's description claims, if it is one of this experiment's.
 pub fn layer_sha256<'a>(experiment: &str, description: &'a str) -> Option<&'a str> {
-    description.strip_prefix(EXPERIMENT)?.strip_prefix('=')?.strip_prefix(experiment)?.strip_prefix(" sha256=")
+    description
+        .strip_prefix(EXPERIMENT)?
+        .strip_prefix('=')?
+        .strip_prefix(experiment)?
+        .strip_prefix(" sha256=")
 }
 
 /// Returns the experiment that a layer's description names, if it is one of Darkroom's.
 pub fn layer_experiment(description: &str) -> Option<&str> {
-    let (experiment, _) = description.strip_prefix(EXPERIMENT)?.strip_prefix('=')?.rsplit_once(" sha256=")?;
+    let (experiment, _) = description
+        .strip_prefix(EXPERIMENT)?
+        .strip_prefix('=')?
+        .rsplit_once(" sha256=")?;
     Some(experiment)
 }
 

@@ -7,10 +7,12 @@ use darkroom_core::cell::{Architecture, Start, Trigger};
 
 use crate::package::Package;
 
-/// Days after which nobody misses what a run made: the date on its tags, and the age at which S3 drops objects by itself.
+/// Days after which nobody misses what a run made: the date on its tags, and the age at which S3
+/// drops objects by itself.
 pub const LIFETIME_DAYS: u32 = 30;
 
-/// Which function of an experiment: one stage of one variant under one configuration, once per deployment.
+/// Which function of an experiment: one stage of one variant under one configuration, once per
+/// deployment.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FunctionKey {
     pub variant: String,
@@ -51,10 +53,13 @@ pub struct DeploySettings {
     pub account_id: String,
     /// `aws`, `aws-cn`, `aws-us-gov`: the second part of every ARN.
     pub partition: String,
-    /// The functions' execution role; `None`: one is made that may touch this experiment's things alone.
+    /// The functions' execution role; `None`: one is made that may touch this experiment's things
+    /// alone.
     pub role_arn: Option<String>,
-    /// UTC date (`2026-12-24`) after which nobody misses these resources; tagged on everything that is made.
+    /// UTC date (`2026-12-24`) after which nobody misses these resources; tagged on everything that
+    /// is made.
     pub expires_on: String,
-    /// The run that makes or uses them; tagged on everything, so that a look says which run was the last.
+    /// The run that makes or uses them; tagged on everything, so that a look says which run was the
+    /// last.
     pub run_id: String,
 }

@@ -10,9 +10,12 @@ use super::terminal::RULED;
 
 /// Renders the changes: what is claimed in a table, the rest counted.
 pub fn changes(found: &Between, width: u16) -> String {
-    let mut text =
-        format!("\n{} against {}: ratio of means, below 1 the later is faster or cheaper\n", found.run_b, found.run_a);
-    let (claimed, rest): (Vec<&Change>, Vec<&Change>) = found.rows.iter().partition(|row| row.is_claim());
+    let mut text = format!(
+        "\n{} against {}: ratio of means, below 1 the later is faster or cheaper\n",
+        found.run_b, found.run_a
+    );
+    let (claimed, rest): (Vec<&Change>, Vec<&Change>) =
+        found.rows.iter().partition(|row| row.is_claim());
     if claimed.is_empty() {
         text += "Nothing is claimed to have changed.\n";
     } else {
@@ -47,20 +50,47 @@ fn meaning(verdict: &str) -> &'static str {
 
 fn table(rows: &[&Change], width: u16) -> Table {
     let mut table = Table::new();
-    table.load_style(RULED).set_content_arrangement(ContentArrangement::Dynamic).set_width(width).force_no_tty();
-    table.set_header(["cell", "stage", "metric", "n", "ratio", "95% interval", "p adj", "noise", "code", "verdict"]);
+    table
+        .load_style(RULED)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(width)
+        .force_no_tty();
+    table.set_header([
+        "cell",
+        "stage",
+        "metric",
+        "n",
+        "ratio",
+        "95% interval",
+        "p adj",
+        "noise",
+        "code",
+        "verdict",
+    ]);
     for row in rows {
-        let number = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.3}"));
+        let number = |value: Option<f64>| {
+            value.map_or_else(|| "–".to_owned(), |value| format!("{value:.3}"))
+        };
         table.add_row([
             row.cell_id.clone(),
             row.stage.clone(),
             row.metric.to_owned(),
             format!("{} / {}", row.n_a, row.n_b),
             number(row.ratio),
-            row.ratio_ci.map_or_else(String::new, |(low, high)| format!("{low:.3} to {high:.3}")),
-            row.p_adjusted
-                .map_or_else(|| "–".to_owned(), |p| if p < 0.001 { "<0.001".into() } else { format!("{p:.3}") }),
-            row.noise.map_or_else(|| "?".to_owned(), |noise| format!("{:.1}%", noise * 100.0)),
+            row.ratio_ci
+                .map_or_else(String::new, |(low, high)| format!("{low:.3} to {high:.3}")),
+            row.p_adjusted.map_or_else(
+                || "–".to_owned(),
+                |p| {
+                    if p < 0.001 {
+                        "<0.001".into()
+                    } else {
+                        format!("{p:.3}")
+                    }
+                },
+            ),
+            row.noise
+                .map_or_else(|| "?".to_owned(), |noise| format!("{:.1}%", noise * 100.0)),
             row.code().to_owned(),
             row.verdict.to_owned(),
         ]);

@@ -60,36 +60,86 @@ impl Page<'_> {
             at_most,
             besides: _,
         } = &self.summary;
-        let Manifest { experiment, repetitions, schedule, budget, .. } = self.manifest;
+        let Manifest {
+            experiment,
+            repetitions,
+            schedule,
+            budget,
+            ..
+        } = self.manifest;
         let mut rows = vec![(
             "cells",
-            format!("{}, {} of them runnable on {}", thousands(*cells), thousands(*runnable), self.target),
+            format!(
+                "{}, {} of them runnable on {}",
+                thousands(*cells),
+                thousands(*runnable),
+                self.target
+            ),
         )];
-        rows.extend(not_runnable.iter().map(|not| ("", format!("{} not: {}", thousands(not.cells), not.reason))));
+        rows.extend(
+            not_runnable
+                .iter()
+                .map(|not| ("", format!("{} not: {}", thousands(not.cells), not.reason))),
+        );
         let order = match schedule.order {
             Order::Interleaved => format!("in random order from seed {}", experiment.seed),
             Order::Sequential => "cell by cell".to_owned(),
         };
         let times = match &repetitions.until {
-            Some(until) => format!("{} to {} of every image", until.min, count(u64::from(until.max), "repetition")),
-            None => format!("{} of every image", count(u64::from(repetitions.count), "repetition")),
+            Some(until) => format!(
+                "{} to {} of every image",
+                until.min,
+                count(u64::from(until.max), "repetition")
+            ),
+            None => format!(
+                "{} of every image",
+                count(u64::from(repetitions.count), "repetition")
+            ),
         };
         // The least that an open-ended run takes, and the most.
-        let range = |most: u64, of: fn(&Summary) -> u64| match self.shortest.as_ref().map(|it| of(&it.summary)) {
+        let range = |most: u64, of: fn(&Summary) -> u64| match self
+            .shortest
+            .as_ref()
+            .map(|it| of(&it.summary))
+        {
             Some(least) if least < most => format!("{} to {}", thousands(least), thousands(most)),
             _ => thousands(most),
         };
-        let renewed = repetitions
-            .renew_environments_every
-            .map(|every| format!("; environments are renewed every {}", count(u64::from(every), "repetition")));
+        let renewed = repetitions.renew_environments_every.map(|every| {
+            format!(
+                "; environments are renewed every {}",
+                count(u64::from(every), "repetition")
+            )
+        });
         let renewed = renewed.unwrap_or_default();
         let deployed = count(u64::from(repetitions.deployments), "deployment");
         rows.extend([
             ("functions", format!("{} to deploy", thousands(*functions))),
-            ("passes", format!("{}: {times} in {deployed} of each cell, {order}", range(*passes, |s| s.passes))),
-            ("warm-ups", format!("{}, not counted{renewed}", range(*warm_up_passes, |s| s.warm_up_passes))),
-            ("probes", probed(&self.summary, repetitions, &range(*probes, |s| s.probes))),
-            ("invocations", format!("{}, warm-ups and probes included", range(*invocations, |s| s.invocations))),
+            (
+                "passes",
+                format!(
+                    "{}: {times} in {deployed} of each cell, {order}",
+                    range(*passes, |s| s.passes)
+                ),
+            ),
+            (
+                "warm-ups",
+                format!(
+                    "{}, not counted{renewed}",
+                    range(*warm_up_passes, |s| s.warm_up_passes)
+                ),
+            ),
+            (
+                "probes",
+                probed(&self.summary, repetitions, &range(*probes, |s| s.probes)),
+            ),
+            (
+                "invocations",
+                format!(
+                    "{}, warm-ups and probes included",
+                    range(*invocations, |s| s.invocations)
+                ),
+            ),
         ]);
         rows.extend(repetitions.until.map(|until| ("until", looked_for(&until))));
         if !short_of_cores.is_empty() {
@@ -101,42 +151,73 @@ impl Page<'_> {
         rows.extend(self.expectation());
         rows.push((
             "at most",
-            format!("{}, if every invocation took its stage's whole timeout; repeated attempts apart", spelt(at_most)),
+            format!(
+                "{}, if every invocation took its stage's whole timeout; repeated attempts apart",
+                spelt(at_most)
+            ),
         ));
         rows.extend(self.besides());
         rows.push(("prices", self.prices()));
         if budget.usd.is_some() || budget.minutes.is_some() {
             let usd = budget.usd.map(|usd| format!("${usd:.2}"));
             let minutes = budget.minutes.map(|minutes| format!("{minutes} min"));
-            let limits = usd.into_iter().chain(minutes).collect::<Vec<_>>().join(", ");
-            rows.push(("budget", format!("{limits}: the run stops there, and can be resumed with more")));
+            let limits = usd
+                .into_iter()
+                .chain(minutes)
+                .collect::<Vec<_>>()
+                .join(", ");
+            rows.push((
+                "budget",
+                format!("{limits}: the run stops there, and can be resumed with more"),
+            ));
         }
         if let Some(warning) = self.beyond_budget() {
             rows.push(("", warning));
         }
-        let lines: Vec<String> = rows.iter().map(|(name, text)| format!("{name:<12} {text}")).collect();
+        let lines: Vec<String> = rows
+            .iter()
+            .map(|(name, text)| format!("{name:<12} {text}"))
+            .collect();
         lines.join("\n") + "\n"
     }
 
     /// Says which memory sizes an account may not have on AWS.
     fn refused_by_new_accounts(&self) -> Option<String> {
         let Manifest { matrix, target, .. } = self.manifest;
-        let asked = matrix.memory_mb.iter().copied().chain(matrix.include.iter().filter_map(|cell| cell.memory_mb));
+        let asked = matrix
+            .memory_mb
+            .iter()
+            .copied()
+            .chain(matrix.include.iter().filter_map(|cell| cell.memory_mb));
         let mut sizes: Vec<u32> = asked.filter(|size| *size > NEW_ACCOUNT_MEMORY_MB).collect();
         sizes.sort_unstable();
         sizes.dedup();
         let sizes: Vec<String> = sizes.iter().map(u32::to_string).collect();
         (target.cloud == Cloud::Aws && !sizes.is_empty()).then(|| {
-            format!("{} MB: new accounts refuse more than {NEW_ACCOUNT_MEMORY_MB}, and no call tells", sizes.join(", "))
+            format!(
+                "{} MB: new accounts refuse more than {NEW_ACCOUNT_MEMORY_MB}, and no call tells",
+                sizes.join(", ")
+            )
         })
     }
 
     /// What the run costs beside its functions' time, and all of it together.
     fn besides(&self) -> Vec<(&'static str, String)> {
-        let Summary { functions, at_most, besides, .. } = &self.summary;
+        let Summary {
+            functions,
+            at_most,
+            besides,
+            ..
+        } = &self.summary;
         let no_price = || "no price known".to_owned();
-        let usd = |usd: Option<f64>, before: &str| usd.map_or_else(no_price, |usd| format!("{before}{}", dollars(usd)));
-        let chain = if self.is_polled() { ", about: each pass of an S3 chain is looked for" } else { "" };
+        let usd = |usd: Option<f64>, before: &str| {
+            usd.map_or_else(no_price, |usd| format!("{before}{}", dollars(usd)))
+        };
+        let chain = if self.is_polled() {
+            ", about: each pass of an S3 chain is looked for"
+        } else {
+            ""
+        };
         let waiting = match self.manifest.target.cloud {
             Cloud::Aws => "; waiting for them takes 1 to 5 minutes a session",
             Cloud::Local => "",
@@ -172,7 +253,14 @@ impl Page<'_> {
         if let Some(compute) = at_most.usd {
             let (beside, unknown) = besides.usd();
             let apart: Vec<&str> = unknown.into_iter().chain(["data transfer"]).collect();
-            rows.push(("in all", format!("at most {}; {} apart", dollars(compute + beside), apart.join(", "))));
+            rows.push((
+                "in all",
+                format!(
+                    "at most {}; {} apart",
+                    dollars(compute + beside),
+                    apart.join(", ")
+                ),
+            ));
         }
         rows
     }
@@ -180,38 +268,63 @@ impl Page<'_> {
     /// Whether any pass is started by an upload, whose end is looked for.
     fn is_polled(&self) -> bool {
         let Manifest { matrix, .. } = self.manifest;
-        matrix.trigger.contains(&Trigger::S3) || matrix.include.iter().any(|cell| cell.trigger == Some(Trigger::S3))
+        matrix.trigger.contains(&Trigger::S3)
+            || matrix
+                .include
+                .iter()
+                .any(|cell| cell.trigger == Some(Trigger::S3))
     }
 
     fn expectation(&self) -> Option<(&'static str, String)> {
-        let Expected { run_id, target, cells, effort } = self.expected.as_ref()?;
+        let Expected {
+            run_id,
+            target,
+            cells,
+            effort,
+        } = self.expected.as_ref()?;
         let least = self.shortest.as_ref().and_then(|it| it.expected.as_ref());
         let least = least.map_or_else(String::new, |least| format!("{} to ", spelt(&least.effort)));
         let share = if *cells == self.summary.runnable {
             String::new()
         } else {
-            format!(" for {} of the {} runnable cells", thousands(*cells), thousands(self.summary.runnable))
+            format!(
+                " for {} of the {} runnable cells",
+                thousands(*cells),
+                thousands(self.summary.runnable)
+            )
         };
         let elsewhere = match (self.manifest.target.cloud, target.as_str()) {
             (Cloud::Aws, "local") => " on the local cloud, which AWS is not",
             (Cloud::Local, "aws") => " on AWS, which this machine is not",
             _ => "",
         };
-        Some(("expected", format!("{least}{}{share}, as fast as in run {run_id}{elsewhere}", spelt(effort))))
+        Some((
+            "expected",
+            format!(
+                "{least}{}{share}, as fast as in run {run_id}{elsewhere}",
+                spelt(effort)
+            ),
+        ))
     }
 
     /// Says that a run would not come to its end, where that is expected.
     fn beyond_budget(&self) -> Option<String> {
         let expected = self.expected.as_ref()?.effort;
         let budget = &self.manifest.budget;
-        let usd = budget.usd.filter(|limit| expected.usd.is_some_and(|usd| usd > *limit));
-        let minutes = budget.minutes.filter(|limit| expected.seconds / 60.0 > *limit);
+        let usd = budget
+            .usd
+            .filter(|limit| expected.usd.is_some_and(|usd| usd > *limit));
+        let minutes = budget
+            .minutes
+            .filter(|limit| expected.seconds / 60.0 > *limit);
         let what = match (usd, minutes) {
             (Some(_), _) => "budget.usd",
             (None, Some(_)) => "budget.minutes",
             (None, None) => return None,
         };
-        Some(format!("less than is expected: a run stops when {what} is used up, and can be gone on with"))
+        Some(format!(
+            "less than is expected: a run stops when {what} is used up, and can be gone on with"
+        ))
     }
 
     fn prices(&self) -> String {
@@ -255,7 +368,10 @@ fn size(bytes: u64) -> String {
 
 pub fn spelt(effort: &Effort) -> String {
     let time = duration(effort.seconds);
-    effort.usd.map_or_else(|| time.clone(), |usd| format!("{time} and {}", dollars(usd)))
+    effort.usd.map_or_else(
+        || time.clone(),
+        |usd| format!("{time} and {}", dollars(usd)),
+    )
 }
 
 /// Two units at most, rounded up to the second: `4 h 2 min`.
@@ -279,7 +395,11 @@ fn duration(seconds: f64) -> String {
 
 /// Cents, or three significant digits where cents would say nothing.
 pub fn dollars(usd: f64) -> String {
-    if usd == 0.0 || usd >= 0.1 { format!("${usd:.2}") } else { format!("${}", significant(usd)) }
+    if usd == 0.0 || usd >= 0.1 {
+        format!("${usd:.2}")
+    } else {
+        format!("${}", significant(usd))
+    }
 }
 
 fn significant(usd: f64) -> String {
@@ -287,7 +407,8 @@ fn significant(usd: f64) -> String {
     format!("{usd:.decimals$}")
 }
 
-/// Says how many passes have pixels of their own and what share of the run they take, or why none has.
+/// Says how many passes have pixels of their own and what share of the run they take, or why none
+/// has.
 fn probed(summary: &Summary, repetitions: &Repetitions, told: &str) -> String {
     let all = summary.passes + summary.warm_up_passes + summary.probes;
     let share = summary.probes as f64 / all.max(1) as f64 * 100.0;
@@ -309,11 +430,17 @@ mod tests {
     #[test]
     fn durations_have_two_units_at_most() {
         let spelt = [0.0, 0.2, 61.0, 3600.0, 4.0 * 3600.0 + 125.0, 90_000.0].map(duration);
-        assert_eq!(spelt, ["0 s", "1 s", "1 min 1 s", "1 h", "4 h 2 min", "1 d 1 h"]);
+        assert_eq!(
+            spelt,
+            ["0 s", "1 s", "1 min 1 s", "1 h", "4 h 2 min", "1 d 1 h"]
+        );
     }
 
     #[test]
     fn small_costs_keep_their_digits() {
-        assert_eq!([0.0, 12.345, 0.001_234_5, 0.056_78].map(dollars), ["$0.00", "$12.35", "$0.00123", "$0.0568"]);
+        assert_eq!(
+            [0.0, 12.345, 0.001_234_5, 0.056_78].map(dollars),
+            ["$0.00", "$12.35", "$0.00123", "$0.0568"]
+        );
     }
 }

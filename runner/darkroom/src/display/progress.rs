@@ -1,4 +1,5 @@
-//! What a run shows while it goes: one line on a terminal, a few plain lines elsewhere, nothing when asked to be quiet.
+//! What a run shows while it goes: one line on a terminal, a few plain lines elsewhere, nothing
+//! when asked to be quiet.
 //!
 //! Receives the run's facts on its own thread; never slows what is being measured.
 
@@ -63,7 +64,10 @@ impl Following {
 impl Progress {
     /// `in_ci` is whether the environment has `CI` set.
     pub fn new(globals: Globals, in_ci: bool) -> Self {
-        let style = match (globals.quiet || globals.json, io::stderr().is_terminal() && !in_ci) {
+        let style = match (
+            globals.quiet || globals.json,
+            io::stderr().is_terminal() && !in_ci,
+        ) {
             (true, _) => Style::Silent,
             (false, true) => Style::Bar,
             (false, false) => Style::Plain,
@@ -78,7 +82,8 @@ impl Progress {
         }
     }
 
-    /// Shows that something is under way until what is returned is dropped; `left` says what is still to be done.
+    /// Shows that something is under way until what is returned is dropped; `left` says what is
+    /// still to be done.
     pub fn working(&self, left: &str) -> Working {
         let shown = match self.style {
             Style::Silent => Shown::Not,
@@ -90,7 +95,8 @@ impl Progress {
 
     /// Starts following a run, `done` of whose passes an earlier session has made.
     ///
-    /// `budget` says what earlier sessions have spent; without it money is not shown. `billed`: somebody is sent a bill.
+    /// `budget` says what earlier sessions have spent; without it money is not shown. `billed`:
+    /// somebody is sent a bill.
     pub fn follow(
         &self,
         extent: Extent,
@@ -100,7 +106,11 @@ impl Progress {
     ) -> (mpsc::Sender<Arc<Event>>, Following) {
         let (sender, facts) = mpsc::channel::<Arc<Event>>();
         let style = self.style;
-        let money = budget.map(|budget| Money { spent: budget.now(), limit_usd: budget.limit_usd, billed });
+        let money = budget.map(|budget| Money {
+            spent: budget.now(),
+            limit_usd: budget.limit_usd,
+            billed,
+        });
         let thread = std::thread::spawn(move || {
             let mut view = View::new(style, extent, done, money);
             for event in facts {
@@ -148,12 +158,26 @@ impl View {
         } else {
             "{bar:24} {pos}/{len} · {prefix}{wide_msg}"
         };
-        let bar_style = ProgressStyle::with_template(template).expect("the template is well-formed");
-        let bar = ProgressBar::with_draw_target(Some(extent.most), target).with_style(bar_style.progress_chars("━╸ "));
+        let bar_style =
+            ProgressStyle::with_template(template).expect("the template is well-formed");
+        let bar = ProgressBar::with_draw_target(Some(extent.most), target)
+            .with_style(bar_style.progress_chars("━╸ "));
         bar.set_position(done);
         let (looked, failed) = (String::new(), BTreeMap::new());
         let said = Instant::now();
-        Self { style, bar, extent, looked, done, before: done, warm_ups: 0, failed, money, begun: None, said }
+        Self {
+            style,
+            bar,
+            extent,
+            looked,
+            done,
+            before: done,
+            warm_ups: 0,
+            failed,
+            money,
+            begun: None,
+            said,
+        }
     }
 
     fn take(&mut self, event: &Event) {
@@ -167,9 +191,13 @@ impl View {
                     PassKind::WarmUp => " (warm-up)",
                     PassKind::Measured => "",
                 };
-                self.bar.set_message(format!("{}{kind}", invocation.pass.cell_id));
+                self.bar
+                    .set_message(format!("{}{kind}", invocation.pass.cell_id));
                 if invocation.status != Status::Ok && !invocation.pass.warm_up {
-                    *self.failed.entry(invocation.pass.cell_id.to_string()).or_default() += 1;
+                    *self
+                        .failed
+                        .entry(invocation.pass.cell_id.to_string())
+                        .or_default() += 1;
                 }
             }
             Event::PipelineFinished(pass) if pass.pass.probe => {}
@@ -181,20 +209,31 @@ impl View {
                 let begun = *self.begun.get_or_insert_with(Instant::now);
                 self.done += 1;
                 self.bar.set_position(self.done);
-                self.bar.set_prefix(format!("{}{}{}", self.left(begun), self.spent(), self.failures()));
+                self.bar.set_prefix(format!(
+                    "{}{}{}",
+                    self.left(begun),
+                    self.spent(),
+                    self.failures()
+                ));
                 self.say_plainly(begun);
             }
             Event::Looked(look) => {
-                let widest =
-                    look.widest.map_or_else(|| "no interval".to_owned(), |share| format!("±{:.2}%", share * 100.0));
+                let widest = look.widest.map_or_else(
+                    || "no interval".to_owned(),
+                    |share| format!("±{:.2}%", share * 100.0),
+                );
                 let wider = format!("{} of {} intervals too wide", look.wider, look.samples);
-                self.looked = format!("at {} repetitions {wider}, widest {widest} · ", look.repetitions);
+                self.looked = format!(
+                    "at {} repetitions {wider}, widest {widest} · ",
+                    look.repetitions
+                );
             }
             _ => {}
         }
     }
 
-    /// Time left, from the mean pace of this session: cells alternate, so the last few passes say little.
+    /// Time left, from the mean pace of this session: cells alternate, so the last few passes say
+    /// little.
     fn left(&self, begun: Instant) -> String {
         let made = self.done - self.before;
         if made < 2 || self.done == self.extent.most {
@@ -202,17 +241,33 @@ impl View {
         }
         let pace = begun.elapsed().as_secs_f64() / (made - 1) as f64;
         let left = left(pace, self.done, self.extent);
-        if self.done < self.extent.least { format!("{left} · ") } else { format!("{}{left} · ", self.looked) }
+        if self.done < self.extent.least {
+            format!("{left} · ")
+        } else {
+            format!("{}{left} · ", self.looked)
+        }
     }
 
     /// What is billed, or would be; nothing where prices are not known.
     fn spent(&self) -> String {
-        let Some(Money { spent, limit_usd, billed }) = &self.money else { return String::new() };
+        let Some(Money {
+            spent,
+            limit_usd,
+            billed,
+        }) = &self.money
+        else {
+            return String::new();
+        };
         match (limit_usd, billed) {
             (Some(usd), true) => format!("{} of {} spent · ", dollars(spent.usd()), dollars(*usd)),
-            (Some(usd), false) => format!("budget.usd {} of {} · ", dollars(spent.usd()), dollars(*usd)),
+            (Some(usd), false) => format!(
+                "budget.usd {} of {} · ",
+                dollars(spent.usd()),
+                dollars(*usd)
+            ),
             (None, true) => format!("{} spent · ", dollars(spent.usd())),
-            // Nobody bills it, and nothing stops by it: the summary says once what AWS would charge.
+            // Nobody bills it, and nothing stops by it: the summary says once what AWS would
+            // charge.
             (None, false) => String::new(),
         }
     }
@@ -220,28 +275,44 @@ impl View {
     fn failures(&self) -> String {
         match self.failed.values().sum::<u64>() {
             0 => String::new(),
-            failed => format!("{failed} failed in {} · ", super::count(self.failed.len() as u64, "cell")),
+            failed => format!(
+                "{failed} failed in {} · ",
+                super::count(self.failed.len() as u64, "cell")
+            ),
         }
     }
 
     fn say_plainly(&mut self, begun: Instant) {
-        if self.style != Style::Plain || (self.said.elapsed() < PLAIN_EVERY && self.done != self.extent.most) {
+        if self.style != Style::Plain
+            || (self.said.elapsed() < PLAIN_EVERY && self.done != self.extent.most)
+        {
             return;
         }
         self.said = Instant::now();
         let (left, spent, failures) = (self.left(begun), self.spent(), self.failures());
-        let text = format!("{} · {left}{spent}{failures}", measured(self.done, self.extent));
+        let text = format!(
+            "{} · {left}{spent}{failures}",
+            measured(self.done, self.extent)
+        );
         super::note(text.trim_end_matches(" · "));
     }
 
-    /// Warm-ups come before the first repetition and count for nothing: without a word the run seems to stand still.
+    /// Warm-ups come before the first repetition and count for nothing: without a word the run
+    /// seems to stand still.
     fn say_warming_up(&mut self) {
         if self.done == self.before {
-            self.bar.set_prefix(format!("warming up, {} so far · ", super::count(self.warm_ups, "uncounted pass")));
+            self.bar.set_prefix(format!(
+                "warming up, {} so far · ",
+                super::count(self.warm_ups, "uncounted pass")
+            ));
         }
-        if self.style == Style::Plain && (self.warm_ups == 1 || self.said.elapsed() >= PLAIN_EVERY) {
+        if self.style == Style::Plain && (self.warm_ups == 1 || self.said.elapsed() >= PLAIN_EVERY)
+        {
             self.said = Instant::now();
-            super::note(&format!("warming up: {} so far", super::count(self.warm_ups, "uncounted pass")));
+            super::note(&format!(
+                "warming up: {} so far",
+                super::count(self.warm_ups, "uncounted pass")
+            ));
         }
     }
 
@@ -250,7 +321,8 @@ impl View {
     }
 }
 
-/// Says how many passes were measured, of how many: with an open end the least only until it is reached.
+/// Says how many passes were measured, of how many: with an open end the least only until it is
+/// reached.
 fn measured(done: u64, Extent { least, most }: Extent) -> String {
     if least == most {
         format!("measured {done} of {most}")
@@ -292,7 +364,10 @@ mod tests {
 
     #[test]
     fn an_open_end_is_never_a_range_of_one_or_below_what_was_measured() {
-        let extent = Extent { least: 180, most: 216 };
+        let extent = Extent {
+            least: 180,
+            most: 216,
+        };
         assert_eq!(measured(100, extent), "measured 100 of 180 to 216");
         assert_eq!(measured(191, extent), "measured 191 of at most 216");
         assert_eq!(measured(3, Extent { least: 6, most: 6 }), "measured 3 of 6");

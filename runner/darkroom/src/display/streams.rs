@@ -1,4 +1,5 @@
-//! Stdout and stderr: answers go to one, notes for people to the other, and both without what a terminal would obey.
+//! Stdout and stderr: answers go to one, notes for people to the other, and both without what a
+//! terminal would obey.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -7,21 +8,27 @@ use serde::Serialize;
 
 use crate::exit::Failure;
 
-/// Writes the answer of a command to stdout, without what a terminal would obey but colours. A reader that has gone
-/// (`| head`) is not an error.
+/// Writes the answer of a command to stdout, without what a terminal would obey but colours. A
+/// reader that has gone (`| head`) is not an error.
 pub fn answer(text: &str) -> Result<(), Failure> {
     write_out(&shown::answer(text, colours(&io::stdout())))
 }
 
 fn write_out(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
-    written(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
+    written(
+        stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| stdout.flush()),
+    )
 }
 
 /// Writes an answer line by line, so that a long one need not be held.
 pub fn answer_lines(lines: impl IntoIterator<Item = String>) -> Result<(), Failure> {
     let mut stdout = io::BufWriter::new(io::stdout().lock());
-    let result = lines.into_iter().try_for_each(|line| writeln!(stdout, "{}", shown::text(&line)));
+    let result = lines
+        .into_iter()
+        .try_for_each(|line| writeln!(stdout, "{}", shown::text(&line)));
     written(result.and_then(|()| stdout.flush()))
 }
 
@@ -44,14 +51,15 @@ pub fn note(text: &str) {
 
 fn written(result: io::Result<()>) -> Result<(), Failure> {
     match result {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::broken(miette::miette!("failed to write to stdout: {error}")))
-        }
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::broken(
+            miette::miette!("failed to write to stdout: {error}"),
+        )),
         _ => Ok(()),
     }
 }
 
-/// Whether colours suit this stream: it is a terminal, and the user did not decline them (<https://no-color.org>).
+/// Whether colours suit this stream: it is a terminal, and the user did not decline them
+/// (<https://no-color.org>).
 pub fn colours(stream: &impl IsTerminal) -> bool {
     let declined = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     stream.is_terminal() && !declined

@@ -5,20 +5,26 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use comfy_table::{Cell as TableCell, CellAlignment, Color, ContentArrangement, LineStyle, Table, TableStyle};
+use comfy_table::{
+    Cell as TableCell, CellAlignment, Color, ContentArrangement, LineStyle, Table, TableStyle,
+};
 use darkroom_core::capability::isolation_in_words;
 use darkroom_core::cell::Factors;
 use darkroom_core::imported::IMPORTED;
 use darkroom_core::schedule::FEWEST_PASSES;
 use darkroom_core::shown::line as line_of;
 use darkroom_tables::{
-    CellSummary, Difference, ReconciliationSummary, Remembered, Spent, StageSummary, Statistic, Summary,
+    CellSummary, Difference, ReconciliationSummary, Remembered, Spent, StageSummary, Statistic,
+    Summary,
 };
 
 /// Rules above, under the header and below; stages are told apart by their name, which stands once.
 pub const RULED: TableStyle = {
     let rule = LineStyle::none().fill('─').junction('─');
-    TableStyle::new().top_border(rule).header_separator(rule).bottom_border(rule)
+    TableStyle::new()
+        .top_border(rule)
+        .header_separator(rule)
+        .bottom_border(rule)
 };
 
 /// How the text is to be drawn.
@@ -29,12 +35,20 @@ pub struct Look {
     pub width: u16,
 }
 
-/// Renders a run's summary, ending in a newline. `claims` are the report's sentences on who is faster and cheaper.
+/// Renders a run's summary, ending in a newline. `claims` are the report's sentences on who is
+/// faster and cheaper.
 pub fn summary(summary: &Summary, claims: &[String], look: Look) -> String {
-    let runnable = summary.cells.iter().filter(|cell| cell.not_runnable.is_none());
+    let runnable = summary
+        .cells
+        .iter()
+        .filter(|cell| cell.not_runnable.is_none());
     let factors = Factors::of(runnable.map(|cell| &cell.cell));
     let mut text = format!("\n{}\n", heading(summary, &factors));
-    let measured: Vec<&CellSummary> = summary.cells.iter().filter(|cell| cell.not_runnable.is_none()).collect();
+    let measured: Vec<&CellSummary> = summary
+        .cells
+        .iter()
+        .filter(|cell| cell.not_runnable.is_none())
+        .collect();
     if !measured.is_empty() && is_nothing_measured(&measured) {
         // A table of dashes says less.
         text += "No repetition was measured to its end, so there are no numbers to show.\n";
@@ -66,44 +80,96 @@ pub fn summary(summary: &Summary, claims: &[String], look: Look) -> String {
 /// Whether no cell has a value, and none failed: then nothing was measured, for better or worse.
 fn is_nothing_measured(cells: &[&CellSummary]) -> bool {
     let stages = cells.iter().flat_map(|cell| &cell.stages);
-    stages.into_iter().all(|of| of.time_ms.n == 0 && of.n_failed == 0 && of.n_wrong_start == 0)
+    stages
+        .into_iter()
+        .all(|of| of.time_ms.n == 0 && of.n_failed == 0 && of.n_wrong_start == 0)
 }
 
 fn heading(summary: &Summary, factors: &Factors) -> String {
     let place = match summary.target.as_str() {
-        "local" => format!("on this machine (local cloud; {})", isolation_in_words(&summary.isolation)),
+        "local" => format!(
+            "on this machine (local cloud; {})",
+            isolation_in_words(&summary.isolation)
+        ),
         "aws" => format!("on AWS in {}", summary.region),
         IMPORTED => summary.isolation.clone(),
-        _ => format!("on {}, which is not AWS", summary.endpoint.as_deref().unwrap_or(&summary.target)),
+        _ => format!(
+            "on {}, which is not AWS",
+            summary.endpoint.as_deref().unwrap_or(&summary.target)
+        ),
     };
-    let shared = if factors.shared.is_empty() { String::new() } else { format!(" · {}", factors.shared.join(", ")) };
+    let shared = if factors.shared.is_empty() {
+        String::new()
+    } else {
+        format!(" · {}", factors.shared.join(", "))
+    };
     format!("{} · {place}{shared}", summary.experiment)
 }
 
 fn statistics(summary: &Summary, cells: &[&CellSummary], factors: &Factors, look: Look) -> Table {
     let mut table = Table::new();
-    table.load_style(RULED).set_content_arrangement(ContentArrangement::Dynamic).set_width(look.width);
+    table
+        .load_style(RULED)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(look.width);
     if look.colours {
         table.enforce_styling();
     } else {
         table.force_no_tty();
     }
-    table.set_header(["stage", "cell", "n", "mean", "SD", "CV", "p50", "p95", "$/100k", "S3 $/100k", ""]);
+    table.set_header([
+        "stage",
+        "cell",
+        "n",
+        "mean",
+        "SD",
+        "CV",
+        "p50",
+        "p95",
+        "$/100k",
+        "S3 $/100k",
+        "",
+    ]);
     for (index, stage) in summary.stages.iter().enumerate() {
         for (row, cell) in cells.iter().enumerate() {
-            let Some(of) = cell.stages.get(index) else { continue };
-            let name = if row == 0 { format!("{stage} ms") } else { String::new() };
+            let Some(of) = cell.stages.get(index) else {
+                continue;
+            };
+            let name = if row == 0 {
+                format!("{stage} ms")
+            } else {
+                String::new()
+            };
             let label = factors.label(&cell.cell);
             let remark = remark(summary, cell, Some(stage));
-            table.add_row(line([&name, &label], &of.time_ms, of.cost_usd_per_100k.mean, None, remark, look));
+            table.add_row(line(
+                [&name, &label],
+                &of.time_ms,
+                of.cost_usd_per_100k.mean,
+                None,
+                remark,
+                look,
+            ));
         }
     }
     for (row, cell) in cells.iter().enumerate() {
-        let Some(turnaround) = &cell.turnaround_s else { continue };
+        let Some(turnaround) = &cell.turnaround_s else {
+            continue;
+        };
         let name = if row == 0 { "turnaround s" } else { "" };
         let label = factors.label(&cell.cell);
-        let (cost, s3) = (cell.cost_usd_per_100k.mean, cell.s3_usd_per_100k.filter(|_| turnaround.n > 0));
-        table.add_row(line([name, &label], turnaround, cost, s3, remark(summary, cell, None), look));
+        let (cost, s3) = (
+            cell.cost_usd_per_100k.mean,
+            cell.s3_usd_per_100k.filter(|_| turnaround.n > 0),
+        );
+        table.add_row(line(
+            [name, &label],
+            turnaround,
+            cost,
+            s3,
+            remark(summary, cell, None),
+            look,
+        ));
     }
     for column in 2..10 {
         if let Some(column) = table.column_mut(column) {
@@ -122,7 +188,9 @@ fn line(
     remark: String,
     look: Look,
 ) -> Vec<TableCell> {
-    let dollars = |usd: Option<f64>, without: &str| usd.map_or_else(|| without.to_owned(), |usd| format!("{usd:.3}"));
+    let dollars = |usd: Option<f64>, without: &str| {
+        usd.map_or_else(|| without.to_owned(), |usd| format!("{usd:.3}"))
+    };
     let number = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), figure);
     let texts = [
         names[0].to_owned(),
@@ -130,7 +198,8 @@ fn line(
         of.n.to_string(),
         number(of.mean),
         number(of.sd),
-        of.cv.map_or_else(|| "–".to_owned(), |cv| format!("{:.1}%", cv * 100.0)),
+        of.cv
+            .map_or_else(|| "–".to_owned(), |cv| format!("{:.1}%", cv * 100.0)),
         number(of.p50),
         number(of.p95),
         dollars(cost, "–"),
@@ -139,16 +208,34 @@ fn line(
     let wrong = remark.starts_with("WRONG");
     let mut cells: Vec<TableCell> = texts.into_iter().map(TableCell::new).collect();
     let remark = TableCell::new(remark);
-    cells.push(if wrong && look.colours { remark.fg(Color::Red) } else { remark });
+    cells.push(if wrong && look.colours {
+        remark.fg(Color::Red)
+    } else {
+        remark
+    });
     cells
 }
 
-/// What stands beside a row so that nobody believes it too easily; `stage` is `None` for the whole pipeline.
+/// What stands beside a row so that nobody believes it too easily; `stage` is `None` for the whole
+/// pipeline.
 fn remark(summary: &Summary, cell: &CellSummary, stage: Option<&str>) -> String {
     let is_here = |of: &str| stage.is_none_or(|stage| stage == of);
-    let wrong = summary.wrong_outputs.iter().any(|wrong| wrong.cell_id == cell.cell_id && is_here(&wrong.stage));
-    let failed: usize = cell.stages.iter().filter(|of| is_here(&of.stage)).map(|of| of.n_failed).sum();
-    let unmet: usize = cell.stages.iter().filter(|of| is_here(&of.stage)).map(|of| of.n_wrong_start).sum();
+    let wrong = summary
+        .wrong_outputs
+        .iter()
+        .any(|wrong| wrong.cell_id == cell.cell_id && is_here(&wrong.stage));
+    let failed: usize = cell
+        .stages
+        .iter()
+        .filter(|of| is_here(&of.stage))
+        .map(|of| of.n_failed)
+        .sum();
+    let unmet: usize = cell
+        .stages
+        .iter()
+        .filter(|of| is_here(&of.stage))
+        .map(|of| of.n_wrong_start)
+        .sum();
     let mut remarks = Vec::new();
     if wrong {
         remarks.push("WRONG".to_owned());
@@ -185,8 +272,16 @@ fn footnote(summary: &Summary) -> String {
         IMPORTED => "AWS's price for the billed times that the imported rows give",
         _ => "what AWS would charge for these durations, which are not AWS's",
     };
-    let cold = summary.cells.iter().flat_map(|cell| &cell.stages).any(|stage| stage.metric == "cold_total_ms");
-    let cold = if cold { "\ncold: a stage's time is init + duration." } else { "" };
+    let cold = summary
+        .cells
+        .iter()
+        .flat_map(|cell| &cell.stages)
+        .any(|stage| stage.metric == "cold_total_ms");
+    let cold = if cold {
+        "\ncold: a stage's time is init + duration."
+    } else {
+        ""
+    };
     format!(
         "$/100k: {durations}, per 100,000 images: compute and requests at the {} prices\n\
          of {}. S3 $/100k: the S3 requests of a whole pass, to be added. p95 is shown from n = 20 on.\n\
@@ -195,17 +290,27 @@ fn footnote(summary: &Summary) -> String {
     )
 }
 
-/// Tells the run's sessions where one was cut short or measured cells again, and what that means for differences.
+/// Tells the run's sessions where one was cut short or measured cells again, and what that means
+/// for differences.
 fn sessions(summary: &Summary) -> String {
     let all = &summary.sessions;
     let mut text = String::new();
     if all.len() > 1 {
         for session in all {
-            let _ = writeln!(text, "{}", session.in_words(session.number as usize == all.len()));
+            let _ = writeln!(
+                text,
+                "{}",
+                session.in_words(session.number as usize == all.len())
+            );
         }
     }
-    let apart = summary.comparisons.iter().filter(|row| row.side_by_side == Some(false));
-    let pairs: BTreeSet<(&str, &str)> = apart.map(|row| (row.cell_a.as_str(), row.cell_b.as_str())).collect();
+    let apart = summary
+        .comparisons
+        .iter()
+        .filter(|row| row.side_by_side == Some(false));
+    let pairs: BTreeSet<(&str, &str)> = apart
+        .map(|row| (row.cell_a.as_str(), row.cell_b.as_str()))
+        .collect();
     if !pairs.is_empty() {
         let _ = writeln!(
             text,
@@ -217,16 +322,20 @@ fn sessions(summary: &Summary) -> String {
     text
 }
 
-/// Counts the invocations that warmed environments up, those of probes, and those that others took the place of: rows in no statistic.
+/// Counts the invocations that warmed environments up, those of probes, and those that others took
+/// the place of: rows in no statistic.
 fn uncounted(measured: &[&CellSummary]) -> String {
     let sum = |of: fn(&StageSummary) -> usize| {
         let all: usize = measured.iter().flat_map(|cell| &cell.stages).map(of).sum();
         (all > 0).then(|| super::count(all as u64, "invocation"))
     };
-    let warm_ups = sum(|stage| stage.n_warm_up).map(|all| format!("warm-ups: {all} more, in no statistic\n"));
-    let probes = sum(|stage| stage.n_probe).map(|all| format!("probes: {all} more, in no statistic\n"));
+    let warm_ups =
+        sum(|stage| stage.n_warm_up).map(|all| format!("warm-ups: {all} more, in no statistic\n"));
+    let probes =
+        sum(|stage| stage.n_probe).map(|all| format!("probes: {all} more, in no statistic\n"));
     let again = sum(|stage| stage.n_superseded);
-    let again = again.map(|all| format!("measured again: {all} more that others replace, in no statistic\n"));
+    let again = again
+        .map(|all| format!("measured again: {all} more that others replace, in no statistic\n"));
     warm_ups.into_iter().chain(probes).chain(again).collect()
 }
 
@@ -234,8 +343,16 @@ fn uncounted(measured: &[&CellSummary]) -> String {
 fn remembering(summary: &Summary, measured: &[&CellSummary]) -> String {
     let mut text = String::new();
     for cell in measured {
-        let of = |Remembered { stage, fresh_ratio, fresh_ratio_low }: &Remembered| {
-            format!("{stage} {} times ({})", figure(*fresh_ratio), figure(*fresh_ratio_low))
+        let of = |Remembered {
+                      stage,
+                      fresh_ratio,
+                      fresh_ratio_low,
+                  }: &Remembered| {
+            format!(
+                "{stage} {} times ({})",
+                figure(*fresh_ratio),
+                figure(*fresh_ratio_low)
+            )
         };
         let stages: Vec<String> = cell.remembers.iter().map(of).collect();
         if !stages.is_empty() {
@@ -249,7 +366,8 @@ fn remembering(summary: &Summary, measured: &[&CellSummary]) -> String {
         }
     }
     let stages = || measured.iter().flat_map(|cell| &cell.stages);
-    let unprobed = stages().all(|stage| stage.n_probe == 0) && stages().any(|stage| stage.time_ms.n > 0);
+    let unprobed =
+        stages().all(|stage| stage.n_probe == 0) && stages().any(|stage| stage.time_ms.n > 0);
     if unprobed && !summary.vary_inputs && summary.target != IMPORTED {
         let _ = writeln!(
             text,
@@ -261,7 +379,8 @@ fn remembering(summary: &Summary, measured: &[&CellSummary]) -> String {
 
 /// Says once what the run cost, or what AWS would charge for it where nobody is sent a bill.
 fn money(summary: &Summary) -> String {
-    let Some(Spent { usd, invocations }) = summary.spent.filter(|spent| spent.invocations > 0) else {
+    let Some(Spent { usd, invocations }) = summary.spent.filter(|spent| spent.invocations > 0)
+    else {
         return String::new();
     };
     let all = super::count(invocations, "invocation");
@@ -280,7 +399,9 @@ fn money(summary: &Summary) -> String {
 
 /// Says, of a run that measures until its intervals are narrow enough, whether they are.
 fn stopped(summary: &Summary) -> String {
-    let Some(until) = &summary.until else { return String::new() };
+    let Some(until) = &summary.until else {
+        return String::new();
+    };
     darkroom_core::until::rule_in_words(until, summary.last_look.as_ref()) + "\n"
 }
 
@@ -294,7 +415,12 @@ fn trigger_delays(measured: &[&CellSummary]) -> String {
         };
         let stages: Vec<String> = cell.stages.iter().filter_map(median).collect();
         if !stages.is_empty() {
-            let _ = writeln!(text, "trigger delay  {}: {} ms", cell.cell_id, stages.join(", "));
+            let _ = writeln!(
+                text,
+                "trigger delay  {}: {} ms",
+                cell.cell_id,
+                stages.join(", ")
+            );
         }
     }
     if !text.is_empty() {
@@ -307,7 +433,12 @@ fn trigger_delays(measured: &[&CellSummary]) -> String {
 fn poor(measured: &[&CellSummary]) -> String {
     let mut text = String::new();
     for cell in measured {
-        let samples = || cell.stages.iter().map(|stage| &stage.time_ms).chain(&cell.turnaround_s);
+        let samples = || {
+            cell.stages
+                .iter()
+                .map(|stage| &stage.time_ms)
+                .chain(&cell.turnaround_s)
+        };
         let mut say = |what: &str| {
             let _ = writeln!(text, "POOR   {}: {what}", cell.cell_id);
         };
@@ -329,7 +460,10 @@ fn poor(measured: &[&CellSummary]) -> String {
 /// Says where polls for the final object were too far apart for the turnaround that they measure.
 fn coarse(measured: &[&CellSummary]) -> String {
     let mut text = String::new();
-    for (cell, share) in measured.iter().filter_map(|cell| Some((cell, cell.coarse_resolution?))) {
+    for (cell, share) in measured
+        .iter()
+        .filter_map(|cell| Some((cell, cell.coarse_resolution?)))
+    {
         let share = share * 100.0;
         let _ = writeln!(
             text,
@@ -340,12 +474,17 @@ fn coarse(measured: &[&CellSummary]) -> String {
     text
 }
 
-/// Says whether CloudWatch's metrics agree with what was recorded, and of which sessions that is not known.
+/// Says whether CloudWatch's metrics agree with what was recorded, and of which sessions that is
+/// not known.
 pub fn reconciled(found: &ReconciliationSummary) -> String {
     let mut text = differences(found);
     let (all, of) = (found.sessions, found.sessions_reconciled);
     if of > 0 && found.differences.is_empty() {
-        let part = if of < all { format!(" ({of} of {all} sessions)") } else { String::new() };
+        let part = if of < all {
+            format!(" ({of} of {all} sessions)")
+        } else {
+            String::new()
+        };
         let _ = writeln!(
             text,
             "reconciled with CloudWatch's metrics{part}: {} functions, {} invocations, {} errors, {} throttles, {} ms",
@@ -366,7 +505,11 @@ pub fn reconciled(found: &ReconciliationSummary) -> String {
         let _ = writeln!(text, "{rest}: {reason}");
     }
     if of < all && all > 1 && found.unknown.is_empty() {
-        let _ = writeln!(text, "{} of {all} sessions ended early and could not be reconciled", all - of);
+        let _ = writeln!(
+            text,
+            "{} of {all} sessions ended early and could not be reconciled",
+            all - of
+        );
     }
     text
 }
@@ -374,7 +517,14 @@ pub fn reconciled(found: &ReconciliationSummary) -> String {
 /// What the metrics say otherwise than the journal, a line each.
 pub fn differences(found: &ReconciliationSummary) -> String {
     let mut text = String::new();
-    for Difference { session, function, metric, recorded, reported } in &found.differences {
+    for Difference {
+        session,
+        function,
+        metric,
+        recorded,
+        reported,
+    } in &found.differences
+    {
         let _ = writeln!(
             text,
             "DIFFERS {function}: CloudWatch counted {metric} {reported}, recorded are {recorded} (session {session})"
@@ -386,8 +536,16 @@ pub fn differences(found: &ReconciliationSummary) -> String {
 fn wrong(summary: &Summary) -> String {
     let mut text = String::new();
     for wrong in &summary.wrong_outputs {
-        let detail = wrong.detail.as_deref().map(|detail| format!(" ({})", line_of(detail))).unwrap_or_default();
-        let known = if summary.is_wrong_on_purpose(&wrong.cell_id) { " (wrong on purpose)" } else { "" };
+        let detail = wrong
+            .detail
+            .as_deref()
+            .map(|detail| format!(" ({})", line_of(detail)))
+            .unwrap_or_default();
+        let known = if summary.is_wrong_on_purpose(&wrong.cell_id) {
+            " (wrong on purpose)"
+        } else {
+            ""
+        };
         let _ = writeln!(
             text,
             "\nWRONG  {}{known} · {}: {}{detail}, in {} of {} outputs checked. Its times are shown, never ranked.",
@@ -410,8 +568,15 @@ fn wrong(summary: &Summary) -> String {
 
 fn refused_calls_lines(summary: &Summary) -> String {
     let mut text = String::new();
-    for calls in summary.refused_calls.chunk_by(|a, b| a.variant == b.variant) {
-        let _ = writeln!(text, "\nREFUSED  {} tried to call", line_of(&calls[0].variant));
+    for calls in summary
+        .refused_calls
+        .chunk_by(|a, b| a.variant == b.variant)
+    {
+        let _ = writeln!(
+            text,
+            "\nREFUSED  {} tried to call",
+            line_of(&calls[0].variant)
+        );
         for call in calls {
             let _ = writeln!(text, "         {}", line_of(&call.what()));
         }
@@ -427,9 +592,16 @@ fn failures(summary: &Summary) -> String {
     for failure in &summary.failures {
         let stage = failure.stage.as_deref().unwrap_or("pipeline");
         let kind = line_of(failure.error_type.as_deref().unwrap_or(&failure.status));
-        let error =
-            failure.error.as_deref().map(|error| format!(": {}", line_of(first_line(error)))).unwrap_or_default();
-        let _ = writeln!(text, "\nFAILED {} · {stage}: {} × {kind}{error}", failure.cell_id, failure.count);
+        let error = failure
+            .error
+            .as_deref()
+            .map(|error| format!(": {}", line_of(first_line(error))))
+            .unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "\nFAILED {} · {stage}: {} × {kind}{error}",
+            failure.cell_id, failure.count
+        );
     }
     text
 }
@@ -440,20 +612,35 @@ fn first_line(text: &str) -> &str {
 
 fn not_runnable(summary: &Summary) -> String {
     let mut text = String::new();
-    for reason in summary.not_runnable().filter_map(|cell| cell.not_runnable.as_deref()).collect::<BTreeSet<_>>() {
+    for reason in summary
+        .not_runnable()
+        .filter_map(|cell| cell.not_runnable.as_deref())
+        .collect::<BTreeSet<_>>()
+    {
         let cells: Vec<&str> = summary
             .not_runnable()
             .filter(|cell| cell.not_runnable.as_deref() == Some(reason))
             .map(|cell| cell.cell_id.as_str())
             .collect();
-        let _ = writeln!(text, "\nNOT RUN {} cells: {reason}\n  {}", cells.len(), cells.join("\n  "));
+        let _ = writeln!(
+            text,
+            "\nNOT RUN {} cells: {reason}\n  {}",
+            cells.len(),
+            cells.join("\n  ")
+        );
     }
     text
 }
 
 fn files(summary: &Summary) -> String {
-    let Some(folder) = summary.tables.first().and_then(|table| table.path.parent()) else { return String::new() };
-    let names: Vec<String> = summary.tables.iter().map(|table| format!("{} ({})", table.name, table.rows)).collect();
+    let Some(folder) = summary.tables.first().and_then(|table| table.path.parent()) else {
+        return String::new();
+    };
+    let names: Vec<String> = summary
+        .tables
+        .iter()
+        .map(|table| format!("{} ({})", table.name, table.rows))
+        .collect();
     format!(
         "\n{}/\n  {} rows as .parquet; columns: outputs/README.md\n  \
          report.html: the same with figures, in a browser\n",

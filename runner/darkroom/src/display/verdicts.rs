@@ -10,7 +10,13 @@ use crate::checked::{Checked, Report};
 
 /// Renders a report, ending in a newline.
 pub fn page(report: &Report) -> String {
-    let Report { variant, pipeline, image_set, outputs, .. } = report;
+    let Report {
+        variant,
+        pipeline,
+        image_set,
+        outputs,
+        ..
+    } = report;
     let mut text = format!("\n{variant} · {pipeline} · {image_set}\n");
     let width = |of: fn(&Checked) -> usize| outputs.iter().map(of).max().unwrap_or(0);
     let (stages, images) = (width(|o| o.stage.len()), width(|o| named(o).len()));
@@ -22,10 +28,18 @@ pub fn page(report: &Report) -> String {
         };
         let said = said(output);
         let said = line_of(&said);
-        let _ = writeln!(text, "{word}  {:stages$}  {:images$}  {said}", output.stage, named(output));
+        let _ = writeln!(
+            text,
+            "{word}  {:stages$}  {:images$}  {said}",
+            output.stage,
+            named(output)
+        );
     }
     for stage in &report.without_handler {
-        let _ = writeln!(text, "WRONG  {stage:stages$}  no handler for it in functions/{variant}/variant.toml");
+        let _ = writeln!(
+            text,
+            "WRONG  {stage:stages$}  no handler for it in functions/{variant}/variant.toml"
+        );
     }
     for note in &report.notes {
         let _ = writeln!(text, "NOTE   {}", line_of(note));
@@ -34,7 +48,11 @@ pub fn page(report: &Report) -> String {
 }
 
 fn named(output: &Checked) -> String {
-    if output.repetition == 1 { output.image.clone() } else { format!("{} #{}", output.image, output.repetition) }
+    if output.repetition == 1 {
+        output.image.clone()
+    } else {
+        format!("{} #{}", output.image, output.repetition)
+    }
 }
 
 fn said(output: &Checked) -> String {
@@ -44,8 +62,15 @@ fn said(output: &Checked) -> String {
         (Some(reason), _) => format!("{reason} [{values}]"),
         (None, Some(verdict)) if verdict.pass => values,
         (None, _) => {
-            let kind = output.error_type.as_deref().unwrap_or(output.status.as_str());
-            let so = if output.expected == "error" { "as it must" } else { "as it may" };
+            let kind = output
+                .error_type
+                .as_deref()
+                .unwrap_or(output.status.as_str());
+            let so = if output.expected == "error" {
+                "as it must"
+            } else {
+                "as it may"
+            };
             format!("ended in an error, {so}: {kind}")
         }
     }
@@ -58,37 +83,64 @@ fn measured(verdict: &Verdict) -> String {
         (None, Some(_)) => values.push("equal".to_owned()),
         (None, None) => {}
     }
-    values.extend(verdict.max_abs.filter(|max| *max > 0.0).map(|max| format!("max {max}")));
+    values.extend(
+        verdict
+            .max_abs
+            .filter(|max| *max > 0.0)
+            .map(|max| format!("max {max}")),
+    );
     values.extend(verdict.ssim.map(|ssim| format!("SSIM {ssim:.4}")));
     values.extend(verdict.quality.map(|quality| format!("quality {quality}")));
     if let (Some(mean), Some(reference)) = (verdict.mean_out, verdict.mean_reference) {
         values.push(format!("mean {mean:.1} of {reference:.1}"));
     }
-    if let (Some(width), Some(height), Some(mode)) = (verdict.width, verdict.height, &verdict.mode) {
+    if let (Some(width), Some(height), Some(mode)) = (verdict.width, verdict.height, &verdict.mode)
+    {
         values.push(format!("{width}x{height} {mode}"));
     }
     values.join(", ")
 }
 
 fn totals(report: &Report) -> String {
-    let wrong = report.outputs.iter().filter(|output| !output.pass && output.judged).count();
+    let wrong = report
+        .outputs
+        .iter()
+        .filter(|output| !output.pass && output.judged)
+        .count();
     let wrong = wrong + report.without_handler.len();
-    let unjudged = report.outputs.iter().filter(|output| !output.judged).count();
+    let unjudged = report
+        .outputs
+        .iter()
+        .filter(|output| !output.judged)
+        .count();
     let all = count(report.outputs.len() as u64, "output");
     let mut text = match (wrong, unjudged) {
         (0, 0) => format!("{}: every one of {all} is right\n", report.variant),
         (wrong, 0) => format!("{}: {wrong} WRONG of {all}\n", report.variant),
         (wrong, unjudged) => {
-            let why = "names of their study are missing here, which is not counted against the code";
-            format!("{}: {wrong} WRONG and {unjudged} NOT JUDGED of {all}: {why}\n", report.variant)
+            let why =
+                "names of their study are missing here, which is not counted against the code";
+            format!(
+                "{}: {wrong} WRONG and {unjudged} NOT JUDGED of {all}: {why}\n",
+                report.variant
+            )
         }
     };
     if !report.not_checked.is_empty() {
         text += "not checked, though the prompts ask for it:\n";
-        text.extend(report.not_checked.iter().map(|demand| format!("  {demand}\n")));
+        text.extend(
+            report
+                .not_checked
+                .iter()
+                .map(|demand| format!("  {demand}\n")),
+        );
     }
     if let Some(folder) = &report.pictures {
-        let _ = writeln!(text, "pictures (expected | got | difference, amplified): {}/", folder.display());
+        let _ = writeln!(
+            text,
+            "pictures (expected | got | difference, amplified): {}/",
+            folder.display()
+        );
     }
     text
 }

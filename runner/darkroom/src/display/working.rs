@@ -1,4 +1,5 @@
-//! Shows that something is under way: a spinner with the time on a terminal, a line every ten seconds elsewhere.
+//! Shows that something is under way: a spinner with the time on a terminal, a line every ten
+//! seconds elsewhere.
 
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,9 +36,18 @@ impl Working {
         let lines = (shown == Shown::Lines).then(|| {
             let (end, ended) = mpsc::channel();
             let left = Arc::clone(&left);
-            (end, std::thread::spawn(move || say_now_and_then(&left, &ended, PLAIN_EVERY, super::note)))
+            (
+                end,
+                std::thread::spawn(move || {
+                    say_now_and_then(&left, &ended, PLAIN_EVERY, super::note)
+                }),
+            )
         });
-        Self { left, spinner, lines }
+        Self {
+            left,
+            spinner,
+            lines,
+        }
     }
 
     /// Says what is left now.
@@ -62,15 +72,22 @@ impl Drop for Working {
 }
 
 fn spinner(left: &Mutex<String>) -> ProgressBar {
-    let style = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}").expect("the template is well-formed");
-    let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style);
+    let style = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}")
+        .expect("the template is well-formed");
+    let spinner =
+        ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style);
     spinner.set_message(left.lock().unwrap_or_else(PoisonError::into_inner).clone());
     spinner.enable_steady_tick(TICK);
     spinner
 }
 
 /// Says what is left each time that `every` has passed, until the other end is gone.
-fn say_now_and_then(left: &Mutex<String>, ended: &mpsc::Receiver<()>, every: Duration, say: impl Fn(&str)) {
+fn say_now_and_then(
+    left: &Mutex<String>,
+    ended: &mpsc::Receiver<()>,
+    every: Duration,
+    say: impl Fn(&str),
+) {
     let begun = Instant::now();
     while ended.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
         let left = left.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -96,7 +113,12 @@ mod tests {
             });
             assert_eq!(heard.recv().unwrap(), "  still packaging rust (0 s)");
             *left.lock().unwrap() = "packaging numpy".to_owned();
-            assert!(heard.iter().any(|line| line.starts_with("  still packaging numpy (")), "{left:?}");
+            assert!(
+                heard
+                    .iter()
+                    .any(|line| line.starts_with("  still packaging numpy (")),
+                "{left:?}"
+            );
             drop(end);
         });
     }

@@ -1,8 +1,9 @@
 //! A static look at the code under test: lines, imports, complexity, lints. Nothing of it is run.
 //!
-//! Packaging requests → [`CodeExamined`] facts, one a stage of a Python variant, one for a whole Cargo project. Lines and
-//! imports of Python come from Python's own `tokenize` and `ast`, complexity and lints from ruff, pinned and kept beside
-//! the Lambda runtime. What can't be had is `None` and the note says why: a look that fails never stops a run.
+//! Packaging requests → [`CodeExamined`] facts, one a stage of a Python variant, one for a whole
+//! Cargo project. Lines and imports of Python come from Python's own `tokenize` and `ast`,
+//! complexity and lints from ruff, pinned and kept beside the Lambda runtime. What can't be had is
+//! `None` and the note says why: a look that fails never stops a run.
 
 mod python;
 mod rust;
@@ -21,7 +22,9 @@ use crate::package::Request;
 /// `cache_dir` is `.darkroom` of the project, where ruff is installed the first time.
 pub fn code(cache_dir: &Path, requests: &[Request]) -> Vec<CodeExamined> {
     let mut seen = BTreeSet::new();
-    let once = requests.iter().filter(|request| seen.insert(request.variant.as_str()));
+    let once = requests
+        .iter()
+        .filter(|request| seen.insert(request.variant.as_str()));
     once.flat_map(|request| match &request.spec.build {
         Build::Python { .. } => python::examine(cache_dir, request),
         Build::Cargo { .. } => vec![rust::examine(request)],

@@ -1,4 +1,5 @@
-//! Makes the next invocation of a function a cold one: a changed configuration retires its environments.
+//! Makes the next invocation of a function a cold one: a changed configuration retires its
+//! environments.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -19,14 +20,25 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// Renews the environments of `function` and waits until the change is in force.
 ///
-/// In force means LastUpdateStatus `Successful` under a RevisionId other than the one before the update: an older
-/// `Successful` can still be seen for a while after the call.
-/// Source: AWS Lambda developer guide, "Lambda function states".
+/// In force means LastUpdateStatus `Successful` under a RevisionId other than the one before the
+/// update: an older `Successful` can still be seen for a while after the call. Source: AWS Lambda
+/// developer guide, "Lambda function states".
 pub async fn renew(control: &Client, function: &Function, nonce: &str) -> Result<(), ExecuteError> {
-    let fail = |what: &str| ExecuteError::Renew { function: function.name.clone(), reason: what.to_owned() };
-    let before = control.get_function_configuration().function_name(&function.name).send().await;
+    let fail = |what: &str| ExecuteError::Renew {
+        function: function.name.clone(),
+        reason: what.to_owned(),
+    };
+    let before = control
+        .get_function_configuration()
+        .function_name(&function.name)
+        .send()
+        .await;
     let before = before.map_err(|error| fail(&error_message(&error)))?;
-    let mut variables = before.environment().and_then(|e| e.variables()).cloned().unwrap_or_default();
+    let mut variables = before
+        .environment()
+        .and_then(|e| e.variables())
+        .cloned()
+        .unwrap_or_default();
     variables.insert(NONCE.to_owned(), nonce.to_owned());
     let changed = async {
         update(control, function, variables).await?;
@@ -36,43 +48,73 @@ pub async fn renew(control: &Client, function: &Function, nonce: &str) -> Result
     waited.unwrap_or_else(|_| Err(fail("the changed configuration did not come into force")))
 }
 
-/// Changes the configuration. An update that is in progress is waited for: it may be this very one, whose answer was lost.
-async fn update(control: &Client, function: &Function, variables: HashMap<String, String>) -> Result<(), ExecuteError> {
-    let environment = Environment::builder().set_variables(Some(variables)).build();
+/// Changes the configuration. An update that is in progress is waited for: it may be this very one,
+/// whose answer was lost.
+async fn update(
+    control: &Client,
+    function: &Function,
+    variables: HashMap<String, String>,
+) -> Result<(), ExecuteError> {
+    let environment = Environment::builder()
+        .set_variables(Some(variables))
+        .build();
     let mut pause = FIRST_PAUSE;
     loop {
-        let call = control.update_function_configuration().function_name(&function.name);
+        let call = control
+            .update_function_configuration()
+            .function_name(&function.name);
         match call.environment(environment.clone()).send().await {
             Ok(_) => return Ok(()),
             Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(UpdateFunctionConfigurationError::is_resource_conflict_exception) =>
+                if error.as_service_error().is_some_and(
+                    UpdateFunctionConfigurationError::is_resource_conflict_exception,
+                ) =>
             {
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
             Err(error) => {
                 let reason = error_message(&error);
-                return Err(ExecuteError::Renew { function: function.name.clone(), reason });
+                return Err(ExecuteError::Renew {
+                    function: function.name.clone(),
+                    reason,
+                });
             }
         }
     }
 }
 
-async fn in_force(control: &Client, function: &Function, before: Option<&str>) -> Result<(), ExecuteError> {
+async fn in_force(
+    control: &Client,
+    function: &Function,
+    before: Option<&str>,
+) -> Result<(), ExecuteError> {
     let mut pause = FIRST_PAUSE;
     loop {
-        let now = control.get_function().function_name(&function.name).send().await.map_err(|error| {
-            let reason = error_message(&error);
-            ExecuteError::Renew { function: function.name.clone(), reason }
-        })?;
+        let now = control
+            .get_function()
+            .function_name(&function.name)
+            .send()
+            .await
+            .map_err(|error| {
+                let reason = error_message(&error);
+                ExecuteError::Renew {
+                    function: function.name.clone(),
+                    reason,
+                }
+            })?;
         if let Some(now) = now.configuration() {
             match now.last_update_status() {
                 Some(LastUpdateStatus::Successful) if now.revision_id() != before => return Ok(()),
                 Some(LastUpdateStatus::Failed) => {
-                    let reason = now.last_update_status_reason().unwrap_or("the update failed").to_owned();
-                    return Err(ExecuteError::Renew { function: function.name.clone(), reason });
+                    let reason = now
+                        .last_update_status_reason()
+                        .unwrap_or("the update failed")
+                        .to_owned();
+                    return Err(ExecuteError::Renew {
+                        function: function.name.clone(),
+                        reason,
+                    });
                 }
                 _ => {}
             }

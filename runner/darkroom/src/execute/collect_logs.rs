@@ -1,6 +1,7 @@
 //! Reads functions' logs: which environment served which request, and all lines of a while.
 //!
-//! Once per session for the environments, never per invocation. What the logs do not show is counted, not guessed.
+//! Once per session for the environments, never per invocation. What the logs do not show is
+//! counted, not guessed.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
@@ -42,7 +43,10 @@ impl Served {
     /// Requests with their functions, of earlier sessions.
     pub fn of(requests: impl IntoIterator<Item = (String, String)>) -> Self {
         let served = Self::default();
-        let mut open = served.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = served
+            .requests
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         for (request_id, function) in requests {
             open.entry(function).or_default().insert(request_id, None);
         }
@@ -53,19 +57,36 @@ impl Served {
     /// Remembers an invocation that ran, if its environment is not known.
     pub fn remember(&self, invocation: &Invocation) {
         let ran = !matches!(invocation.status, Status::Throttled | Status::CallError);
-        let Some(request_id) = invocation.request_id.as_ref().filter(|_| ran) else { return };
+        let Some(request_id) = invocation.request_id.as_ref().filter(|_| ran) else {
+            return;
+        };
         if invocation.environment_id.is_none() {
             let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-            requests.entry(invocation.function.clone()).or_default().insert(request_id.clone(), called(invocation));
+            requests
+                .entry(invocation.function.clone())
+                .or_default()
+                .insert(request_id.clone(), called(invocation));
         }
     }
 
-    /// Emits the environment of every remembered request that the logs show; returns how many they do not show.
+    /// Emits the environment of every remembered request that the logs show; returns how many they
+    /// do not show.
     ///
     /// `since_ms` is when the session began. Waits up to `patience` for logs that are late.
-    pub async fn emit_environments(&self, bench: &Bench, since_ms: i64, patience: Duration) -> usize {
-        let Bench { setup, emitter, clocks, .. } = bench;
-        self.emit_environments_of(&setup.logs, emitter, since_ms, patience, Some(clocks)).await
+    pub async fn emit_environments(
+        &self,
+        bench: &Bench,
+        since_ms: i64,
+        patience: Duration,
+    ) -> usize {
+        let Bench {
+            setup,
+            emitter,
+            clocks,
+            ..
+        } = bench;
+        self.emit_environments_of(&setup.logs, emitter, since_ms, patience, Some(clocks))
+            .await
     }
 
     /// The same, of requests that say nothing of clocks where none are given.
@@ -77,21 +98,40 @@ impl Served {
         patience: Duration,
         clocks: Option<&Clocks>,
     ) -> usize {
-        let mut open = std::mem::take(&mut *self.requests.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut open =
+            std::mem::take(&mut *self.requests.lock().unwrap_or_else(PoisonError::into_inner));
         let deadline = Instant::now() + patience;
         let mut pause = FIRST_PAUSE;
         loop {
             for (function, requests) in &mut open {
-                // A log that can't be read now is read again; in the end its requests are counted as missing.
-                let lines = logs.lines(function, since_ms - CLOCKS_APART_MS, Some("\"START RequestId: \"")).await;
+                // A log that can't be read now is read again; in the end its requests are counted
+                // as missing.
+                let lines = logs
+                    .lines(
+                        function,
+                        since_ms - CLOCKS_APART_MS,
+                        Some("\"START RequestId: \""),
+                    )
+                    .await;
                 for line in lines.unwrap_or_default() {
-                    let request_id =
-                        line.message.strip_prefix("START RequestId: ").and_then(|rest| rest.split(' ').next());
-                    if let Some((request_id, called)) = request_id.and_then(|id| requests.remove_entry(id)) {
+                    let request_id = line
+                        .message
+                        .strip_prefix("START RequestId: ")
+                        .and_then(|rest| rest.split(' ').next());
+                    if let Some((request_id, called)) =
+                        request_id.and_then(|id| requests.remove_entry(id))
+                    {
                         if let (Some(clocks), Some(called)) = (clocks, called) {
-                            clocks.saw(line.timestamp_ms as f64, called.sent_ms, called.answered_ms);
+                            clocks.saw(
+                                line.timestamp_ms as f64,
+                                called.sent_ms,
+                                called.answered_ms,
+                            );
                         }
-                        emitter.emit(Event::EnvironmentSeen { request_id, environment_id: line.stream });
+                        emitter.emit(Event::EnvironmentSeen {
+                            request_id,
+                            environment_id: line.stream,
+                        });
                     }
                 }
             }
@@ -108,7 +148,10 @@ impl Served {
 fn called(invocation: &Invocation) -> Option<Called> {
     let sent: jiff::Timestamp = invocation.started_at.parse().ok()?;
     let sent_ms = sent.as_millisecond() as f64;
-    Some(Called { sent_ms, answered_ms: sent_ms + invocation.client_ms? })
+    Some(Called {
+        sent_ms,
+        answered_ms: sent_ms + invocation.client_ms?,
+    })
 }
 
 /// The functions' logs, read no faster than the platform answers.
@@ -118,37 +161,62 @@ pub struct LogReader {
 }
 
 impl LogReader {
-    /// `apart`: how far apart its calls begin at least; of the SDK's retries only its own pauses are.
+    /// `apart`: how far apart its calls begin at least; of the SDK's retries only its own pauses
+    /// are.
     pub const fn new(client: Client, apart: Duration) -> Self {
-        Self { client, pace: Pace::new(apart) }
+        Self {
+            client,
+            pace: Pace::new(apart),
+        }
     }
 
     /// Returns what `function` logged since a time, in order; nothing when it has never logged.
-    pub async fn lines(&self, function: &str, since_ms: i64, pattern: Option<&str>) -> Result<Vec<Line>, String> {
-        let search = self.client.filter_log_events().log_group_name(format!("/aws/lambda/{function}"));
-        let search = search.start_time(since_ms.max(0)).set_filter_pattern(pattern.map(str::to_owned));
+    pub async fn lines(
+        &self,
+        function: &str,
+        since_ms: i64,
+        pattern: Option<&str>,
+    ) -> Result<Vec<Line>, String> {
+        let search = self
+            .client
+            .filter_log_events()
+            .log_group_name(format!("/aws/lambda/{function}"));
+        let search = search
+            .start_time(since_ms.max(0))
+            .set_filter_pattern(pattern.map(str::to_owned));
         let deadline = Instant::now() + LONGEST_THROTTLE;
         let (mut found, mut token) = (Vec::new(), None);
         loop {
             self.pace.turn().await;
             let page = match search.clone().set_next_token(token.clone()).send().await {
                 Ok(page) => page,
-                Err(error) if error.code() == Some("ResourceNotFoundException") => return Ok(found),
+                Err(error) if error.code() == Some("ResourceNotFoundException") => {
+                    return Ok(found);
+                }
                 // Someone else in the account reads logs too.
-                Err(error) if error.code() == Some("ThrottlingException") && Instant::now() < deadline => {
+                Err(error)
+                    if error.code() == Some("ThrottlingException") && Instant::now() < deadline =>
+                {
                     tokio::time::sleep(LONGEST_PAUSE).await;
                     continue;
                 }
                 Err(error) => return Err(error_message(&error)),
             };
-            let next = page.next_token.filter(|next| !next.is_empty() && token.as_ref() != Some(next));
-            found.extend(page.events.unwrap_or_default().into_iter().filter_map(|event| {
-                Some(Line {
-                    stream: event.log_stream_name?,
-                    timestamp_ms: event.timestamp.unwrap_or_default(),
-                    message: event.message.unwrap_or_default(),
-                })
-            }));
+            let next = page
+                .next_token
+                .filter(|next| !next.is_empty() && token.as_ref() != Some(next));
+            found.extend(
+                page.events
+                    .unwrap_or_default()
+                    .into_iter()
+                    .filter_map(|event| {
+                        Some(Line {
+                            stream: event.log_stream_name?,
+                            timestamp_ms: event.timestamp.unwrap_or_default(),
+                            message: event.message.unwrap_or_default(),
+                        })
+                    }),
+            );
             if next.is_none() {
                 return Ok(found);
             }
@@ -178,9 +246,15 @@ mod tests {
         let mut begun = begun.lock().unwrap();
         begun.push(Instant::now());
         if body.contains("throttled") && begun.len() == 1 {
-            (StatusCode::BAD_REQUEST, r#"{"__type": "ThrottlingException", "message": "Rate exceeded"}"#)
+            (
+                StatusCode::BAD_REQUEST,
+                r#"{"__type": "ThrottlingException", "message": "Rate exceeded"}"#,
+            )
         } else if body.contains("nextToken") {
-            (StatusCode::OK, r#"{"events": [{"logStreamName": "s", "timestamp": 2, "message": "b"}]}"#)
+            (
+                StatusCode::OK,
+                r#"{"events": [{"logStreamName": "s", "timestamp": 2, "message": "b"}]}"#,
+            )
         } else {
             (
                 StatusCode::OK,
@@ -202,7 +276,10 @@ mod tests {
             .credentials_provider(Credentials::new("test", "test", None, None, "test"))
             .retry_config(RetryConfig::disabled())
             .endpoint_url(endpoint);
-        (LogReader::new(Client::from_conf(config.build()), apart), begun)
+        (
+            LogReader::new(Client::from_conf(config.build()), apart),
+            begun,
+        )
     }
 
     #[tokio::test]
@@ -219,13 +296,21 @@ mod tests {
         let (reader, begun) = reader(apart).await;
         let before = Instant::now();
         let (one, other) = futures::join!(reader.lines("f", 0, None), reader.lines("g", 0, None));
-        let texts = |lines: Vec<Line>| lines.into_iter().map(|line| line.message).collect::<Vec<_>>();
+        let texts = |lines: Vec<Line>| {
+            lines
+                .into_iter()
+                .map(|line| line.message)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(
             (texts(one.unwrap()), texts(other.unwrap())),
             (vec!["a".into(), "b".into()], vec!["a".into(), "b".into()])
         );
         let calls = begun.lock().unwrap().clone();
         assert_eq!(calls.len(), 4);
-        assert!(*calls.last().unwrap() - before >= 3 * apart, "the fourth call has its turn after three");
+        assert!(
+            *calls.last().unwrap() - before >= 3 * apart,
+            "the fourth call has its turn after three"
+        );
     }
 }

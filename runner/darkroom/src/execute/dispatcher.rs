@@ -1,4 +1,5 @@
-//! Decides what runs next: warm-ups, then the schedule, attempts repeated where a pass was not what its cell asked for.
+//! Decides what runs next: warm-ups, then the schedule, attempts repeated where a pass was not what
+//! its cell asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,7 +25,8 @@ use super::{Function, MoneyBudget, Setup, cold, objects};
 use crate::advice;
 use crate::record::{Emitter, History};
 
-/// Functions whose environments are renewed at the same time: Lambda's control plane takes 15 requests a second.
+/// Functions whose environments are renewed at the same time: Lambda's control plane takes 15
+/// requests a second.
 const RENEWALS_AT_ONCE: usize = 4;
 
 /// Why execution could not go on. Failures of handlers are facts, never one of these.
@@ -32,7 +34,9 @@ const RENEWALS_AT_ONCE: usize = 4;
 pub enum ExecuteError {
     #[error("cannot upload the input object {key}: {reason}")]
     Upload { key: String, reason: String },
-    #[error("cannot remove what an earlier run left in bucket {bucket}: {reason}; empty it, then run again")]
+    #[error(
+        "cannot remove what an earlier run left in bucket {bucket}: {reason}; empty it, then run again"
+    )]
     Leftovers { bucket: String, reason: String },
     #[error("cannot renew the environments of {function}: {reason}")]
     Renew { function: String, reason: String },
@@ -43,7 +47,11 @@ pub enum ExecuteError {
          concurrency to 0, or remove it with {}",
         advice::clean(None, region)
     )]
-    Loop { function: String, region: String, reason: String },
+    Loop {
+        function: String,
+        region: String,
+        reason: String,
+    },
     #[error(
         "the image {image} cannot be given pixels of its own: {reason}; take it out of the image set, or remove \
          repetitions.vary_inputs"
@@ -90,8 +98,9 @@ pub struct Finished {
 
 /// Runs what is left of the schedule.
 ///
-/// What `history` holds as done is passed over. With `stopping` the schedule ends at a look that finds enough.
-/// `interrupt` turns true when the user asks to stop: the passes in flight are abandoned and will be done again.
+/// What `history` holds as done is passed over. With `stopping` the schedule ends at a look that
+/// finds enough. `interrupt` turns true when the user asks to stop: the passes in flight are
+/// abandoned and will be done again.
 pub async fn execute(
     setup: Setup,
     history: History,
@@ -103,7 +112,9 @@ pub async fn execute(
     let earlier_without_environment = look_up_earlier(&setup, &history, &emitter).await;
     objects::begin_empty(&setup).await?;
     let since_ms = jiff::Timestamp::now().as_millisecond();
-    let deadline = setup.time_budget.and_then(|budget| Instant::now().checked_add(budget));
+    let deadline = setup
+        .time_budget
+        .and_then(|budget| Instant::now().checked_add(budget));
     let bench = Arc::new(Bench {
         gate: Gate::new(setup.pictures.clone()),
         setup,
@@ -119,34 +130,56 @@ pub async fn execute(
     let before = reconcile::counted(&bench.setup.metrics, &names, since_ms).await;
     let others = others_before(&bench.setup, &names, since_ms).await;
     let pauses = Pauses::new(bench.setup.seed);
-    let mut dispatcher = Dispatcher { bench: bench.clone(), history, stopping, deadline, pauses };
+    let mut dispatcher = Dispatcher {
+        bench: bench.clone(),
+        history,
+        stopping,
+        deadline,
+        pauses,
+    };
     let ended = tokio::select! {
         biased;
         _ = interrupt.wait_for(|stop| *stop) => Ok(Ended::Interrupted),
         ended = dispatcher.run(schedule) => ended,
     }?;
     // Whoever interrupts does not want to wait.
-    let patience = if ended == Ended::Interrupted { Duration::ZERO } else { bench.setup.patience.logs };
-    let without_environment = bench.served.emit_environments(&bench, since_ms, patience).await;
+    let patience = if ended == Ended::Interrupted {
+        Duration::ZERO
+    } else {
+        bench.setup.patience.logs
+    };
+    let without_environment = bench
+        .served
+        .emit_environments(&bench, since_ms, patience)
+        .await;
     let clock_offset = bench.clocks.offset();
     if let Some(offset) = clock_offset {
         bench.emitter.emit(Event::ClocksCompared(offset));
     }
     let figures = match (ended, before) {
-        (Ended::Interrupted, _) => {
-            bench.recorded.alone(&names, "interrupted: what was under way then was not recorded")
-        }
+        (Ended::Interrupted, _) => bench.recorded.alone(
+            &names,
+            "interrupted: what was under way then was not recorded",
+        ),
         (_, Err(reason)) => bench.recorded.alone(&names, &reason),
         (_, Ok(before)) => {
-            let Setup { metrics, patience, .. } = &bench.setup;
-            bench.recorded.reconcile(metrics, &names, since_ms, &before, *patience).await
+            let Setup {
+                metrics, patience, ..
+            } = &bench.setup;
+            bench
+                .recorded
+                .reconcile(metrics, &names, since_ms, &before, *patience)
+                .await
         }
     };
     let strangers = match (ended, others) {
         (Ended::Interrupted, _) | (_, None) => Vec::new(),
-        // Nobody else has the functions under test: what is not known of others takes nothing from what is known of them.
+        // Nobody else has the functions under test: what is not known of others takes nothing from
+        // what is known of them.
         (_, Some(before)) => {
-            reconcile::of_strangers(&bench.setup.metrics, &names, since_ms, &before).await.unwrap_or_default()
+            reconcile::of_strangers(&bench.setup.metrics, &names, since_ms, &before)
+                .await
+                .unwrap_or_default()
         }
     };
     for figure in figures.into_iter().chain(strangers) {
@@ -154,23 +187,35 @@ pub async fn execute(
     }
     if let Some(spent) = bench.setup.money_budget.as_ref().map(MoneyBudget::now) {
         let (usd, invocations) = (spent.usd(), spent.invocations());
-        bench.emitter.emit(Event::Spent { at: super::now(), usd, invocations });
+        bench.emitter.emit(Event::Spent {
+            at: super::now(),
+            usd,
+            invocations,
+        });
     }
-    Ok(Finished { ended, without_environment, earlier_without_environment, clock_offset })
+    Ok(Finished {
+        ended,
+        without_environment,
+        earlier_without_environment,
+        clock_offset,
+    })
 }
 
-/// Returns what functions that the run did not deploy have done so far. Not asked on AWS, where an account is shared with
-/// whoever else uses it, and each look is billed.
+/// Returns what functions that the run did not deploy have done so far. Not asked on AWS, where an
+/// account is shared with whoever else uses it, and each look is billed.
 async fn others_before(setup: &Setup, ours: &[&str], since_ms: i64) -> Option<ByFunction> {
     if !setup.patience.alone {
         return None;
     }
     let names = reconcile::strangers(&setup.metrics, ours).await.ok()?;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    reconcile::counted(&setup.metrics, &names, since_ms).await.ok()
+    reconcile::counted(&setup.metrics, &names, since_ms)
+        .await
+        .ok()
 }
 
-/// Emits the environments of requests of sessions that were killed; returns how many the logs do not have (any more).
+/// Emits the environments of requests of sessions that were killed; returns how many the logs do
+/// not have (any more).
 async fn look_up_earlier(setup: &Setup, history: &History, emitter: &Emitter) -> usize {
     if history.without_environment.is_empty() {
         return 0;
@@ -179,12 +224,17 @@ async fn look_up_earlier(setup: &Setup, history: &History, emitter: &Emitter) ->
     let since_ms = began.map_or(0, jiff::Timestamp::as_millisecond);
     let earlier = Served::of(history.without_environment.clone());
     // They are old: what is not there by now does not come.
-    earlier.emit_environments_of(&setup.logs, emitter, since_ms, Duration::ZERO, None).await
+    earlier
+        .emit_environments_of(&setup.logs, emitter, since_ms, Duration::ZERO, None)
+        .await
 }
 
 /// Returns the names of the functions under test, each once.
 fn function_names(setup: &Setup) -> BTreeSet<String> {
-    let functions = setup.cells.iter().flat_map(|cell| cell.deployments.iter().flatten());
+    let functions = setup
+        .cells
+        .iter()
+        .flat_map(|cell| cell.deployments.iter().flatten());
     functions.map(|function| function.name.clone()).collect()
 }
 
@@ -198,7 +248,9 @@ struct Dispatcher {
 
 impl Dispatcher {
     async fn run(&mut self, schedule: &Schedule) -> Result<Ended, ExecuteError> {
-        let session: Vec<Step> = schedule.session(|p| self.history.ledger.is_done(&self.key(p))).collect();
+        let session: Vec<Step> = schedule
+            .session(|p| self.history.ledger.is_done(&self.key(p)))
+            .collect();
         // Passes wait here until as many are due of a (cell, deployment) as the cell runs at once.
         let mut waiting: BTreeMap<(usize, u32), Vec<PlannedPass>> = BTreeMap::new();
         for step in session {
@@ -208,14 +260,20 @@ impl Dispatcher {
             let planned = match step {
                 Step::Pass(planned) => planned,
                 Step::Renew { of, round } => {
-                    if let Some(ended) = self.measure_all(std::mem::take(&mut waiting), schedule).await? {
+                    if let Some(ended) = self
+                        .measure_all(std::mem::take(&mut waiting), schedule)
+                        .await?
+                    {
                         return Ok(ended);
                     }
                     self.renew(&of, round).await?;
                     continue;
                 }
                 Step::Look { repetitions } => {
-                    if let Some(ended) = self.measure_all(std::mem::take(&mut waiting), schedule).await? {
+                    if let Some(ended) = self
+                        .measure_all(std::mem::take(&mut waiting), schedule)
+                        .await?
+                    {
                         return Ok(ended);
                     }
                     if self.finds_enough(repetitions).await? {
@@ -232,13 +290,18 @@ impl Dispatcher {
                 continue;
             }
             if planned.warm_up {
-                if let Some(ended) = self.measure_all(std::mem::take(&mut waiting), schedule).await? {
+                if let Some(ended) = self
+                    .measure_all(std::mem::take(&mut waiting), schedule)
+                    .await?
+                {
                     return Ok(ended);
                 }
                 self.warm_up(&planned, round).await?;
                 continue;
             }
-            let batch = waiting.entry((planned.cell, planned.deployment)).or_default();
+            let batch = waiting
+                .entry((planned.cell, planned.deployment))
+                .or_default();
             batch.push(planned);
             if batch.len() == self.concurrency(planned.cell) as usize {
                 let batch = std::mem::take(batch);
@@ -247,16 +310,27 @@ impl Dispatcher {
                 }
             }
         }
-        Ok(self.measure_all(waiting, schedule).await?.unwrap_or(Ended::Whole))
+        Ok(self
+            .measure_all(waiting, schedule)
+            .await?
+            .unwrap_or(Ended::Whole))
     }
 
-    /// Looks at the intervals, where no earlier session has at this place; says whether that ends the run.
+    /// Looks at the intervals, where no earlier session has at this place; says whether that ends
+    /// the run.
     async fn finds_enough(&mut self, repetitions: u32) -> Result<bool, ExecuteError> {
-        let Some(Stopping { watch, facts }) = self.stopping.as_mut().filter(|_| repetitions > self.history.looked)
+        let Some(Stopping { watch, facts }) = self
+            .stopping
+            .as_mut()
+            .filter(|_| repetitions > self.history.looked)
         else {
             return Ok(false);
         };
-        self.bench.emitter.settle().await.map_err(|_| ExecuteError::Recording)?;
+        self.bench
+            .emitter
+            .settle()
+            .await
+            .map_err(|_| ExecuteError::Recording)?;
         for fact in facts.try_iter() {
             watch.take(&fact);
         }
@@ -293,52 +367,106 @@ impl Dispatcher {
 
     /// Says which budget is used up, if one is.
     fn over_budget(&self) -> Option<Ended> {
-        if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+        if self
+            .deadline
+            .is_some_and(|deadline| Instant::now() >= deadline)
+        {
             return Some(Ended::OutOfTime);
         }
-        self.bench.setup.money_budget.as_ref().filter(|budget| budget.is_empty()).map(|_| Ended::OutOfMoney)
+        self.bench
+            .setup
+            .money_budget
+            .as_ref()
+            .filter(|budget| budget.is_empty())
+            .map(|_| Ended::OutOfMoney)
     }
 
-    /// Retires the environments of these (cell, deployment), each function once, and waits until that is in force.
+    /// Retires the environments of these (cell, deployment), each function once, and waits until
+    /// that is in force.
     async fn renew(&self, of: &[(usize, u32)], round: u32) -> Result<(), ExecuteError> {
-        let Setup { cells, control, run_id, .. } = &self.bench.setup;
-        let deployed = of.iter().flat_map(|&(cell, deployment)| &cells[cell].deployments[deployment as usize - 1]);
-        let functions: BTreeMap<&str, &Function> = deployed.map(|it| (it.name.as_str(), it)).collect();
+        let Setup {
+            cells,
+            control,
+            run_id,
+            ..
+        } = &self.bench.setup;
+        let deployed = of
+            .iter()
+            .flat_map(|&(cell, deployment)| &cells[cell].deployments[deployment as usize - 1]);
+        let functions: BTreeMap<&str, &Function> =
+            deployed.map(|it| (it.name.as_str(), it)).collect();
         let nonce = format!("{run_id}/{}", self.bench.sequence.load(Ordering::Relaxed));
-        let renewals = functions.into_values().map(|function| cold::renew(control, function, &nonce));
-        futures::stream::iter(renewals).buffer_unordered(RENEWALS_AT_ONCE).try_collect::<()>().await?;
+        let renewals = functions
+            .into_values()
+            .map(|function| cold::renew(control, function, &nonce));
+        futures::stream::iter(renewals)
+            .buffer_unordered(RENEWALS_AT_ONCE)
+            .try_collect::<()>()
+            .await?;
         for &(cell, deployment) in of {
             let cell_id = cells[cell].id.clone();
-            self.bench.emitter.emit(Event::EnvironmentsRenewed { at: super::now(), cell_id, deployment, round });
+            self.bench.emitter.emit(Event::EnvironmentsRenewed {
+                at: super::now(),
+                cell_id,
+                deployment,
+                round,
+            });
         }
         Ok(())
     }
 
     /// Warms up as many environments as the cell uses at once.
-    async fn warm_up(&mut self, planned: &PlannedPass, round: Option<u32>) -> Result<(), ExecuteError> {
+    async fn warm_up(
+        &mut self,
+        planned: &PlannedPass,
+        round: Option<u32>,
+    ) -> Result<(), ExecuteError> {
         let concurrency = self.concurrency(planned.cell);
         let together = (concurrency > 1).then(|| Arc::new(Barrier::new(concurrency as usize)));
         let batch = (0..concurrency).map(|slot| {
             let repetition = (planned.repetition - 1) * concurrency + slot + 1;
-            Pass { together: together.clone(), ..self.pass(&PlannedPass { repetition, ..*planned }, round) }
+            Pass {
+                together: together.clone(),
+                ..self.pass(
+                    &PlannedPass {
+                        repetition,
+                        ..*planned
+                    },
+                    round,
+                )
+            }
         });
         let batch = batch.collect();
         self.at_once(batch, Tried::ONCE).await?;
         Ok(())
     }
 
-    /// Measures passes of one (cell, deployment) at once, and those again that were not what the cell asked for.
+    /// Measures passes of one (cell, deployment) at once, and those again that were not what the
+    /// cell asked for.
     ///
-    /// Where fewer are due than the cell runs at once, uncounted ones keep them company: the load is the same for all.
-    /// Returns which budget was used up while some still had no attempt that counts: they wait for the next session.
-    async fn measure(&mut self, batch: Vec<PlannedPass>, round: Option<u32>) -> Result<Option<Ended>, ExecuteError> {
+    /// Where fewer are due than the cell runs at once, uncounted ones keep them company: the load
+    /// is the same for all. Returns which budget was used up while some still had no attempt that
+    /// counts: they wait for the next session.
+    async fn measure(
+        &mut self,
+        batch: Vec<PlannedPass>,
+        round: Option<u32>,
+    ) -> Result<Option<Ended>, ExecuteError> {
         let mut due = batch;
-        let mut tried = Tried { attempts: 1, throttled: 0 };
+        let mut tried = Tried {
+            attempts: 1,
+            throttled: 0,
+        };
         loop {
             let company = due.len()..self.concurrency(due[0].cell) as usize;
             let company = company.map(|slot| {
                 let repetition = slot as u32 + 1;
-                PlannedPass { warm_up: true, probe: false, repetition, ..due[0] }
+                PlannedPass {
+                    warm_up: true,
+                    probe: false,
+                    repetition,
+                    ..due[0]
+                }
             });
             let mut passes = Vec::new();
             for planned in due.iter().copied().chain(company) {
@@ -351,8 +479,17 @@ impl Dispatcher {
                 }
             }
             let ended = self.at_once(passes, tried).await?;
-            let pause = ended.iter().flatten().map(|again| self.pauses.before_next(tried.attempts, *again)).max();
-            tried.throttled += u32::from(ended.iter().flatten().any(|again| *again == Again::Throttled));
+            let pause = ended
+                .iter()
+                .flatten()
+                .map(|again| self.pauses.before_next(tried.attempts, *again))
+                .max();
+            tried.throttled += u32::from(
+                ended
+                    .iter()
+                    .flatten()
+                    .any(|again| *again == Again::Throttled),
+            );
             tried.attempts += 1;
             let mut ended = ended.into_iter();
             due.retain(|_| ended.next().flatten().is_some());
@@ -372,7 +509,15 @@ impl Dispatcher {
         let mut key = self.key(planned);
         key.attempt = self.history.ledger.next_attempt(&key);
         let (cell_index, image_index) = (planned.cell, planned.image);
-        Pass { cell_index, image_index, key, scheduled_at: super::now(), round, together: None, image: None }
+        Pass {
+            cell_index,
+            image_index,
+            key,
+            scheduled_at: super::now(),
+            round,
+            together: None,
+            image: None,
+        }
     }
 
     /// Gives a pass its own pixels, if it is one that has them.
@@ -389,13 +534,25 @@ impl Dispatcher {
         let images = &setup.cells[pass.cell_index].images;
         let own = own_image(setup, images, pass.image_index, &pass.key).await;
         let name = || images[pass.image_index].name.clone();
-        let own = own.map_err(|reason| ExecuteError::OwnPixels { image: name(), reason })?;
+        let own = own.map_err(|reason| ExecuteError::OwnPixels {
+            image: name(),
+            reason,
+        })?;
         // Released when it can begin, not when its pixels were asked for.
-        Ok(Pass { image: Some(own), scheduled_at: super::now(), ..pass })
+        Ok(Pass {
+            image: Some(own),
+            scheduled_at: super::now(),
+            ..pass
+        })
     }
 
-    /// Runs passes at once and waits for all; returns of each, in order, whether it is to be done again.
-    async fn at_once(&mut self, passes: Vec<Pass>, tried: Tried) -> Result<Vec<Option<Again>>, ExecuteError> {
+    /// Runs passes at once and waits for all; returns of each, in order, whether it is to be done
+    /// again.
+    async fn at_once(
+        &mut self,
+        passes: Vec<Pass>,
+        tried: Tried,
+    ) -> Result<Vec<Option<Again>>, ExecuteError> {
         for pass in &passes {
             self.history.ledger.announce(&pass.key);
         }

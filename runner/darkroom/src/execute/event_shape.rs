@@ -8,30 +8,47 @@ use sha2::{Digest, Sha256};
 /// Where the runner puts what it gives to stages that it calls itself.
 pub const GIVEN: &str = "input/";
 
-/// Returns what every object name of a pass begins with: image, run and cell, deployment, repetition and attempt.
+/// Returns what every object name of a pass begins with: image, run and cell, deployment,
+/// repetition and attempt.
 ///
-/// No two passes share one, so an output found under it was written by that pass and no other. Made of
-/// `[A-Za-z0-9_-]`, at most 80 characters. It tells a handler nothing: not the image, and not whether the pass is counted.
+/// No two passes share one, so an output found under it was written by that pass and no other. Made
+/// of `[A-Za-z0-9_-]`, at most 80 characters. It tells a handler nothing: not the image, and not
+/// whether the pass is counted.
 pub fn stem(run_id: &str, key: &PassKey, image_index: usize) -> String {
-    let PassKey { cell_id, deployment, image: _, warm_up, probe, repetition, attempt } = key;
-    let pass = format!("{run_id}/{cell_id}/{deployment}/{image_index}/{warm_up}/{probe}/{repetition}/{attempt}");
+    let PassKey {
+        cell_id,
+        deployment,
+        image: _,
+        warm_up,
+        probe,
+        repetition,
+        attempt,
+    } = key;
+    let pass = format!(
+        "{run_id}/{cell_id}/{deployment}/{image_index}/{warm_up}/{probe}/{repetition}/{attempt}"
+    );
     let digest = hex::encode(Sha256::digest(pass));
     format!("image-{}", &digest[..24])
 }
 
-/// Returns where the runner puts what it gives to a stage: `input/<stage>/<random>/<stem>-<random>.<extension>`.
+/// Returns where the runner puts what it gives to a stage:
+/// `input/<stage>/<random>/<stem>-<random>.<extension>`.
 ///
-/// Only the stage's event tells it. The output's name follows from the file's, so it can't be guessed either: not by another
-/// stage, and not by another repetition.
+/// Only the stage's event tells it. The output's name follows from the file's, so it can't be
+/// guessed either: not by another stage, and not by another repetition.
 pub fn given_key(stage: &str, stem: &str, extension: &str) -> String {
     let random = uuid::Uuid::new_v4().simple().to_string();
     let (folder, file) = random.split_at(random.len() / 2);
     format!("{GIVEN}{stage}/{folder}/{stem}-{file}.{extension}")
 }
 
-/// Returns where the runner puts what starts a chain: `<folder><stem>-<random>.<extension>`, which nobody can guess either.
+/// Returns where the runner puts what starts a chain: `<folder><stem>-<random>.<extension>`, which
+/// nobody can guess either.
 pub fn triggering_key(folder: &str, stem: &str, extension: &str) -> String {
-    format!("{folder}{stem}-{}.{extension}", &uuid::Uuid::new_v4().simple().to_string()[..12])
+    format!(
+        "{folder}{stem}-{}.{extension}",
+        &uuid::Uuid::new_v4().simple().to_string()[..12]
+    )
 }
 
 /// What a stage's templates can name.
@@ -48,7 +65,10 @@ pub struct TemplateValues<'a> {
 
 impl<'a> TemplateValues<'a> {
     fn get(&self, name: &str) -> Option<&'a str> {
-        let (folder, file) = self.input_key.rsplit_once('/').unwrap_or(("", self.input_key));
+        let (folder, file) = self
+            .input_key
+            .rsplit_once('/')
+            .unwrap_or(("", self.input_key));
         Some(match name {
             "bucket" => self.bucket,
             "region" => self.region,
@@ -66,7 +86,9 @@ impl<'a> TemplateValues<'a> {
 
     /// Returns the key under which the stage's output is due.
     pub fn output_key(&self, template: Option<&str>) -> String {
-        filled(template.unwrap_or("{prefix}{name}.{extension}"), |name| self.get(name))
+        filled(template.unwrap_or("{prefix}{name}.{extension}"), |name| {
+            self.get(name)
+        })
     }
 
     /// Returns the event that handlers of their own habits are called with.
@@ -79,7 +101,8 @@ impl<'a> TemplateValues<'a> {
     }
 }
 
-/// Returns what every key that a template gives begins with; empty where its input's name comes first.
+/// Returns what every key that a template gives begins with; empty where its input's name comes
+/// first.
 pub fn known_start(template: &str, prefix: &str, region: &str, stage: &str) -> String {
     let known = filled(template, |name| match name {
         "prefix" => Some(prefix),
@@ -93,12 +116,15 @@ pub fn known_start(template: &str, prefix: &str, region: &str, stage: &str) -> S
 
 /// Returns the event of a stage whose image travels in it. The one that writes to S3 is told where.
 pub fn payload_event(image: &str, writes_to: Option<(&str, &str)>) -> Value {
-    let params = writes_to.map_or_else(|| json!({}), |(bucket, key)| json!({ "bucket": bucket, "key": key }));
+    let params = writes_to.map_or_else(
+        || json!({}),
+        |(bucket, key)| json!({ "bucket": bucket, "key": key }),
+    );
     json!({ "image": image, "params": params })
 }
 
-/// Who uploads, as events say it. The example in a prompt is made of them too, so nothing in it names the harness. Source: RFC
-/// 5737, addresses for documentation.
+/// Who uploads, as events say it. The example in a prompt is made of them too, so nothing in it
+/// names the harness. Source: RFC 5737, addresses for documentation.
 const SENDER: &str = "192.0.2.1";
 
 /// Returns an S3 notification of one created object, as a function subscribed to it receives it.
@@ -141,22 +167,66 @@ mod tests {
     use super::*;
 
     fn key(image: &str, attempt: u32) -> PassKey {
-        let cell_id = "pillow.x86_64.512mb.photos.direct.warm.c1".to_owned().into();
-        PassKey { cell_id, deployment: 1, image: image.into(), warm_up: false, probe: false, repetition: 7, attempt }
+        let cell_id = "pillow.x86_64.512mb.photos.direct.warm.c1"
+            .to_owned()
+            .into();
+        PassKey {
+            cell_id,
+            deployment: 1,
+            image: image.into(),
+            warm_up: false,
+            probe: false,
+            repetition: 7,
+            attempt,
+        }
     }
 
     #[test]
     fn no_name_of_the_harness_is_in_an_event() {
-        let event = s3_event("bucket", "key.png", Some(1), "us-east-1", "2026-01-31T12:00:00.000Z").to_string();
-        assert!(!event.to_lowercase().contains("darkroom") && !event.contains("127.0.0.1"), "{event}");
+        let event = s3_event(
+            "bucket",
+            "key.png",
+            Some(1),
+            "us-east-1",
+            "2026-01-31T12:00:00.000Z",
+        )
+        .to_string();
+        assert!(
+            !event.to_lowercase().contains("darkroom") && !event.contains("127.0.0.1"),
+            "{event}"
+        );
     }
 
     #[test]
     fn every_attempt_and_every_image_has_its_own_name() {
         let name = stem("r1", &key("coffee", 1), 3);
-        assert!(name.starts_with("image-") && !name.contains("coffee"), "{name}");
-        assert_ne!(name, stem("r1", &PassKey { warm_up: true, ..key("coffee", 1) }, 3));
-        assert_ne!(name, stem("r1", &PassKey { warm_up: true, probe: true, ..key("coffee", 1) }, 3));
+        assert!(
+            name.starts_with("image-") && !name.contains("coffee"),
+            "{name}"
+        );
+        assert_ne!(
+            name,
+            stem(
+                "r1",
+                &PassKey {
+                    warm_up: true,
+                    ..key("coffee", 1)
+                },
+                3
+            )
+        );
+        assert_ne!(
+            name,
+            stem(
+                "r1",
+                &PassKey {
+                    warm_up: true,
+                    probe: true,
+                    ..key("coffee", 1)
+                },
+                3
+            )
+        );
         assert_ne!(name, stem("r1", &key("coffee", 2), 3));
         assert_ne!(name, stem("r1", &key("coffee", 1), 4));
         assert_ne!(name, stem("r2", &key("coffee", 1), 3));
@@ -166,14 +236,29 @@ mod tests {
     fn templates_name_the_input_the_way_handlers_derive_their_output_from_it() {
         let (bucket, region) = ("b", "us-east-1");
         let input_key = "input/resize/cat-1.jpg";
-        let facts =
-            TemplateValues { bucket, region, prefix: "p/resize/", stage: "resize", extension: "png", input_key };
+        let facts = TemplateValues {
+            bucket,
+            region,
+            prefix: "p/resize/",
+            stage: "resize",
+            extension: "png",
+            input_key,
+        };
         assert_eq!(facts.output_key(None), "p/resize/cat-1.png");
-        assert_eq!(facts.output_key(Some("{folder}/small_{input_file}")), "p/resize/small_cat-1.jpg");
-        assert_eq!(facts.output_key(Some("{input_folder}/out/{name}.{extension}")), "input/resize/out/cat-1.png");
+        assert_eq!(
+            facts.output_key(Some("{folder}/small_{input_file}")),
+            "p/resize/small_cat-1.jpg"
+        );
+        assert_eq!(
+            facts.output_key(Some("{input_folder}/out/{name}.{extension}")),
+            "input/resize/out/cat-1.png"
+        );
         let template = json!({ "from": "s3://{bucket}/{input_key}", "to": "{output_key}" });
         let event = facts.own_event(&template, "x.png", None);
-        assert_eq!(event, json!({ "from": "s3://b/input/resize/cat-1.jpg", "to": "x.png" }));
+        assert_eq!(
+            event,
+            json!({ "from": "s3://b/input/resize/cat-1.jpg", "to": "x.png" })
+        );
     }
 
     #[test]
@@ -187,24 +272,46 @@ mod tests {
 
     #[test]
     fn what_a_stage_is_given_has_a_name_that_nothing_else_tells() {
-        let keys =
-            ["greyscale", "greyscale", "resize"].map(|stage| given_key(stage, "cat-i0-0123456789-d1-r0001-a1", "png"));
-        let parts = keys.each_ref().map(|key| key.split('/').collect::<Vec<_>>());
+        let keys = ["greyscale", "greyscale", "resize"]
+            .map(|stage| given_key(stage, "cat-i0-0123456789-d1-r0001-a1", "png"));
+        let parts = keys
+            .each_ref()
+            .map(|key| key.split('/').collect::<Vec<_>>());
         for (index, part) in parts.iter().enumerate() {
-            assert_eq!((part.len(), part[0], part[2].len()), (4, "input", 16), "{part:?}");
-            assert!(
-                part[3].starts_with("cat-i0-0123456789-d1-r0001-a1-") && part[3].strip_suffix(".png").is_some(),
+            assert_eq!(
+                (part.len(), part[0], part[2].len()),
+                (4, "input", 16),
                 "{part:?}"
             );
-            assert!(part[3].chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)), "{part:?}");
-            // Neither the folder nor the file's name, which the output's follows, is that of another.
-            assert!(parts[..index].iter().all(|other| other[2] != part[2] && other[3] != part[3]), "{parts:?}");
+            assert!(
+                part[3].starts_with("cat-i0-0123456789-d1-r0001-a1-")
+                    && part[3].strip_suffix(".png").is_some(),
+                "{part:?}"
+            );
+            assert!(
+                part[3]
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)),
+                "{part:?}"
+            );
+            // Neither the folder nor the file's name, which the output's follows, is that of
+            // another.
+            assert!(
+                parts[..index]
+                    .iter()
+                    .all(|other| other[2] != part[2] && other[3] != part[3]),
+                "{parts:?}"
+            );
         }
     }
 
     #[test]
     fn names_need_no_url_encoding_whatever_the_image_is_called() {
         let name = stem("r1", &key("Été à la plage/50%+.png", 1), 0);
-        assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)), "{name}");
+        assert!(
+            name.chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)),
+            "{name}"
+        );
     }
 }

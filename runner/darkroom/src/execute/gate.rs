@@ -1,4 +1,5 @@
-//! Looks at what a pass wrote, outside the timed path: sizes always, contents once per distinct output of a cell.
+//! Looks at what a pass wrote, outside the timed path: sizes always, contents once per distinct
+//! output of a cell.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,8 +18,7 @@ use crate::error_text::error_message;
 const READS: u32 = 3;
 
 /// What is wrong with an output that was made of another input.
-const OTHER_PIXELS: &str =
-    "it is the output of an input with other pixels: the code kept it, and did not look at all of this input";
+const OTHER_PIXELS: &str = "it is the output of an input with other pixels: the code kept it, and did not look at all of this input";
 
 /// An object as HEAD shows it.
 #[derive(Clone, Debug)]
@@ -33,7 +33,11 @@ pub struct Seen {
 impl Seen {
     /// An image that came in an answer.
     pub fn in_answer(body: Bytes) -> Self {
-        Self { bytes: body.len() as u64, etag: sha256(&body), body: Some(body) }
+        Self {
+            bytes: body.len() as u64,
+            etag: sha256(&body),
+            body: Some(body),
+        }
     }
 }
 
@@ -67,7 +71,8 @@ pub enum Given<'a> {
 /// What a look at an output gave: the object, its absence, or why nobody knows.
 pub type Look = Result<Option<Seen>, String>;
 
-/// Looks for the object under `key`. That it is absent and that it can't be seen are different answers.
+/// Looks for the object under `key`. That it is absent and that it can't be seen are different
+/// answers.
 pub async fn look(s3: &aws_sdk_s3::Client, bucket: &str, key: &str) -> Look {
     match s3.head_object().bucket(bucket).key(key).send().await {
         Ok(head) => Ok(Some(Seen {
@@ -75,7 +80,13 @@ pub async fn look(s3: &aws_sdk_s3::Client, bucket: &str, key: &str) -> Look {
             etag: head.e_tag().unwrap_or_default().to_owned(),
             body: None,
         })),
-        Err(error) if error.as_service_error().is_some_and(HeadObjectError::is_not_found) => Ok(None),
+        Err(error)
+            if error
+                .as_service_error()
+                .is_some_and(HeadObjectError::is_not_found) =>
+        {
+            Ok(None)
+        }
         Err(error) => Err(error_message(&error)),
     }
 }
@@ -91,15 +102,23 @@ pub struct Gate {
 
 impl Gate {
     pub fn new(pictures: Option<Arc<Pictures>>) -> Self {
-        Self { pictures, ..Self::default() }
+        Self {
+            pictures,
+            ..Self::default()
+        }
     }
 
     /// A gate that checks equal outputs again.
     pub fn every_time(pictures: Option<Arc<Pictures>>) -> Self {
-        Self { pictures, every_time: true, ..Self::default() }
+        Self {
+            pictures,
+            every_time: true,
+            ..Self::default()
+        }
     }
 
-    /// Checks one output against the contract, unless the same bytes from the same input have been checked in this cell.
+    /// Checks one output against the contract, unless the same bytes from the same input have been
+    /// checked in this cell.
     pub async fn check(
         &self,
         s3: &aws_sdk_s3::Client,
@@ -139,14 +158,20 @@ impl Gate {
             Err(error) => {
                 check.verdict = undecided(error);
                 // The next of its like is looked at again.
-                self.checked.lock().unwrap_or_else(PoisonError::into_inner).remove(&like(pass, due, seen));
+                self.checked
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .remove(&like(pass, due, seen));
             }
         }
         Some(Event::OutputChecked(check))
     }
 
     fn first_time(&self, pass: &PassKey, due: &Due<'_>, output: Option<&Seen>) -> bool {
-        self.checked.lock().unwrap_or_else(PoisonError::into_inner).insert(like(pass, due, output))
+        self.checked
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(like(pass, due, output))
     }
 }
 
@@ -155,7 +180,10 @@ fn like(pass: &PassKey, due: &Due<'_>, output: Option<&Seen>) -> [String; 5] {
     let input = match &due.input {
         Given::Bytes(bytes) if due.own_pixels.is_some() => sha256(bytes),
         Given::Bytes(_) => String::new(),
-        Given::Object { seen, .. } => seen.as_ref().map(|seen| seen.etag.clone()).unwrap_or_default(),
+        Given::Object { seen, .. } => seen
+            .as_ref()
+            .map(|seen| seen.etag.clone())
+            .unwrap_or_default(),
     };
     [
         pass.cell_id.to_string(),
@@ -181,7 +209,9 @@ async fn bytes_of(
         },
     };
     let output = match output {
-        Ok(Some(Seen { body: Some(body), .. })) => Some(body.clone()),
+        Ok(Some(Seen {
+            body: Some(body), ..
+        })) => Some(body.clone()),
         Ok(Some(_)) => Some(fetch(s3, bucket, due.key).await?),
         Ok(None) => None,
         Err(error) => return Err(error.clone()),
@@ -189,14 +219,22 @@ async fn bytes_of(
     Ok((input, output))
 }
 
-/// Says what is missing, and what the function said instead: many a handler catches its error and answers with it.
+/// Says what is missing, and what the function said instead: many a handler catches its error and
+/// answers with it.
 fn missing(pipeline: &Pipeline, stage: &Stage, answered: &str) -> String {
     let what = if pipeline.answers_with_image(stage) {
         "no image in its answer".to_owned()
     } else {
-        format!("no object at the output's key; expected a .{}", stage.output.format.extension())
+        format!(
+            "no object at the output's key; expected a .{}",
+            stage.output.format.extension()
+        )
     };
-    if answered.is_empty() || answered == "null" { what } else { format!("{what}; it answered {answered}") }
+    if answered.is_empty() || answered == "null" {
+        what
+    } else {
+        format!("{what}; it answered {answered}")
+    }
 }
 
 /// One output with what it is judged by.
@@ -213,13 +251,26 @@ pub struct Work {
 impl Work {
     fn new(stage: &Stage, given: Bytes, due: &Due<'_>, output: Option<Bytes>) -> Self {
         let input = due.judged_as.unwrap_or(&given).clone();
-        Self { stage: stage.clone(), input, output, given, own_pixels: due.own_pixels.clone() }
+        Self {
+            stage: stage.clone(),
+            input,
+            output,
+            given,
+            own_pixels: due.own_pixels.clone(),
+        }
     }
 
     async fn judge(&self) -> Verdict {
-        let Self { stage, input, output, given, own_pixels } = self.clone();
+        let Self {
+            stage,
+            input,
+            output,
+            given,
+            own_pixels,
+        } = self.clone();
         let check = move || {
-            let mut verdict = darkroom_contract::check_standing_for(&stage, &given, &input, output.as_deref());
+            let mut verdict =
+                darkroom_contract::check_standing_for(&stage, &given, &input, output.as_deref());
             if let (Some(pixels), Some(output)) = (own_pixels, output)
                 && is_of_other_pixels(&stage, &given, &pixels, &output, verdict.pass)
             {
@@ -231,13 +282,23 @@ impl Work {
         };
         tokio::task::spawn_blocking(check)
             .await
-            .unwrap_or_else(|_| undecided("the check itself failed on this output; please report it as a bug".into()))
+            .unwrap_or_else(|_| {
+                undecided(
+                    "the check itself failed on this output; please report it as a bug".into(),
+                )
+            })
     }
 }
 
-/// Says whether an output was not made of its own input: it does not follow the pixels, though it passes, or it would pass for the
-/// image without own pixels.
-fn is_of_other_pixels(stage: &Stage, given: &Bytes, pixels: &OwnPixels, output: &Bytes, passes: bool) -> bool {
+/// Says whether an output was not made of its own input: it does not follow the pixels, though it
+/// passes, or it would pass for the image without own pixels.
+fn is_of_other_pixels(
+    stage: &Stage,
+    given: &Bytes,
+    pixels: &OwnPixels,
+    output: &Bytes,
+    passes: bool,
+) -> bool {
     let OwnPixels { own, plain } = pixels;
     let followed = Followed::of(stage, given, own, plain, output);
     followed.is_some_and(|followed| !followed.is_possible())
@@ -246,10 +307,15 @@ fn is_of_other_pixels(stage: &Stage, given: &Bytes, pixels: &OwnPixels, output: 
 
 /// A verdict for an output that could not be judged: never a pass.
 fn undecided(detail: String) -> Verdict {
-    Verdict { reason: Some("not checked".into()), detail: Some(detail), ..Verdict::default() }
+    Verdict {
+        reason: Some("not checked".into()),
+        detail: Some(detail),
+        ..Verdict::default()
+    }
 }
 
-/// Reads an object. The SDK asks again where no answer came; a body that breaks off is asked for again here.
+/// Reads an object. The SDK asks again where no answer came; a body that breaks off is asked for
+/// again here.
 async fn fetch(s3: &aws_sdk_s3::Client, bucket: &str, key: &str) -> Result<Bytes, String> {
     let mut broken = String::new();
     for _ in 0..READS {

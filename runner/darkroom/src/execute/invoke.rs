@@ -35,9 +35,14 @@ pub struct CallAnswer {
     pub in_vain: bool,
 }
 
-/// Calls `function` once and waits for its answer. A failure of the function or of the call is an answer too.
+/// Calls `function` once and waits for its answer. A failure of the function or of the call is an
+/// answer too.
 pub async fn invoke(client: &Client, function: &str, payload: Vec<u8>) -> CallAnswer {
-    let call = client.invoke().function_name(function).log_type(LogType::Tail).payload(Blob::new(payload));
+    let call = client
+        .invoke()
+        .function_name(function)
+        .log_type(LogType::Tail)
+        .payload(Blob::new(payload));
     let started_at = super::now();
     let clock = Instant::now();
     let result = call.send().await;
@@ -50,25 +55,41 @@ pub async fn invoke(client: &Client, function: &str, payload: Vec<u8>) -> CallAn
 
 fn answered(started_at: String, client_ms: f64, output: &InvokeOutput) -> CallAnswer {
     let request_id = output.request_id().map(str::to_owned);
-    let log = output.log_result().and_then(|log| BASE64_STANDARD.decode(log).ok()).unwrap_or_default();
+    let log = output
+        .log_result()
+        .and_then(|log| BASE64_STANDARD.decode(log).ok())
+        .unwrap_or_default();
     let log = String::from_utf8_lossy(&log);
-    let report = request_id.as_deref().and_then(|id| report_line::parse_tail(&log, id));
-    let profile = request_id.as_deref().and_then(|id| profile_line::parse_tail(&log, id, report.as_ref()));
+    let report = request_id
+        .as_deref()
+        .and_then(|id| report_line::parse_tail(&log, id));
+    let profile = request_id
+        .as_deref()
+        .and_then(|id| profile_line::parse_tail(&log, id, report.as_ref()));
     let (mut status, mut error_type, mut error) = (Status::Ok, None, None);
     if output.function_error().is_some() {
         let payload = output.payload().map(Blob::as_ref).unwrap_or_default();
         (error_type, error) = function_error(payload);
         if error_type.as_deref() == Some("Runtime.ExitError") {
             // So the answer says of every death of a runtime; REPORT says of which.
-            let cause = request_id.as_deref().and_then(|id| report_line::error_type(&log, id));
+            let cause = request_id
+                .as_deref()
+                .and_then(|id| report_line::error_type(&log, id));
             error_type = cause.map(str::to_owned).or(error_type);
         }
         let timed_out = error_type.as_deref() == Some("Sandbox.Timedout")
             // Until 2025 the platform named no type here; a handler's own exception always has one.
             || (error_type.is_none() && error.as_deref().is_some_and(|text| text.contains("Task timed out after")));
-        status = if timed_out { Status::Timeout } else { Status::FunctionError };
+        status = if timed_out {
+            Status::Timeout
+        } else {
+            Status::FunctionError
+        };
     }
-    let payload = output.payload().filter(|_| status == Status::Ok).map(|blob| blob.as_ref().to_vec());
+    let payload = output
+        .payload()
+        .filter(|_| status == Status::Ok)
+        .map(|blob| blob.as_ref().to_vec());
     CallAnswer {
         started_at,
         client_ms,
@@ -106,12 +127,16 @@ fn function_error(payload: &[u8]) -> (Option<String>, Option<String>) {
     let value: serde_json::Value = serde_json::from_slice(payload).unwrap_or_default();
     let text = |name: &str| value.get(name).and_then(|v| v.as_str()).map(shorten);
     match (text("errorType"), text("errorMessage")) {
-        (None, None) => (Some("unknown".into()), Some(shorten(&String::from_utf8_lossy(payload)))),
+        (None, None) => (
+            Some("unknown".into()),
+            Some(shorten(&String::from_utf8_lossy(payload))),
+        ),
         found => found,
     }
 }
 
-/// Errors after which every further call fails as well. Source: API reference, "Common errors", and those of `Invoke`.
+/// Errors after which every further call fails as well. Source: API reference, "Common errors", and
+/// those of `Invoke`.
 const IN_VAIN: [&str; 12] = [
     "AccessDenied",
     "AccessDeniedException",
@@ -131,13 +156,21 @@ fn failed_call(started_at: String, client_ms: f64, error: &SdkError<InvokeError>
     let code = error.code();
     let told = shorten(&error_text::error_message(error));
     let (status, error_type, error_text) = match code {
-        Some("TooManyRequestsException" | "ThrottlingException" | "Throttling" | "EC2ThrottledException") => {
-            (Status::Throttled, code.map(str::to_owned), told)
-        }
+        Some(
+            "TooManyRequestsException"
+            | "ThrottlingException"
+            | "Throttling"
+            | "EC2ThrottledException",
+        ) => (Status::Throttled, code.map(str::to_owned), told),
         Some(code) if !may_have_run(error) => (Status::CallError, Some(code.to_owned()), told),
-        _ if lacks_credentials(error) => (Status::CallError, Some("NoCredentials".to_owned()), told),
+        _ if lacks_credentials(error) => {
+            (Status::CallError, Some("NoCredentials".to_owned()), told)
+        }
         _ => {
-            let text = shorten(&format!("whether the function ran is not known: {}: {told}", without_answer(error)));
+            let text = shorten(&format!(
+                "whether the function ran is not known: {}: {told}",
+                without_answer(error)
+            ));
             (Status::CallError, Some(NO_ANSWER.to_owned()), text)
         }
     };
@@ -155,18 +188,23 @@ fn failed_call(started_at: String, client_ms: f64, error: &SdkError<InvokeError>
     }
 }
 
-/// Says whether the function may have run though its answer is not there: nothing came back, or a server's error that names no
-/// cause. The errors that `Invoke` names (a runtime, a key, a network interface that can't be used) come before it runs.
+/// Says whether the function may have run though its answer is not there: nothing came back, or a
+/// server's error that names no cause. The errors that `Invoke` names (a runtime, a key, a network
+/// interface that can't be used) come before it runs.
 fn may_have_run(error: &SdkError<InvokeError>) -> bool {
-    let SdkError::ServiceError(answered) = error else { return true };
-    let unnamed = matches!(answered.err(), InvokeError::ServiceException(_)) || answered.err().code().is_none();
+    let SdkError::ServiceError(answered) = error else {
+        return true;
+    };
+    let unnamed = matches!(answered.err(), InvokeError::ServiceException(_))
+        || answered.err().code().is_none();
     answered.raw().status().is_server_error() && (unnamed || !is_modelled(answered.err()))
 }
 
 /// Says whether the SDK knows the error as one of this operation's.
 fn is_modelled(error: &InvokeError) -> bool {
-    error.code().is_some_and(|code| code.starts_with("EC2") || code.starts_with("EFS") || code.starts_with("KMS"))
-        || error.is_eni_limit_reached_exception()
+    error.code().is_some_and(|code| {
+        code.starts_with("EC2") || code.starts_with("EFS") || code.starts_with("KMS")
+    }) || error.is_eni_limit_reached_exception()
         || error.is_invalid_runtime_exception()
         || error.is_invalid_security_group_id_exception()
         || error.is_invalid_subnet_id_exception()
@@ -174,10 +212,13 @@ fn is_modelled(error: &InvokeError) -> bool {
         || error.is_subnet_ip_address_limit_reached_exception()
 }
 
-/// Says whether the call was not even signed: a profile, a session or the machine's role gave no credentials.
+/// Says whether the call was not even signed: a profile, a session or the machine's role gave no
+/// credentials.
 fn lacks_credentials(error: &SdkError<InvokeError>) -> bool {
     let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
-    causes.into_iter().any(<dyn std::error::Error>::is::<aws_credential_types::provider::error::CredentialsError>)
+    causes
+        .into_iter()
+        .any(<dyn std::error::Error>::is::<aws_credential_types::provider::error::CredentialsError>)
 }
 
 /// How an answer failed to come.

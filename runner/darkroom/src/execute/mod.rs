@@ -1,7 +1,8 @@
 //! Runs every planned repetition and emits what it observes.
 //!
-//! Owns the timed path. Prints nothing, writes no file, draws no conclusion: facts go to an [`Emitter`], and what they
-//! mean is for `aggregate`. Knows endpoints and functions, not which cloud is behind them.
+//! Owns the timed path. Prints nothing, writes no file, draws no conclusion: facts go to an
+//! [`Emitter`], and what they mean is for `aggregate`. Knows endpoints and functions, not which
+//! cloud is behind them.
 
 mod clocks;
 mod cold;
@@ -62,7 +63,8 @@ pub struct Image {
     /// Of its object key, without the dot.
     pub extension: String,
     pub bytes: Bytes,
-    /// What each stage is fed with `input = "reference"`, by stage index; made when a cell or a probe first asks for it.
+    /// What each stage is fed with `input = "reference"`, by stage index; made when a cell or a
+    /// probe first asks for it.
     pub reference_inputs: OnceLock<Vec<Bytes>>,
     /// What the first stage's reference is made of, where that is not the image itself.
     pub judged_as: Option<Bytes>,
@@ -75,7 +77,9 @@ impl Image {
             return Ok(made);
         }
         let made = darkroom_contract::reference_inputs(pipeline, &self.bytes)?;
-        Ok(self.reference_inputs.get_or_init(|| made.into_iter().map(Bytes::from).collect()))
+        Ok(self
+            .reference_inputs
+            .get_or_init(|| made.into_iter().map(Bytes::from).collect()))
     }
 }
 
@@ -131,17 +135,30 @@ pub struct MoneyBudget {
 
 impl MoneyBudget {
     fn take(&self, event: &Event) {
-        self.spent.lock().unwrap_or_else(PoisonError::into_inner).take(event);
+        self.spent
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take(event);
     }
 
     /// Returns what is spent until now, to go on counting from.
     pub fn now(&self) -> Spending {
-        self.spent.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.spent
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
-    /// Says whether no further pass may begin. What is under way then still ends: the total may come to a little more.
+    /// Says whether no further pass may begin. What is under way then still ends: the total may
+    /// come to a little more.
     pub fn is_empty(&self) -> bool {
-        self.limit_usd.is_some_and(|limit| self.spent.lock().unwrap_or_else(PoisonError::into_inner).usd() >= limit)
+        self.limit_usd.is_some_and(|limit| {
+            self.spent
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .usd()
+                >= limit
+        })
     }
 }
 
@@ -174,5 +191,7 @@ pub struct Setup {
 
 /// UTC now, RFC 3339 with milliseconds.
 pub fn now() -> String {
-    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+    jiff::Timestamp::now()
+        .strftime("%Y-%m-%dT%H:%M:%S%.3fZ")
+        .to_string()
 }

@@ -1,4 +1,5 @@
-//! Passes for their outputs' sake: every image of every cell in order, nothing warmed up, nothing made again.
+//! Passes for their outputs' sake: every image of every cell in order, nothing warmed up, nothing
+//! made again.
 
 use std::sync::atomic::AtomicU64;
 
@@ -15,7 +16,11 @@ use super::{ExecuteError, Setup};
 use crate::record::Emitter;
 
 /// Makes `repetitions` passes of each image, one after another, and emits their facts.
-pub async fn one_by_one(setup: Setup, repetitions: u32, emitter: Emitter) -> Result<(), ExecuteError> {
+pub async fn one_by_one(
+    setup: Setup,
+    repetitions: u32,
+    emitter: Emitter,
+) -> Result<(), ExecuteError> {
     let bench = Bench {
         gate: Gate::every_time(setup.pictures.clone()),
         setup,
@@ -30,8 +35,15 @@ pub async fn one_by_one(setup: Setup, repetitions: u32, emitter: Emitter) -> Res
         for repetition in 1..=repetitions {
             for (image_index, image) in cell.images.iter().enumerate() {
                 let (cell_id, image) = (cell.id.clone(), image.name.clone());
-                let key =
-                    PassKey { cell_id, deployment: 1, image, warm_up: false, probe: false, repetition, attempt: 1 };
+                let key = PassKey {
+                    cell_id,
+                    deployment: 1,
+                    image,
+                    warm_up: false,
+                    probe: false,
+                    repetition,
+                    attempt: 1,
+                };
                 let pass = Pass {
                     cell_index,
                     image_index,

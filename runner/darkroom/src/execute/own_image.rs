@@ -1,6 +1,8 @@
-//! Makes the image of a probe, or of a repetition with `vary_inputs`: the set's, with pixels of its own.
+//! Makes the image of a probe, or of a repetition with `vary_inputs`: the set's, with pixels of its
+//! own.
 //!
-//! Outside the timed path. The seed is made of what the pass is, so a journal tells which pixels it had.
+//! Outside the timed path. The seed is made of what the pass is, so a journal tells which pixels it
+//! had.
 
 use std::sync::{Arc, OnceLock};
 
@@ -10,8 +12,8 @@ use sha2::{Digest, Sha256};
 
 use super::{Image, Setup};
 
-/// Returns the image of a pass with pixels of its own, and the reference inputs that follow from them; or why there is none.
-/// The set's image has its reference inputs then, too.
+/// Returns the image of a pass with pixels of its own, and the reference inputs that follow from
+/// them; or why there is none. The set's image has its reference inputs then, too.
 pub async fn own_image(
     setup: &Setup,
     images: &Arc<[Image]>,
@@ -25,19 +27,35 @@ pub async fn own_image(
     let (images, pipeline) = (images.clone(), setup.pipeline.clone());
     let made = tokio::task::spawn_blocking(move || {
         let image = &images[index];
-        image.reference_inputs(&pipeline).map_err(|error| error.to_string())?;
+        image
+            .reference_inputs(&pipeline)
+            .map_err(|error| error.to_string())?;
         let bytes = with_own_pixels(&image.bytes, seed).map_err(|error| error.to_string())?;
-        let own = Image { bytes: bytes.into(), reference_inputs: OnceLock::new(), ..image.clone() };
-        own.reference_inputs(&pipeline).map_err(|error| error.to_string())?;
+        let own = Image {
+            bytes: bytes.into(),
+            reference_inputs: OnceLock::new(),
+            ..image.clone()
+        };
+        own.reference_inputs(&pipeline)
+            .map_err(|error| error.to_string())?;
         Ok(Arc::new(own))
     });
     made.await.unwrap_or_else(|error| Err(error.to_string()))
 }
 
 fn seed(setup: &Setup, key: &PassKey) -> u64 {
-    let PassKey { cell_id, deployment, image, warm_up: _, probe, repetition, attempt } = key;
+    let PassKey {
+        cell_id,
+        deployment,
+        image,
+        warm_up: _,
+        probe,
+        repetition,
+        attempt,
+    } = key;
     let (run, seed) = (&setup.run_id, setup.seed);
-    let pass = format!("{seed}/{run}/{cell_id}/{deployment}/{image}/{probe}/{repetition}/{attempt}");
+    let pass =
+        format!("{seed}/{run}/{cell_id}/{deployment}/{image}/{probe}/{repetition}/{attempt}");
     let digest = Sha256::digest(pass);
     u64::from_le_bytes(*digest.first_chunk().expect("a digest of 32 bytes"))
 }

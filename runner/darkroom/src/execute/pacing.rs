@@ -1,4 +1,5 @@
-//! When a pass is made again, how often, and after which pause; how fast calls may follow one another.
+//! When a pass is made again, how often, and after which pause; how fast calls may follow one
+//! another.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -17,18 +18,24 @@ const LONGEST: Duration = Duration::from_secs(20);
 pub struct Tried {
     /// With the attempt under way, from 1.
     pub attempts: u32,
-    /// Attempts before it that met a throttle: they tell nothing of how the repetition starts or answers.
+    /// Attempts before it that met a throttle: they tell nothing of how the repetition starts or
+    /// answers.
     pub throttled: u32,
 }
 
 impl Tried {
     /// Of a pass that is made once, whatever comes of it.
-    pub const ONCE: Self = Self { attempts: u32::MAX, throttled: 0 };
+    pub const ONCE: Self = Self {
+        attempts: u32::MAX,
+        throttled: 0,
+    };
 
-    /// Says whether a repetition that ended so is tried again in this session; if not, its last attempt stands, whatever it was.
+    /// Says whether a repetition that ended so is tried again in this session; if not, its last
+    /// attempt stands, whatever it was.
     pub const fn once_more(self, again: Again) -> bool {
         match again {
-            // To ask for another start costs an invocation each time, and a handler that dies is never warm.
+            // To ask for another start costs an invocation each time, and a handler that dies is
+            // never warm.
             Again::WrongStart | Again::Unanswered => self.attempts - self.throttled < 5,
             // A limit on what runs at once may take a minute to give way.
             Again::Throttled => self.attempts < 8,
@@ -36,23 +43,28 @@ impl Tried {
     }
 }
 
-/// Draws pauses: anything up to a bound that doubles ("full jitter"), so that callers that were refused together do not
-/// come back together. The same seed draws the same pauses.
+/// Draws pauses: anything up to a bound that doubles ("full jitter"), so that callers that were
+/// refused together do not come back together. The same seed draws the same pauses.
 pub struct Pauses {
     generator: ChaCha20Rng,
 }
 
 impl Pauses {
     pub fn new(seed: u64) -> Self {
-        Self { generator: ChaCha20Rng::seed_from_u64(seed) }
+        Self {
+            generator: ChaCha20Rng::seed_from_u64(seed),
+        }
     }
 
-    /// Returns how long to wait before the attempt after the `tried`-th. A wrong start is asked for again at once.
+    /// Returns how long to wait before the attempt after the `tried`-th. A wrong start is asked for
+    /// again at once.
     pub fn before_next(&mut self, tried: u32, again: Again) -> Duration {
         if again == Again::WrongStart {
             return Duration::ZERO;
         }
-        let bound = FIRST.saturating_mul(1 << tried.saturating_sub(1).min(16)).min(LONGEST);
+        let bound = FIRST
+            .saturating_mul(1 << tried.saturating_sub(1).min(16))
+            .min(LONGEST);
         bound.mul_f64(f64::from(self.generator.next_u32()) / f64::from(u32::MAX))
     }
 }
@@ -67,7 +79,10 @@ pub struct Pace {
 
 impl Pace {
     pub const fn new(apart: Duration) -> Self {
-        Self { apart, free_at: Mutex::new(None) }
+        Self {
+            apart,
+            free_at: Mutex::new(None),
+        }
     }
 
     /// Waits until a call may begin.
@@ -78,8 +93,8 @@ impl Pace {
         }
     }
 
-    /// Gives the next free moment to who asks at `now`, and returns how long it is until then. What was not used is not
-    /// caught up on.
+    /// Gives the next free moment to who asks at `now`, and returns how long it is until then. What
+    /// was not used is not caught up on.
     fn reserve(&self, now: Instant) -> Duration {
         let mut free_at = self.free_at.lock().unwrap_or_else(PoisonError::into_inner);
         let begins = free_at.map_or(now, |free_at| free_at.max(now));
@@ -97,7 +112,9 @@ mod tests {
         let (pace, began) = (Pace::new(Duration::from_millis(250)), Instant::now());
         let asked_at = |ms, calls| {
             let now = began + Duration::from_millis(ms);
-            (0..calls).map(|_| pace.reserve(now).as_millis()).collect::<Vec<_>>()
+            (0..calls)
+                .map(|_| pace.reserve(now).as_millis())
+                .collect::<Vec<_>>()
         };
         assert_eq!(asked_at(0, 6), [0, 250, 500, 750, 1000, 1250]);
         assert_eq!(asked_at(1400, 2), [100, 350], "the sixth began at 1250");
@@ -112,10 +129,19 @@ mod tests {
 
     #[test]
     fn throttles_take_no_attempt_from_a_start_that_was_not_asked_for() {
-        let after = |attempts, throttled| Tried { attempts, throttled };
-        assert!(after(4, 0).once_more(Again::WrongStart) && !after(5, 0).once_more(Again::WrongStart));
-        assert!(after(11, 7).once_more(Again::WrongStart) && !after(12, 7).once_more(Again::WrongStart));
-        assert!(after(7, 7).once_more(Again::Throttled) && !after(8, 7).once_more(Again::Throttled));
+        let after = |attempts, throttled| Tried {
+            attempts,
+            throttled,
+        };
+        assert!(
+            after(4, 0).once_more(Again::WrongStart) && !after(5, 0).once_more(Again::WrongStart)
+        );
+        assert!(
+            after(11, 7).once_more(Again::WrongStart) && !after(12, 7).once_more(Again::WrongStart)
+        );
+        assert!(
+            after(7, 7).once_more(Again::Throttled) && !after(8, 7).once_more(Again::Throttled)
+        );
         assert!(
             ![Again::Throttled, Again::WrongStart, Again::Unanswered]
                 .map(|it| Tried::ONCE.once_more(it))
@@ -127,17 +153,30 @@ mod tests {
     fn pauses_are_drawn_from_the_seed_within_a_bound_that_doubles_to_its_end() {
         let draw = |seed| {
             let mut pauses = Pauses::new(seed);
-            (1..=10).map(|tried| pauses.before_next(tried, Again::Throttled)).collect::<Vec<_>>()
+            (1..=10)
+                .map(|tried| pauses.before_next(tried, Again::Throttled))
+                .collect::<Vec<_>>()
         };
         assert_eq!(draw(1), draw(1));
         assert_ne!(draw(1), draw(2));
         for seed in 0..200 {
             for (tried, pause) in (1_u32..).zip(draw(seed)) {
-                assert!(pause <= (FIRST * 2_u32.pow(tried - 1)).min(LONGEST), "{tried}: {pause:?}");
+                assert!(
+                    pause <= (FIRST * 2_u32.pow(tried - 1)).min(LONGEST),
+                    "{tried}: {pause:?}"
+                );
             }
         }
-        let long = (0..200).filter(|seed| draw(*seed)[7] > Duration::from_secs(10)).count();
-        assert!((60..140).contains(&long), "half of the pauses are in the upper half: {long} of 200");
-        assert_eq!(Pauses::new(1).before_next(3, Again::WrongStart), Duration::ZERO);
+        let long = (0..200)
+            .filter(|seed| draw(*seed)[7] > Duration::from_secs(10))
+            .count();
+        assert!(
+            (60..140).contains(&long),
+            "half of the pauses are in the upper half: {long} of 200"
+        );
+        assert_eq!(
+            Pauses::new(1).before_next(3, Again::WrongStart),
+            Duration::ZERO
+        );
     }
 }

@@ -15,7 +15,9 @@ use tokio::sync::Barrier;
 
 use super::clocks::Clocks;
 use super::collect_logs::Served;
-use super::event_shape::{TemplateValues, given_key, payload_event, s3_event, stem, triggering_key};
+use super::event_shape::{
+    TemplateValues, given_key, payload_event, s3_event, stem, triggering_key,
+};
 use super::gate::{Due, Gate, Given, Look, OwnPixels, Seen, look};
 use super::invoke::{self, CallAnswer, invoke};
 use super::loops;
@@ -46,7 +48,12 @@ impl Bench {
     /// Emits an invocation and remembers what is to be looked up of it when the session is over.
     pub fn emit_invocation(&self, invocation: Invocation) {
         self.served.remember(&invocation);
-        let timeout_s = self.setup.pipeline.stages.get(invocation.stage_index as usize).map_or(0, |s| s.timeout_s);
+        let timeout_s = self
+            .setup
+            .pipeline
+            .stages
+            .get(invocation.stage_index as usize)
+            .map_or(0, |s| s.timeout_s);
         self.recorded.add(&invocation, timeout_s);
         self.emit(Event::InvocationFinished(invocation));
     }
@@ -69,7 +76,8 @@ pub struct Pass {
     pub scheduled_at: String,
     /// As in [`Invocation::environment_round`].
     pub round: Option<u32>,
-    /// Where passes of a warm-up wait for one another before each stage, so that each warms an environment of its own.
+    /// Where passes of a warm-up wait for one another before each stage, so that each warms an
+    /// environment of its own.
     pub together: Option<Arc<Barrier>>,
     /// The image with pixels of its own; `None`: that of the set.
     pub image: Option<Arc<Image>>,
@@ -77,7 +85,9 @@ pub struct Pass {
 
 impl Pass {
     pub fn image<'a>(&'a self, cell: &'a CellUnderTest) -> &'a Image {
-        self.image.as_deref().unwrap_or(&cell.images[self.image_index])
+        self.image
+            .as_deref()
+            .unwrap_or(&cell.images[self.image_index])
     }
 }
 
@@ -106,7 +116,8 @@ pub struct Measured {
     pub turnaround_s: Option<f64>,
     /// How late `turnaround_s` can be at most, ms.
     pub resolution_ms: f64,
-    /// What each stage that was called answered, by stage index; empty where the runner got no answers.
+    /// What each stage that was called answered, by stage index; empty where the runner got no
+    /// answers.
     pub answers: Vec<Told>,
     /// The upload that starts a chain, ms; `None` where the runner calls.
     pub upload_ms: Option<f64>,
@@ -129,7 +140,8 @@ pub struct Told {
 
 /// Longest beginning of an answer that a verdict quotes, characters.
 const BEGINNING: usize = 160;
-/// Answers of functions that write to S3 are read up to this size, bytes: they hold words, not images.
+/// Answers of functions that write to S3 are read up to this size, bytes: they hold words, not
+/// images.
 const READ_ANSWERS: usize = 64 * 1024;
 
 /// Makes one pass and emits its facts. `tried` is how often this session has tried the repetition.
@@ -144,7 +156,11 @@ pub async fn run(bench: &Bench, pass: &Pass, tried: Tried) -> Result<PassEnded, 
     if let Some(stopped) = &stopped {
         loops::clean_up(&bench.setup, functions, stopped).await?;
     }
-    bench.emitter.settle().await.map_err(|_| ExecuteError::Recording)?;
+    bench
+        .emitter
+        .settle()
+        .await
+        .map_err(|_| ExecuteError::Recording)?;
     Ok(ended)
 }
 
@@ -158,15 +174,24 @@ async fn make(
     tried: Tried,
 ) -> Result<(PassEnded, Option<Vec<String>>), ExecuteError> {
     if cell.cell.start == Start::Cold {
-        let nonce = format!("{}/{}", bench.setup.run_id, bench.sequence.load(Ordering::Relaxed));
-        let renewals = functions.iter().map(|function| cold::renew(&bench.setup.control, function, &nonce));
+        let nonce = format!(
+            "{}/{}",
+            bench.setup.run_id,
+            bench.sequence.load(Ordering::Relaxed)
+        );
+        let renewals = functions
+            .iter()
+            .map(|function| cold::renew(&bench.setup.control, function, &nonce));
         futures::future::try_join_all(renewals).await?;
     }
     let measured = match cell.cell.trigger {
         Trigger::Direct => measure(bench, cell, functions, pass, keys).await?,
         Trigger::S3 => trigger_s3::measure(bench, functions, pass, keys).await?,
     };
-    let pass = &Pass { key: measured.key.clone(), ..pass.clone() };
+    let pass = &Pass {
+        key: measured.key.clone(),
+        ..pass.clone()
+    };
     let looks = look_at_outputs(bench, keys, &measured).await;
     let ended = conclude(bench, cell, pass, &measured, &looks, tried);
     // An attempt that does not count leaves the check to the one that does.
@@ -182,7 +207,10 @@ fn names(bench: &Bench, cell: &CellUnderTest, functions: &[Function], pass: &Pas
     let stem = stem(&bench.setup.run_id, &pass.key, pass.image_index);
     let extension = &pass.image(cell).extension;
     let stages = &bench.setup.pipeline.stages;
-    let mut keys = Keys { inputs: Vec::with_capacity(stages.len()), outputs: Vec::with_capacity(stages.len()) };
+    let mut keys = Keys {
+        inputs: Vec::with_capacity(stages.len()),
+        outputs: Vec::with_capacity(stages.len()),
+    };
     for (index, function) in functions.iter().enumerate() {
         let input = match (index, cell.cell.input) {
             (0, _) => match &function.triggered_by {
@@ -190,16 +218,26 @@ fn names(bench: &Bench, cell: &CellUnderTest, functions: &[Function], pass: &Pas
                 None => given_key(&stages[0].name, &stem, extension),
             },
             (_, Input::Chained) => keys.outputs[index - 1].clone(),
-            (_, Input::Reference) => given_key(&stages[index].name, &stem, stages[index - 1].output.format.extension()),
+            (_, Input::Reference) => given_key(
+                &stages[index].name,
+                &stem,
+                stages[index - 1].output.format.extension(),
+            ),
         };
-        let output = facts(bench, function, index, &input).output_key(function.habits.output_key.as_deref());
+        let output =
+            facts(bench, function, index, &input).output_key(function.habits.output_key.as_deref());
         keys.outputs.push(output);
         keys.inputs.push(input);
     }
     keys
 }
 
-fn facts<'a>(bench: &'a Bench, function: &'a Function, index: usize, input_key: &'a str) -> TemplateValues<'a> {
+fn facts<'a>(
+    bench: &'a Bench,
+    function: &'a Function,
+    index: usize,
+    input_key: &'a str,
+) -> TemplateValues<'a> {
     let stage = &bench.setup.pipeline.stages[index];
     TemplateValues {
         bucket: &bench.setup.bucket,
@@ -211,9 +249,16 @@ fn facts<'a>(bench: &'a Bench, function: &'a Function, index: usize, input_key: 
     }
 }
 
-/// Uploads what the runner itself gives to a stage: the image, and with `input = "reference"` every stage's input. Each just
-/// before its stage's call: the next stage's input is this one's right answer.
-async fn give(bench: &Bench, image: &Image, index: usize, input: Input, keys: &Keys) -> Result<(), ExecuteError> {
+/// Uploads what the runner itself gives to a stage: the image, and with `input = "reference"` every
+/// stage's input. Each just before its stage's call: the next stage's input is this one's right
+/// answer.
+async fn give(
+    bench: &Bench,
+    image: &Image,
+    index: usize,
+    input: Input,
+    keys: &Keys,
+) -> Result<(), ExecuteError> {
     match given_bytes(image, index, input) {
         Some(bytes) if bench.setup.pipeline.transport == Transport::S3 => {
             objects::give(&bench.setup, &keys.inputs[index], bytes).await
@@ -222,7 +267,8 @@ async fn give(bench: &Bench, image: &Image, index: usize, input: Input, keys: &K
     }
 }
 
-/// Returns the bytes that the runner itself gives to a stage; `None` for a stage fed by its predecessor.
+/// Returns the bytes that the runner itself gives to a stage; `None` for a stage fed by its
+/// predecessor.
 fn given_bytes(image: &Image, stage_index: usize, input: Input) -> Option<&Bytes> {
     match (stage_index, input) {
         (0, _) => Some(&image.bytes),
@@ -233,9 +279,10 @@ fn given_bytes(image: &Image, stage_index: usize, input: Input) -> Option<&Bytes
 
 /// The timed part when the runner calls every stage.
 ///
-/// Inputs are uploaded outside of every time that is kept: of a chain before the clock starts, of fed stages between calls, where
-/// a pass has no turnaround. Events are made before the clock starts, but for those that hold an image that a stage has yet to answer with: to
-/// hand it on is the orchestrator's work, and its time is part of the turnaround.
+/// Inputs are uploaded outside of every time that is kept: of a chain before the clock starts, of
+/// fed stages between calls, where a pass has no turnaround. Events are made before the clock
+/// starts, but for those that hold an image that a stage has yet to answer with: to hand it on is
+/// the orchestrator's work, and its time is part of the turnaround.
 async fn measure(
     bench: &Bench,
     cell: &CellUnderTest,
@@ -248,11 +295,23 @@ async fn measure(
     let chained = cell.cell.input == Input::Chained;
     give(bench, image, 0, cell.cell.input, keys).await?;
     let now = super::now();
-    let calls = Calls { bench, functions, keys, now: &now };
+    let calls = Calls {
+        bench,
+        functions,
+        keys,
+        now: &now,
+    };
     let mut ready: Vec<Option<Vec<u8>>> = (0..functions.len())
-        .map(|index| match (pipeline.transport, given_bytes(image, index, cell.cell.input)) {
-            (Transport::S3, bytes) => Some(calls.s3_event(index, bytes.map(Bytes::len))),
-            (Transport::Payload, bytes) => bytes.map(|bytes| calls.payload_event(index, &payload::encoded(bytes))),
+        .map(|index| {
+            match (
+                pipeline.transport,
+                given_bytes(image, index, cell.cell.input),
+            ) {
+                (Transport::S3, bytes) => Some(calls.s3_event(index, bytes.map(Bytes::len))),
+                (Transport::Payload, bytes) => {
+                    bytes.map(|bytes| calls.payload_event(index, &payload::encoded(bytes)))
+                }
+            }
         })
         .collect();
     let mut measured = Measured {
@@ -273,22 +332,32 @@ async fn measure(
             give(bench, image, index, cell.cell.input, keys).await?;
         }
         meet(pass).await;
-        let before = measured.answers.last().and_then(|told: &Told| told.image.as_deref());
-        let event = ready[index].take().unwrap_or_else(|| calls.payload_event(index, before.unwrap_or_default()));
+        let before = measured
+            .answers
+            .last()
+            .and_then(|told: &Told| told.image.as_deref());
+        let event = ready[index]
+            .take()
+            .unwrap_or_else(|| calls.payload_event(index, before.unwrap_or_default()));
         let answer = if event.len() as u64 > PAYLOAD_LIMIT {
             invoke::too_large(&pipeline.stages[index].name, event.len())
         } else {
             invoke(&bench.setup.measured, &function.name, event).await
         };
         let answers_with_image = pipeline.answers_with_image(&pipeline.stages[index]);
-        let in_vain = answer.in_vain.then(|| answer.error.clone().unwrap_or_default());
+        let in_vain = answer
+            .in_vain
+            .then(|| answer.error.clone().unwrap_or_default());
         let (told, reported_ms) = read_answer(function, &answer, answers_with_image);
         let goes_on = answer.status == Status::Ok && (!answers_with_image || told.image.is_some());
         let sequence = bench.sequence.fetch_add(1, Ordering::Relaxed);
         let invocation = fact(bench, pass, function, index, sequence, answer, reported_ms);
         bench.emit_invocation(invocation.clone());
         if let Some(reason) = in_vain {
-            return Err(ExecuteError::InVain { function: function.name.clone(), reason });
+            return Err(ExecuteError::InVain {
+                function: function.name.clone(),
+                reason,
+            });
         }
         measured.invocations.push(invocation);
         measured.answers.push(told);
@@ -300,8 +369,14 @@ async fn measure(
         }
     }
     let turnaround_s = clock.elapsed().as_secs_f64();
-    let all_well = measured.invocations.iter().all(|invocation| invocation.status == Status::Ok);
-    Ok(Measured { turnaround_s: (chained && all_well).then_some(turnaround_s), ..measured })
+    let all_well = measured
+        .invocations
+        .iter()
+        .all(|invocation| invocation.status == Status::Ok);
+    Ok(Measured {
+        turnaround_s: (chained && all_well).then_some(turnaround_s),
+        ..measured
+    })
 }
 
 /// Waits until every pass of the same warm-up is here.
@@ -323,16 +398,27 @@ impl Calls<'_> {
     fn s3_event(&self, index: usize, size: Option<usize>) -> Vec<u8> {
         let setup = &self.bench.setup;
         let event = self.own_event(index, None);
-        let event =
-            event.unwrap_or_else(|| s3_event(&setup.bucket, &self.keys.inputs[index], size, &setup.region, self.now));
+        let event = event.unwrap_or_else(|| {
+            s3_event(
+                &setup.bucket,
+                &self.keys.inputs[index],
+                size,
+                &setup.region,
+                self.now,
+            )
+        });
         event.to_string().into_bytes()
     }
 
     fn payload_event(&self, index: usize, image: &str) -> Vec<u8> {
         let setup = &self.bench.setup;
-        let writes = !setup.pipeline.answers_with_image(&setup.pipeline.stages[index]);
+        let writes = !setup
+            .pipeline
+            .answers_with_image(&setup.pipeline.stages[index]);
         let writes_to = writes.then(|| (setup.bucket.as_str(), self.keys.outputs[index].as_str()));
-        let event = self.own_event(index, Some(image)).unwrap_or_else(|| payload_event(image, writes_to));
+        let event = self
+            .own_event(index, Some(image))
+            .unwrap_or_else(|| payload_event(image, writes_to));
         event.to_string().into_bytes()
     }
 
@@ -345,13 +431,23 @@ impl Calls<'_> {
 }
 
 /// Reads an answer: the image in it, and the time that the handler claims for itself.
-fn read_answer(function: &Function, answer: &CallAnswer, answers_with_image: bool) -> (Told, Option<f64>) {
-    let beginning = String::from_utf8_lossy(&answer.payload[..answer.payload.len().min(4 * BEGINNING)]);
-    let mut told = Told { image: None, beginning: beginning.chars().take(BEGINNING).collect() };
+fn read_answer(
+    function: &Function,
+    answer: &CallAnswer,
+    answers_with_image: bool,
+) -> (Told, Option<f64>) {
+    let beginning =
+        String::from_utf8_lossy(&answer.payload[..answer.payload.len().min(4 * BEGINNING)]);
+    let mut told = Told {
+        image: None,
+        beginning: beginning.chars().take(BEGINNING).collect(),
+    };
     if !answers_with_image && answer.payload.len() > READ_ANSWERS {
         return (told, None);
     }
-    let Ok(value) = serde_json::from_slice::<Value>(&answer.payload) else { return (told, None) };
+    let Ok(value) = serde_json::from_slice::<Value>(&answer.payload) else {
+        return (told, None);
+    };
     if answers_with_image {
         told.image = function.habits.image_in(&value);
     }
@@ -393,17 +489,26 @@ fn fact(
     }
 }
 
-/// Looks at the output of every stage that ended well; a stage that failed or was not reached owes none.
+/// Looks at the output of every stage that ended well; a stage that failed or was not reached owes
+/// none.
 async fn look_at_outputs(bench: &Bench, keys: &Keys, measured: &Measured) -> Vec<Option<Look>> {
     let pipeline = &bench.setup.pipeline;
     let looks = keys.outputs.iter().enumerate().map(async |(index, key)| {
-        let due = measured.invocations.get(index).is_some_and(|invocation| invocation.status == Status::Ok);
+        let due = measured
+            .invocations
+            .get(index)
+            .is_some_and(|invocation| invocation.status == Status::Ok);
         if !due {
             return None;
         }
         if pipeline.answers_with_image(&pipeline.stages[index]) {
-            let image = measured.answers.get(index).and_then(|told| told.image.as_deref());
-            return Some(Ok(image.map(|image| Seen::in_answer(payload::decoded(image)))));
+            let image = measured
+                .answers
+                .get(index)
+                .and_then(|told| told.image.as_deref());
+            return Some(Ok(
+                image.map(|image| Seen::in_answer(payload::decoded(image)))
+            ));
         }
         Some(look(&bench.setup.s3, &bench.setup.bucket, key).await)
     });
@@ -419,9 +524,15 @@ fn conclude(
     tried: Tried,
 ) -> PipelinePass {
     let stages = &bench.setup.pipeline.stages;
-    let written = |index: usize| looks[index].as_ref().and_then(|look| look.as_ref().ok()?.as_ref());
+    let written = |index: usize| {
+        looks[index]
+            .as_ref()
+            .and_then(|look| look.as_ref().ok()?.as_ref())
+    };
     let failed = (0..stages.len()).find(|index| written(*index).is_none());
-    let output_bytes: Vec<Option<u64>> = (0..stages.len()).map(|index| written(index).map(|seen| seen.bytes)).collect();
+    let output_bytes: Vec<Option<u64>> = (0..stages.len())
+        .map(|index| written(index).map(|seen| seen.bytes))
+        .collect();
     let image = pass.image(cell);
     let input_bytes = (0..stages.len())
         .map(|index| match given_bytes(image, index, cell.cell.input) {
@@ -445,24 +556,43 @@ fn conclude(
 }
 
 /// Says whether the pass was not what its cell asked for. A warm-up is whatever it is.
-fn again(cell: &CellUnderTest, pass: &Pass, measured: &Measured, looks: &[Option<Look>]) -> Option<Again> {
+fn again(
+    cell: &CellUnderTest,
+    pass: &Pass,
+    measured: &Measured,
+    looks: &[Option<Look>],
+) -> Option<Again> {
     let invocations = &measured.invocations;
     // A loop is the code's doing: it would be there again.
     if pass.key.kind() == PassKind::WarmUp || invocations.iter().any(Invocation::is_loop) {
         return None;
     }
-    if invocations.iter().any(|invocation| invocation.status == Status::Throttled) {
+    if invocations
+        .iter()
+        .any(|invocation| invocation.status == Status::Throttled)
+    {
         return Some(Again::Throttled);
     }
     let unseen = looks.iter().any(|look| matches!(look, Some(Err(_))));
-    if unseen || measured.upload_unanswered || invocations.iter().any(Invocation::may_have_run_unseen) {
+    if unseen
+        || measured.upload_unanswered
+        || invocations.iter().any(Invocation::may_have_run_unseen)
+    {
         return Some(Again::Unanswered);
     }
-    if invocations.iter().any(|invocation| invocation.status != Status::Ok) {
+    if invocations
+        .iter()
+        .any(|invocation| invocation.status != Status::Ok)
+    {
         return None; // A failure is an answer, and its environment may well have died with it.
     }
     let asked_cold = cell.cell.start == Start::Cold;
-    let wrong = |invocation: &Invocation| invocation.report.as_ref().is_some_and(|r| r.init_ms.is_some() != asked_cold);
+    let wrong = |invocation: &Invocation| {
+        invocation
+            .report
+            .as_ref()
+            .is_some_and(|r| r.init_ms.is_some() != asked_cold)
+    };
     invocations.iter().any(wrong).then_some(Again::WrongStart)
 }
 
@@ -475,13 +605,21 @@ async fn check_outputs(
     answers: &[Told],
 ) {
     let image = pass.image(cell);
-    let Setup { s3, bucket, pipeline, .. } = &bench.setup;
+    let Setup {
+        s3,
+        bucket,
+        pipeline,
+        ..
+    } = &bench.setup;
     for (stage_index, look) in looks.iter().enumerate() {
         let Some(look) = look else { continue };
         let input = match given_bytes(image, stage_index, cell.cell.input) {
             Some(bytes) => Given::Bytes(bytes),
             None => match looks[stage_index - 1].as_ref() {
-                Some(Ok(Some(seen))) => Given::Object { key: &keys.inputs[stage_index], seen: Some(seen.clone()) },
+                Some(Ok(Some(seen))) => Given::Object {
+                    key: &keys.inputs[stage_index],
+                    seen: Some(seen.clone()),
+                },
                 _ => continue, // Its predecessor wrote nothing, and that is said there.
             },
         };
@@ -493,19 +631,31 @@ async fn check_outputs(
             key: &keys.outputs[stage_index],
             answered: answers.get(stage_index).map_or("", |told| &told.beginning),
         };
-        if let Some(event) = bench.gate.check(s3, bucket, pipeline, &pass.key, &due, look).await {
+        if let Some(event) = bench
+            .gate
+            .check(s3, bucket, pipeline, &pass.key, &due, look)
+            .await
+        {
             bench.emitter.emit(event);
         }
     }
 }
 
-/// Returns what tells an output of this pass from one of the set's image, if the pass has pixels of its own.
+/// Returns what tells an output of this pass from one of the set's image, if the pass has pixels of
+/// its own.
 fn own_pixels(pass: &Pass, cell: &CellUnderTest, stage_index: usize) -> Option<OwnPixels> {
     let fed = |image: &Image| image.reference_inputs.get()?.get(stage_index).cloned();
-    Some(OwnPixels { own: fed(pass.image.as_deref()?)?, plain: fed(&cell.images[pass.image_index])? })
+    Some(OwnPixels {
+        own: fed(pass.image.as_deref()?)?,
+        plain: fed(&cell.images[pass.image_index])?,
+    })
 }
 
 /// Removes the pass's objects.
 pub async fn clear(bench: &Bench, keys: &Keys) {
-    objects::remove(&bench.setup, keys.inputs.iter().chain(&keys.outputs).map(String::as_str)).await;
+    objects::remove(
+        &bench.setup,
+        keys.inputs.iter().chain(&keys.outputs).map(String::as_str),
+    )
+    .await;
 }

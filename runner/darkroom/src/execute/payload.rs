@@ -1,6 +1,7 @@
 //! Images that travel in the payload: base64 text in an answer → the bytes that the gate judges.
 //!
-//! What a handler gave goes to the next one as the very text that it was; only the gate looks into it.
+//! What a handler gave goes to the next one as the very text that it was; only the gate looks into
+//! it.
 
 use base64::Engine;
 use base64::alphabet;
@@ -18,9 +19,13 @@ pub fn encoded(image: &[u8]) -> String {
     BASE64_STANDARD.encode(image)
 }
 
-/// Returns what the text spells. Text that is no base64 comes back as it is: whoever decodes it says that it is no image.
+/// Returns what the text spells. Text that is no base64 comes back as it is: whoever decodes it
+/// says that it is no image.
 pub fn decoded(text: &str) -> Bytes {
-    let plain: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let plain: Vec<u8> = text
+        .bytes()
+        .filter(|byte| !byte.is_ascii_whitespace())
+        .collect();
     ANY_PADDING.decode(&plain).unwrap_or(plain).into()
 }
 
@@ -34,6 +39,9 @@ mod tests {
         assert_eq!(decoded("QUI").as_ref(), b"AB");
         assert_eq!(decoded("QU\nI=").as_ref(), b"AB");
         assert_eq!(decoded("<b'QUI='>").as_ref(), b"<b'QUI='>");
-        assert_eq!(decoded(&encoded(b"any bytes \xff")).as_ref(), b"any bytes \xff");
+        assert_eq!(
+            decoded(&encoded(b"any bytes \xff")).as_ref(),
+            b"any bytes \xff"
+        );
     }
 }

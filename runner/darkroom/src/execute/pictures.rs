@@ -1,4 +1,5 @@
-//! Keeps pictures of outputs beside what was expected of them: the only files that execution writes.
+//! Keeps pictures of outputs beside what was expected of them: the only files that execution
+//! writes.
 
 use std::collections::HashSet;
 use std::fs;
@@ -28,13 +29,19 @@ pub struct Pictures {
 }
 
 impl Pictures {
-    /// Pictures go to `root`/`folder`, which is made when the first is kept; facts name them from `root` on.
+    /// Pictures go to `root`/`folder`, which is made when the first is kept; facts name them from
+    /// `root` on.
     pub fn new(root: PathBuf, folder: &str, keep: Keep) -> Self {
-        Self { root, folder: folder.to_owned(), keep, kept: Mutex::default() }
+        Self {
+            root,
+            folder: folder.to_owned(),
+            keep,
+            kept: Mutex::default(),
+        }
     }
 
-    /// Keeps a picture of this output if one is due, and returns its name. One that can't be written is not kept: the
-    /// verdict does not depend on it.
+    /// Keeps a picture of this output if one is due, and returns its name. One that can't be
+    /// written is not kept: the verdict does not depend on it.
     pub async fn keep(&self, pass: &PassKey, work: &Work, passed: bool) -> Option<String> {
         if passed && self.keep != Keep::All {
             return None;
@@ -43,10 +50,17 @@ impl Pictures {
         if self.keep == Keep::FirstWrong && !self.kept().insert(name.clone()) {
             return None;
         }
-        let (folder, path, work) = (self.root.join(&self.folder), self.root.join(&name), work.clone());
+        let (folder, path, work) = (
+            self.root.join(&self.folder),
+            self.root.join(&name),
+            work.clone(),
+        );
         let written = tokio::task::spawn_blocking(move || {
-            let png = darkroom_contract::side_by_side(&work.stage, &work.input, work.output.as_deref())?;
-            fs::create_dir_all(folder).and_then(|()| fs::write(path, png)).ok()
+            let png =
+                darkroom_contract::side_by_side(&work.stage, &work.input, work.output.as_deref())?;
+            fs::create_dir_all(folder)
+                .and_then(|()| fs::write(path, png))
+                .ok()
         });
         written.await.ok().flatten().map(|()| name)
     }

@@ -1,7 +1,8 @@
-//! Holds what the runner recorded of every function against what CloudWatch metrics counted meanwhile.
+//! Holds what the runner recorded of every function against what CloudWatch metrics counted
+//! meanwhile.
 //!
-//! Two witnesses of one session: where they differ, something was missed or something else called the function. The
-//! difference is a fact of its own ([`Reconciliation`]), never mended.
+//! Two witnesses of one session: where they differ, something was missed or something else called
+//! the function. The difference is a fact of its own ([`Reconciliation`]), never mended.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -23,7 +24,8 @@ use crate::error_text::error_message;
 const NAMES: [&str; METRICS as usize] = ["Invocations", "Errors", "Throttles", "Duration"];
 /// A call holds up to 500 queries. Source: API reference of `GetMetricData`.
 const FUNCTIONS_PER_CALL: usize = 500 / NAMES.len();
-/// The finest that Lambda reports, so that a session's first period begins within a minute of it, s.
+/// The finest that Lambda reports, so that a session's first period begins within a minute of it,
+/// s.
 const PERIOD_S: i32 = 60;
 /// Looks at late metrics, about.
 pub const LOOKS: u32 = 15;
@@ -89,7 +91,10 @@ impl Recorded {
                 totals.errors += 1.0;
             }
         }
-        totals.duration_ms += invocation.report.as_ref().map_or(0.0, |report| report.duration_ms);
+        totals.duration_ms += invocation
+            .report
+            .as_ref()
+            .map_or(0.0, |report| report.duration_ms);
     }
 
     /// Returns every figure of these functions beside what the metrics have counted since.
@@ -101,12 +106,24 @@ impl Recorded {
         functions: &[&str],
         since_ms: i64,
         before: &ByFunction,
-        Patience { metrics: patience, metrics_after, .. }: Patience,
+        Patience {
+            metrics: patience,
+            metrics_after,
+            ..
+        }: Patience,
     ) -> Vec<Reconciliation> {
-        let recorded = self.totals.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let recorded = self
+            .totals
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         let deadline = Instant::now() + patience;
         tokio::time::sleep(metrics_after).await;
-        let mut pause = if metrics_after.is_zero() { FIRST_PAUSE } else { patience / LOOKS };
+        let mut pause = if metrics_after.is_zero() {
+            FIRST_PAUSE
+        } else {
+            patience / LOOKS
+        };
         loop {
             let counted = counted(metrics, functions, since_ms).await;
             let now = counted.as_ref().map_err(String::as_str);
@@ -121,15 +138,24 @@ impl Recorded {
         }
     }
 
-    /// Returns every figure of these functions alone: why no metrics stand beside them is `unknown`.
+    /// Returns every figure of these functions alone: why no metrics stand beside them is
+    /// `unknown`.
     pub fn alone(&self, functions: &[&str], unknown: &str) -> Vec<Reconciliation> {
-        let recorded = self.totals.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let recorded = self
+            .totals
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         figures(functions, &recorded, Err(unknown))
     }
 }
 
 /// Returns what CloudWatch counted of these functions since the minute of `since_ms`.
-pub async fn counted(metrics: &Client, functions: &[&str], since_ms: i64) -> Result<ByFunction, String> {
+pub async fn counted(
+    metrics: &Client,
+    functions: &[&str],
+    since_ms: i64,
+) -> Result<ByFunction, String> {
     let mut all = ByFunction::new();
     // Of a minute that has begun CloudWatch has what came until now; the end must lie after it.
     let until_ms = jiff::Timestamp::now().as_millisecond() + 60_000;
@@ -137,16 +163,29 @@ pub async fn counted(metrics: &Client, functions: &[&str], since_ms: i64) -> Res
         let queries: Vec<MetricDataQuery> = functions
             .iter()
             .enumerate()
-            .flat_map(|(index, function)| NAMES.iter().enumerate().map(move |(name, _)| query(index, name, function)))
+            .flat_map(|(index, function)| {
+                NAMES
+                    .iter()
+                    .enumerate()
+                    .map(move |(name, _)| query(index, name, function))
+            })
             .collect();
-        let call = metrics.get_metric_data().set_metric_data_queries(Some(queries));
-        let call = call.start_time(DateTime::from_millis(since_ms)).end_time(DateTime::from_millis(until_ms));
+        let call = metrics
+            .get_metric_data()
+            .set_metric_data_queries(Some(queries));
+        let call = call
+            .start_time(DateTime::from_millis(since_ms))
+            .end_time(DateTime::from_millis(until_ms));
         let mut pages = call.into_paginator().send();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| unheard(&error))?;
             for result in page.metric_data_results() {
-                let Some((index, name)) = result.id().and_then(function_and_metric) else { continue };
-                let Some(function) = functions.get(index) else { continue };
+                let Some((index, name)) = result.id().and_then(function_and_metric) else {
+                    continue;
+                };
+                let Some(function) = functions.get(index) else {
+                    continue;
+                };
                 let sum: f64 = result.values().iter().sum();
                 let totals = all.entry((*function).to_owned()).or_default();
                 match name {
@@ -161,11 +200,17 @@ pub async fn counted(metrics: &Client, functions: &[&str], since_ms: i64) -> Res
     Ok(all)
 }
 
-/// Says why CloudWatch was not heard. An answer without an error code is one that its client could not read, as from an endpoint that
-/// stands for AWS and speaks an older protocol.
-fn unheard<E: std::error::Error + ProvideErrorMetadata + 'static>(error: &SdkError<E, HttpResponse>) -> String {
-    let Some(answer) = error.raw_response().filter(|_| error.code().is_none()) else { return error_message(error) };
-    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |cause| cause.source());
+/// Says why CloudWatch was not heard. An answer without an error code is one that its client could
+/// not read, as from an endpoint that stands for AWS and speaks an older protocol.
+fn unheard<E: std::error::Error + ProvideErrorMetadata + 'static>(
+    error: &SdkError<E, HttpResponse>,
+) -> String {
+    let Some(answer) = error.raw_response().filter(|_| error.code().is_none()) else {
+        return error_message(error);
+    };
+    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |cause| {
+        cause.source()
+    });
     let last = causes.last().map(ToString::to_string).unwrap_or_default();
     format!(
         "the endpoint's answer (status {}) could not be read; it may speak another protocol than CloudWatch does: {last}",
@@ -173,22 +218,28 @@ fn unheard<E: std::error::Error + ProvideErrorMetadata + 'static>(error: &SdkErr
     )
 }
 
-/// Returns the functions that CloudWatch has heard of and that are not these: whoever works for a handler elsewhere.
+/// Returns the functions that CloudWatch has heard of and that are not these: whoever works for a
+/// handler elsewhere.
 pub async fn strangers(metrics: &Client, ours: &[&str]) -> Result<Vec<String>, String> {
-    let call = metrics.list_metrics().namespace("AWS/Lambda").metric_name(NAMES[0]);
+    let call = metrics
+        .list_metrics()
+        .namespace("AWS/Lambda")
+        .metric_name(NAMES[0]);
     let mut pages = call.into_paginator().send();
     let mut found = BTreeSet::new();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|error| error_message(&error))?;
         let dimensions = page.metrics().iter().flat_map(Metric::dimensions);
-        let names =
-            dimensions.filter(|dimension| dimension.name() == Some("FunctionName")).filter_map(Dimension::value);
+        let names = dimensions
+            .filter(|dimension| dimension.name() == Some("FunctionName"))
+            .filter_map(Dimension::value);
         found.extend(names.filter(|name| !ours.contains(name)).map(str::to_owned));
     }
     Ok(found.into_iter().collect())
 }
 
-/// Returns what functions did meanwhile that the run did not deploy, beside the nothing that it recorded of them.
+/// Returns what functions did meanwhile that the run did not deploy, beside the nothing that it
+/// recorded of them.
 pub async fn of_strangers(
     metrics: &Client,
     ours: &[&str],
@@ -199,7 +250,8 @@ pub async fn of_strangers(
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let now = counted(metrics, &names, since_ms).await?;
     let ran = |name: &&&str| {
-        let invocations = |all: &ByFunction| all.get(**name).map_or(0.0, |totals| totals.invocations);
+        let invocations =
+            |all: &ByFunction| all.get(**name).map_or(0.0, |totals| totals.invocations);
         invocations(&now) > invocations(before)
     };
     let ran: Vec<&str> = names.iter().filter(ran).copied().collect();
@@ -207,10 +259,24 @@ pub async fn of_strangers(
 }
 
 fn query(index: usize, name: usize, function: &str) -> MetricDataQuery {
-    let dimension = Dimension::builder().name("FunctionName").value(function).build();
-    let metric = Metric::builder().namespace("AWS/Lambda").metric_name(NAMES[name]).dimensions(dimension).build();
-    let stat = MetricStat::builder().metric(metric).period(PERIOD_S).stat("Sum").build();
-    MetricDataQuery::builder().id(format!("m{index}n{name}")).metric_stat(stat).build()
+    let dimension = Dimension::builder()
+        .name("FunctionName")
+        .value(function)
+        .build();
+    let metric = Metric::builder()
+        .namespace("AWS/Lambda")
+        .metric_name(NAMES[name])
+        .dimensions(dimension)
+        .build();
+    let stat = MetricStat::builder()
+        .metric(metric)
+        .period(PERIOD_S)
+        .stat("Sum")
+        .build();
+    MetricDataQuery::builder()
+        .id(format!("m{index}n{name}"))
+        .metric_stat(stat)
+        .build()
 }
 
 /// Reads an id back: which function, which metric.
@@ -219,7 +285,8 @@ fn function_and_metric(id: &str) -> Option<(usize, usize)> {
     Some((index.parse().ok()?, name.parse().ok()?))
 }
 
-/// Puts what was recorded beside what the metrics say: before the session and now, or why they say nothing.
+/// Puts what was recorded beside what the metrics say: before the session and now, or why they say
+/// nothing.
 fn figures(
     functions: &[&str],
     recorded: &ByFunction,
@@ -235,7 +302,9 @@ fn figures(
             function: (*function).to_owned(),
             metric,
             recorded: ours.figure(metric),
-            reported: theirs.ok().map(|(before, now)| now.figure(metric) - before.figure(metric)),
+            reported: theirs
+                .ok()
+                .map(|(before, now)| now.figure(metric) - before.figure(metric)),
             tolerance: match metric {
                 ReconciledMetric::DurationMs => ROUNDING_MS * (ours.invocations + 1.0),
                 _ => 0.0,
@@ -252,65 +321,131 @@ mod tests {
     use super::*;
 
     fn one(invocations: f64, errors: f64, throttles: f64, duration_ms: f64) -> ByFunction {
-        [("f".to_owned(), Totals { invocations, errors, throttles, duration_ms, ..Totals::default() })].into()
+        [(
+            "f".to_owned(),
+            Totals {
+                invocations,
+                errors,
+                throttles,
+                duration_ms,
+                ..Totals::default()
+            },
+        )]
+        .into()
     }
 
     /// The metrics that differ, with both figures.
-    fn differing(recorded: &ByFunction, before: &ByFunction, now: &ByFunction) -> Vec<(&'static str, f64, f64)> {
+    fn differing(
+        recorded: &ByFunction,
+        before: &ByFunction,
+        now: &ByFunction,
+    ) -> Vec<(&'static str, f64, f64)> {
         let figures = figures(&["f"], recorded, Ok((before, now)));
         assert_eq!(figures.len(), 4);
-        let differing = figures.into_iter().filter(|figure| figure.agrees() == Some(false));
-        differing.map(|figure| (figure.metric.as_str(), figure.recorded, figure.reported.unwrap())).collect()
+        let differing = figures
+            .into_iter()
+            .filter(|figure| figure.agrees() == Some(false));
+        differing
+            .map(|figure| {
+                (
+                    figure.metric.as_str(),
+                    figure.recorded,
+                    figure.reported.unwrap(),
+                )
+            })
+            .collect()
     }
 
     #[test]
     fn what_was_counted_before_the_session_and_rounding_are_no_difference() {
         let (recorded, before) = (one(3.0, 1.0, 0.0, 10.0), one(5.0, 2.0, 1.0, 7.0));
-        assert_eq!(differing(&recorded, &before, &one(8.0, 3.0, 1.0, 17.02)), []);
-        assert_eq!(differing(&recorded, &before, &one(8.0, 3.0, 1.0, 17.06)).len(), 1);
+        assert_eq!(
+            differing(&recorded, &before, &one(8.0, 3.0, 1.0, 17.02)),
+            []
+        );
+        assert_eq!(
+            differing(&recorded, &before, &one(8.0, 3.0, 1.0, 17.06)).len(),
+            1
+        );
     }
 
     #[test]
     fn each_figure_that_differs_is_a_fact_with_both_witnesses() {
         let recorded = one(3.0, 0.0, 0.0, 10.0);
         let with = |now: ByFunction| differing(&recorded, &ByFunction::new(), &now);
-        assert_eq!(with(one(4.0, 1.0, 0.0, 10.0)), [("invocations", 3.0, 4.0), ("errors", 0.0, 1.0)]);
+        assert_eq!(
+            with(one(4.0, 1.0, 0.0, 10.0)),
+            [("invocations", 3.0, 4.0), ("errors", 0.0, 1.0)]
+        );
         assert_eq!(with(one(3.0, 0.0, 2.0, 10.0)), [("throttles", 0.0, 2.0)]);
-        assert_eq!(with(one(3.0, 0.0, 0.0, 19.0)), [("duration_ms", 10.0, 19.0)]);
-        assert_eq!(with(ByFunction::new()), [("invocations", 3.0, 0.0), ("duration_ms", 10.0, 0.0)]);
+        assert_eq!(
+            with(one(3.0, 0.0, 0.0, 19.0)),
+            [("duration_ms", 10.0, 19.0)]
+        );
+        assert_eq!(
+            with(ByFunction::new()),
+            [("invocations", 3.0, 0.0), ("duration_ms", 10.0, 0.0)]
+        );
         // A function that was not called at all, but the metrics say it was.
-        assert_eq!(differing(&ByFunction::new(), &ByFunction::new(), &one(1.0, 0.0, 0.0, 0.0)).len(), 1);
+        assert_eq!(
+            differing(
+                &ByFunction::new(),
+                &ByFunction::new(),
+                &one(1.0, 0.0, 0.0, 0.0)
+            )
+            .len(),
+            1
+        );
     }
 
     #[test]
     fn what_got_no_answer_may_have_been_counted_or_not() {
         let mut recorded = one(3.0, 0.0, 0.0, 10.0);
-        let unanswered = Totals { unanswered: 1.0, unanswered_ms: 2000.0, ..recorded["f"] };
+        let unanswered = Totals {
+            unanswered: 1.0,
+            unanswered_ms: 2000.0,
+            ..recorded["f"]
+        };
         recorded.insert("f".to_owned(), unanswered);
         let with = |now: ByFunction| differing(&recorded, &ByFunction::new(), &now);
-        for now in
-            [one(3.0, 0.0, 0.0, 10.0), one(4.0, 0.0, 0.0, 700.0), one(4.0, 1.0, 0.0, 2010.0), one(3.0, 0.0, 1.0, 10.0)]
-        {
+        for now in [
+            one(3.0, 0.0, 0.0, 10.0),
+            one(4.0, 0.0, 0.0, 700.0),
+            one(4.0, 1.0, 0.0, 2010.0),
+            one(3.0, 0.0, 1.0, 10.0),
+        ] {
             assert_eq!(with(now), []);
         }
         assert_eq!(with(one(5.0, 0.0, 0.0, 10.0)), [("invocations", 3.0, 5.0)]);
         assert_eq!(with(one(2.0, 0.0, 0.0, 10.0)), [("invocations", 3.0, 2.0)]);
-        assert_eq!(with(one(4.0, 0.0, 0.0, 2100.0)), [("duration_ms", 10.0, 2100.0)]);
+        assert_eq!(
+            with(one(4.0, 0.0, 0.0, 2100.0)),
+            [("duration_ms", 10.0, 2100.0)]
+        );
     }
 
     #[test]
     fn an_answer_in_another_protocol_is_said_to_be_one_that_could_not_be_read() {
         use aws_sdk_cloudwatch::operation::get_metric_data::GetMetricDataError;
-        let answer = || HttpResponse::new(200.try_into().unwrap(), "<GetMetricDataResponse/>".into());
-        let unreadable = GetMetricDataError::unhandled("unexpected type string at position 0: expected map");
+        let answer =
+            || HttpResponse::new(200.try_into().unwrap(), "<GetMetricDataResponse/>".into());
+        let unreadable =
+            GetMetricDataError::unhandled("unexpected type string at position 0: expected map");
         assert_eq!(
             unheard(&SdkError::service_error(unreadable, answer())),
             "the endpoint's answer (status 200) could not be read; it may speak another protocol than CloudWatch does: \
              unexpected type string at position 0: expected map"
         );
-        let denied = aws_sdk_cloudwatch::error::ErrorMetadata::builder().code("AccessDenied").message("no").build();
+        let denied = aws_sdk_cloudwatch::error::ErrorMetadata::builder()
+            .code("AccessDenied")
+            .message("no")
+            .build();
         let denied = SdkError::service_error(GetMetricDataError::generic(denied), answer());
-        assert_eq!(unheard(&denied), "AccessDenied: no", "what AWS says is passed on");
+        assert_eq!(
+            unheard(&denied),
+            "AccessDenied: no",
+            "what AWS says is passed on"
+        );
     }
 
     #[test]

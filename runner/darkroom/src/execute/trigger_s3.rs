@@ -1,9 +1,10 @@
 //! The timed path when S3 starts the chain: one upload, then the wait for the final object.
 //!
-//! The runner sees only the two ends; what happened between them comes from the functions' logs, read when the pass is
-//! over. One pass is under way at a time, so what its functions logged since before the upload, under request ids that
-//! they had not logged before, is this pass's. The contract allows one delivery a stage and image: what is waited for
-//! beyond that is bounded, see [`loops`].
+//! The runner sees only the two ends; what happened between them comes from the functions' logs,
+//! read when the pass is over. One pass is under way at a time, so what its functions logged since
+//! before the upload, under request ids that they had not logged before, is this pass's. The
+//! contract allows one delivery a stage and image: what is waited for beyond that is bounded, see
+//! [`loops`].
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
@@ -26,7 +27,8 @@ use crate::error_text::error_message;
 
 /// Added to the stages' timeouts: cold starts, notifications and the queues between.
 const SLACK: Duration = Duration::from_secs(30);
-/// A chain that is this much slower than it has ever been is looked into; a look disturbs it, so not before.
+/// A chain that is this much slower than it has ever been is looked into; a look disturbs it, so
+/// not before.
 const SLOWER: f64 = 3.0;
 const NEVER_BEFORE: Duration = Duration::from_secs(5);
 /// Polls come this often in a turnaround, so that they are at most 1% late.
@@ -53,7 +55,9 @@ impl Memory {
 
     fn saw(&self, pass: &Pass, turnaround: Duration) {
         let mut fastest = self.fastest.lock().unwrap_or_else(PoisonError::into_inner);
-        let so_far = fastest.entry((pass.cell_index, pass.image_index)).or_insert(turnaround);
+        let so_far = fastest
+            .entry((pass.cell_index, pass.image_index))
+            .or_insert(turnaround);
         *so_far = turnaround.min(*so_far);
     }
 }
@@ -61,11 +65,15 @@ impl Memory {
 /// How the wait for the final object ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Arrival {
-    Seen { turnaround: Duration, late_by_at_most: Duration },
+    Seen {
+        turnaround: Duration,
+        late_by_at_most: Duration,
+    },
     Stopped,
 }
 
-/// Uploads the source, waits for the final object, and gathers what the logs say of the stages between.
+/// Uploads the source, waits for the final object, and gathers what the logs say of the stages
+/// between.
 pub async fn measure(
     bench: &Bench,
     functions: &[Function],
@@ -74,7 +82,13 @@ pub async fn measure(
 ) -> Result<Measured, ExecuteError> {
     // A pass that was cut off and had this number may have left its objects.
     clear(bench, keys).await;
-    let chain = Chain { bench, functions, pass, keys, before: earlier_requests(bench, functions).await? };
+    let chain = Chain {
+        bench,
+        functions,
+        pass,
+        keys,
+        before: earlier_requests(bench, functions).await?,
+    };
     let started_at = super::now();
     let started_ms = jiff::Timestamp::now().as_millisecond();
     let clock = Instant::now();
@@ -89,28 +103,49 @@ pub async fn measure(
         Arrival::Seen { .. } => None,
         Arrival::Stopped => Some(chain.first_absent().await.unwrap_or(functions.len())),
     };
-    let Gathered { logged, looped, stopped } = chain.gather(started_ms, stopped_at).await?;
+    let Gathered {
+        logged,
+        looped,
+        stopped,
+    } = chain.gather(started_ms, stopped_at).await?;
     let own = own(&logged, stopped_at);
-    if let (Arrival::Seen { turnaround, .. }, Some(Some(first)), Some(Some(last))) = (arrival, own.first(), own.last())
+    if let (Arrival::Seen { turnaround, .. }, Some(Some(first)), Some(Some(last))) =
+        (arrival, own.first(), own.last())
     {
         let seen_ms = started_ms as f64 + turnaround.as_secs_f64() * 1e3;
         let at_least_ms = last.started_ms as f64 - (seen_ms + CUT_OFF_MS);
-        bench.clocks.narrow(at_least_ms, first.started_ms as f64 + CUT_OFF_MS - started_ms as f64);
+        bench.clocks.narrow(
+            at_least_ms,
+            first.started_ms as f64 + CUT_OFF_MS - started_ms as f64,
+        );
     }
     let mut invocations = chain.facts(&own, stopped_at, &started_at);
     if let Some(looped) = &looped {
         chain.blame(looped, &mut invocations);
     }
-    for (invocation, delay_ms) in invocations.iter_mut().zip(trigger_delays_ms(&own, uploaded_at_ms)) {
+    for (invocation, delay_ms) in invocations
+        .iter_mut()
+        .zip(trigger_delays_ms(&own, uploaded_at_ms))
+    {
         invocation.trigger_delay_ms = delay_ms;
     }
-    let well = answered && stopped_at.is_none() && invocations.iter().all(|invocation| invocation.status == Status::Ok);
+    let well = answered
+        && stopped_at.is_none()
+        && invocations
+            .iter()
+            .all(|invocation| invocation.status == Status::Ok);
     let (turnaround_s, resolution_ms) = match arrival {
-        Arrival::Seen { turnaround, late_by_at_most } => {
+        Arrival::Seen {
+            turnaround,
+            late_by_at_most,
+        } => {
             if well && !pass.key.warm_up {
                 bench.triggered.saw(pass, turnaround);
             }
-            (well.then_some(turnaround.as_secs_f64()), late_by_at_most.as_secs_f64() * 1e3)
+            (
+                well.then_some(turnaround.as_secs_f64()),
+                late_by_at_most.as_secs_f64() * 1e3,
+            )
         }
         Arrival::Stopped => (None, 0.0),
     };
@@ -130,17 +165,34 @@ pub async fn measure(
     })
 }
 
-/// Returns the requests that the functions have logged by now: none of them is of a pass that has not begun.
-async fn earlier_requests(bench: &Bench, functions: &[Function]) -> Result<HashSet<String>, ExecuteError> {
+/// Returns the requests that the functions have logged by now: none of them is of a pass that has
+/// not begun.
+async fn earlier_requests(
+    bench: &Bench,
+    functions: &[Function],
+) -> Result<HashSet<String>, ExecuteError> {
     let since_ms = jiff::Timestamp::now().as_millisecond() - 2 * CLOCKS_APART_MS;
-    let reads = functions.iter().map(|function| logged(bench, function, since_ms));
+    let reads = functions
+        .iter()
+        .map(|function| logged(bench, function, since_ms));
     let all = futures::future::try_join_all(reads).await?;
-    Ok(all.into_iter().flatten().map(|logged| logged.request_id).collect())
+    Ok(all
+        .into_iter()
+        .flatten()
+        .map(|logged| logged.request_id)
+        .collect())
 }
 
-async fn logged(bench: &Bench, function: &Function, since_ms: i64) -> Result<Vec<Logged>, ExecuteError> {
+async fn logged(
+    bench: &Bench,
+    function: &Function,
+    since_ms: i64,
+) -> Result<Vec<Logged>, ExecuteError> {
     let lines = bench.setup.logs.lines(&function.name, since_ms, None).await;
-    let lines = lines.map_err(|reason| ExecuteError::Logs { function: function.name.clone(), reason })?;
+    let lines = lines.map_err(|reason| ExecuteError::Logs {
+        function: function.name.clone(),
+        reason,
+    })?;
     Ok(log_lines::invocations(&lines))
 }
 
@@ -170,20 +222,35 @@ struct Attempt {
 }
 
 impl Chain<'_> {
-    /// Puts the source, once: a second try of the same upload would start the chain twice. Returns whether it was answered: of
-    /// one that was not, or with a server's error, it is not known whether it took effect.
+    /// Puts the source, once: a second try of the same upload would start the chain twice. Returns
+    /// whether it was answered: of one that was not, or with a server's error, it is not known
+    /// whether it took effect.
     async fn upload(&self) -> Result<bool, ExecuteError> {
         let setup = &self.bench.setup;
         let image = self.pass.image(&setup.cells[self.pass.cell_index]);
         let key = &self.keys.inputs[0];
-        let put = setup.s3.put_object().bucket(&setup.bucket).key(key).body(ByteStream::from(image.bytes.clone()));
+        let put = setup
+            .s3
+            .put_object()
+            .bucket(&setup.bucket)
+            .key(key)
+            .body(ByteStream::from(image.bytes.clone()));
         let once = aws_sdk_s3::config::Builder::new().retry_config(RetryConfig::disabled());
         match put.customize().config_override(once).send().await {
             Ok(_) => Ok(true),
-            Err(error) if error.raw_response().is_none_or(|answer| answer.status().is_server_error()) => Ok(false),
+            Err(error)
+                if error
+                    .raw_response()
+                    .is_none_or(|answer| answer.status().is_server_error()) =>
+            {
+                Ok(false)
+            }
             Err(error) => {
                 let reason = error_message(&error);
-                Err(ExecuteError::Upload { key: key.clone(), reason })
+                Err(ExecuteError::Upload {
+                    key: key.clone(),
+                    reason,
+                })
             }
         }
     }
@@ -191,16 +258,32 @@ impl Chain<'_> {
     /// Says whether the source is there: then its chain has been started.
     async fn is_uploaded(&self) -> Result<bool, ExecuteError> {
         let key = &self.keys.inputs[0];
-        let there = self.look(key).await.map_err(|reason| ExecuteError::Upload { key: key.clone(), reason })?;
+        let there = self
+            .look(key)
+            .await
+            .map_err(|reason| ExecuteError::Upload {
+                key: key.clone(),
+                reason,
+            })?;
         Ok(there.is_some())
     }
 
-    /// Polls for the final object until it is there, the chain has stopped, or no stage can be running any more.
+    /// Polls for the final object until it is there, the chain has stopped, or no stage can be
+    /// running any more.
     async fn wait(&self, clock: Instant, started_ms: i64, polls: &mut u32) -> Arrival {
         let fastest = self.bench.triggered.fastest(self.pass);
-        let timeouts = self.bench.setup.pipeline.stages.iter().map(|stage| u64::from(stage.timeout_s)).sum();
+        let timeouts = self
+            .bench
+            .setup
+            .pipeline
+            .stages
+            .iter()
+            .map(|stage| u64::from(stage.timeout_s))
+            .sum();
         let deadline = Duration::from_secs(timeouts) + SLACK;
-        let mut inquiry = fastest.map_or(NEVER_BEFORE, |fastest| fastest.mul_f64(SLOWER).max(NEVER_BEFORE));
+        let mut inquiry = fastest.map_or(NEVER_BEFORE, |fastest| {
+            fastest.mul_f64(SLOWER).max(NEVER_BEFORE)
+        });
         let last = self.keys.outputs.last().expect("a pipeline has a stage");
         // The object was not there when the last look that missed it was sent.
         let mut absent_at = Duration::ZERO;
@@ -212,7 +295,10 @@ impl Chain<'_> {
             match looked {
                 Ok(Some(_)) => {
                     let turnaround = clock.elapsed();
-                    return Arrival::Seen { turnaround, late_by_at_most: turnaround.saturating_sub(absent_at) };
+                    return Arrival::Seen {
+                        turnaround,
+                        late_by_at_most: turnaround.saturating_sub(absent_at),
+                    };
                 }
                 Ok(None) => absent_at = sent,
                 Err(_) => {} // Whether it is there is not known: the resolution grows until it is.
@@ -237,11 +323,18 @@ impl Chain<'_> {
         look(&self.bench.setup.s3, &self.bench.setup.bucket, key).await
     }
 
-    /// Returns whether the first stage without an output has ended, or it or one before it runs in an endless loop.
+    /// Returns whether the first stage without an output has ended, or it or one before it runs in
+    /// an endless loop.
     async fn has_stopped(&self, started_ms: i64) -> bool {
-        let Some(stage) = self.first_absent().await else { return false };
-        let logs = self.functions[..=stage].iter().map(|function| self.logged_of(function, started_ms));
-        let Ok(logs) = futures::future::try_join_all(logs).await else { return false };
+        let Some(stage) = self.first_absent().await else {
+            return false;
+        };
+        let logs = self.functions[..=stage]
+            .iter()
+            .map(|function| self.logged_of(function, started_ms));
+        let Ok(logs) = futures::future::try_join_all(logs).await else {
+            return false;
+        };
         if logs.iter().any(|runs| runs.len() > loops::UNSTOPPED) {
             return true;
         }
@@ -262,25 +355,48 @@ impl Chain<'_> {
     }
 
     /// Returns what a function's log has of this pass so far.
-    async fn logged_of(&self, function: &Function, started_ms: i64) -> Result<Vec<Logged>, ExecuteError> {
+    async fn logged_of(
+        &self,
+        function: &Function,
+        started_ms: i64,
+    ) -> Result<Vec<Logged>, ExecuteError> {
         let mut found = logged(self.bench, function, started_ms - CLOCKS_APART_MS).await?;
         found.retain(|logged| !self.before.contains(&logged.request_id));
         Ok(found)
     }
 
-    /// Waits until every stage that ran has its REPORT, and gives what there is when patience is at its end.
+    /// Waits until every stage that ran has its REPORT, and gives what there is when patience is at
+    /// its end.
     ///
-    /// A loop is left to the platform to stop; then, or if the platform does not, it is made sure that it has ended.
-    async fn gather(&self, started_ms: i64, stopped_at: Option<usize>) -> Result<Gathered, ExecuteError> {
-        let ran = stopped_at.map_or(self.functions.len(), |stage| (stage + 1).min(self.functions.len()));
+    /// A loop is left to the platform to stop; then, or if the platform does not, it is made sure
+    /// that it has ended.
+    async fn gather(
+        &self,
+        started_ms: i64,
+        stopped_at: Option<usize>,
+    ) -> Result<Gathered, ExecuteError> {
+        let ran = stopped_at.map_or(self.functions.len(), |stage| {
+            (stage + 1).min(self.functions.len())
+        });
         let until = |rest, most| {
             let patience = self.bench.setup.patience.logs;
-            let bounds = Bounds { ran, patience, rest, most };
-            until_whole(self.functions.len(), bounds, |stage| self.logged_of(&self.functions[stage], started_ms))
+            let bounds = Bounds {
+                ran,
+                patience,
+                rest,
+                most,
+            };
+            until_whole(self.functions.len(), bounds, |stage| {
+                self.logged_of(&self.functions[stage], started_ms)
+            })
         };
         let (logged, _) = until(LOG_SETTLE_TIME, loops::UNSTOPPED).await;
         if !loops::may_go_on(&logged, &self.triggers()) {
-            return Ok(Gathered { logged, looped: None, stopped: None });
+            return Ok(Gathered {
+                logged,
+                looped: None,
+                stopped: None,
+            });
         }
         let quiet = loops::quiet(&self.bench.setup);
         let deadline = Instant::now() + self.bench.setup.patience.logs;
@@ -289,13 +405,21 @@ impl Chain<'_> {
             (logged, at_rest) = until(quiet, loops::UNSTOPPED).await;
         }
         if self.find_loop(&logged).is_none() {
-            return Ok(Gathered { logged, looped: None, stopped: None });
+            return Ok(Gathered {
+                logged,
+                looped: None,
+                stopped: None,
+            });
         }
         let stopped = loops::stop(&self.bench.setup, self.functions, &logged, !at_rest).await?;
         // A run that had begun may be in its cold start, which no log shows.
         let (logged, _) = until(quiet, usize::MAX).await;
         let looped = self.find_loop(&logged);
-        Ok(Gathered { logged, looped, stopped: Some(stopped) })
+        Ok(Gathered {
+            logged,
+            looped,
+            stopped: Some(stopped),
+        })
     }
 
     fn find_loop(&self, logged: &[Vec<Logged>]) -> Option<Loop> {
@@ -303,15 +427,28 @@ impl Chain<'_> {
     }
 
     fn triggers(&self) -> Vec<Option<&str>> {
-        self.functions.iter().map(|function| function.triggered_by.as_deref()).collect()
+        self.functions
+            .iter()
+            .map(|function| function.triggered_by.as_deref())
+            .collect()
     }
 
-    /// Lets the stage that was started over and over stand as failed. One that failed by itself keeps its error's type.
+    /// Lets the stage that was started over and over stand as failed. One that failed by itself
+    /// keeps its error's type.
     fn blame(&self, looped: &Loop, invocations: &mut [Invocation]) {
-        let stages: Vec<&str> = self.bench.setup.pipeline.stages.iter().map(|stage| stage.name.as_str()).collect();
+        let stages: Vec<&str> = self
+            .bench
+            .setup
+            .pipeline
+            .stages
+            .iter()
+            .map(|stage| stage.name.as_str())
+            .collect();
         let told = looped.in_words(&stages);
         let last = invocations.len().saturating_sub(1);
-        let Some(invocation) = invocations.get_mut(looped.stage.min(last)) else { return };
+        let Some(invocation) = invocations.get_mut(looped.stage.min(last)) else {
+            return;
+        };
         invocation.error = Some(match &invocation.error {
             Some(error) => format!("{told} Its first run failed: {error}"),
             None => told,
@@ -323,21 +460,40 @@ impl Chain<'_> {
     }
 
     /// Returns one invocation of each stage that ran, in order.
-    fn facts(&self, own: &[Option<&Logged>], stopped_at: Option<usize>, started_at: &str) -> Vec<Invocation> {
-        let ran = stopped_at.map_or(self.functions.len(), |stage| (stage + 1).min(self.functions.len()));
-        (0..ran).map(|stage| self.fact(stage, own[stage], stopped_at == Some(stage), started_at)).collect()
+    fn facts(
+        &self,
+        own: &[Option<&Logged>],
+        stopped_at: Option<usize>,
+        started_at: &str,
+    ) -> Vec<Invocation> {
+        let ran = stopped_at.map_or(self.functions.len(), |stage| {
+            (stage + 1).min(self.functions.len())
+        });
+        (0..ran)
+            .map(|stage| self.fact(stage, own[stage], stopped_at == Some(stage), started_at))
+            .collect()
     }
 
-    /// Returns what is known of one invocation. Of one that the logs do not show, only its output is.
-    fn fact(&self, stage: usize, logged: Option<&Logged>, stopped: bool, started_at: &str) -> Invocation {
+    /// Returns what is known of one invocation. Of one that the logs do not show, only its output
+    /// is.
+    fn fact(
+        &self,
+        stage: usize,
+        logged: Option<&Logged>,
+        stopped: bool,
+        started_at: &str,
+    ) -> Invocation {
         let function = &self.functions[stage];
         let failure = logged.and_then(|logged| logged.failure.clone());
         let (status, error_type, error) = match (logged, failure) {
-            (_, Some(failure)) if failure.timed_out => (Status::Timeout, failure.error_type, failure.error),
+            (_, Some(failure)) if failure.timed_out => {
+                (Status::Timeout, failure.error_type, failure.error)
+            }
             (_, Some(failure)) => (Status::FunctionError, failure.error_type, failure.error),
             (None, None) if stopped => {
                 let patience_s = self.bench.setup.patience.logs.as_secs();
-                let error = format!("no log of it appeared within {patience_s} s of the end of the wait");
+                let error =
+                    format!("no log of it appeared within {patience_s} s of the end of the wait");
                 (Status::CallError, Some(NOT_SEEN.to_owned()), Some(error))
             }
             _ => (Status::Ok, None, None),
@@ -349,7 +505,9 @@ impl Chain<'_> {
             function: function.name.clone(),
             sequence: 0,
             scheduled_at: self.pass.scheduled_at.clone(),
-            started_at: logged.and_then(|logged| utc(logged.started_ms)).unwrap_or_else(|| started_at.to_owned()),
+            started_at: logged
+                .and_then(|logged| utc(logged.started_ms))
+                .unwrap_or_else(|| started_at.to_owned()),
             ended_at: logged.and_then(|logged| utc(logged.ended_ms?)),
             trigger_delay_ms: None,
             client_ms: None,
@@ -368,11 +526,14 @@ impl Chain<'_> {
         }
     }
 
-    /// Emits the invocations. Surplus ones are rows of an attempt that does not count, so the pass takes the next number.
+    /// Emits the invocations. Surplus ones are rows of an attempt that does not count, so the pass
+    /// takes the next number.
     fn emit(&self, mut invocations: Vec<Invocation>, surplus: &[(usize, &Logged)]) -> Attempt {
         let mut key = self.pass.key.clone();
-        let surplus: Vec<Invocation> =
-            surplus.iter().map(|(stage, run)| self.fact(*stage, Some(run), false, &self.pass.scheduled_at)).collect();
+        let surplus: Vec<Invocation> = surplus
+            .iter()
+            .map(|(stage, run)| self.fact(*stage, Some(run), false, &self.pass.scheduled_at))
+            .collect();
         if !surplus.is_empty() {
             key.attempt += 1;
         }
@@ -380,8 +541,10 @@ impl Chain<'_> {
             invocation.pass = key.clone();
         }
         let mut emitted = Vec::with_capacity(invocations.len());
-        for (counts, mut invocation) in
-            surplus.into_iter().map(|it| (false, it)).chain(invocations.into_iter().map(|it| (true, it)))
+        for (counts, mut invocation) in surplus
+            .into_iter()
+            .map(|it| (false, it))
+            .chain(invocations.into_iter().map(|it| (true, it)))
         {
             invocation.sequence = self.bench.sequence.fetch_add(1, Ordering::Relaxed);
             self.bench.emit_invocation(invocation.clone());
@@ -389,7 +552,10 @@ impl Chain<'_> {
                 emitted.push(invocation);
             }
         }
-        Attempt { key, invocations: emitted }
+        Attempt {
+            key,
+            invocations: emitted,
+        }
     }
 }
 
@@ -409,11 +575,13 @@ fn unstarted(pass: &Pass, started_at: String) -> Measured {
     }
 }
 
-/// Returns the invocation of each stage that belongs to the chain: the first that did not start before its predecessor.
+/// Returns the invocation of each stage that belongs to the chain: the first that did not start
+/// before its predecessor.
 ///
-/// Delivery is at least once, so there may be more; one that started earlier is a late delivery of an earlier pass. So is
-/// one that failed where another wrote the output: what it was to read had been cleared away. Of several in one environment
-/// the longest is taken: code that runs before its invocation can print one of its own, and make it as short as it likes.
+/// Delivery is at least once, so there may be more; one that started earlier is a late delivery of
+/// an earlier pass. So is one that failed where another wrote the output: what it was to read had
+/// been cleared away. Of several in one environment the longest is taken: code that runs before its
+/// invocation can print one of its own, and make it as short as it likes.
 fn own(logged: &[Vec<Logged>], stopped_at: Option<usize>) -> Vec<Option<&Logged>> {
     let mut since_ms = i64::MIN;
     let mut own = Vec::with_capacity(logged.len());
@@ -421,8 +589,10 @@ fn own(logged: &[Vec<Logged>], stopped_at: Option<usize>) -> Vec<Option<&Logged>
         let wrote = stopped_at.is_none_or(|stopped| stage < stopped);
         let mut late_enough = runs.iter().filter(|run| run.started_ms >= since_ms);
         let first = late_enough.clone().next();
-        let run =
-            late_enough.find(|run| wrote && run.failure.is_none()).or(first).map(|run| longest(run, runs, since_ms));
+        let run = late_enough
+            .find(|run| wrote && run.failure.is_none())
+            .or(first)
+            .map(|run| longest(run, runs, since_ms));
         since_ms = run.map_or(since_ms, |run| run.started_ms);
         own.push(run);
     }
@@ -433,42 +603,63 @@ fn own(logged: &[Vec<Logged>], stopped_at: Option<usize>) -> Vec<Option<&Logged>
 fn longest<'a>(run: &'a Logged, runs: &'a [Logged], since_ms: i64) -> &'a Logged {
     let ms = |run: &Logged| run.report.as_ref().map_or(0.0, |report| report.duration_ms);
     let like = |other: &&Logged| {
-        other.stream == run.stream && other.started_ms >= since_ms && other.failure.is_none() == run.failure.is_none()
+        other.stream == run.stream
+            && other.started_ms >= since_ms
+            && other.failure.is_none() == run.failure.is_none()
     };
-    runs.iter().filter(like).fold(run, |longest, other| if ms(other) > ms(longest) { other } else { longest })
+    runs.iter().filter(like).fold(run, |longest, other| {
+        if ms(other) > ms(longest) {
+            other
+        } else {
+            longest
+        }
+    })
 }
 
-/// Returns how long each stage of a chain took to start: from the upload's end, or from the END of the stage before, to its
-/// START, ms; `None` where the log lacks one of the two.
+/// Returns how long each stage of a chain took to start: from the upload's end, or from the END of
+/// the stage before, to its START, ms; `None` where the log lacks one of the two.
 ///
-/// The clocks are those of the runner and of the platform's hosts. What they disagree in is part of the figure, which may
-/// be negative (a handler goes on after its PUT, too) and is never clamped.
+/// The clocks are those of the runner and of the platform's hosts. What they disagree in is part of
+/// the figure, which may be negative (a handler goes on after its PUT, too) and is never clamped.
 fn trigger_delays_ms(own: &[Option<&Logged>], uploaded_at_ms: f64) -> Vec<Option<f64>> {
-    let ended = own.iter().map(|run| run.and_then(|run| run.ended_ms).map(|ms| ms as f64));
+    let ended = own
+        .iter()
+        .map(|run| run.and_then(|run| run.ended_ms).map(|ms| ms as f64));
     let before = std::iter::once(Some(uploaded_at_ms)).chain(ended);
-    own.iter().zip(before).map(|(run, before)| Some(run.as_ref()?.started_ms as f64 - before?)).collect()
+    own.iter()
+        .zip(before)
+        .map(|(run, before)| Some(run.as_ref()?.started_ms as f64 - before?))
+        .collect()
 }
 
 /// Returns the other invocations, with their stages.
 fn surplus<'a>(logged: &'a [Vec<Logged>], own: &[Option<&Logged>]) -> Vec<(usize, &'a Logged)> {
     let of_stage = |(stage, runs): (usize, &'a Vec<Logged>)| {
         let own = own[stage].map(|own| own.request_id.clone());
-        runs.iter().filter(move |run| own.as_ref() != Some(&run.request_id)).map(move |run| (stage, run))
+        runs.iter()
+            .filter(move |run| own.as_ref() != Some(&run.request_id))
+            .map(move |run| (stage, run))
     };
     logged.iter().enumerate().flat_map(of_stage).collect()
 }
 
-/// Returns how long to wait before the next look: a hundredth of the fastest turnaround so far, or of the wait so far.
+/// Returns how long to wait before the next look: a hundredth of the fastest turnaround so far, or
+/// of the wait so far.
 ///
-/// Once the chain may be over, what a look costs is taken off: the object can be late by the pause and two looks, the one
-/// that missed it and the one that saw it. Where that leaves less than a timer can, looks follow one another.
+/// Once the chain may be over, what a look costs is taken off: the object can be late by the pause
+/// and two looks, the one that missed it and the one that saw it. Where that leaves less than a
+/// timer can, looks follow one another.
 fn interval(fastest: Option<Duration>, elapsed: Duration, cost: Duration) -> Duration {
     let wanted = fastest.unwrap_or(elapsed).div_f64(POLLS);
     if fastest.is_none_or(|fastest| elapsed < fastest.mul_f64(MAY_BE_OVER)) {
         return wanted.max(SHORTEST_POLL);
     }
     let left = wanted.saturating_sub(cost * 2);
-    if left < SHORTEST_POLL { Duration::ZERO } else { left }
+    if left < SHORTEST_POLL {
+        Duration::ZERO
+    } else {
+        left
+    }
 }
 
 /// UTC now, epoch ms with its fraction to the microsecond.
@@ -488,9 +679,17 @@ mod tests {
 
     #[test]
     fn a_hop_is_from_the_stage_before_to_this_one_and_may_be_negative() {
-        let ended = |id: &str, started_ms, ended_ms| Logged { ended_ms, ..run(id, started_ms) };
-        let [a, b, c] = [ended("a", 1_010, Some(1_050)), ended("b", 1_045, None), ended("c", 1_100, Some(1_101))];
-        // The upload ended after the first stage had begun, and the second began before the first had ended.
+        let ended = |id: &str, started_ms, ended_ms| Logged {
+            ended_ms,
+            ..run(id, started_ms)
+        };
+        let [a, b, c] = [
+            ended("a", 1_010, Some(1_050)),
+            ended("b", 1_045, None),
+            ended("c", 1_100, Some(1_101)),
+        ];
+        // The upload ended after the first stage had begun, and the second began before the first
+        // had ended.
         let delays = trigger_delays_ms(&[Some(&a), Some(&b), Some(&c), None], 1_010.25);
         assert_eq!(delays, [Some(-0.25), Some(-5.0), None, None]);
         assert_eq!(trigger_delays_ms(&[None, Some(&c)], 1_000.0), [None, None]);
@@ -507,10 +706,15 @@ mod tests {
             vec![],
         ];
         let own = own(&logged, None);
-        let ids: Vec<Option<&str>> = own.iter().map(|run| run.map(|run| run.request_id.as_str())).collect();
+        let ids: Vec<Option<&str>> = own
+            .iter()
+            .map(|run| run.map(|run| run.request_id.as_str()))
+            .collect();
         assert_eq!(ids, [Some("a"), Some("b"), Some("c"), None]);
-        let others: Vec<(usize, &str)> =
-            surplus(&logged, &own).into_iter().map(|(stage, run)| (stage, run.request_id.as_str())).collect();
+        let others: Vec<(usize, &str)> = surplus(&logged, &own)
+            .into_iter()
+            .map(|(stage, run)| (stage, run.request_id.as_str()))
+            .collect();
         assert_eq!(others, [(1, "b again"), (2, "left over")]);
     }
 
@@ -526,24 +730,48 @@ mod tests {
             }),
             ..run(id, started_ms)
         };
-        let logged = [vec![reported("phantom", 100, 0.01), reported("a", 101, 250.0)]];
+        let logged = [vec![
+            reported("phantom", 100, 0.01),
+            reported("a", 101, 250.0),
+        ]];
         let own = own(&logged, None);
         assert_eq!(own[0].map(|run| run.request_id.as_str()), Some("a"));
-        assert_eq!(surplus(&logged, &own).len(), 1, "the other is told as a further delivery");
+        assert_eq!(
+            surplus(&logged, &own).len(),
+            1,
+            "the other is told as a further delivery"
+        );
     }
 
     #[test]
     fn a_late_delivery_that_failed_is_not_the_chains_where_another_wrote_the_output() {
         let failed = |id: &str, started_ms| {
-            let failure = Some(log_lines::LoggedFailure { timed_out: false, error_type: None, error: None });
-            Logged { failure, ..run(id, started_ms) }
+            let failure = Some(log_lines::LoggedFailure {
+                timed_out: false,
+                error_type: None,
+                error: None,
+            });
+            Logged {
+                failure,
+                ..run(id, started_ms)
+            }
         };
-        let logged = [vec![run("a", 100)], vec![failed("of an earlier pass", 110), run("b", 200)]];
+        let logged = [
+            vec![run("a", 100)],
+            vec![failed("of an earlier pass", 110), run("b", 200)],
+        ];
         let ids = |stopped_at| own(&logged, stopped_at)[1].map(|run| run.request_id.as_str());
         assert_eq!(ids(None), Some("b"));
-        assert_eq!(ids(Some(1)), Some("of an earlier pass"), "where the output is missing, what failed is the reason");
+        assert_eq!(
+            ids(Some(1)),
+            Some("of an earlier pass"),
+            "where the output is missing, what failed is the reason"
+        );
         let alone = [vec![run("a", 100)], vec![failed("b", 110)]];
-        assert_eq!(own(&alone, None)[1].map(|run| run.request_id.as_str()), Some("b"));
+        assert_eq!(
+            own(&alone, None)[1].map(|run| run.request_id.as_str()),
+            Some("b")
+        );
     }
 
     #[test]
@@ -551,7 +779,10 @@ mod tests {
         let (ms, s) = (Duration::from_millis, Duration::from_secs);
         assert_eq!(interval(Some(s(3)), ms(5), ms(1)), ms(30));
         assert_eq!(interval(Some(ms(40)), ms(27), ms(1)), ms(1));
-        assert_eq!(interval(Some(ms(40)), ms(28), Duration::ZERO), Duration::ZERO);
+        assert_eq!(
+            interval(Some(ms(40)), ms(28), Duration::ZERO),
+            Duration::ZERO
+        );
         assert_eq!(interval(None, ms(5), ms(1)), ms(1));
         assert_eq!(interval(None, s(2), ms(1)), ms(20));
     }
@@ -561,6 +792,10 @@ mod tests {
         let (ms, s) = (Duration::from_millis, Duration::from_secs);
         assert_eq!(interval(Some(s(3)), ms(2100), ms(4)), ms(22));
         assert_eq!(interval(Some(s(3)), ms(2100), ms(15)), Duration::ZERO);
-        assert_eq!(interval(Some(s(3)), ms(2000), ms(15)), ms(30), "not before it may be over");
+        assert_eq!(
+            interval(Some(s(3)), ms(2000), ms(15)),
+            ms(30),
+            "not before it may be over"
+        );
     }
 }

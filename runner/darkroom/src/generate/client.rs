@@ -1,11 +1,13 @@
 //! One question to an OpenAI-compatible chat endpoint, through `async-openai`.
 //!
-//! Messages → [`ModelAnswer`], or what came instead ([`AskError`]). The client waits out rate limits as the endpoint asks
-//! (Retry-After), tries again when it is overloaded, can't be reached or hangs up before it answers, and gives up when the
-//! model's time is over. The key goes into the request's header and nowhere else: not into an error, an answer or a file.
+//! Messages → [`ModelAnswer`], or what came instead ([`AskError`]). The client waits out rate
+//! limits as the endpoint asks (Retry-After), tries again when it is overloaded, can't be reached
+//! or hangs up before it answers, and gives up when the model's time is over. The key goes into the
+//! request's header and nowhere else: not into an error, an answer or a file.
 //!
-//! Every ask has a connection of its own. Between two asks a check may run for minutes; a server, or a router on the way,
-//! closes what is idle, and often without a word. A connection costs milliseconds where an answer takes seconds.
+//! Every ask has a connection of its own. Between two asks a check may run for minutes; a server,
+//! or a router on the way, closes what is idle, and often without a word. A connection costs
+//! milliseconds where an answer takes seconds.
 
 use std::time::Duration;
 
@@ -88,15 +90,24 @@ pub enum AskError {
 impl Message {
     /// What the model is told before anyone asks.
     pub fn system(content: &str) -> Self {
-        Self { role: "system", content: content.to_owned() }
+        Self {
+            role: "system",
+            content: content.to_owned(),
+        }
     }
 
     pub fn user(content: &str) -> Self {
-        Self { role: "user", content: content.to_owned() }
+        Self {
+            role: "user",
+            content: content.to_owned(),
+        }
     }
 
     pub fn assistant(content: &str) -> Self {
-        Self { role: "assistant", content: content.to_owned() }
+        Self {
+            role: "assistant",
+            content: content.to_owned(),
+        }
     }
 }
 
@@ -111,16 +122,27 @@ impl<'a> Endpoint<'a> {
             .with_project_id("");
         // Fails where one is installed already, which serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder().pool_max_idle_per_host(0).build()?;
+        let http = reqwest::Client::builder()
+            .pool_max_idle_per_host(0)
+            .build()?;
         let client = Client::with_config(config).with_http_client(http);
-        Ok(Self { model, client, key: key.to_owned(), runtime })
+        Ok(Self {
+            model,
+            client,
+            key: key.to_owned(),
+            runtime,
+        })
     }
 
-    /// Sends the conversation and waits for the answer, retries included, for the model's `timeout_s` at most.
+    /// Sends the conversation and waits for the answer, retries included, for the model's
+    /// `timeout_s` at most.
     pub fn ask(&self, messages: &[Message]) -> Result<ModelAnswer, AskError> {
         let mut request = self.model.parameters.clone();
         request.insert("model".to_owned(), self.model.id.clone().into());
-        request.insert("messages".to_owned(), serde_json::to_value(messages).expect("messages are plain texts"));
+        request.insert(
+            "messages".to_owned(),
+            serde_json::to_value(messages).expect("messages are plain texts"),
+        );
         let seconds = self.model.timeout_s;
         let response = self.runtime.block_on(async {
             let asked = self.sent(Value::Object(request));
@@ -139,11 +161,16 @@ impl<'a> Endpoint<'a> {
 
     /// Sends a request, and again where the connection ended before an answer began.
     ///
-    /// Whether the endpoint had begun to work on it can't be known; the vendors' own clients send it again too.
+    /// Whether the endpoint had begun to work on it can't be known; the vendors' own clients send
+    /// it again too.
     async fn sent(&self, request: Value) -> Result<Value, OpenAIError> {
         let mut times = 1;
         loop {
-            let answered = self.client.chat().create_byot::<_, Value>(request.clone()).await;
+            let answered = self
+                .client
+                .chat()
+                .create_byot::<_, Value>(request.clone())
+                .await;
             match answered {
                 Err(error) if times < SENT_AT_MOST && no_answer_began(&error) => times += 1,
                 answered => return answered,
@@ -155,7 +182,10 @@ impl<'a> Endpoint<'a> {
     fn ask_error(&self, error: &OpenAIError) -> AskError {
         match error {
             OpenAIError::ApiError(response) => {
-                let (status, message) = (response.status_code.as_u16(), self.quoted(&response.api_error.to_string()));
+                let (status, message) = (
+                    response.status_code.as_u16(),
+                    self.quoted(&response.api_error.to_string()),
+                );
                 match status {
                     401 | 403 => AskError::Key { status, message },
                     404 => AskError::NoModel { message },
@@ -164,11 +194,15 @@ impl<'a> Endpoint<'a> {
                     _ => AskError::Request { status, message },
                 }
             }
-            OpenAIError::JSONDeserialize(_, text) => AskError::Malformed { message: self.quoted(text) },
-            OpenAIError::Reqwest(cut) if cut.is_body() || cut.is_decode() => {
-                AskError::Cut { message: self.quoted(&causes(cut)) }
-            }
-            other => AskError::Unreachable { message: self.quoted(&causes(other)) },
+            OpenAIError::JSONDeserialize(_, text) => AskError::Malformed {
+                message: self.quoted(text),
+            },
+            OpenAIError::Reqwest(cut) if cut.is_body() || cut.is_decode() => AskError::Cut {
+                message: self.quoted(&causes(cut)),
+            },
+            other => AskError::Unreachable {
+                message: self.quoted(&causes(other)),
+            },
         }
     }
 
@@ -177,16 +211,25 @@ impl<'a> Endpoint<'a> {
         if shown.contains(&self.key) {
             return Err(AskError::KeyInAnswer);
         }
-        let malformed = || AskError::Malformed { message: self.quoted(&shown) };
+        let malformed = || AskError::Malformed {
+            message: self.quoted(&shown),
+        };
         let completion: Completion = serde_json::from_value(json).map_err(|_| malformed())?;
-        let choice = completion.choices.into_iter().next().ok_or_else(malformed)?;
+        let choice = completion
+            .choices
+            .into_iter()
+            .next()
+            .ok_or_else(malformed)?;
         let usage = completion.usage.unwrap_or_default();
         Ok(ModelAnswer {
             text: choice.message.content.unwrap_or_default(),
             model: completion.model,
             id: completion.id,
             finish_reason: choice.finish_reason,
-            refusal: choice.message.refusal.filter(|words| !words.trim().is_empty()),
+            refusal: choice
+                .message
+                .refusal
+                .filter(|words| !words.trim().is_empty()),
             input_tokens: usage.prompt_tokens,
             output_tokens: usage.completion_tokens,
         })
@@ -204,8 +247,8 @@ impl<'a> Endpoint<'a> {
     }
 }
 
-/// Whether a request ended without a byte of an answer, on a connection that had been made. One that can't be made has
-/// been tried again already.
+/// Whether a request ended without a byte of an answer, on a connection that had been made. One
+/// that can't be made has been tried again already.
 fn no_answer_began(error: &OpenAIError) -> bool {
     matches!(error, OpenAIError::Reqwest(error) if error.is_request() && !error.is_connect() && !error.is_timeout())
 }

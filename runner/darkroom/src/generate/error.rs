@@ -18,30 +18,46 @@ pub enum Problem {
     #[error("stage {stage}: {error}")]
     NoAnswer { stage: String, error: AskError },
     #[error("stage {stage}: `{asked}` was asked and `{answered}` answered")]
-    Substituted { stage: String, asked: String, answered: String },
+    Substituted {
+        stage: String,
+        asked: String,
+        answered: String,
+    },
     #[error("stage {stage}: the model declines: {words}")]
     Refused { stage: String, words: String },
     #[error("stage {stage}: the answer was cut off{}", after(*tokens))]
     Truncated { stage: String, tokens: Option<u64> },
     #[error("stage {stage}: the endpoint does not say that the answer is whole: its finish_reason is {}", said(reason.as_ref()))]
-    Unfinished { stage: String, reason: Option<String> },
+    Unfinished {
+        stage: String,
+        reason: Option<String>,
+    },
     #[error("stage {stage}: {error}")]
     Unusable { stage: String, error: Unusable },
-    #[error("stage {stage}: the answer has no code block, and whether it is Python as a whole can't be told: {reason}")]
+    #[error(
+        "stage {stage}: the answer has no code block, and whether it is Python as a whole can't be told: {reason}"
+    )]
     Unjudged { stage: String, reason: String },
     #[error(transparent)]
     Folder(FolderError),
 }
 
 impl Problem {
-    /// Whether it ends a round of repair and no more: the variant of the round before is as good as it was.
+    /// Whether it ends a round of repair and no more: the variant of the round before is as good as
+    /// it was.
     pub fn ends_the_round(&self) -> bool {
         !matches!(self, Self::Folder(_))
     }
 
     /// Ctrl-C, which is nobody's mistake.
     pub fn is_interrupt(&self) -> bool {
-        matches!(self, Self::NoAnswer { error: AskError::Interrupted, .. })
+        matches!(
+            self,
+            Self::NoAnswer {
+                error: AskError::Interrupted,
+                ..
+            }
+        )
     }
 }
 
@@ -58,19 +74,29 @@ impl GenerateError {
     pub fn new(problem: Problem, wish: &Wish<'_>, kept: Option<&Path>) -> Self {
         let mut help = mend(&problem, wish);
         if let Some(kept) = kept {
-            let shown = kept.strip_prefix(wish.project.root()).unwrap_or(kept).display();
+            let shown = kept
+                .strip_prefix(wish.project.root())
+                .unwrap_or(kept)
+                .display();
             help = format!(
                 "{help}\nThe answers so far are kept in {shown}. The same command asks only for what is missing, and is \
                  recorded as a further attempt."
             );
         }
-        Self { problem, variant: wish.variant.to_owned(), help }
+        Self {
+            problem,
+            variant: wish.variant.to_owned(),
+            help,
+        }
     }
 }
 
 /// What to ask once a model is withdrawn, in words.
 fn successor(model: &Model) -> &str {
-    model.successor.as_deref().unwrap_or("not known; look at the vendor's list of models")
+    model
+        .successor
+        .as_deref()
+        .unwrap_or("not known; look at the vendor's list of models")
 }
 
 fn mend(problem: &Problem, wish: &Wish<'_>) -> String {
@@ -110,7 +136,9 @@ fn mend(problem: &Problem, wish: &Wish<'_>) -> String {
 }
 
 fn after(tokens: Option<u64>) -> String {
-    tokens.map(|tokens| format!(" after {tokens} tokens")).unwrap_or_default()
+    tokens
+        .map(|tokens| format!(" after {tokens} tokens"))
+        .unwrap_or_default()
 }
 
 fn said(reason: Option<&String>) -> String {
@@ -119,7 +147,11 @@ fn said(reason: Option<&String>) -> String {
 
 impl fmt::Display for GenerateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "variant `{}` was not made: {}", self.variant, self.problem)
+        write!(
+            f,
+            "variant `{}` was not made: {}",
+            self.variant, self.problem
+        )
     }
 }
 

@@ -1,7 +1,7 @@
 //! The folder of a generated variant: drafted beside the others, moved into place as a whole.
 //!
-//! A [`Draft`] is a small project of its own, so that the gate can check the variant before anyone sees it. Where answers
-//! are kept whatever becomes of the draft is in [`super::record`].
+//! A [`Draft`] is a small project of its own, so that the gate can check the variant before anyone
+//! sees it. Where answers are kept whatever becomes of the draft is in [`super::record`].
 
 use std::fs;
 use std::io;
@@ -49,8 +49,12 @@ const DRAFT: &str = ".generate-";
 fn sweep(functions: &Path) {
     for entry in fs::read_dir(functions).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let process = name.to_str().and_then(|name| name.strip_prefix(DRAFT)?.split('-').next()?.parse().ok());
-        let Some(process) = process.map(nix::unistd::Pid::from_raw) else { continue };
+        let process = name
+            .to_str()
+            .and_then(|name| name.strip_prefix(DRAFT)?.split('-').next()?.parse().ok());
+        let Some(process) = process.map(nix::unistd::Pid::from_raw) else {
+            continue;
+        };
         if nix::sys::signal::kill(process, None) == Err(nix::errno::Errno::ESRCH) {
             // One that can't be removed is hidden, and nobody's.
             let _ = fs::remove_dir_all(entry.path());
@@ -85,7 +89,8 @@ impl Draft {
         };
         draft.write(REQUIREMENTS, wish.requirements)?;
         for (name, text) in [(TEMPLATE, wish.template), (SYSTEM, wish.system)] {
-            text.map(|text| draft.write(&format!("{ANSWERS}/{name}"), text)).transpose()?;
+            text.map(|text| draft.write(&format!("{ANSWERS}/{name}"), text))
+                .transpose()?;
         }
         for (stage, prompt) in wish.prompts {
             draft.write(&format!("{ANSWERS}/{}.prompt.md", stage.name), prompt)?;
@@ -115,17 +120,24 @@ impl Draft {
         self.write("variant.toml", &format!("{}{}", self.head, self.handlers))
     }
 
-    /// Says where the code comes from. A variant of a model without that is refused, by the gate too.
+    /// Says where the code comes from. A variant of a model without that is refused, by the gate
+    /// too.
     pub fn write_provenance(&self, provenance: &Provenance) -> Result<(), FolderError> {
-        let text = toml::to_string(provenance).expect("provenance is made of tables, lists, strings and numbers");
-        self.write(PROVENANCE, &format!("# Written by `darkroom generate`. {WHAT_IT_IS}\n\n{text}"))
+        let text = toml::to_string(provenance)
+            .expect("provenance is made of tables, lists, strings and numbers");
+        self.write(
+            PROVENANCE,
+            &format!("# Written by `darkroom generate`. {WHAT_IT_IS}\n\n{text}"),
+        )
     }
 
     /// Moves the draft to its place.
     pub fn publish(&self, provenance: &Provenance) -> Result<PathBuf, FolderError> {
         self.write_provenance(provenance)?;
         if self.place.exists() {
-            return Err(failed("create", &self.place)(io::Error::from(io::ErrorKind::AlreadyExists)));
+            return Err(failed("create", &self.place)(io::Error::from(
+                io::ErrorKind::AlreadyExists,
+            )));
         }
         fs::rename(&self.folder, &self.place).map_err(failed("create", &self.place))?;
         Ok(self.place.clone())
@@ -133,7 +145,10 @@ impl Draft {
 
     fn write(&self, name: &str, text: &str) -> Result<(), FolderError> {
         let path = self.folder.join(name);
-        debug_assert!(path.starts_with(self.scratch.path()), "a draft stays in its folder");
+        debug_assert!(
+            path.starts_with(self.scratch.path()),
+            "a draft stays in its folder"
+        );
         fs::write(&path, text).map_err(failed("write", &path))
     }
 }
@@ -153,7 +168,11 @@ pub fn provenance_of(wish: &Wish<'_>, attempt: u32) -> Provenance {
         sample: wish.sample,
         attempt,
         repair_rounds_allowed: wish.repair,
-        stages: wish.prompts.iter().map(|(stage, _)| stage.name.clone()).collect(),
+        stages: wish
+            .prompts
+            .iter()
+            .map(|(stage, _)| stage.name.clone())
+            .collect(),
         parameters: wish.model.parameters.clone(),
         requirements_sha256: Some(hash(wish.requirements.as_bytes())),
         prompt_template: wish.template.map(|_| format!("{ANSWERS}/{TEMPLATE}")),
@@ -166,9 +185,16 @@ pub fn provenance_of(wish: &Wish<'_>, attempt: u32) -> Provenance {
 
 /// All of `variant.toml` but its handlers.
 fn head(wish: &Wish<'_>) -> String {
-    let Wish { model, python, sample, .. } = wish;
-    let description =
-        quoted(&format!("Written by {} ({}), sample {sample}; see provenance.toml.", model.title, model.id));
+    let Wish {
+        model,
+        python,
+        sample,
+        ..
+    } = wish;
+    let description = quoted(&format!(
+        "Written by {} ({}), sample {sample}; see provenance.toml.",
+        model.title, model.id
+    ));
     format!(
         "# Written by `darkroom generate`. The handlers are as the model gave them: see provenance.toml.\n\
          description = {description}\nruntime = \"python{python}\"\narchitectures = [\"x86_64\", \"arm64\"]\n\
@@ -181,22 +207,35 @@ fn quoted(text: &str) -> String {
     toml::Value::from(text).to_string()
 }
 
-/// Says whether `text` is a Python module, by asking an interpreter of that version; `Err` when there is none.
+/// Says whether `text` is a Python module, by asking an interpreter of that version; `Err` when
+/// there is none.
 pub fn is_python(version: &str, text: &str) -> Result<bool, String> {
     let interpreter = darkroom_cloud::python::find(version).map_err(|error| error.to_string())?;
     let file = tempfile::NamedTempFile::new().map_err(|error| error.to_string())?;
     fs::write(file.path(), text).map_err(|error| error.to_string())?;
     let status = Command::new(&interpreter.path)
-        .args(["-I", "-W", "ignore", "-c", "import ast, sys; ast.parse(open(sys.argv[1], encoding='utf-8').read())"])
+        .args([
+            "-I",
+            "-W",
+            "ignore",
+            "-c",
+            "import ast, sys; ast.parse(open(sys.argv[1], encoding='utf-8').read())",
+        ])
         .arg(file.path())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status();
-    status.map(|status| status.success()).map_err(|error| error.to_string())
+    status
+        .map(|status| status.success())
+        .map_err(|error| error.to_string())
 }
 
 pub(super) fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FolderError {
     let path = path.to_owned();
-    move |source| FolderError { action, path, source }
+    move |source| FolderError {
+        action,
+        path,
+        source,
+    }
 }

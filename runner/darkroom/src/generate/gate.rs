@@ -1,7 +1,7 @@
 //! What the gate says of a drafted variant: `darkroom check` of it, as words to send back.
 //!
-//! A project that holds the variant → what is wrong with it, by stage. Leaves nothing behind that is not in that
-//! project's folder.
+//! A project that holds the variant → what is wrong with it, by stage. Leaves nothing behind that
+//! is not in that project's folder.
 
 use std::collections::BTreeMap;
 
@@ -16,25 +16,60 @@ use crate::session::check::{Request, check};
 const IMAGE_SET: &str = "photos";
 
 /// Returns what is wrong with `variant`, by stage; empty when every output of every image passed.
-pub fn verdicts(project: &Project, pipeline: &str, variant: &str) -> Result<BTreeMap<String, String>, Failure> {
-    let request =
-        Request { project, variant, pipeline, image_set: IMAGE_SET, stages: &[], repetitions: 1, all_pictures: false };
-    let report = check(&request, &Progress::new(Globals { quiet: true, json: false }, true))?;
+pub fn verdicts(
+    project: &Project,
+    pipeline: &str,
+    variant: &str,
+) -> Result<BTreeMap<String, String>, Failure> {
+    let request = Request {
+        project,
+        variant,
+        pipeline,
+        image_set: IMAGE_SET,
+        stages: &[],
+        repetitions: 1,
+        all_pictures: false,
+    };
+    let report = check(
+        &request,
+        &Progress::new(
+            Globals {
+                quiet: true,
+                json: false,
+            },
+            true,
+        ),
+    )?;
     let mut wrong = BTreeMap::new();
     for output in report.outputs.iter().filter(|output| !output.pass) {
-        wrong.entry(output.stage.clone()).or_insert_with(|| said(output));
+        wrong
+            .entry(output.stage.clone())
+            .or_insert_with(|| said(output));
     }
     Ok(wrong)
 }
 
 fn said(output: &Checked) -> String {
-    let call =
-        [output.error_type.as_deref(), output.error.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(": ");
+    let call = [output.error_type.as_deref(), output.error.as_deref()]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(": ");
     match (&output.verdict, &output.reason) {
-        (Some(_), Some(reason)) => format!("The output of image {} is wrong: {reason}", output.image),
+        (Some(_), Some(reason)) => {
+            format!("The output of image {} is wrong: {reason}", output.image)
+        }
         (_, reason) => {
-            let words = if call.is_empty() { reason.clone().unwrap_or_default() } else { call };
-            format!("The call for image {} failed ({}): {words}", output.image, output.status.as_str())
+            let words = if call.is_empty() {
+                reason.clone().unwrap_or_default()
+            } else {
+                call
+            };
+            format!(
+                "The call for image {} failed ({}): {words}",
+                output.image,
+                output.status.as_str()
+            )
         }
     }
 }

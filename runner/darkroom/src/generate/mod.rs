@@ -1,10 +1,12 @@
-//! Asks a model for a variant: prompts out, answers in, a folder under `functions/` that appears whole or not at all.
+//! Asks a model for a variant: prompts out, answers in, a folder under `functions/` that appears
+//! whole or not at all.
 //!
-//! `Wish` → the variant's folder. Every stage is asked for by itself, with the same prompt whoever is asked; the first
-//! answer counts, and what it says is taken as it stands ([`darkroom_core::answer`]). What the gate says of a variant can
-//! be sent back for a number of rounds, which are recorded. An answer that was given is not asked for again ([`record`]),
-//! and a round of repair that can't be carried through leaves the variant of the round before. Knows the project's folders
-//! and the endpoint; not HTTP.
+//! `Wish` → the variant's folder. Every stage is asked for by itself, with the same prompt whoever
+//! is asked; the first answer counts, and what it says is taken as it stands
+//! ([`darkroom_core::answer`]). What the gate says of a variant can be sent back for a number of
+//! rounds, which are recorded. An answer that was given is not asked for again ([`record`]), and a
+//! round of repair that can't be carried through leaves the variant of the round before. Knows the
+//! project's folders and the endpoint; not HTTP.
 
 mod client;
 mod error;
@@ -61,7 +63,11 @@ pub struct Wish<'a> {
 impl Wish<'_> {
     /// Returns the messages that a conversation begins with.
     fn opening(&self, prompt: &str) -> Vec<Message> {
-        self.system.map(Message::system).into_iter().chain([Message::user(prompt)]).collect()
+        self.system
+            .map(Message::system)
+            .into_iter()
+            .chain([Message::user(prompt)])
+            .collect()
     }
 }
 
@@ -72,7 +78,8 @@ pub struct Made {
     pub stopped: Option<Stopped>,
 }
 
-/// Says what the gate found wrong, by stage, in a project that holds the variant; empty when all is right.
+/// Says what the gate found wrong, by stage, in a project that holds the variant; empty when all is
+/// right.
 pub type Gate<'a> = &'a dyn Fn(&Project, &str) -> Result<BTreeMap<String, String>, Failure>;
 
 /// Makes the variant; `None` when Ctrl-C came first. `say` is told of every step.
@@ -90,9 +97,16 @@ pub fn generate(
         }
     }
     for round in 1..=wish.repair {
-        asking.draft.write_provenance(&asking.provenance).map_err(Failure::broken)?;
+        asking
+            .draft
+            .write_provenance(&asking.provenance)
+            .map_err(Failure::broken)?;
         let verdicts = gate(asking.draft.project(), wish.variant)?;
-        if !wish.prompts.iter().any(|(stage, _)| verdicts.contains_key(&stage.name)) {
+        if !wish
+            .prompts
+            .iter()
+            .any(|(stage, _)| verdicts.contains_key(&stage.name))
+        {
             say("  the gate finds nothing wrong");
             break;
         }
@@ -103,8 +117,14 @@ pub fn generate(
             Err(problem) => return Err(asking.failed(problem)),
         }
     }
-    let folder = asking.draft.publish(&asking.provenance).map_err(Failure::broken)?;
-    Ok(Some(Made { folder, stopped: asking.provenance.repair_stopped }))
+    let folder = asking
+        .draft
+        .publish(&asking.provenance)
+        .map_err(Failure::broken)?;
+    Ok(Some(Made {
+        folder,
+        stopped: asking.provenance.repair_stopped,
+    }))
 }
 
 /// A variant under way.
@@ -128,11 +148,23 @@ struct Usable<'a> {
 }
 
 impl<'a> Asking<'a> {
-    fn begin(wish: &'a Wish<'a>, endpoint: &'a Endpoint<'a>, say: &'a dyn Fn(&str)) -> Result<Self, Failure> {
+    fn begin(
+        wish: &'a Wish<'a>,
+        endpoint: &'a Endpoint<'a>,
+        say: &'a dyn Fn(&str),
+    ) -> Result<Self, Failure> {
         let record = Record::begin(wish.project, wish.variant).map_err(Failure::broken)?;
         let draft = Draft::begin(wish).map_err(Failure::broken)?;
         let provenance = folder::provenance_of(wish, record.attempt);
-        Ok(Self { wish, endpoint, say, record, draft, provenance, answers: BTreeMap::new() })
+        Ok(Self {
+            wish,
+            endpoint,
+            say,
+            record,
+            draft,
+            provenance,
+            answers: BTreeMap::new(),
+        })
     }
 
     fn first(&mut self, stage: &'a Stage, text: &str) -> Result<(), Problem> {
@@ -140,13 +172,16 @@ impl<'a> Asking<'a> {
         self.take(usable)
     }
 
-    /// Sends back what the gate finds wrong. Nothing of the draft changes before every stage has its answer, so that a
-    /// round is carried through or leaves the variant of the round before; provenance says which.
+    /// Sends back what the gate finds wrong. Nothing of the draft changes before every stage has
+    /// its answer, so that a round is carried through or leaves the variant of the round before;
+    /// provenance says which.
     fn repair(&mut self, verdicts: &BTreeMap<String, String>, round: u32) -> Result<(), Problem> {
         let wish = self.wish;
         let mut usable = VecDeque::new();
         for (stage, text) in wish.prompts {
-            let Some(verdict) = verdicts.get(&stage.name) else { continue };
+            let Some(verdict) = verdicts.get(&stage.name) else {
+                continue;
+            };
             let before = self.answers.get(&stage.name).cloned().unwrap_or_default();
             let repair = prompt::repair(stage, verdict);
             let mut messages = wish.opening(text);
@@ -154,9 +189,16 @@ impl<'a> Asking<'a> {
             match self.answer(stage, &messages, round, Some(verdict)) {
                 Ok(answer) => usable.push_back(answer),
                 Err(problem) => {
-                    let answers_left_out = usable.iter().map(|answer: &Usable<'_>| answer.stage.name.clone()).collect();
+                    let answers_left_out = usable
+                        .iter()
+                        .map(|answer: &Usable<'_>| answer.stage.name.clone())
+                        .collect();
                     let reason = problem.to_string();
-                    self.provenance.repair_stopped = Some(Stopped { round, reason, answers_left_out });
+                    self.provenance.repair_stopped = Some(Stopped {
+                        round,
+                        reason,
+                        answers_left_out,
+                    });
                     return Err(problem);
                 }
             }
@@ -164,7 +206,8 @@ impl<'a> Asking<'a> {
         usable.into_iter().try_for_each(|answer| self.take(answer))
     }
 
-    /// Returns the answer to a question: the one on record, or the endpoint's, which is put on record first.
+    /// Returns the answer to a question: the one on record, or the endpoint's, which is put on
+    /// record first.
     fn answer(
         &self,
         stage: &'a Stage,
@@ -174,18 +217,35 @@ impl<'a> Asking<'a> {
     ) -> Result<Usable<'a>, Problem> {
         let (name, what) = named(stage, round);
         let question_sha256 = record::question(self.wish, &stage.name, round, messages);
-        let earlier = if self.wish.ask_again { Vec::new() } else { self.record.answers(&name, &question_sha256) };
+        let earlier = if self.wish.ask_again {
+            Vec::new()
+        } else {
+            self.record.answers(&name, &question_sha256)
+        };
         for kept in earlier {
             // One that can't be used is asked again: nothing else leads on.
             if let Ok(code) = self.code(stage, &kept.answer) {
-                (self.say)(&format!("  {what}: answered in attempt {}, not asked again", kept.known.attempt));
-                return Ok(Usable { stage, round, kept, code });
+                (self.say)(&format!(
+                    "  {what}: answered in attempt {}, not asked again",
+                    kept.known.attempt
+                ));
+                return Ok(Usable {
+                    stage,
+                    round,
+                    kept,
+                    code,
+                });
             }
         }
         (self.say)(&format!("  {what}: asking {}", self.wish.model.id));
         let (asked_at, began) = (now(), Instant::now());
-        let answer =
-            self.endpoint.ask(messages).map_err(|error| Problem::NoAnswer { stage: stage.name.clone(), error })?;
+        let answer = self
+            .endpoint
+            .ask(messages)
+            .map_err(|error| Problem::NoAnswer {
+                stage: stage.name.clone(),
+                error,
+            })?;
         let known = Known {
             question_sha256,
             attempt: self.record.attempt,
@@ -205,15 +265,30 @@ impl<'a> Asking<'a> {
         let kept = Kept { known, answer };
         self.record.keep(&name, &kept).map_err(Problem::Folder)?;
         let code = self.code(stage, &kept.answer)?;
-        Ok(Usable { stage, round, kept, code })
+        Ok(Usable {
+            stage,
+            round,
+            kept,
+            code,
+        })
     }
 
     /// Makes an answer's code part of the draft.
     fn take(&mut self, usable: Usable<'_>) -> Result<(), Problem> {
-        let Usable { stage, round, kept: Kept { known, answer }, code } = usable;
+        let Usable {
+            stage,
+            round,
+            kept: Kept { known, answer },
+            code,
+        } = usable;
         let (name, what) = named(stage, round);
-        let place = self.draft.write_answer(&name, &answer.text).map_err(Problem::Folder)?;
-        self.draft.write_code(stage, &code.text).map_err(Problem::Folder)?;
+        let place = self
+            .draft
+            .write_answer(&name, &answer.text)
+            .map_err(Problem::Folder)?;
+        self.draft
+            .write_code(stage, &code.text)
+            .map_err(Problem::Folder)?;
         let ask = Ask {
             stage: stage.name.clone(),
             round,
@@ -245,19 +320,40 @@ impl<'a> Asking<'a> {
         let stage_name = || stage.name.clone();
         if !self.wish.model.is_answered_by(&answer.model) {
             let (asked, answered) = (self.wish.model.id.clone(), answer.model.clone());
-            return Err(Problem::Substituted { stage: stage_name(), asked, answered });
+            return Err(Problem::Substituted {
+                stage: stage_name(),
+                asked,
+                answered,
+            });
         }
         if let Some(words) = &answer.refusal {
-            return Err(Problem::Refused { stage: stage_name(), words: words.clone() });
+            return Err(Problem::Refused {
+                stage: stage_name(),
+                words: words.clone(),
+            });
         }
         match answer.finish_reason.as_deref() {
-            Some("length") => return Err(Problem::Truncated { stage: stage_name(), tokens: answer.output_tokens }),
+            Some("length") => {
+                return Err(Problem::Truncated {
+                    stage: stage_name(),
+                    tokens: answer.output_tokens,
+                });
+            }
             Some("content_filter") => {
-                return Err(Problem::Refused { stage: stage_name(), words: "content filter".into() });
+                return Err(Problem::Refused {
+                    stage: stage_name(),
+                    words: "content filter".into(),
+                });
             }
             Some("stop") => {}
-            // DeepSeek's `insufficient_system_resource`, for one: what is there may be half an answer.
-            other => return Err(Problem::Unfinished { stage: stage_name(), reason: other.map(ToOwned::to_owned) }),
+            // DeepSeek's `insufficient_system_resource`, for one: what is there may be half an
+            // answer.
+            other => {
+                return Err(Problem::Unfinished {
+                    stage: stage_name(),
+                    reason: other.map(ToOwned::to_owned),
+                });
+            }
         }
         let mut without_python = None;
         let parses = |text: &str| match folder::is_python(self.wish.python, text) {
@@ -268,10 +364,14 @@ impl<'a> Asking<'a> {
             }
         };
         answer::code(&answer.text, HANDLER, parses).map_err(|error| match without_python {
-            Some(reason) if matches!(error, Unusable::NoCode { .. }) => {
-                Problem::Unjudged { stage: stage_name(), reason }
-            }
-            _ => Problem::Unusable { stage: stage_name(), error },
+            Some(reason) if matches!(error, Unusable::NoCode { .. }) => Problem::Unjudged {
+                stage: stage_name(),
+                reason,
+            },
+            _ => Problem::Unusable {
+                stage: stage_name(),
+                error,
+            },
         })
     }
 
@@ -280,7 +380,8 @@ impl<'a> Asking<'a> {
         Some(price.cost_usd(answer.input_tokens?, answer.output_tokens?))
     }
 
-    /// Makes a failure of a problem: nothing of the variant is left, what was answered is on record.
+    /// Makes a failure of a problem: nothing of the variant is left, what was answered is on
+    /// record.
     fn failed(&self, problem: Problem) -> Failure {
         Failure::broken(GenerateError::new(problem, self.wish, self.record.folder()))
     }
@@ -290,11 +391,15 @@ impl<'a> Asking<'a> {
 fn named(stage: &Stage, round: u32) -> (String, String) {
     match round {
         0 => (stage.name.clone(), stage.name.clone()),
-        round => (format!("{}.repair-{round}", stage.name), format!("{}, repair {round}", stage.name)),
+        round => (
+            format!("{}.repair-{round}", stage.name),
+            format!("{}, repair {round}", stage.name),
+        ),
     }
 }
 
-/// Returns the sha256 of what was sent, hex: of the prompt, and of more than one message of the whole conversation.
+/// Returns the sha256 of what was sent, hex: of the prompt, and of more than one message of the
+/// whole conversation.
 fn hash_of(messages: &[Message]) -> String {
     match messages {
         [only] => hash(only.content.as_bytes()),

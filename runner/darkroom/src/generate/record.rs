@@ -1,9 +1,11 @@
-//! Answers on record, in `.darkroom/generate/<variant>/<attempt>/`: what was answered once is not asked again.
+//! Answers on record, in `.darkroom/generate/<variant>/<attempt>/`: what was answered once is not
+//! asked again.
 //!
-//! An answer is kept from the moment it comes: its text word for word (`<stage>.md`), and what is known of it beside that
-//! (`<stage>.toml`), which is written last and whole. A later attempt at the same variant takes an answer from here if it
-//! was given to the same question: model, parameters, stage, round and conversation. The key and the address of the
-//! endpoint are no part of the question.
+//! An answer is kept from the moment it comes: its text word for word (`<stage>.md`), and what is
+//! known of it beside that (`<stage>.toml`), which is written last and whole. A later attempt at
+//! the same variant takes an answer from here if it was given to the same question: model,
+//! parameters, stage, round and conversation. The key and the address of the endpoint are no part
+//! of the question.
 
 use std::fs;
 use std::io::Write as _;
@@ -29,7 +31,8 @@ pub struct Known {
     /// Until the whole answer was there, retries included.
     pub seconds: f64,
     pub base_url: String,
-    /// sha256 of what was sent, hex: of the prompt, and in a repair of the conversation's messages as JSON.
+    /// sha256 of what was sent, hex: of the prompt, and in a repair of the conversation's messages
+    /// as JSON.
     pub prompt_sha256: String,
     /// What the gate said, which was sent back.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,12 +58,17 @@ pub struct Kept {
     pub answer: ModelAnswer,
 }
 
-/// Returns the hash of a question, hex: what must be the same for an answer to be taken from an earlier attempt.
+/// Returns the hash of a question, hex: what must be the same for an answer to be taken from an
+/// earlier attempt.
 ///
-/// In a repair the last message, which holds what the gate said, is left out: an error message may name a file or an
-/// id of that very check.
+/// In a repair the last message, which holds what the gate said, is left out: an error message may
+/// name a file or an id of that very check.
 pub fn question(wish: &Wish<'_>, stage: &str, round: u32, messages: &[Message]) -> String {
-    let before = if round == 0 { messages } else { &messages[..messages.len().saturating_sub(1)] };
+    let before = if round == 0 {
+        messages
+    } else {
+        &messages[..messages.len().saturating_sub(1)]
+    };
     let question = serde_json::json!([wish.model.id, wish.model.parameters, stage, round, before]);
     hash(question.to_string().as_bytes())
 }
@@ -83,7 +91,13 @@ impl Record {
         loop {
             let folder = root.join(attempt.to_string());
             match fs::create_dir(&folder) {
-                Ok(()) => return Ok(Self { root, folder, attempt }),
+                Ok(()) => {
+                    return Ok(Self {
+                        root,
+                        folder,
+                        attempt,
+                    });
+                }
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => attempt += 1,
                 Err(error) => return Err(failed("create", &folder)(error)),
             }
@@ -93,16 +107,24 @@ impl Record {
     /// Where this variant's answers are, if there are any.
     pub fn folder(&self) -> Option<&Path> {
         let holds = |attempt: &u32| {
-            fs::read_dir(self.root.join(attempt.to_string())).is_ok_and(|mut entries| entries.next().is_some())
+            fs::read_dir(self.root.join(attempt.to_string()))
+                .is_ok_and(|mut entries| entries.next().is_some())
         };
-        attempts(&self.root).iter().any(holds).then_some(&*self.root)
+        attempts(&self.root)
+            .iter()
+            .any(holds)
+            .then_some(&*self.root)
     }
 
     /// Keeps an answer of this attempt.
     pub fn keep(&self, name: &str, kept: &Kept) -> Result<(), FolderError> {
-        let (text, known) = (self.folder.join(format!("{name}.md")), self.folder.join(format!("{name}.toml")));
+        let (text, known) = (
+            self.folder.join(format!("{name}.md")),
+            self.folder.join(format!("{name}.toml")),
+        );
         fs::write(&text, &kept.answer.text).map_err(failed("write", &text))?;
-        let told = toml::to_string(&kept.known).expect("what is known is made of strings and numbers");
+        let told =
+            toml::to_string(&kept.known).expect("what is known is made of strings and numbers");
         let written = tempfile::NamedTempFile::new_in(&self.folder).and_then(|mut file| {
             file.write_all(told.as_bytes())?;
             file.persist(&known).map_err(|error| error.error)
@@ -110,17 +132,23 @@ impl Record {
         written.map(drop).map_err(failed("write", &known))
     }
 
-    /// Returns earlier answers to a question, the latest first. One whose text was changed since is left out.
+    /// Returns earlier answers to a question, the latest first. One whose text was changed since is
+    /// left out.
     pub fn answers(&self, name: &str, question_sha256: &str) -> Vec<Kept> {
-        let earlier = attempts(&self.root).into_iter().rev().filter(|attempt| *attempt != self.attempt);
+        let earlier = attempts(&self.root)
+            .into_iter()
+            .rev()
+            .filter(|attempt| *attempt != self.attempt);
         let kept = earlier.filter_map(|attempt| read(&self.root.join(attempt.to_string()), name));
-        kept.filter(|kept| kept.known.question_sha256 == question_sha256).collect()
+        kept.filter(|kept| kept.known.question_sha256 == question_sha256)
+            .collect()
     }
 }
 
 fn read(folder: &Path, name: &str) -> Option<Kept> {
     let text = fs::read_to_string(folder.join(format!("{name}.md"))).ok()?;
-    let known: Known = toml::from_str(&fs::read_to_string(folder.join(format!("{name}.toml"))).ok()?).ok()?;
+    let known: Known =
+        toml::from_str(&fs::read_to_string(folder.join(format!("{name}.toml"))).ok()?).ok()?;
     if known.answer_sha256 != hash(text.as_bytes()) {
         return None;
     }
@@ -139,7 +167,9 @@ fn read(folder: &Path, name: &str) -> Option<Kept> {
 /// Numbers of the attempts that were begun, in order.
 fn attempts(root: &Path) -> Vec<u32> {
     let folders = fs::read_dir(root).into_iter().flatten().flatten();
-    let mut numbers: Vec<u32> = folders.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    let mut numbers: Vec<u32> = folders
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect();
     numbers.sort_unstable();
     numbers
 }

@@ -1,4 +1,5 @@
-//! What an import comes to: which handler serves which stage, shown as a page and written as a folder.
+//! What an import comes to: which handler serves which stage, shown as a page and written as a
+//! folder.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -42,7 +43,9 @@ pub struct Serves {
 
 /// Writes the variant, whole or not at all.
 pub fn write(import: &Import) -> Result<(), ImportError> {
-    let part = import.folder.with_file_name(format!(".{}.part", import.variant));
+    let part = import
+        .folder
+        .with_file_name(format!(".{}.part", import.variant));
     let written = copy(import, &part).and_then(|()| fs::rename(&part, &import.folder));
     written.map_err(|error| {
         let _ = fs::remove_dir_all(&part);
@@ -66,12 +69,30 @@ fn copy(import: &Import, to: &Path) -> std::io::Result<()> {
 pub fn page(import: &Import) -> String {
     let mut text = String::new();
     for told in &import.unparsed {
-        let _ = writeln!(text, "{told}; what needs it will be measured as code that fails");
+        let _ = writeln!(
+            text,
+            "{told}; what needs it will be measured as code that fails"
+        );
     }
     let _ = writeln!(text, "{} · {}", import.variant, import.pipeline);
-    let width = import.mapping.iter().map(|serves| serves.stage.len()).max().unwrap_or(0);
-    for Serves { stage, handler, because, .. } in &import.mapping {
-        let why = if because.is_empty() { "as said".to_owned() } else { because.join(", ") };
+    let width = import
+        .mapping
+        .iter()
+        .map(|serves| serves.stage.len())
+        .max()
+        .unwrap_or(0);
+    for Serves {
+        stage,
+        handler,
+        because,
+        ..
+    } in &import.mapping
+    {
+        let why = if because.is_empty() {
+            "as said".to_owned()
+        } else {
+            because.join(", ")
+        };
         let _ = writeln!(text, "  {stage:width$}  {handler}  ({why})");
     }
     for (name, value) in &import.adapt.environment {

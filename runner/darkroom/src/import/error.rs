@@ -11,16 +11,27 @@ pub struct ImportError {
 
 impl ImportError {
     pub(super) fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), help: None }
+        Self {
+            what: what.into(),
+            help: None,
+        }
     }
 
     pub(super) fn help(self, help: impl Into<String>) -> Self {
-        Self { help: Some(help.into()), ..self }
+        Self {
+            help: Some(help.into()),
+            ..self
+        }
     }
 
     /// Puts other words before its own.
     pub(super) fn after(self, before: &[String]) -> Self {
-        let what = before.iter().map(String::as_str).chain([self.what.as_str()]).collect::<Vec<_>>().join("\n");
+        let what = before
+            .iter()
+            .map(String::as_str)
+            .chain([self.what.as_str()])
+            .collect::<Vec<_>>()
+            .join("\n");
         Self { what, ..self }
     }
 }

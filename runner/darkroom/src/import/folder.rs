@@ -23,9 +23,13 @@ pub fn check_name(request: &Request<'_>) -> Result<(), ImportError> {
     }
     let folder = request.project.variant_dir(name);
     if folder.exists() {
-        let free =
-            (2..1000).map(|number| format!("{name}-{number}")).find(|free| !request.project.variant_dir(free).exists());
-        let help = format!("choose another name, for example `{}`, or remove the folder", free.unwrap_or_default());
+        let free = (2..1000)
+            .map(|number| format!("{name}-{number}"))
+            .find(|free| !request.project.variant_dir(free).exists());
+        let help = format!(
+            "choose another name, for example `{}`, or remove the folder",
+            free.unwrap_or_default()
+        );
         return Err(ImportError::new(format!("{} is there already", folder.display())).help(help));
     }
     Ok(())
@@ -33,7 +37,9 @@ pub fn check_name(request: &Request<'_>) -> Result<(), ImportError> {
 
 /// Says whether a file is Python by its name.
 pub fn is_python(name: &str) -> bool {
-    Path::new(name).extension().is_some_and(|extension| extension == "py")
+    Path::new(name)
+        .extension()
+        .is_some_and(|extension| extension == "py")
 }
 
 /// Returns the folder's files by their names in it.
@@ -47,7 +53,11 @@ pub fn files_of(folder: &Path) -> Result<BTreeMap<String, PathBuf>, ImportError>
         };
         for entry in fs::read_dir(&here).map_err(unreadable)? {
             let path = entry.map_err(unreadable)?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
             if name.starts_with('.') || NOT_CODE.contains(&name.as_str()) {
                 continue;
             }
@@ -64,8 +74,9 @@ pub fn files_of(folder: &Path) -> Result<BTreeMap<String, PathBuf>, ImportError>
 /// Returns the sha256 of every file, hex.
 pub fn hashes(files: &BTreeMap<String, PathBuf>) -> Result<BTreeMap<String, String>, ImportError> {
     let hash = |(name, path): (&String, &PathBuf)| {
-        let bytes =
-            fs::read(path).map_err(|error| ImportError::new(format!("cannot read {}: {error}", path.display())))?;
+        let bytes = fs::read(path).map_err(|error| {
+            ImportError::new(format!("cannot read {}: {error}", path.display()))
+        })?;
         Ok((name.clone(), hex::encode(Sha256::digest(bytes))))
     };
     files.iter().map(hash).collect()

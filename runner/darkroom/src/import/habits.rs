@@ -1,4 +1,5 @@
-//! What `[adapt]` must say for these handlers, as far as reading them shows; and what has to be asked. Pure.
+//! What `[adapt]` must say for these handlers, as far as reading them shows; and what has to be
+//! asked. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -51,10 +52,14 @@ impl Obstacles {
     }
 }
 
-/// Returns what must be mended in code that may serve a stage, and whether each of these handlers has something of it.
+/// Returns what must be mended in code that may serve a stage, and whether each of these handlers
+/// has something of it.
 pub fn in_the_way(candidates: &[Candidate]) -> (Obstacles, bool) {
     let (mut found, mut each) = (Obstacles::default(), true);
-    for candidate in candidates.iter().filter(|candidate| candidate.file.error.is_none()) {
+    for candidate in candidates
+        .iter()
+        .filter(|candidate| candidate.file.error.is_none())
+    {
         let faults = candidate.handler.faults.iter();
         each &= faults.filter(|fault| found.add(fault)).count() > 0;
     }
@@ -71,7 +76,9 @@ fn once(said: &mut Vec<String>) {
 pub fn habits(pipeline: &Pipeline, mapped: &[Mapped], said: &Said) -> Habits {
     let mut found = Habits::default();
     for one in mapped {
-        let Some((_, stage)) = pipeline.stage(one.stage) else { continue };
+        let Some((_, stage)) = pipeline.stage(one.stage) else {
+            continue;
+        };
         found.environment(one, said);
         found.faults(pipeline, one);
         let mut own = StageAdapt::default();
@@ -85,7 +92,11 @@ pub fn habits(pipeline: &Pipeline, mapped: &[Mapped], said: &Said) -> Habits {
         }
         if let Some(reported) = &one.candidate.handler.reported {
             let usual = darkroom_core::adapt::USUAL_TIMES_MS.contains(&reported.path.as_str());
-            found.adapt.reported_unit = if reported.unit == "s" { TimeUnit::S } else { TimeUnit::Ms };
+            found.adapt.reported_unit = if reported.unit == "s" {
+                TimeUnit::S
+            } else {
+                TimeUnit::Ms
+            };
             own.reported = (!usual || reported.unit == "s").then(|| reported.path.clone());
         }
         if own != StageAdapt::default() {
@@ -102,34 +113,62 @@ pub fn habits(pipeline: &Pipeline, mapped: &[Mapped], said: &Said) -> Habits {
 impl Habits {
     fn environment(&mut self, one: &Mapped, said: &Said) {
         let handler = one.candidate.handler;
-        let keys = || handler.writes.iter().filter_map(|write| write.template.as_deref());
-        for Variable { name, default, file, line } in &handler.environment {
+        let keys = || {
+            handler
+                .writes
+                .iter()
+                .filter_map(|write| write.template.as_deref())
+        };
+        for Variable {
+            name,
+            default,
+            file,
+            line,
+        } in &handler.environment
+        {
             if said.environment.contains_key(name) || self.adapt.environment.contains_key(name) {
                 continue;
             }
             let in_folder = keys().any(|key| key.contains(&format!("{{env:{name}}}/")));
-            let value = if handler.bucket_names.contains(name) { Some("{bucket}") } else { value_of(name, in_folder) };
+            let value = if handler.bucket_names.contains(name) {
+                Some("{bucket}")
+            } else {
+                value_of(name, in_folder)
+            };
             match value {
                 Some(value) => {
-                    self.adapt.environment.insert(name.clone(), value.to_owned());
+                    self.adapt
+                        .environment
+                        .insert(name.clone(), value.to_owned());
                 }
                 None if *default => {}
-                None => self
-                    .obstacles
-                    .told
-                    .push(format!("{file}:{line} needs the environment name {name}: set its value with --env")),
+                None => self.obstacles.told.push(format!(
+                    "{file}:{line} needs the environment name {name}: set its value with --env"
+                )),
             }
         }
     }
 
-    /// Says what can't work in a run. It is an obstacle where the code surely comes there, and a note where it may.
+    /// Says what can't work in a run. It is an obstacle where the code surely comes there, and a
+    /// note where it may.
     fn faults(&mut self, pipeline: &Pipeline, one: &Mapped) {
         // An event of the payload is made as the code reads it; S3 makes its own.
-        let made =
-            |fault: &&Fault| fault.kind == FaultKind::BucketFromEvent && pipeline.transport == Transport::Payload;
-        for fault in one.candidate.handler.faults.iter().filter(|fault| !made(fault)) {
+        let made = |fault: &&Fault| {
+            fault.kind == FaultKind::BucketFromEvent && pipeline.transport == Transport::Payload
+        };
+        for fault in one
+            .candidate
+            .handler
+            .faults
+            .iter()
+            .filter(|fault| !made(fault))
+        {
             if !self.obstacles.add(fault) {
-                let may = if fault.maybe { ", if the environment says so" } else { "" };
+                let may = if fault.maybe {
+                    ", if the environment says so"
+                } else {
+                    ""
+                };
                 self.notes.push(format!("{}{may}", placed(fault)));
             }
         }
@@ -147,11 +186,23 @@ impl Habits {
         }
     }
 
-    fn output_key(&mut self, pipeline: &Pipeline, stage: &Stage, one: &Mapped, said: &Said) -> Option<String> {
-        if let Some(key) = said.output_keys.get(&stage.name).or_else(|| said.output_keys.get("")) {
+    fn output_key(
+        &mut self,
+        pipeline: &Pipeline,
+        stage: &Stage,
+        one: &Mapped,
+        said: &Said,
+    ) -> Option<String> {
+        if let Some(key) = said
+            .output_keys
+            .get(&stage.name)
+            .or_else(|| said.output_keys.get(""))
+        {
             if one.candidate.handler.writes.is_empty() && one.candidate.file.error.is_none() {
                 let spelt = one.candidate.spelt();
-                self.notes.push(format!("{spelt}: Darkroom sees no write to S3, and cannot tell which bucket it uses"));
+                self.notes.push(format!(
+                    "{spelt}: Darkroom sees no write to S3, and cannot tell which bucket it uses"
+                ));
             }
             return Some(key.clone());
         }
@@ -160,11 +211,15 @@ impl Habits {
             // Nothing can be read of it, and it will write nothing.
             return None;
         }
-        let told = |write: &Write| write.from_event.is_some() && pipeline.transport == Transport::Payload;
+        let told =
+            |write: &Write| write.from_event.is_some() && pipeline.transport == Transport::Payload;
         if writes.iter().any(told) {
             return None;
         }
-        let templates: Vec<&str> = writes.iter().filter_map(|write| write.template.as_deref()).collect();
+        let templates: Vec<&str> = writes
+            .iter()
+            .filter_map(|write| write.template.as_deref())
+            .collect();
         let (Some(template), 1) = (templates.first(), writes.len()) else {
             self.cannot_follow(stage, one, writes);
             return None;
@@ -182,10 +237,20 @@ impl Habits {
     fn cannot_follow(&mut self, stage: &Stage, one: &Mapped, writes: &[Write]) {
         let mut places: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for write in writes {
-            places.entry(&write.file).or_default().push(write.line.to_string());
+            places
+                .entry(&write.file)
+                .or_default()
+                .push(write.line.to_string());
         }
-        let places: Vec<String> = places.iter().map(|(file, lines)| format!("{file}:{}", lines.join(","))).collect();
-        let place = if places.is_empty() { one.candidate.file.name.clone() } else { places.join(" and ") };
+        let places: Vec<String> = places
+            .iter()
+            .map(|(file, lines)| format!("{file}:{}", lines.join(",")))
+            .collect();
+        let place = if places.is_empty() {
+            one.candidate.file.name.clone()
+        } else {
+            places.join(" and ")
+        };
         let (name, extension) = (&stage.name, stage.output.format.extension());
         self.obstacles.told.push(format!(
             "{place}: Darkroom cannot tell the key under which stage {name} writes. Say it, for example with \
@@ -224,7 +289,12 @@ impl Habits {
                 filled.push(path);
             }
         }
-        for EventKey { path, default, line } in leaves(&handler.event_keys) {
+        for EventKey {
+            path,
+            default,
+            line,
+        } in leaves(&handler.event_keys)
+        {
             if filled.contains(path) {
                 continue;
             }
@@ -245,10 +315,18 @@ impl Habits {
     /// Says once what all stages say alike.
     fn share(&mut self) {
         let stages = &mut self.adapt.stages;
-        let alike = |of: fn(&StageAdapt) -> &Option<String>, stages: &BTreeMap<String, StageAdapt>| {
-            let mut said: Vec<&String> = stages.values().filter_map(|stage| of(stage).as_ref()).collect();
+        let alike = |of: fn(&StageAdapt) -> &Option<String>,
+                     stages: &BTreeMap<String, StageAdapt>| {
+            let mut said: Vec<&String> = stages
+                .values()
+                .filter_map(|stage| of(stage).as_ref())
+                .collect();
             said.dedup();
-            if said.len() == 1 { Some(said[0].clone()) } else { None }
+            if said.len() == 1 {
+                Some(said[0].clone())
+            } else {
+                None
+            }
         };
         if let Some(image) = alike(|stage| &stage.image, stages) {
             for stage in stages.values_mut() {
@@ -278,7 +356,9 @@ fn fault_in_words(fault: &Fault) -> String {
         FaultKind::BucketMade => format!("makes the name of a bucket: `{what}`"),
         FaultKind::BucketFromFile => format!("takes the name of a bucket from the file `{what}`"),
         FaultKind::BucketFromEvent => {
-            format!("takes the name of a bucket from `{what}` of the event. An event of S3 names its bucket elsewhere")
+            format!(
+                "takes the name of a bucket from `{what}` of the event. An event of S3 names its bucket elsewhere"
+            )
         }
         FaultKind::UnknownBucket => format!(
             "names a bucket: Darkroom cannot tell which bucket line {} uses. A run has one, named in OUTPUT_BUCKET",
@@ -292,11 +372,17 @@ fn fault_in_words(fault: &Fault) -> String {
         FaultKind::Key => format!("has `{what}` in the code"),
         FaultKind::Profile => format!("names the profile `{what}`"),
         FaultKind::Region => format!("fixes the region `{what}`; a run may be in another"),
-        FaultKind::Service => format!("uses the service `{what}`; a run's functions may only read and write S3"),
+        FaultKind::Service => {
+            format!("uses the service `{what}`; a run's functions may only read and write S3")
+        }
         FaultKind::SetsEnvironment => format!("sets {what} of the environment"),
-        FaultKind::Async => format!("defines `{what}` with `async def`: Lambda calls a handler, and never awaits it"),
+        FaultKind::Async => format!(
+            "defines `{what}` with `async def`: Lambda calls a handler, and never awaits it"
+        ),
         FaultKind::RelativeImport => {
-            format!("imports from `{what}`, and its folder is the top of what is deployed: no package")
+            format!(
+                "imports from `{what}`, and its folder is the top of what is deployed: no package"
+            )
         }
     }
 }
@@ -304,7 +390,8 @@ fn fault_in_words(fault: &Fault) -> String {
 impl FaultKind {
     /// Returns what to do about it where it surely keeps the code from working.
     fn way_out(self, what: &str) -> Option<&'static str> {
-        let a_runs_own = what.starts_with("AWS_") || what.contains("BUCKET") || what == "OUTPUT_PREFIX";
+        let a_runs_own =
+            what.starts_with("AWS_") || what.contains("BUCKET") || what == "OUTPUT_PREFIX";
         match self {
             Self::Bucket | Self::BucketMade | Self::BucketFromFile => Some(
                 "a run has one bucket, and Darkroom never edits code: read its name from os.environ[\"OUTPUT_BUCKET\"] \
@@ -314,11 +401,17 @@ impl FaultKind {
             Self::Endpoint | Self::Key | Self::Profile | Self::SetsEnvironment => Some(
                 "a run says itself where S3 is and who may use it: remove these settings from the code, then import again",
             ),
-            Self::Async => Some("write `def` there, and run what it awaits with `asyncio.run(…)`, then import again"),
-            Self::RelativeImport => {
-                Some("import the folder above instead, or write the import without its leading dots, then import again")
-            }
-            Self::BucketFromEvent | Self::UnknownBucket | Self::UnknownEndpoint | Self::Region | Self::Service => None,
+            Self::Async => Some(
+                "write `def` there, and run what it awaits with `asyncio.run(…)`, then import again",
+            ),
+            Self::RelativeImport => Some(
+                "import the folder above instead, or write the import without its leading dots, then import again",
+            ),
+            Self::BucketFromEvent
+            | Self::UnknownBucket
+            | Self::UnknownEndpoint
+            | Self::Region
+            | Self::Service => None,
         }
     }
 }
@@ -330,7 +423,10 @@ fn value_of(name: &str, in_folder: bool) -> Option<&'static str> {
     if says("BUCKET") {
         return Some("{bucket}");
     }
-    if ["PREFIX", "FOLDER", "DIR", "PATH", "DIRECTORY"].iter().any(|word| says(word)) {
+    if ["PREFIX", "FOLDER", "DIR", "PATH", "DIRECTORY"]
+        .iter()
+        .any(|word| says(word))
+    {
         return Some(if in_folder { "{folder}" } else { "{prefix}" });
     }
     says("REGION").then_some("{region}")
@@ -339,12 +435,18 @@ fn value_of(name: &str, in_folder: bool) -> Option<&'static str> {
 /// Paths that are read whole, not only gone through.
 fn leaves(keys: &[EventKey]) -> impl Iterator<Item = &EventKey> {
     keys.iter().filter(move |key| {
-        !keys.iter().any(|other| other.path.len() > key.path.len() && other.path.starts_with(&key.path))
+        !keys
+            .iter()
+            .any(|other| other.path.len() > key.path.len() && other.path.starts_with(&key.path))
     })
 }
 
 fn spelt(path: &[String]) -> String {
-    path.iter().filter(|step| *step != "{json}").cloned().collect::<Vec<_>>().join(".")
+    path.iter()
+        .filter(|step| *step != "{json}")
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(".")
 }
 
 /// Returns a fact of the stage by the name that the event's last step has.
@@ -355,21 +457,27 @@ fn fact(stage: &Stage, path: &[String]) -> Option<Value> {
         "width" | "target_width" | "new_width" => number("width"),
         "height" | "target_height" | "new_height" => number("height"),
         "quality" => number("quality"),
-        "bucket" | "output_bucket" | "destination_bucket" | "dest_bucket" => Some("{bucket}".into()),
+        "bucket" | "output_bucket" | "destination_bucket" | "dest_bucket" => {
+            Some("{bucket}".into())
+        }
         "key" | "output_key" | "destination_key" => Some("{output_key}".into()),
         "name" | "filename" | "file_name" => Some("{input_file}".into()),
         _ => None,
     }
 }
 
-/// Puts a value at a path, making what lies on the way; what is read as JSON from a string becomes one.
+/// Puts a value at a path, making what lies on the way; what is read as JSON from a string becomes
+/// one.
 fn put(event: &mut Value, path: &[String], value: Value) {
     let [step, rest @ ..] = path else {
         *event = value;
         return;
     };
     if step == "{json}" {
-        let mut inner = event.as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let mut inner = event
+            .as_str()
+            .and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or_default();
         put(&mut inner, rest, value);
         *event = Value::String(inner.to_string());
         return;
@@ -388,7 +496,11 @@ fn put(event: &mut Value, path: &[String], value: Value) {
         *event = Value::Object(Map::new());
     }
     if let Value::Object(entries) = event {
-        put(entries.entry(step.clone()).or_insert(Value::Null), rest, value);
+        put(
+            entries.entry(step.clone()).or_insert(Value::Null),
+            rest,
+            value,
+        );
     }
 }
 

@@ -1,8 +1,10 @@
-//! Takes handlers that exist in as a variant: copied as they are, understood by reading them, adapted by data.
+//! Takes handlers that exist in as a variant: copied as they are, understood by reading them,
+//! adapted by data.
 //!
-//! A folder of Python files → `functions/<variant>/` with the same bytes and a `variant.toml` that says which handler
-//! serves which stage, what its environment holds, what it is called with and where its output lands. What reading does not
-//! show is asked for; what can't be had without editing the code is refused with its line.
+//! A folder of Python files → `functions/<variant>/` with the same bytes and a `variant.toml` that
+//! says which handler serves which stage, what its environment holds, what it is called with and
+//! where its output lands. What reading does not show is asked for; what can't be had without
+//! editing the code is refused with its line.
 
 mod decision;
 mod error;

@@ -17,15 +17,22 @@ use super::stages::{mapped, pipeline};
 pub fn plan(request: &Request<'_>) -> Result<Import, ImportError> {
     check_name(request)?;
     let files = files_of(request.folder)?;
-    let python: Vec<String> = files.keys().filter(|name| is_python(name)).cloned().collect();
+    let python: Vec<String> = files
+        .keys()
+        .filter(|name| is_python(name))
+        .cloned()
+        .collect();
     if python.is_empty() {
-        return Err(ImportError::new(format!("{} holds no Python file", request.folder.display()))
-            .help("name the folder that holds the handlers' .py files"));
+        return Err(
+            ImportError::new(format!("{} holds no Python file", request.folder.display()))
+                .help("name the folder that holds the handlers' .py files"),
+        );
     }
     let version = request.runtime.trim_start_matches("python");
     let scanned = scan::scan(request.folder, &python, version).map_err(ImportError::new)?;
     nothing_around_code(&scanned)?;
-    // What does not parse explains much of what can't be told below, so every refusal says it first.
+    // What does not parse explains much of what can't be told below, so every refusal says it
+    // first.
     let unparsed: Vec<String> = scanned.iter().filter_map(unparsed).collect();
     let first = |error: ImportError| error.after(&unparsed);
     let candidates = mapping::candidates(&scanned);
@@ -38,18 +45,27 @@ pub fn plan(request: &Request<'_>) -> Result<Import, ImportError> {
     };
     let pipeline = pipeline(request, &scanned).map_err(asked)?;
     let mapped = mapped(request, &pipeline, &candidates).map_err(asked)?;
-    let Habits { adapt, obstacles, mut notes } = habits::habits(&pipeline, &mapped, request.said);
+    let Habits {
+        adapt,
+        obstacles,
+        mut notes,
+    } = habits::habits(&pipeline, &mapped, request.said);
     if !obstacles.is_empty() {
         return Err(first(obstacles_error(obstacles)));
     }
     let mut all = files;
     let requirements = requirements(request, &scanned, &mut all, &mut notes)?;
     let variant = Variant {
-        description: request.description.map_or_else(|| description(request), ToOwned::to_owned),
+        description: request
+            .description
+            .map_or_else(|| description(request), ToOwned::to_owned),
         runtime: request.runtime.to_owned(),
         architectures: vec![Architecture::X86_64, Architecture::Arm64],
         build: Build::Python { requirements },
-        handlers: mapped.iter().map(|one| (one.stage.to_owned(), one.candidate.lambda_name())).collect(),
+        handlers: mapped
+            .iter()
+            .map(|one| (one.stage.to_owned(), one.candidate.lambda_name()))
+            .collect(),
         model: None,
         sample: None,
         transport: pipeline.transport,
@@ -75,18 +91,25 @@ pub fn plan(request: &Request<'_>) -> Result<Import, ImportError> {
 fn obstacles_error(Obstacles { told, ways_out }: Obstacles) -> ImportError {
     let error = ImportError::new(told.join("\n"));
     let help: Vec<&str> = ways_out.into_iter().collect();
-    if help.is_empty() { error } else { error.help(help.join("\n")) }
+    if help.is_empty() {
+        error
+    } else {
+        error.help(help.join("\n"))
+    }
 }
 
 fn unparsed(file: &File) -> Option<String> {
     Some(file.error.as_ref()?.message(&file.name))
 }
 
-/// Refuses Markdown and prose around code that handlers need: they are no fault of the code, and would be measured as one.
+/// Refuses Markdown and prose around code that handlers need: they are no fault of the code, and
+/// would be measured as one.
 fn nothing_around_code(scanned: &[File]) -> Result<(), ImportError> {
     let imported = |file: &File| {
         let module = file.name.split(['/', '.']).next().unwrap_or_default();
-        scanned.iter().any(|other| other.imports.iter().any(|name| name == module))
+        scanned
+            .iter()
+            .any(|other| other.imports.iter().any(|name| name == module))
     };
     let around = |file: &File| {
         let needed = || !file.handlers.is_empty() || imported(file);
@@ -115,6 +138,12 @@ fn serves(mapped: &Mapped) -> Serves {
 
 fn description(request: &Request<'_>) -> String {
     let day = jiff::Timestamp::now().strftime("%Y-%m-%d");
-    let folder = request.folder.file_name().unwrap_or(request.folder.as_os_str()).to_string_lossy();
-    format!("Imported from a folder `{folder}` on {day}, files unchanged. Who wrote it is not said.")
+    let folder = request
+        .folder
+        .file_name()
+        .unwrap_or(request.folder.as_os_str())
+        .to_string_lossy();
+    format!(
+        "Imported from a folder `{folder}` on {day}, files unchanged. Who wrote it is not said."
+    )
 }

@@ -21,7 +21,8 @@ pub struct Request<'a> {
     /// Stage → `file.py:function`.
     pub map: &'a BTreeMap<String, String>,
     pub said: &'a Said,
-    /// Pinned requirements; `None`: the folder's own if they are pinned, or a variant's here that has what is imported.
+    /// Pinned requirements; `None`: the folder's own if they are pinned, or a variant's here that
+    /// has what is imported.
     pub requirements: Option<&'a Path>,
     pub runtime: &'a str,
     pub description: Option<&'a str>,

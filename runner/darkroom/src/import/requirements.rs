@@ -9,9 +9,18 @@ use super::request::Request;
 use super::scan::File;
 
 /// What the Lambda runtime for Python brings along.
-const IN_THE_RUNTIME: &[&str] = &["boto3", "botocore", "s3transfer", "dateutil", "jmespath", "urllib3", "six"];
+const IN_THE_RUNTIME: &[&str] = &[
+    "boto3",
+    "botocore",
+    "s3transfer",
+    "dateutil",
+    "jmespath",
+    "urllib3",
+    "six",
+];
 
-/// Returns the name of the requirements in the variant's folder, if the code needs more than the runtime brings.
+/// Returns the name of the requirements in the variant's folder, if the code needs more than the
+/// runtime brings.
 pub fn requirements(
     request: &Request<'_>,
     scanned: &[File],
@@ -32,9 +41,15 @@ pub fn requirements(
         if fs::read_to_string(path).is_ok_and(|text| text.contains("--hash")) {
             return Ok(Some(own.to_owned()));
         }
-        notes.push("its requirements.txt has no hashes, so that it does not say which code is measured".to_owned());
+        notes.push(
+            "its requirements.txt has no hashes, so that it does not say which code is measured"
+                .to_owned(),
+        );
     }
-    let local: BTreeSet<&str> = scanned.iter().map(|file| file.name.split(['/', '.']).next().unwrap_or("")).collect();
+    let local: BTreeSet<&str> = scanned
+        .iter()
+        .map(|file| file.name.split(['/', '.']).next().unwrap_or(""))
+        .collect();
     let needed: BTreeSet<&str> = scanned
         .iter()
         .flat_map(|file| &file.imports)
@@ -57,10 +72,15 @@ pub fn requirements(
     };
     let path = request.project.variant_dir(of).join(own);
     if !path.is_file() {
-        notes.push(format!("{} is missing: name a file of requirements with --requirements", path.display()));
+        notes.push(format!(
+            "{} is missing: name a file of requirements with --requirements",
+            path.display()
+        ));
         return Ok(None);
     }
-    notes.push(format!("its dependencies are those of functions/{of}/requirements.txt, a copy of which is {NAME}"));
+    notes.push(format!(
+        "its dependencies are those of functions/{of}/requirements.txt, a copy of which is {NAME}"
+    ));
     files.insert(NAME.to_owned(), path);
     Ok(Some(NAME.to_owned()))
 }

@@ -1,4 +1,5 @@
-//! What reading a folder of handlers shows: `scan.py` in the interpreter of the variant's runtime; nothing is executed.
+//! What reading a folder of handlers shows: `scan.py` in the interpreter of the variant's runtime;
+//! nothing is executed.
 
 use std::path::Path;
 use std::process::Command;
@@ -6,7 +7,11 @@ use std::process::Command;
 use darkroom_cloud::python;
 use serde::Deserialize;
 
-const SCRIPT: &str = concat!(include_str!("values.py"), include_str!("calls.py"), include_str!("scan.py"));
+const SCRIPT: &str = concat!(
+    include_str!("values.py"),
+    include_str!("calls.py"),
+    include_str!("scan.py")
+);
 
 /// One Python file.
 #[derive(Clone, Debug, Deserialize)]
@@ -55,14 +60,20 @@ impl Prose {
     /// Says where the code seems to be, and what to do.
     fn advice(&self, line: u32) -> String {
         let (Some(begin), Some(end)) = (self.begin, self.end) else {
-            return format!("Line {line} looks like prose, and the file holds no code. Replace it with the code");
+            return format!(
+                "Line {line} looks like prose, and the file holds no code. Replace it with the code"
+            );
         };
         let (where_to, remove) = match (begin > 1, end < self.lines) {
             (true, false) => (format!("begin at line {begin}"), "the lines above it"),
             (false, true) => (format!("end at line {end}"), "the lines below it"),
             _ => (format!("be lines {begin} to {end}"), "the other lines"),
         };
-        let also = if self.indented { ", and the indentation of the code" } else { "" };
+        let also = if self.indented {
+            ", and the indentation of the code"
+        } else {
+            ""
+        };
         format!("Line {line} looks like prose: the code seems to {where_to}. Remove {remove}{also}")
     }
 }
@@ -73,11 +84,19 @@ impl Unparsed {
         let lines: Vec<String> = self.fences.iter().map(ToString::to_string).collect();
         match (self.fences.as_slice(), self.first) {
             ([], _) => {
-                let prose =
-                    self.prose.as_ref().map(|prose| format!(". {}", prose.advice(self.line))).unwrap_or_default();
-                format!("{file} does not parse: line {}: {}{prose}", self.line, self.message)
+                let prose = self
+                    .prose
+                    .as_ref()
+                    .map(|prose| format!(". {}", prose.advice(self.line)))
+                    .unwrap_or_default();
+                format!(
+                    "{file} does not parse: line {}: {}{prose}",
+                    self.line, self.message
+                )
             }
-            ([only], _) => format!("{file} has a Markdown code fence at line {only}: remove line {only}"),
+            ([only], _) => {
+                format!("{file} has a Markdown code fence at line {only}: remove line {only}")
+            }
             ([first, .., last], _) if self.keep => format!(
                 "{file} has Markdown around its code: keep what is between the code fences at lines {first} and {last}, and \
                  remove the rest"
@@ -88,7 +107,10 @@ impl Unparsed {
                     lines.join(" and ")
                 )
             }
-            _ => format!("{file} has Markdown code fences: remove lines {}", lines.join(" and ")),
+            _ => format!(
+                "{file} has Markdown code fences: remove lines {}",
+                lines.join(" and ")
+            ),
         }
     }
 }
@@ -104,7 +126,8 @@ pub struct Handler {
     pub words: Vec<String>,
     /// It reads `event["Records"]`.
     pub s3_event: bool,
-    /// Path of the event's part that it decodes as base64; `{json}` where a string is read as JSON on the way.
+    /// Path of the event's part that it decodes as base64; `{json}` where a string is read as JSON
+    /// on the way.
     pub reads_image: Option<Vec<String>>,
     pub event_keys: Vec<EventKey>,
     /// Path of what it encodes as base64 in its answer.
@@ -205,7 +228,11 @@ pub fn scan(folder: &Path, files: &[String], version: &str) -> Result<Vec<File>,
         .output()
         .map_err(|error| format!("cannot run {}: {error}", interpreter.path.display()))?;
     if !output.status.success() {
-        return Err(format!("the handlers could not be read: {}", String::from_utf8_lossy(&output.stderr).trim()));
+        return Err(format!(
+            "the handlers could not be read: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        ));
     }
-    serde_json::from_slice(&output.stdout).map_err(|error| format!("the handlers could not be read: {error}"))
+    serde_json::from_slice(&output.stdout)
+        .map_err(|error| format!("the handlers could not be read: {error}"))
 }

@@ -21,8 +21,12 @@ pub fn pipeline(request: &Request<'_>, files: &[File]) -> Result<Pipeline, Impor
     let pipeline = request.project.pipeline(name).map_err(ImportError::new)?;
     if pipeline.transport != events {
         let (takes, sends) = (events.as_str(), pipeline.transport.as_str());
-        return Err(ImportError::new(format!("these handlers take {takes} events, and pipeline {name} sends {sends}"))
-            .help(format!("add `--pipeline {usual}`: of two, the last one counts")));
+        return Err(ImportError::new(format!(
+            "these handlers take {takes} events, and pipeline {name} sends {sends}"
+        ))
+        .help(format!(
+            "add `--pipeline {usual}`: of two, the last one counts"
+        )));
     }
     Ok(pipeline)
 }
@@ -53,19 +57,34 @@ pub fn mapped<'a>(
 ) -> Result<Vec<Mapped<'a>>, ImportError> {
     let mut given = Vec::new();
     for (stage, spelt) in request.map {
-        let names = || pipeline.stages.iter().map(|stage| stage.name.clone()).collect::<Vec<_>>().join(", ");
+        let names = || {
+            pipeline
+                .stages
+                .iter()
+                .map(|stage| stage.name.clone())
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
         let Some((_, known)) = pipeline.stage(stage) else {
             let what = format!("pipeline {} has no stage `{stage}`", pipeline.name);
             return Err(ImportError::new(what).help(format!("there are: {}", names())));
         };
-        let Some(candidate) = candidates.iter().find(|candidate| candidate.spelt() == *spelt) else {
+        let Some(candidate) = candidates
+            .iter()
+            .find(|candidate| candidate.spelt() == *spelt)
+        else {
             let all: Vec<String> = candidates.iter().map(Candidate::spelt).collect();
             let what = format!("{} has no handler `{spelt}`", request.folder.display());
             return Err(ImportError::new(what).help(format!("there are: {}", all.join(", "))));
         };
-        given.push(Mapped { stage: &known.name, candidate: *candidate, because: Vec::new() });
+        given.push(Mapped {
+            stage: &known.name,
+            candidate: *candidate,
+            because: Vec::new(),
+        });
     }
-    let guessed = mapping::guess(pipeline, candidates, &given).map_err(|unclear| not_sure(&unclear))?;
+    let guessed =
+        mapping::guess(pipeline, candidates, &given).map_err(|unclear| not_sure(&unclear))?;
     given.extend(guessed);
     let place = |mapped: &Mapped| pipeline.stage(mapped.stage).map(|(index, _)| index);
     given.sort_by_key(place);
@@ -73,14 +92,26 @@ pub fn mapped<'a>(
 }
 
 fn not_sure(unclear: &[Unclear]) -> ImportError {
-    let stages: Vec<&str> = unclear.iter().map(|unclear| unclear.stage.as_str()).collect();
+    let stages: Vec<&str> = unclear
+        .iter()
+        .map(|unclear| unclear.stage.as_str())
+        .collect();
     let ways = |unclear: &Unclear| {
-        let each = unclear.candidates.iter().map(|handler| format!("`--map {}={handler}`", unclear.stage));
+        let each = unclear
+            .candidates
+            .iter()
+            .map(|handler| format!("`--map {}={handler}`", unclear.stage));
         match each.collect::<Vec<_>>().join(" or ") {
-            none if none.is_empty() => format!("no handler is left for {}: add one to the folder", unclear.stage),
+            none if none.is_empty() => format!(
+                "no handler is left for {}: add one to the folder",
+                unclear.stage
+            ),
             some => format!("add {some}"),
         }
     };
-    ImportError::new(format!("Darkroom cannot tell which handler serves {}", stages.join(", ")))
-        .help(unclear.iter().map(ways).collect::<Vec<_>>().join("\n"))
+    ImportError::new(format!(
+        "Darkroom cannot tell which handler serves {}",
+        stages.join(", ")
+    ))
+    .help(unclear.iter().map(ways).collect::<Vec<_>>().join("\n"))
 }

@@ -1,4 +1,5 @@
-//! JSON objects → named texts, with what a plain parser passes over: a key that stands twice, and Python's `NaN`.
+//! JSON objects → named texts, with what a plain parser passes over: a key that stands twice, and
+//! Python's `NaN`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -8,7 +9,8 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use super::rows::{Kind, Said, as_seen, has_invisible};
 
 /// Why a value is no row.
-pub const NO_OBJECT: &str = "not a JSON object. Write each row as an object, such as {\"ms\": 101.5}";
+pub const NO_OBJECT: &str =
+    "not a JSON object. Write each row as an object, such as {\"ms\": 101.5}";
 
 /// A JSON value that knows which of its keys stood twice.
 #[derive(Debug)]
@@ -28,19 +30,28 @@ pub fn parse(text: &str) -> Result<Json, serde_json::Error> {
     })
 }
 
-/// Reads values that follow each other without commas, as jq prints them; `None` where anything else stands there.
+/// Reads values that follow each other without commas, as jq prints them; `None` where anything
+/// else stands there.
 pub fn stream(text: &str) -> Option<Vec<Json>> {
     let plain = without_nan(text);
-    let values = serde_json::Deserializer::from_str(plain.as_deref().unwrap_or(text)).into_iter::<Json>();
+    let values =
+        serde_json::Deserializer::from_str(plain.as_deref().unwrap_or(text)).into_iter::<Json>();
     values.collect::<Result<_, _>>().ok()
 }
 
 /// Returns the text with `null` for `NaN` and texts for infinities; `None` where it has neither.
 fn without_nan(text: &str) -> Option<String> {
-    const WORDS: [(&str, &str); 3] = [("NaN", "null"), ("-Infinity", "\"-Infinity\""), ("Infinity", "\"Infinity\"")];
-    let (mut out, mut rest, mut quoted, mut found) = (String::with_capacity(text.len()), text, false, false);
+    const WORDS: [(&str, &str); 3] = [
+        ("NaN", "null"),
+        ("-Infinity", "\"-Infinity\""),
+        ("Infinity", "\"Infinity\""),
+    ];
+    let (mut out, mut rest, mut quoted, mut found) =
+        (String::with_capacity(text.len()), text, false, false);
     while let Some(letter) = rest.chars().next() {
-        let word = WORDS.iter().find(|(word, _)| !quoted && rest.starts_with(word));
+        let word = WORDS
+            .iter()
+            .find(|(word, _)| !quoted && rest.starts_with(word));
         let taken = match (word, letter) {
             (Some((word, instead)), _) => {
                 out.push_str(instead);
@@ -48,7 +59,9 @@ fn without_nan(text: &str) -> Option<String> {
                 rest = &rest[word.len()..];
                 continue;
             }
-            (None, '\\') if quoted => letter.len_utf8() + rest[1..].chars().next().map_or(0, char::len_utf8),
+            (None, '\\') if quoted => {
+                letter.len_utf8() + rest[1..].chars().next().map_or(0, char::len_utf8)
+            }
             _ => letter.len_utf8(),
         };
         quoted ^= letter == '"';
@@ -59,9 +72,12 @@ fn without_nan(text: &str) -> Option<String> {
 }
 
 impl Json {
-    /// Returns an object's values by dotted name; a null is an empty text. Lists and objects say only what they are.
+    /// Returns an object's values by dotted name; a null is an empty text. Lists and objects say
+    /// only what they are.
     pub fn flat(&self) -> Result<BTreeMap<String, Said>, String> {
-        let Self::Object(_) = self else { return Err(NO_OBJECT.into()) };
+        let Self::Object(_) = self else {
+            return Err(NO_OBJECT.into());
+        };
         let mut fields = BTreeMap::new();
         self.put("", &mut fields)?;
         fields.remove("");
@@ -82,19 +98,35 @@ impl Json {
     fn put(&self, name: &str, fields: &mut BTreeMap<String, Said>) -> Result<(), String> {
         let said = match self {
             Self::Leaf(said) => said.clone(),
-            Self::Array(_) => Said { text: String::new(), kind: Kind::List },
+            Self::Array(_) => Said {
+                text: String::new(),
+                kind: Kind::List,
+            },
             Self::Null => Said::text(""),
             Self::Object(members) => {
                 members.iter().try_for_each(|(key, value)| {
                     let key = as_seen(key);
-                    let name = if name.is_empty() { key } else { format!("{name}.{key}") };
+                    let name = if name.is_empty() {
+                        key
+                    } else {
+                        format!("{name}.{key}")
+                    };
                     value.put(&name, fields)
                 })?;
-                Said { text: String::new(), kind: Kind::Object }
+                Said {
+                    text: String::new(),
+                    kind: Kind::Object,
+                }
             }
         };
         let twice = fields.insert(name.to_owned(), said).is_some();
-        if twice { Err(format!("two keys are called `{name}`. Rename or remove one")) } else { Ok(()) }
+        if twice {
+            Err(format!(
+                "two keys are called `{name}`. Rename or remove one"
+            ))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -160,7 +192,10 @@ mod tests {
 
     fn flat(text: &str) -> Result<Vec<(String, String)>, String> {
         let fields = parse(text).unwrap().flat()?;
-        Ok(fields.into_iter().map(|(name, said)| (name, said.text)).collect())
+        Ok(fields
+            .into_iter()
+            .map(|(name, said)| (name, said.text))
+            .collect())
     }
 
     #[test]
@@ -172,7 +207,10 @@ mod tests {
             r#"{"ms": null, "ms": 2}"#,
             r#"{"ms": 2, "ms": null}"#,
         ] {
-            assert!(flat(text).unwrap_err().starts_with("two keys are called `"), "{text}");
+            assert!(
+                flat(text).unwrap_err().starts_with("two keys are called `"),
+                "{text}"
+            );
         }
     }
 
@@ -180,7 +218,10 @@ mod tests {
     fn keys_are_what_is_seen_of_them() {
         let text = "{\"\u{feff}ms\u{200b}\": 1, \" a\u{a0}b \": {\"\u{ad}c\": 2}}";
         let pair = |name: &str, text: &str| (name.to_owned(), text.to_owned());
-        assert_eq!(flat(text).unwrap(), [pair("a b", ""), pair("a b.c", "2"), pair("ms", "1")]);
+        assert_eq!(
+            flat(text).unwrap(),
+            [pair("a b", ""), pair("a b.c", "2"), pair("ms", "1")]
+        );
         let mut names = BTreeSet::new();
         parse(text).unwrap().mended(&mut names);
         assert_eq!(names.into_iter().collect::<Vec<_>>(), ["`c`", "`ms`"]);
@@ -194,7 +235,15 @@ mod tests {
     fn pythons_nan_is_a_null_and_only_outside_of_texts() {
         let found = flat(r#"{"a": NaN, "b": "NaN \" NaN", "c": -Infinity, "d": 512.0}"#).unwrap();
         let pair = |name: &str, text: &str| (name.to_owned(), text.to_owned());
-        assert_eq!(found, [pair("a", ""), pair("b", "NaN \" NaN"), pair("c", "-Infinity"), pair("d", "512")]);
+        assert_eq!(
+            found,
+            [
+                pair("a", ""),
+                pair("b", "NaN \" NaN"),
+                pair("c", "-Infinity"),
+                pair("d", "512")
+            ]
+        );
         assert!(parse("{\"a\": Nope}").is_err());
     }
 }

@@ -49,7 +49,10 @@ pub enum Field {
 impl Field {
     /// Returns its name as the map spells it.
     pub fn name(self) -> String {
-        serde_json::to_value(self).ok().and_then(|name| Some(name.as_str()?.to_owned())).unwrap_or_default()
+        serde_json::to_value(self)
+            .ok()
+            .and_then(|name| Some(name.as_str()?.to_owned()))
+            .unwrap_or_default()
     }
 }
 
@@ -94,8 +97,9 @@ enum Like {
     Saaf,
 }
 
-/// Names of SAAF's attributes: `runtime` is from entering its Inspector to leaving it, ms, by the handler's own process.
-/// Source: the framework's README, "Attributes Collected by Each Function", and `FaaS` Runner's `roundTripTime`.
+/// Names of SAAF's attributes: `runtime` is from entering its Inspector to leaving it, ms, by the
+/// handler's own process. Source: the framework's README, "Attributes Collected by Each Function",
+/// and `FaaS` Runner's `roundTripTime`.
 const SAAF: [(Field, &str); 6] = [
     (Field::Duration, "runtime"),
     (Field::Cold, "newcontainer"),
@@ -115,7 +119,8 @@ struct MapFile {
     /// In words: who judged `output_ok`, and by what.
     outputs_checked_by: Option<String>,
     like: Option<Like>,
-    /// A name of the WHATWG's list, for example `windows-1252`; a byte order mark in the file comes before it.
+    /// A name of the WHATWG's list, for example `windows-1252`; a byte order mark in the file comes
+    /// before it.
     encoding: Option<String>,
     /// What separates columns; without it the file shows it.
     delimiter: Option<String>,
@@ -148,7 +153,8 @@ fn default_region() -> String {
     "us-east-1".into()
 }
 
-/// A column, its unit where it is a time, and its words for success and failure where it is a status.
+/// A column, its unit where it is a time, and its words for success and failure where it is a
+/// status.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Column {
@@ -164,7 +170,10 @@ pub struct Column {
 
 impl Column {
     fn called(name: impl Into<String>) -> Self {
-        Self { name: name.into(), ..Self::default() }
+        Self {
+            name: name.into(),
+            ..Self::default()
+        }
     }
 }
 
@@ -180,7 +189,12 @@ pub enum Unit {
 }
 
 impl Unit {
-    pub const ALL: [(Self, &str); 4] = [(Self::Ns, "ns"), (Self::Us, "us"), (Self::Ms, "ms"), (Self::S, "s")];
+    pub const ALL: [(Self, &str); 4] = [
+        (Self::Ns, "ns"),
+        (Self::Us, "us"),
+        (Self::Ms, "ms"),
+        (Self::S, "s"),
+    ];
 
     pub const fn ms(self) -> f64 {
         match self {
@@ -217,10 +231,15 @@ pub struct Map {
 pub enum MapError {
     #[error("{0}")]
     Toml(#[from] toml::de::Error),
-    #[error("`{0}` is neither under [columns] nor under [constants]: every row needs it, and nothing is guessed")]
+    #[error(
+        "`{0}` is neither under [columns] nor under [constants]: every row needs it, and nothing is guessed"
+    )]
     Needed(&'static str),
     #[error("[columns] {field:?}: {source}")]
-    Column { field: Field, source: toml::de::Error },
+    Column {
+        field: Field,
+        source: toml::de::Error,
+    },
     #[error(
         "line {line}: `{field}` is under both [columns] and [constants]. Remove one. To fill empty cells, set `\"\" = \"…\"` \
          under [values.{field}]"
@@ -240,17 +259,24 @@ pub enum MapError {
     #[error("`delimiter` is `{0}`. Set it to one character, for example \";\" or \"\\t\"")]
     Delimiter(String),
     #[error("`{key}` is `{found}`. Set it to one of: {known}")]
-    Digits { key: &'static str, found: char, known: &'static str },
+    Digits {
+        key: &'static str,
+        found: char,
+        known: &'static str,
+    },
     #[error("`decimal` and `thousands` are both `{0}`. Set only one of them to it")]
     SameDigits(char),
     #[error("[columns] status: `{0}` is both under `ok` and under `failed`. Remove it from one")]
     BothEnds(String),
-    #[error("`experiment` is the name of a folder: expected letters, digits, `-` and `_`, found `{0}`")]
+    #[error(
+        "`experiment` is the name of a folder: expected letters, digits, `-` and `_`, found `{0}`"
+    )]
     Experiment(String),
 }
 
 impl Map {
-    /// Reads a map. Every field has one source: a column or a constant, and the map comes before the framework's names.
+    /// Reads a map. Every field has one source: a column or a constant, and the map comes before
+    /// the framework's names.
     pub fn parse(text: &str) -> Result<Self, MapError> {
         let file: MapFile = toml::from_str(text)?;
         let plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
@@ -261,21 +287,39 @@ impl Map {
         for (field, value) in file.columns {
             let column = match value {
                 toml::Value::String(name) => Column::called(name),
-                other => other.try_into().map_err(|source| MapError::Column { field, source })?,
+                other => other
+                    .try_into()
+                    .map_err(|source| MapError::Column { field, source })?,
             };
             columns.insert(field, column);
         }
-        if let Some((field, value)) = file.constants.iter().find(|(field, _)| columns.contains_key(field)) {
+        if let Some((field, value)) = file
+            .constants
+            .iter()
+            .find(|(field, _)| columns.contains_key(field))
+        {
             let line = 1 + text[..value.span().start].matches('\n').count();
-            return Err(MapError::Both { line, field: field.name() });
+            return Err(MapError::Both {
+                line,
+                field: field.name(),
+            });
         }
-        let constants = file.constants.into_iter().map(|(field, value)| match value.into_inner() {
-            toml::Value::String(text) => Ok((field, Said { text, kind: Kind::Number })),
-            value @ (toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_)) => {
-                Ok((field, Said::number(&value)))
-            }
-            _ => Err(MapError::Constant(field)),
-        });
+        let constants = file
+            .constants
+            .into_iter()
+            .map(|(field, value)| match value.into_inner() {
+                toml::Value::String(text) => Ok((
+                    field,
+                    Said {
+                        text,
+                        kind: Kind::Number,
+                    },
+                )),
+                value @ (toml::Value::Integer(_)
+                | toml::Value::Float(_)
+                | toml::Value::Boolean(_)) => Ok((field, Said::number(&value))),
+                _ => Err(MapError::Constant(field)),
+            });
         let constants: BTreeMap<Field, Said> = constants.collect::<Result<_, _>>()?;
         if file.like == Some(Like::Saaf) {
             for (field, name) in SAAF {
@@ -288,7 +332,12 @@ impl Map {
         if let Some((_, name)) = NEEDED.iter().find(|(field, _)| !has(field)) {
             return Err(MapError::Needed(name));
         }
-        if has(&Field::OutputOk) != file.outputs_checked_by.as_ref().is_some_and(|who| !who.trim().is_empty()) {
+        if has(&Field::OutputOk)
+            != file
+                .outputs_checked_by
+                .as_ref()
+                .is_some_and(|who| !who.trim().is_empty())
+        {
             return Err(MapError::Judge);
         }
         if let Some(status) = columns.get(&Field::Status)
@@ -316,32 +365,51 @@ impl Map {
 
     /// Returns the columns that every row is taken from.
     pub fn indispensable(&self) -> BTreeSet<&str> {
-        let needed = NEEDED.iter().map(|(field, _)| *field).chain([Field::Status]);
-        needed.filter_map(|field| Some(self.columns.get(&field)?.name.as_str())).collect()
+        let needed = NEEDED
+            .iter()
+            .map(|(field, _)| *field)
+            .chain([Field::Status]);
+        needed
+            .filter_map(|field| Some(self.columns.get(&field)?.name.as_str()))
+            .collect()
     }
 
-    /// Returns what a row says of a field: its column's text or the constant, translated by `[values]`. A word for a missing
-    /// value in a column is none.
+    /// Returns what a row says of a field: its column's text or the constant, translated by
+    /// `[values]`. A word for a missing value in a column is none.
     pub fn value(&self, field: Field, row: &BTreeMap<String, Said>) -> Option<Said> {
         let Some(column) = self.columns.get(&field) else {
             return Some(self.translated(field, self.constants.get(&field)?.clone()));
         };
         let said = match row.get(&column.name) {
-            Some(said) => Said { text: said.text.trim().to_owned(), kind: said.kind },
+            Some(said) => Said {
+                text: said.text.trim().to_owned(),
+                kind: said.kind,
+            },
             None => Said::text(""),
         };
         Some(self.translated(field, said)).filter(|said| !self.is_missing(&said.text))
     }
 
-    /// Returns the line for the status's column in which these words are successes and failures too.
+    /// Returns the line for the status's column in which these words are successes and failures
+    /// too.
     pub fn with_words(&self, ok: &[&str], failed: &[&str]) -> String {
-        let column = self.columns.get(&Field::Status).cloned().unwrap_or_else(|| Column::called("…"));
+        let column = self
+            .columns
+            .get(&Field::Status)
+            .cloned()
+            .unwrap_or_else(|| Column::called("…"));
         let all = |known: &[String], more: &[&str]| {
             let words = known.iter().map(String::as_str).chain(more.iter().copied());
-            words.map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ")
+            words
+                .map(|word| format!("{word:?}"))
+                .collect::<Vec<_>>()
+                .join(", ")
         };
         let (ok, failed) = (all(&column.ok, ok), all(&column.failed, failed));
-        format!("status = {{ column = {:?}, ok = [{ok}], failed = [{failed}] }}", column.name)
+        format!(
+            "status = {{ column = {:?}, ok = [{ok}], failed = [{failed}] }}",
+            column.name
+        )
     }
 
     /// Says where a field comes from.
@@ -350,7 +418,10 @@ impl Map {
             return Some(format!("column `{}`", column.name));
         }
         let constant = self.constants.get(&field)?.clone();
-        Some(format!("the map's constant `{}`", self.translated(field, constant).text))
+        Some(format!(
+            "the map's constant `{}`",
+            self.translated(field, constant).text
+        ))
     }
 
     /// Whether rows may say it, or the map does.
@@ -359,7 +430,11 @@ impl Map {
     }
 
     fn translated(&self, field: Field, said: Said) -> Said {
-        match self.values.get(&field).and_then(|values| values.get(&said.text)) {
+        match self
+            .values
+            .get(&field)
+            .and_then(|values| values.get(&said.text))
+        {
             Some(text) => Said::text(text),
             None => said,
         }
@@ -386,8 +461,15 @@ impl Map {
 
     /// The run's `isolation`: how its rows came to be, in words.
     pub fn origin(&self) -> String {
-        let place = self.measured_where.as_ref().map(|place| format!(" on {place}")).unwrap_or_default();
-        format!("imported: measured by another harness{place}; duration by {}", self.measured_by.as_str())
+        let place = self
+            .measured_where
+            .as_ref()
+            .map(|place| format!(" on {place}"))
+            .unwrap_or_default();
+        format!(
+            "imported: measured by another harness{place}; duration by {}",
+            self.measured_by.as_str()
+        )
     }
 }
 
@@ -405,14 +487,30 @@ fn delimiter(text: String) -> Result<u8, MapError> {
 
 fn digits(decimal: Option<char>, thousands: Option<char>) -> Result<Digits, MapError> {
     const BETWEEN: &str = "\",\", \".\", \" \", \"'\", \"_\"";
-    let found = Digits { decimal: decimal.unwrap_or('.'), thousands };
+    let found = Digits {
+        decimal: decimal.unwrap_or('.'),
+        thousands,
+    };
     if !matches!(found.decimal, '.' | ',') {
-        return Err(MapError::Digits { key: "decimal", found: found.decimal, known: "\".\", \",\"" });
+        return Err(MapError::Digits {
+            key: "decimal",
+            found: found.decimal,
+            known: "\".\", \",\"",
+        });
     }
     match thousands {
         Some(between) if between == found.decimal => Err(MapError::SameDigits(between)),
-        Some(between) if !matches!(between, ',' | '.' | ' ' | '\'' | '’' | '_' | '\u{a0}' | '\u{202f}') => {
-            Err(MapError::Digits { key: "thousands", found: between, known: BETWEEN })
+        Some(between)
+            if !matches!(
+                between,
+                ',' | '.' | ' ' | '\'' | '’' | '_' | '\u{a0}' | '\u{202f}'
+            ) =>
+        {
+            Err(MapError::Digits {
+                key: "thousands",
+                found: between,
+                known: BETWEEN,
+            })
         }
         _ => Ok(found),
     }
@@ -427,6 +525,11 @@ mod tests {
         let map = "experiment = \"x\"\nmeasured_by = \"client\"\n[columns]\nstart = \"s\"\n[constants]\nstage = \"a\"\n\
                    start = \"warm\"\n";
         let told = Map::parse(map).unwrap_err().to_string();
-        assert!(told.starts_with("line 7: `start` is under both [columns] and [constants]. Remove one."), "{told}");
+        assert!(
+            told.starts_with(
+                "line 7: `start` is under both [columns] and [constants]. Remove one."
+            ),
+            "{told}"
+        );
     }
 }

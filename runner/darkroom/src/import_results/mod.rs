@@ -1,7 +1,9 @@
-//! Rows that another harness measured → facts of a run: what it recorded is taken, what it did not stays unknown.
+//! Rows that another harness measured → facts of a run: what it recorded is taken, what it did not
+//! stays unknown.
 //!
-//! Files and their map in, [`Event`](darkroom_core::event::Event)s out. Nothing is guessed: a level comes from a column or from
-//! a constant that the map states, and a row that can't be read is refused with its place and the reason.
+//! Files and their map in, [`Event`](darkroom_core::event::Event)s out. Nothing is guessed: a level
+//! comes from a column or from a constant that the map states, and a row that can't be read is
+//! refused with its place and the reason.
 
 mod json;
 mod map;

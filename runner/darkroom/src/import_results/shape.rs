@@ -7,23 +7,38 @@ use super::map::Map;
 
 /// Says why a JSON value that is a whole file is not one row, where it holds rows in another way.
 pub fn not_a_row(item: &Json, map: &Map) -> Option<String> {
-    let Json::Object(members) = item else { return None };
+    let Json::Object(members) = item else {
+        return None;
+    };
     let records = "In pandas, write it with `orient=\"records\"`";
     let named = |key: &str| {
-        map.columns.values().any(|column| column.name == key || column.name.starts_with(&format!("{key}.")))
+        map.columns
+            .values()
+            .any(|column| column.name == key || column.name.starts_with(&format!("{key}.")))
     };
-    let list = |key: &str| members.iter().any(|(name, value)| name == key && matches!(value, Json::Array(_)));
+    let list = |key: &str| {
+        members
+            .iter()
+            .any(|(name, value)| name == key && matches!(value, Json::Array(_)))
+    };
     if list("columns") && list("data") {
-        return Some(format!("it lists its columns apart from its rows. {records}"));
+        return Some(format!(
+            "it lists its columns apart from its rows. {records}"
+        ));
     }
     let by_number = |value: &Json| match value {
         Json::Object(rows) => {
-            !rows.is_empty() && rows.iter().all(|(key, _)| key.bytes().all(|byte| byte.is_ascii_digit()))
+            !rows.is_empty()
+                && rows
+                    .iter()
+                    .all(|(key, _)| key.bytes().all(|byte| byte.is_ascii_digit()))
         }
         _ => false,
     };
     if !members.is_empty() && members.iter().all(|(_, value)| by_number(value)) {
-        return Some(format!("it holds one object a column, not one a row. {records}"));
+        return Some(format!(
+            "it holds one object a column, not one a row. {records}"
+        ));
     }
     if members.iter().any(|(key, _)| named(key)) {
         return None;
@@ -32,7 +47,9 @@ pub fn not_a_row(item: &Json, map: &Map) -> Option<String> {
         Json::Array(items) if items.iter().any(|item| matches!(item, Json::Object(_))) => Some(key),
         _ => None,
     });
-    rows.map(|key| format!("its rows stand in the list `{key}`. Save this list as a file of its own"))
+    rows.map(|key| {
+        format!("its rows stand in the list `{key}`. Save this list as a file of its own")
+    })
 }
 
 /// Says how columns that are missing may be meant by names that are there; one sentence each.
@@ -45,21 +62,39 @@ pub fn meant(missing: &[&str], there: &BTreeSet<String>) -> Vec<String> {
         )];
     }
     let bare = |name: &str| name.trim_matches(['"', '\'']).trim().to_owned();
-    if there.iter().any(|name| bare(name) != *name && missing.contains(&bare(name).as_str())) {
-        return vec!["write the quotes as `\"`, right behind the delimiter: no space between them".to_owned()];
+    if there
+        .iter()
+        .any(|name| bare(name) != *name && missing.contains(&bare(name).as_str()))
+    {
+        return vec![
+            "write the quotes as `\"`, right behind the delimiter: no space between them"
+                .to_owned(),
+        ];
     }
-    let plain = |name: &str| name.to_lowercase().replace(|letter: char| !letter.is_alphanumeric(), "");
+    let plain = |name: &str| {
+        name.to_lowercase()
+            .replace(|letter: char| !letter.is_alphanumeric(), "")
+    };
     let alike = |name: &&str| {
-        let near = there.iter().find(|other| plain(other) == plain(name) && !plain(name).is_empty())?;
+        let near = there
+            .iter()
+            .find(|other| plain(other) == plain(name) && !plain(name).is_empty())?;
         Some(format!("`{near}` for `{name}`"))
     };
     let pairs: Vec<String> = missing.iter().filter_map(alike).collect();
-    if pairs.is_empty() { Vec::new() } else { vec![format!("in the map, write {}", pairs.join(", "))] }
+    if pairs.is_empty() {
+        Vec::new()
+    } else {
+        vec![format!("in the map, write {}", pairs.join(", "))]
+    }
 }
 
 /// Returns the sign that takes a header apart into all of these names.
 fn separator(header: &str, names: &[&str]) -> Option<char> {
-    let signs: BTreeSet<char> = header.chars().filter(|sign| sign.is_ascii_punctuation() || *sign == ' ').collect();
+    let signs: BTreeSet<char> = header
+        .chars()
+        .filter(|sign| sign.is_ascii_punctuation() || *sign == ' ')
+        .collect();
     signs.into_iter().find(|sign| {
         let parts: Vec<&str> = header.split(*sign).map(str::trim).collect();
         names.len() > 1 && names.iter().all(|name| parts.contains(name))
@@ -79,16 +114,33 @@ mod tests {
     fn rows_in_another_shape_are_named_and_one_row_is_one() {
         let map = Map::parse(MAP).unwrap();
         let said = |text: &str| not_a_row(&parse(text).unwrap(), &map);
-        assert!(said(r#"{"info": 1, "results": [{"ms": 1}]}"#).unwrap().contains("list `results`"));
-        assert!(said(r#"{"columns": ["ms"], "data": [[1]]}"#).unwrap().contains("orient=\"records\""));
-        assert!(said(r#"{"run": {"0": 1, "1": 2}}"#).unwrap().contains("one object a column"));
+        assert!(
+            said(r#"{"info": 1, "results": [{"ms": 1}]}"#)
+                .unwrap()
+                .contains("list `results`")
+        );
+        assert!(
+            said(r#"{"columns": ["ms"], "data": [[1]]}"#)
+                .unwrap()
+                .contains("orient=\"records\"")
+        );
+        assert!(
+            said(r#"{"run": {"0": 1, "1": 2}}"#)
+                .unwrap()
+                .contains("one object a column")
+        );
         assert_eq!(said(r#"{"run": {"ms": 1}, "tags": [{"a": 1}]}"#), None);
         assert_eq!(said(r#"{"other": 1}"#), None);
     }
 
     #[test]
     fn names_that_are_nearly_there_are_named() {
-        let there = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<String>>();
+        let there = |names: &[&str]| {
+            names
+                .iter()
+                .map(|name| (*name).to_owned())
+                .collect::<BTreeSet<String>>()
+        };
         assert_eq!(
             meant(&["ms", "Mem MB"], &there(&["MS", "mem_mb"])),
             ["in the map, write `MS` for `ms`, `mem_mb` for `Mem MB`"]

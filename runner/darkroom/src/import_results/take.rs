@@ -29,7 +29,8 @@ pub struct Taken {
     pub missing_columns: BTreeSet<String>,
     /// Words of the status in all rows, with what they were taken for.
     pub statuses: BTreeMap<String, Status>,
-    /// Taken rows without a value, by the map's column and what the lack was taken for (or nothing).
+    /// Taken rows without a value, by the map's column and what the lack was taken for (or
+    /// nothing).
     pub nulls: BTreeMap<(String, &'static str), usize>,
     /// Taken rows whose `cold` says nothing, so that they count as their cell's start.
     pub without_start: usize,
@@ -46,7 +47,11 @@ pub struct Status {
 
 /// Takes every row that can be read. No row was measured after tomorrow, as of `now`.
 pub fn take(rows: &[Raw], map: &Map, now: jiff::Timestamp) -> Taken {
-    let mut taken = Taken { stages: map.stages.clone(), deployments: 1, ..Taken::default() };
+    let mut taken = Taken {
+        stages: map.stages.clone(),
+        deployments: 1,
+        ..Taken::default()
+    };
     let (mut places, mut repetitions): (HashMap<_, String>, _) = (HashMap::new(), HashMap::new());
     for raw in rows {
         let fields = match &raw.fields {
@@ -70,8 +75,15 @@ pub fn take(rows: &[Raw], map: &Map, now: jiff::Timestamp) -> Taken {
                     Some(first) => taken.refuse(raw, twice(first)),
                     None if !map.stages.is_empty() && !map.stages.contains(&row.stage) => {
                         let known = map.stages.join(", ");
-                        let way_out = "Add it to `stages` in the map, or translate it under [values.stage]";
-                        taken.refuse(raw, format!("stage `{}` is not one of the map's: {known}. {way_out}", row.stage));
+                        let way_out =
+                            "Add it to `stages` in the map, or translate it under [values.stage]";
+                        taken.refuse(
+                            raw,
+                            format!(
+                                "stage `{}` is not one of the map's: {known}. {way_out}",
+                                row.stage
+                            ),
+                        );
                     }
                     None => {
                         places.insert(place, raw.at.clone());
@@ -83,7 +95,11 @@ pub fn take(rows: &[Raw], map: &Map, now: jiff::Timestamp) -> Taken {
             Err(reason) => taken.refuse(raw, reason),
         }
     }
-    let named: BTreeSet<String> = map.columns.values().map(|column| column.name.clone()).collect();
+    let named: BTreeSet<String> = map
+        .columns
+        .values()
+        .map(|column| column.name.clone())
+        .collect();
     taken.unused_columns = taken.columns.difference(&named).cloned().collect();
     taken.missing_columns = named.difference(&taken.columns).cloned().collect();
     taken
@@ -91,18 +107,30 @@ pub fn take(rows: &[Raw], map: &Map, now: jiff::Timestamp) -> Taken {
 
 impl Taken {
     fn refuse(&mut self, raw: &Raw, reason: String) {
-        self.refused.push(RefusedRow { at: raw.at.clone(), reason });
+        self.refused.push(RefusedRow {
+            at: raw.at.clone(),
+            reason,
+        });
     }
 
     fn count_status(&mut self, fields: &Fields, map: &Map) {
         if let Some(word) = map.value(Field::Status, fields) {
             let ended = map.ended(&word.text);
-            self.statuses.entry(word.text).or_insert(Status { ended, rows: 0, taken: 0 }).rows += 1;
+            self.statuses
+                .entry(word.text)
+                .or_insert(Status {
+                    ended,
+                    rows: 0,
+                    taken: 0,
+                })
+                .rows += 1;
         }
     }
 
     fn count_taken(&mut self, fields: &Fields, map: &Map, row: &ImportedRow) {
-        let word = map.value(Field::Status, fields).and_then(|word| self.statuses.get_mut(&word.text));
+        let word = map
+            .value(Field::Status, fields)
+            .and_then(|word| self.statuses.get_mut(&word.text));
         if let Some(status) = word {
             status.taken += 1;
         }
@@ -120,7 +148,10 @@ impl Taken {
                 }
                 _ => "",
             };
-            *self.nulls.entry((column.name.clone(), taken_for)).or_default() += 1;
+            *self
+                .nulls
+                .entry((column.name.clone(), taken_for))
+                .or_default() += 1;
         }
     }
 
@@ -141,7 +172,8 @@ impl Taken {
     }
 }
 
-/// Refuses a list or an object where the map means one value: nothing says which of its values that is.
+/// Refuses a list or an object where the map means one value: nothing says which of its values that
+/// is.
 fn several_values(fields: &Fields, map: &Map) -> Option<String> {
     map.columns.iter().find_map(|(field, Column { name, .. })| match fields.get(name)?.kind {
         Kind::List => Some(format!("`{name}` is a list: write one value")),
@@ -169,8 +201,15 @@ fn row(
     let of = Reader { map, fields };
     let cell = Cell {
         variant: of.needed(Field::Variant)?,
-        architecture: level(&of.needed(Field::Architecture)?, "architecture", Architecture::ALL)?,
-        memory_mb: of.whole(Field::MemoryMb)?.ok_or_else(|| of.lacks(Field::MemoryMb)).and_then(some_memory)?,
+        architecture: level(
+            &of.needed(Field::Architecture)?,
+            "architecture",
+            Architecture::ALL,
+        )?,
+        memory_mb: of
+            .whole(Field::MemoryMb)?
+            .ok_or_else(|| of.lacks(Field::MemoryMb))
+            .and_then(some_memory)?,
         image_set: of.needed(Field::ImageSet)?,
         trigger: level(&of.needed(Field::Trigger)?, "trigger", Trigger::ALL)?,
         input: level(&of.needed(Field::Input)?, "input", Input::ALL)?,
@@ -196,12 +235,23 @@ fn row(
         attempt: 1,
     };
     let ok = of.ended_well()?;
-    let duration_ms = if ok { Some(of.ms(Field::Duration)?.ok_or_else(|| of.lacks(Field::Duration))?) } else { None };
+    let duration_ms = if ok {
+        Some(
+            of.ms(Field::Duration)?
+                .ok_or_else(|| of.lacks(Field::Duration))?,
+        )
+    } else {
+        None
+    };
     let taken = ImportedRow {
         sequence: 0,
         from: raw.at.clone(),
         started_at: of.moment(now)?,
-        status: if ok { EventStatus::Ok } else { EventStatus::FunctionError },
+        status: if ok {
+            EventStatus::Ok
+        } else {
+            EventStatus::FunctionError
+        },
         duration_ms,
         billed_ms: of.ms(Field::Billed)?.map(|ms| ms.ceil() as u64),
         init_ms: of.ms(Field::Init)?.filter(|ms| *ms > 0.0),
@@ -247,7 +297,8 @@ impl Reader<'_> {
 
     fn needed(&self, field: Field) -> Result<String, String> {
         let text = self.text(field).ok_or_else(|| self.lacks(field))?;
-        if matches!(field, Field::Variant | Field::Stage | Field::Image) && SUMS.contains(&text.to_lowercase().as_str())
+        if matches!(field, Field::Variant | Field::Stage | Field::Image)
+            && SUMS.contains(&text.to_lowercase().as_str())
         {
             let name = field.name();
             return Err(format!(
@@ -271,7 +322,11 @@ impl Reader<'_> {
 
     /// Says that a row lacks what every row needs, and what to do.
     fn lacks(&self, field: Field) -> String {
-        let (lack, name, word) = (self.lack(field), field.name(), self.written(field).unwrap_or_default());
+        let (lack, name, word) = (
+            self.lack(field),
+            field.name(),
+            self.written(field).unwrap_or_default(),
+        );
         let way_out = match field {
             Field::Duration if self.map.has(Field::Status) => {
                 "fill it in, or give the row a status that means failure".into()
@@ -291,19 +346,34 @@ impl Reader<'_> {
     /// Says that a field has no value, and how the map can give it one of two.
     fn must_say(&self, field: Field, one: &str, other: &str) -> String {
         let word = self.written(field).unwrap_or_default();
-        let lack = if word.is_empty() { format!("no {}", field.name()) } else { self.lack(field) };
-        format!("{lack}. Set `{word:?} = {one:?}` or `{word:?} = {other:?}` under [values.{}]", field.name())
+        let lack = if word.is_empty() {
+            format!("no {}", field.name())
+        } else {
+            self.lack(field)
+        };
+        format!(
+            "{lack}. Set `{word:?} = {one:?}` or `{word:?} = {other:?}` under [values.{}]",
+            field.name()
+        )
     }
 
     fn digits(&self, said: &Said) -> Digits {
-        if said.kind == Kind::Number { Digits::PLAIN } else { self.map.digits }
+        if said.kind == Kind::Number {
+            Digits::PLAIN
+        } else {
+            self.map.digits
+        }
     }
 
     /// Reads a number that a measurement can be: finite and not negative.
     fn number(&self, field: Field) -> Result<Option<f64>, String> {
-        let Some(said) = self.said(field) else { return Ok(None) };
+        let Some(said) = self.said(field) else {
+            return Ok(None);
+        };
         let (name, digits, text) = (field.name(), self.digits(&said), said.text);
-        let value = digits.read(&text).map_err(|why| format!("{name} `{text}` {why}"))?;
+        let value = digits
+            .read(&text)
+            .map_err(|why| format!("{name} `{text}` {why}"))?;
         if !value.is_finite() {
             // Every row needs its duration: a missing one would be refused again.
             let way_out = match field {
@@ -313,32 +383,48 @@ impl Reader<'_> {
             return Err(format!("{name} is `{text}`: no value. {way_out}"));
         }
         if value < 0.0 {
-            return Err(format!("{name} `{text}` is negative, which no measurement is. Mend or remove the row"));
+            return Err(format!(
+                "{name} `{text}` is negative, which no measurement is. Mend or remove the row"
+            ));
         }
         Ok(Some(value))
     }
 
     /// Reads a whole number; `512.0` is one.
     fn whole(&self, field: Field) -> Result<Option<u32>, String> {
-        let Some(value) = self.number(field)? else { return Ok(None) };
+        let Some(value) = self.number(field)? else {
+            return Ok(None);
+        };
         let (name, text) = (field.name(), self.text(field).unwrap_or_default());
         if value.fract() != 0.0 {
-            return Err(format!("{name} `{text}` is not a whole number. Write one, or map another column"));
+            return Err(format!(
+                "{name} `{text}` is not a whole number. Write one, or map another column"
+            ));
         }
         if value > f64::from(u32::MAX) {
-            return Err(format!("{name} `{text}` is too large: at most {} is read. Map another column", u32::MAX));
+            return Err(format!(
+                "{name} `{text}` is too large: at most {} is read. Map another column",
+                u32::MAX
+            ));
         }
         Ok(Some(value as u32))
     }
 
     fn ms(&self, field: Field) -> Result<Option<f64>, String> {
-        let unit = self.map.columns.get(&field).map_or(1.0, |column| column.unit.ms());
+        let unit = self
+            .map
+            .columns
+            .get(&field)
+            .map_or(1.0, |column| column.unit.ms());
         let ms = self.number(field)?.map(|number| number * unit);
-        ms.map(|ms| within(ms, &self.text(field).unwrap_or_default(), &field.name())).transpose()
+        ms.map(|ms| within(ms, &self.text(field).unwrap_or_default(), &field.name()))
+            .transpose()
     }
 
     fn truth(&self, field: Field) -> Result<Option<bool>, String> {
-        let Some(text) = self.text(field) else { return Ok(None) };
+        let Some(text) = self.text(field) else {
+            return Ok(None);
+        };
         match text.to_ascii_lowercase().as_str() {
             // pandas writes truths beside missing values as 1.0 and 0.0.
             "true" | "t" | "1" | "1.0" | "yes" | "y" | "cold" => Ok(Some(true)),
@@ -354,7 +440,9 @@ impl Reader<'_> {
     fn warm_up(&self) -> Result<bool, String> {
         match self.truth(Field::WarmUp)? {
             Some(truth) => Ok(truth),
-            None if self.written(Field::WarmUp).is_some() => Err(self.must_say(Field::WarmUp, "true", "false")),
+            None if self.written(Field::WarmUp).is_some() => {
+                Err(self.must_say(Field::WarmUp, "true", "false"))
+            }
             None => Ok(false),
         }
     }
@@ -364,7 +452,9 @@ impl Reader<'_> {
         if !self.map.has(Field::Status) {
             return Ok(true);
         }
-        let word = self.text(Field::Status).ok_or_else(|| self.must_say(Field::Status, "ok", "failed"))?;
+        let word = self
+            .text(Field::Status)
+            .ok_or_else(|| self.must_say(Field::Status, "ok", "failed"))?;
         match self.map.ended(&word) {
             Ended::Well => Ok(true),
             Ended::Badly => Ok(false),
@@ -376,26 +466,40 @@ impl Reader<'_> {
 
     /// Reads a time as RFC 3339, or as a number since 1970 in the column's unit.
     fn moment(&self, now: jiff::Timestamp) -> Result<Option<String>, String> {
-        let Some(said) = self.said(Field::StartedAt) else { return Ok(None) };
+        let Some(said) = self.said(Field::StartedAt) else {
+            return Ok(None);
+        };
         let column = self.map.columns.get(&Field::StartedAt);
         let (digits, text) = (self.digits(&said), said.text);
         let Ok(since_1970) = digits.read(&text) else {
             let time: jiff::Timestamp = text.parse().map_err(|_| no_time(&text))?;
-            return if plausible(time, now) { Ok(Some(format!("{time:.3}"))) } else { Err(implausible(&text, time)) };
+            return if plausible(time, now) {
+                Ok(Some(format!("{time:.3}")))
+            } else {
+                Err(implausible(&text, time))
+            };
         };
-        let in_unit = |unit: Unit| jiff::Timestamp::from_millisecond((since_1970 * unit.ms()) as i64).ok();
+        let in_unit =
+            |unit: Unit| jiff::Timestamp::from_millisecond((since_1970 * unit.ms()) as i64).ok();
         let own = in_unit(column.map_or(Unit::Ms, |column| column.unit));
         if let Some(time) = own.filter(|time| plausible(*time, now)) {
             return Ok(Some(format!("{time:.3}")));
         }
-        let fits = Unit::ALL.iter().find(|(unit, _)| in_unit(*unit).is_some_and(|time| plausible(time, now)));
+        let fits = Unit::ALL
+            .iter()
+            .find(|(unit, _)| in_unit(*unit).is_some_and(|time| plausible(time, now)));
         let help = match (fits, column) {
             (Some((_, unit)), Some(column)) => {
-                format!(". Set its unit: `started_at = {{ column = \"{}\", unit = \"{unit}\" }}`", column.name)
+                format!(
+                    ". Set its unit: `started_at = {{ column = \"{}\", unit = \"{unit}\" }}`",
+                    column.name
+                )
             }
             _ => format!(", and it is none in any other unit. {TIME_WAY_OUT}"),
         };
-        Err(format!("started_at `{text}` is no time between 2006 and tomorrow{help}"))
+        Err(format!(
+            "started_at `{text}` is no time between 2006 and tomorrow{help}"
+        ))
     }
 }
 
@@ -403,7 +507,16 @@ impl Reader<'_> {
 const TIME_WAY_OUT: &str = "Write it as 2024-05-01T12:00:00Z, or take started_at out of the map";
 
 /// Names of the lines that other programs put under a table.
-const SUMS: [&str; 8] = ["total", "totals", "grand total", "subtotal", "sum", "average", "avg", "mean"];
+const SUMS: [&str; 8] = [
+    "total",
+    "totals",
+    "grand total",
+    "subtotal",
+    "sum",
+    "average",
+    "avg",
+    "mean",
+];
 
 fn twice(first: &str) -> String {
     format!(
@@ -413,7 +526,11 @@ fn twice(first: &str) -> String {
 }
 
 fn some_memory(mb: u32) -> Result<u32, String> {
-    if mb > 0 { Ok(mb) } else { Err("memory_mb is 0. Write the memory that the function had, in MB".to_owned()) }
+    if mb > 0 {
+        Ok(mb)
+    } else {
+        Err("memory_mb is 0. Write the memory that the function had, in MB".to_owned())
+    }
 }
 
 fn level<T: Copy + ToString>(text: &str, name: &str, levels: &[T]) -> Result<T, String> {
@@ -424,7 +541,8 @@ fn level<T: Copy + ToString>(text: &str, name: &str, levels: &[T]) -> Result<T, 
     })
 }
 
-/// Clouds rent out machines since 2006: a time before, or one after tomorrow, was read in a wrong unit.
+/// Clouds rent out machines since 2006: a time before, or one after tomorrow, was read in a wrong
+/// unit.
 fn plausible(time: jiff::Timestamp, now: jiff::Timestamp) -> bool {
     const FIRST_S: i64 = 1_136_073_600;
     time.as_second() >= FIRST_S && time.as_second() <= now.as_second() + 86_400
@@ -439,16 +557,23 @@ fn implausible(text: &str, time: jiff::Timestamp) -> String {
 
 fn no_time(text: &str) -> String {
     if let Some(utc) = in_utc(text) {
-        return format!("started_at `{text}` has no time zone: write `{utc}` for UTC, or an offset");
+        return format!(
+            "started_at `{text}` has no time zone: write `{utc}` for UTC, or an offset"
+        );
     }
     format!("started_at `{text}` is neither a time nor a number since 1970. {TIME_WAY_OUT}")
 }
 
-/// Returns a time without a zone as one of UTC: in its own spelling where that can be read, else with all its parts.
+/// Returns a time without a zone as one of UTC: in its own spelling where that can be read, else
+/// with all its parts.
 fn in_utc(text: &str) -> Option<String> {
     let civil: jiff::civil::DateTime = text.parse().ok()?;
     let own = format!("{text}Z");
-    Some(if own.parse::<jiff::Timestamp>().is_ok() { own } else { format!("{civil}Z") })
+    Some(if own.parse::<jiff::Timestamp>().is_ok() {
+        own
+    } else {
+        format!("{civil}Z")
+    })
 }
 
 /// A century: what is longer is a wrong unit, and would not fit what counts milliseconds.
@@ -458,7 +583,9 @@ fn within(ms: f64, text: &str, name: &str) -> Result<f64, String> {
     if ms <= LONGEST_MS {
         Ok(ms)
     } else {
-        Err(format!("{name} `{text}` is more than a century: is its unit right? Set `unit` of its column in the map"))
+        Err(format!(
+            "{name} `{text}` is more than a century: is its unit right? Set `unit` of its column in the map"
+        ))
     }
 }
 
@@ -475,7 +602,10 @@ mod tests {
             ("2024-05-01T12", "2024-05-01T12Z"),
         ] {
             assert_eq!(in_utc(text).as_deref(), Some(suggested));
-            assert!(no_time(text).contains(&format!("write `{suggested}`")), "{text}");
+            assert!(
+                no_time(text).contains(&format!("write `{suggested}`")),
+                "{text}"
+            );
             assert!(suggested.parse::<jiff::Timestamp>().is_ok(), "{suggested}");
         }
         assert_eq!(in_utc("yesterday"), None);

@@ -1,8 +1,9 @@
 //! Builds a Cargo variant's binary for Lambda, with the variant's own lockfile and profile.
 //!
-//! A variant's folder and an architecture → the bytes of its `bootstrap`. Building runs the variant's own programs (build
-//! scripts, macros, whatever its `.cargo/config.toml` names), so it happens in the sandbox: [`super::confined`]. Nothing that
-//! runs outside of it reads the variant's configuration.
+//! A variant's folder and an architecture → the bytes of its `bootstrap`. Building runs the
+//! variant's own programs (build scripts, macros, whatever its `.cargo/config.toml` names), so it
+//! happens in the sandbox: [`super::confined`]. Nothing that runs outside of it reads the variant's
+//! configuration.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -23,16 +24,30 @@ pub struct Toolchain {
     pub sysroot: PathBuf,
 }
 
-/// Refuses a variant that names a compiler of its own by a path: rustup would start it, outside of the sandbox.
+/// Refuses a variant that names a compiler of its own by a path: rustup would start it, outside of
+/// the sandbox.
 fn no_toolchain_of_its_own(request: &Request) -> Result<(), PackageError> {
     for name in ["rust-toolchain.toml", "rust-toolchain"] {
         let path = request.folder.join(name);
-        let Ok(text) = std::fs::read_to_string(&path) else { continue };
-        let table = text.parse::<toml::Table>().ok().and_then(|table| table.get("toolchain")?.as_table().cloned());
-        let plain = |channel: &str| channel.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+        let Ok(text) = std::fs::read_to_string(&path) else {
+            continue;
+        };
+        let table = text
+            .parse::<toml::Table>()
+            .ok()
+            .and_then(|table| table.get("toolchain")?.as_table().cloned());
+        let plain = |channel: &str| {
+            channel
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+        };
         let good = match &table {
             Some(table) => {
-                !table.contains_key("path") && table.get("channel").and_then(|it| it.as_str()).is_none_or(plain)
+                !table.contains_key("path")
+                    && table
+                        .get("channel")
+                        .and_then(|it| it.as_str())
+                        .is_none_or(plain)
             }
             None => plain(text.trim()),
         };
@@ -67,8 +82,16 @@ impl Toolchain {
         };
         let version = ask(&["-vV"]).map_err(missing)?;
         let sysroot = ask(&["--print", "sysroot"]).map_err(missing)?.into();
-        let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default().to_owned();
-        Ok(Self { version, host, sysroot })
+        let host = version
+            .lines()
+            .find_map(|line| line.strip_prefix("host: "))
+            .unwrap_or_default()
+            .to_owned();
+        Ok(Self {
+            version,
+            host,
+            sysroot,
+        })
     }
 }
 
@@ -83,15 +106,24 @@ pub const fn triple(architecture: Architecture) -> &'static str {
 /// Newest glibc that a cross-built binary may ask for: that of Lambda's Amazon Linux 2023.
 const LAMBDAS_GLIBC: &str = "2.34";
 
-/// Returns what builds for a target, as one line: cargo itself here, for another machine cargo-zigbuild where it is
-/// installed, because it brings a linker for every machine and glibc.
+/// Returns what builds for a target, as one line: cargo itself here, for another machine
+/// cargo-zigbuild where it is installed, because it brings a linker for every machine and glibc.
 pub fn builder(toolchain: &Toolchain, triple: &str) -> String {
     let zigbuild = || {
-        let output = Command::new("cargo-zigbuild").arg("--version").output().ok()?;
-        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        let output = Command::new("cargo-zigbuild")
+            .arg("--version")
+            .output()
+            .ok()?;
+        output
+            .status
+            .success()
+            .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
     let other_machine = toolchain.host != triple;
-    other_machine.then(zigbuild).flatten().unwrap_or_else(|| "cargo".to_owned())
+    other_machine
+        .then(zigbuild)
+        .flatten()
+        .unwrap_or_else(|| "cargo".to_owned())
 }
 
 /// Returns cargo's arguments.
@@ -100,10 +132,21 @@ pub fn command(builder: &str, bin: &str, triple: &str) -> Vec<String> {
         "cargo" => ("build", triple.to_owned()),
         _ => ("zigbuild", format!("{triple}.{LAMBDAS_GLIBC}")),
     };
-    [build, "--release", "--locked", "--bin", bin, "--target", &target].map(str::to_owned).into()
+    [
+        build,
+        "--release",
+        "--locked",
+        "--bin",
+        bin,
+        "--target",
+        &target,
+    ]
+    .map(str::to_owned)
+    .into()
 }
 
-/// Builds binary `bin` of the variant out of `inputs`, paths relative to its folder. `cache_dir` keeps cargo's own artefacts.
+/// Builds binary `bin` of the variant out of `inputs`, paths relative to its folder. `cache_dir`
+/// keeps cargo's own artefacts.
 pub fn build(
     toolchain: &Toolchain,
     cache_dir: &Path,
@@ -120,7 +163,10 @@ pub fn build(
     if toolchain.host != triple && builder == "cargo" {
         let linker = cross_linker(request, triple)?.display().to_string();
         let name = triple.replace('-', "_");
-        variables.push((format!("CARGO_TARGET_{}_LINKER", name.to_uppercase()), linker.clone()));
+        variables.push((
+            format!("CARGO_TARGET_{}_LINKER", name.to_uppercase()),
+            linker.clone(),
+        ));
         variables.push((format!("CC_{name}"), linker));
     }
     let bench = Bench::new(cache_dir, request, &toolchain.sysroot, inputs)?;
@@ -144,15 +190,29 @@ pub fn build(
         return Err(failed(format!("{}{said}", bench.not_fetched()), &help));
     }
     let contents = bench.binary(triple, bin)?;
-    Ok(Built { contents, not_confined: confined.err() })
+    Ok(Built {
+        contents,
+        not_confined: confined.err(),
+    })
 }
 
 /// What else a build for another machine takes.
 const ZIGBUILD: &str = "`pip install cargo-zigbuild`, which brings a linker for every machine";
 
-/// Checks that Rust's standard library for another machine is there, or says in plain words how to get it.
-fn standard_library(toolchain: &Toolchain, request: &Request, triple: &str) -> Result<(), PackageError> {
-    if toolchain.sysroot.join("lib/rustlib").join(triple).join("lib").is_dir() {
+/// Checks that Rust's standard library for another machine is there, or says in plain words how to
+/// get it.
+fn standard_library(
+    toolchain: &Toolchain,
+    request: &Request,
+    triple: &str,
+) -> Result<(), PackageError> {
+    if toolchain
+        .sysroot
+        .join("lib/rustlib")
+        .join(triple)
+        .join("lib")
+        .is_dir()
+    {
         return Ok(());
     }
     Err(PackageError::NoTarget {
@@ -163,9 +223,13 @@ fn standard_library(toolchain: &Toolchain, request: &Request, triple: &str) -> R
     })
 }
 
-/// Returns the linker for another machine than this, or in plain words what is missing and how to get it.
+/// Returns the linker for another machine than this, or in plain words what is missing and how to
+/// get it.
 fn cross_linker(request: &Request, triple: &str) -> Result<PathBuf, PackageError> {
-    let linker = format!("{}-linux-gnu-gcc", triple.split('-').next().unwrap_or_default());
+    let linker = format!(
+        "{}-linux-gnu-gcc",
+        triple.split('-').next().unwrap_or_default()
+    );
     let no_target = |missing: String, help: String| PackageError::NoTarget {
         variant: request.variant.clone(),
         architecture: request.architecture,
@@ -173,10 +237,21 @@ fn cross_linker(request: &Request, triple: &str) -> Result<PathBuf, PackageError
         help,
     };
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).map(|folder| folder.join(&linker)).find(|file| file.is_file());
+    let found = std::env::split_paths(&path)
+        .map(|folder| folder.join(&linker))
+        .find(|file| file.is_file());
     found.ok_or_else(|| {
-        let machine = linker.split('-').next().unwrap_or_default().replace('_', "-");
-        let help = format!("run {ZIGBUILD}; or on Debian and Ubuntu `apt install gcc-{machine}-linux-gnu`");
-        no_target(format!("there is neither cargo-zigbuild nor the linker {linker} on PATH"), help)
+        let machine = linker
+            .split('-')
+            .next()
+            .unwrap_or_default()
+            .replace('_', "-");
+        let help = format!(
+            "run {ZIGBUILD}; or on Debian and Ubuntu `apt install gcc-{machine}-linux-gnu`"
+        );
+        no_target(
+            format!("there is neither cargo-zigbuild nor the linker {linker} on PATH"),
+            help,
+        )
     })
 }

@@ -1,9 +1,11 @@
-//! The bench that a Cargo variant is built on: its sources, a place for output, the toolchain, and nothing else of this machine.
+//! The bench that a Cargo variant is built on: its sources, a place for output, the toolchain, and
+//! nothing else of this machine.
 //!
-//! First `cargo fetch` brings what the lockfile names, outside of the sandbox and with the network: it runs nothing of the
-//! variant, whose configuration it does not read. Then cargo builds offline in the sandbox. There the sources, the toolchain
-//! and cargo's registry are read-only, `/target` can be written to, and there is no home, no secret and no network. Where no
-//! sandbox can be had the build runs outside of it, with an environment of its own, and that is said.
+//! First `cargo fetch` brings what the lockfile names, outside of the sandbox and with the network:
+//! it runs nothing of the variant, whose configuration it does not read. Then cargo builds offline
+//! in the sandbox. There the sources, the toolchain and cargo's registry are read-only, `/target`
+//! can be written to, and there is no home, no secret and no network. Where no sandbox can be had
+//! the build runs outside of it, with an environment of its own, and that is said.
 
 use std::ffi::OsString;
 use std::fs::{self, Permissions};
@@ -31,7 +33,12 @@ pub struct Built {
 
 /// Says so of a build that ran outside of the sandbox, and why.
 pub fn not_confined(build: &Build) -> Option<String> {
-    let why = build.command.as_deref()?.split_once(OUTSIDE)?.1.trim_end_matches(')');
+    let why = build
+        .command
+        .as_deref()?
+        .split_once(OUTSIDE)?
+        .1
+        .trim_end_matches(')');
     Some(format!(
         "was built outside of the sandbox ({why}). Its build scripts ran as you, without your environment's secrets. Look at \
          them, or build on Linux with user namespaces"
@@ -39,26 +46,46 @@ pub fn not_confined(build: &Build) -> Option<String> {
 }
 
 /// Variables that compilers and cargo need to find each other. No secret is among them.
-const KEPT: [&str; 8] =
-    ["PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "RUSTUP_DIST_SERVER", "SSL_CERT_FILE", "SSL_CERT_DIR"];
+const KEPT: [&str; 8] = [
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "TMPDIR",
+    "RUSTUP_DIST_SERVER",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+];
 
-/// Leaves a command only what it needs of this process's environment: no keys, no tokens, and nothing that would change a
-/// measured binary.
+/// Leaves a command only what it needs of this process's environment: no keys, no tokens, and
+/// nothing that would change a measured binary.
 pub fn forget_secrets(command: &mut Command) {
-    let kept = KEPT.iter().filter_map(|name| Some((*name, std::env::var_os(name)?)));
+    let kept = KEPT
+        .iter()
+        .filter_map(|name| Some((*name, std::env::var_os(name)?)));
     command.env_clear().envs(kept.collect::<Vec<_>>());
-    command.envs(home_of("CARGO_HOME", ".cargo")).envs(home_of("RUSTUP_HOME", ".rustup"));
+    command
+        .envs(home_of("CARGO_HOME", ".cargo"))
+        .envs(home_of("RUSTUP_HOME", ".rustup"));
 }
 
 /// Where cargo or rustup keeps its things, also for a program that is not told of the home folder.
 fn home_of(variable: &'static str, folder: &str) -> Option<(&'static str, OsString)> {
     let named = std::env::var_os(variable).filter(|path| !path.is_empty());
-    let usual = || Some(PathBuf::from(std::env::var_os("HOME")?).join(folder).into_os_string());
+    let usual = || {
+        Some(
+            PathBuf::from(std::env::var_os("HOME")?)
+                .join(folder)
+                .into_os_string(),
+        )
+    };
     named.or_else(usual).map(|path| (variable, path))
 }
 
 fn cargo_home() -> PathBuf {
-    home_of("CARGO_HOME", ".cargo").map(|(_, path)| PathBuf::from(path)).unwrap_or_default()
+    home_of("CARGO_HOME", ".cargo")
+        .map(|(_, path)| PathBuf::from(path))
+        .unwrap_or_default()
 }
 
 /// Where packages are kept, and neither tokens nor settings.
@@ -67,8 +94,8 @@ fn packages(cargo_home: &Path) -> impl Iterator<Item = (PathBuf, &'static str)> 
     folders.into_iter().filter(|(folder, _)| folder.is_dir())
 }
 
-/// Lets another user, who builds, read a folder and all that is in it, whatever umask or package made it otherwise (`fnv` 1.0.7 has
-/// such files). Links are left alone.
+/// Lets another user, who builds, read a folder and all that is in it, whatever umask or package
+/// made it otherwise (`fnv` 1.0.7 has such files). Links are left alone.
 fn readable_by_others(folder: &Path) -> io::Result<()> {
     allow(folder, fs::metadata(folder)?.permissions().mode(), 0o055)?;
     for entry in fs::read_dir(folder)? {
@@ -84,7 +111,11 @@ fn readable_by_others(folder: &Path) -> io::Result<()> {
 }
 
 fn allow(path: &Path, mode: u32, needed: u32) -> io::Result<()> {
-    if mode & needed == needed { Ok(()) } else { fs::set_permissions(path, Permissions::from_mode(mode | needed)) }
+    if mode & needed == needed {
+        Ok(())
+    } else {
+        fs::set_permissions(path, Permissions::from_mode(mode | needed))
+    }
 }
 
 pub struct Bench {
@@ -98,21 +129,36 @@ pub struct Bench {
 
 impl Bench {
     /// Lays out the sources and fetches what the lockfile names.
-    pub fn new(cache_dir: &Path, request: &Request, sysroot: &Path, inputs: &[PathBuf]) -> Result<Self, PackageError> {
+    pub fn new(
+        cache_dir: &Path,
+        request: &Request,
+        sysroot: &Path,
+        inputs: &[PathBuf],
+    ) -> Result<Self, PackageError> {
         let scratch = cache_dir.join("scratch");
         fs::create_dir_all(&scratch).map_err(PackageError::io("create", &scratch))?;
-        let scratch = tempfile::tempdir_in(&scratch).map_err(PackageError::io("create a folder in", &scratch))?;
-        let target_dir = cache_dir.join("cargo").join(format!("{}-confined", request.variant));
+        let scratch = tempfile::tempdir_in(&scratch)
+            .map_err(PackageError::io("create a folder in", &scratch))?;
+        let target_dir = cache_dir
+            .join("cargo")
+            .join(format!("{}-confined", request.variant));
         make_target(&target_dir).map_err(PackageError::io("create", &target_dir))?;
-        let mut bench = Self { scratch, target_dir, sysroot: sysroot.to_owned(), not_fetched: String::new() };
-        fs::create_dir_all(bench.sources()).map_err(PackageError::io("create", &bench.sources()))?;
+        let mut bench = Self {
+            scratch,
+            target_dir,
+            sysroot: sysroot.to_owned(),
+            not_fetched: String::new(),
+        };
+        fs::create_dir_all(bench.sources())
+            .map_err(PackageError::io("create", &bench.sources()))?;
         for file in inputs {
             let (from, to) = (request.folder.join(file), bench.sources().join(file));
             copy(&from, &to).map_err(PackageError::io("copy", &from))?;
         }
         let home = bench.scratch.path().join("home");
         fs::create_dir(&home).map_err(PackageError::io("create", &home))?;
-        readable_by_others(&bench.sources()).map_err(PackageError::io("open up", &bench.sources()))?;
+        readable_by_others(&bench.sources())
+            .map_err(PackageError::io("open up", &bench.sources()))?;
         bench.fetch();
         if nix::unistd::geteuid().is_root() {
             // What can't be made readable shows in the build, with the file's name.
@@ -131,7 +177,8 @@ impl Bench {
         if own.is_file() { own } else { "cargo".into() }
     }
 
-    /// Has cargo bring the packages of the lockfile, from its cache if they are there. A failure is told if the build fails.
+    /// Has cargo bring the packages of the lockfile, from its cache if they are there. A failure is
+    /// told if the build fails.
     fn fetch(&mut self) {
         let ask = |offline: &[&str]| {
             let mut cargo = Command::new(self.cargo());
@@ -143,7 +190,9 @@ impl Bench {
             // What reaches a registry, and may be secret: no code of the variant sees it.
             let reaches = |name: &str| {
                 let lower = name.to_ascii_lowercase();
-                ["CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTR"].iter().any(|prefix| name.starts_with(prefix))
+                ["CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTR"]
+                    .iter()
+                    .any(|prefix| name.starts_with(prefix))
                     || lower.ends_with("_proxy")
                     || ["HOME", "SSH_AUTH_SOCK", "GIT_SSL_CAINFO"].contains(&name)
             };
@@ -186,20 +235,30 @@ impl Bench {
     }
 
     fn job(&self, arguments: &[String], variables: &[(String, String)]) -> Job {
-        let distribution = self.sysroot.starts_with("/usr") && !self.sysroot.starts_with("/usr/local");
-        let toolchain = if distribution { self.sysroot.clone() } else { "/toolchain".into() };
+        let distribution =
+            self.sysroot.starts_with("/usr") && !self.sysroot.starts_with("/usr/local");
+        let toolchain = if distribution {
+            self.sysroot.clone()
+        } else {
+            "/toolchain".into()
+        };
         let mut seen = vec![(self.sources(), "/variant".into())];
         if !distribution {
             seen.push((self.sysroot.clone(), toolchain.clone()));
         }
         let cargo_home = cargo_home();
-        seen.extend(packages(&cargo_home).map(|(folder, name)| (folder, Path::new("/cargo").join(name))));
+        seen.extend(
+            packages(&cargo_home).map(|(folder, name)| (folder, Path::new("/cargo").join(name))),
+        );
         let settings = self.scratch.path().join("config.toml");
         if fs::write(&settings, sources_of_packages(&cargo_home)).is_ok() {
             seen.push((settings, "/cargo/config.toml".into()));
         }
         let mut environment: Vec<(String, String)> = [
-            ("PATH", format!("{}/bin:/usr/bin:/bin:/usr/sbin:/sbin", toolchain.display())),
+            (
+                "PATH",
+                format!("{}/bin:/usr/bin:/bin:/usr/sbin:/sbin", toolchain.display()),
+            ),
             ("HOME", "/tmp".to_owned()),
             ("TMPDIR", "/tmp".to_owned()),
             ("LANG", "C.UTF-8".to_owned()),
@@ -221,14 +280,24 @@ impl Bench {
         }
     }
 
-    fn build_outside(&self, arguments: &[String], variables: &[(String, String)]) -> io::Result<Output> {
+    fn build_outside(
+        &self,
+        arguments: &[String],
+        variables: &[(String, String)],
+    ) -> io::Result<Output> {
         let mut cargo = Command::new(self.cargo());
-        let cargo_home = home_of("CARGO_HOME", ".cargo").map(|(_, path)| path.to_string_lossy().into_owned());
+        let cargo_home =
+            home_of("CARGO_HOME", ".cargo").map(|(_, path)| path.to_string_lossy().into_owned());
         let sources = self.sources().canonicalize()?.display().to_string();
-        cargo.args(arguments).args(remapped(&sources, &cargo_home.unwrap_or_default())).current_dir(self.sources());
+        cargo
+            .args(arguments)
+            .args(remapped(&sources, &cargo_home.unwrap_or_default()))
+            .current_dir(self.sources());
         forget_secrets(&mut cargo);
         cargo.envs(variables.iter().map(|(name, value)| (name, value)));
-        cargo.env("HOME", self.scratch.path().join("home")).env("CARGO_TARGET_DIR", &self.target_dir);
+        cargo
+            .env("HOME", self.scratch.path().join("home"))
+            .env("CARGO_TARGET_DIR", &self.target_dir);
         // Where pip installs for a user: cargo-zigbuild finds its linker there.
         if let Some(home) = std::env::var_os("HOME") {
             cargo.env("PYTHONUSERBASE", Path::new(&home).join(".local"));
@@ -236,12 +305,19 @@ impl Bench {
         cargo.output()
     }
 
-    /// Returns what the build left as its binary. The build may have put a link or a pipe there: that is not followed.
+    /// Returns what the build left as its binary. The build may have put a link or a pipe there:
+    /// that is not followed.
     pub fn binary(&self, triple: &str, bin: &str) -> Result<Vec<u8>, PackageError> {
         let path = self.target_dir.join(triple).join("release").join(bin);
-        let root = self.target_dir.canonicalize().map_err(PackageError::io("find", &self.target_dir))?;
-        let real = path.canonicalize().map_err(PackageError::io("read", &path))?;
-        let plain = real == root.join(triple).join("release").join(bin) && real.metadata().is_ok_and(|it| it.is_file());
+        let root = self
+            .target_dir
+            .canonicalize()
+            .map_err(PackageError::io("find", &self.target_dir))?;
+        let real = path
+            .canonicalize()
+            .map_err(PackageError::io("read", &path))?;
+        let plain = real == root.join(triple).join("release").join(bin)
+            && real.metadata().is_ok_and(|it| it.is_file());
         if !plain {
             return Err(PackageError::NoBinary { path });
         }
@@ -265,26 +341,52 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     fs::copy(from, to).map(drop)
 }
 
-/// Returns cargo arguments that keep this machine's folders out of the binary, so that it is the same on the next one.
+/// Returns cargo arguments that keep this machine's folders out of the binary, so that it is the
+/// same on the next one.
 fn remapped(sources: &str, cargo_home: &str) -> [String; 2] {
     let pairs = [(sources, "/variant"), (cargo_home, "/cargo")];
-    let flags =
-        pairs.iter().filter(|(from, _)| !from.is_empty()).map(|(from, to)| format!("--remap-path-prefix={from}={to}"));
-    let quoted: Vec<String> = flags.map(|flag| serde_json::Value::from(flag).to_string()).collect();
-    ["--config".to_owned(), format!("build.rustflags=[{}]", quoted.join(","))]
+    let flags = pairs
+        .iter()
+        .filter(|(from, _)| !from.is_empty())
+        .map(|(from, to)| format!("--remap-path-prefix={from}={to}"));
+    let quoted: Vec<String> = flags
+        .map(|flag| serde_json::Value::from(flag).to_string())
+        .collect();
+    [
+        "--config".to_owned(),
+        format!("build.rustflags=[{}]", quoted.join(",")),
+    ]
 }
 
-/// Returns the part of the user's cargo settings that says where packages are from, without tokens and programs to run.
+/// Returns the part of the user's cargo settings that says where packages are from, without tokens
+/// and programs to run.
 fn sources_of_packages(cargo_home: &Path) -> String {
-    let read = |name: &str| fs::read_to_string(cargo_home.join(name)).ok()?.parse::<toml::Table>().ok();
-    let all = read("config.toml").or_else(|| read("config")).unwrap_or_default();
+    let read = |name: &str| {
+        fs::read_to_string(cargo_home.join(name))
+            .ok()?
+            .parse::<toml::Table>()
+            .ok()
+    };
+    let all = read("config.toml")
+        .or_else(|| read("config"))
+        .unwrap_or_default();
     let mut kept = toml::Table::new();
-    kept.extend(all.get("source").map(|source| ("source".to_owned(), source.clone())));
-    let registries = all.get("registries").and_then(toml::Value::as_table).into_iter().flatten();
+    kept.extend(
+        all.get("source")
+            .map(|source| ("source".to_owned(), source.clone())),
+    );
+    let registries = all
+        .get("registries")
+        .and_then(toml::Value::as_table)
+        .into_iter()
+        .flatten();
     let indexes: toml::Table = registries
         .filter_map(|(name, registry)| {
             let index = registry.get("index")?.clone();
-            Some((name.clone(), toml::Table::from_iter([("index".to_owned(), index)]).into()))
+            Some((
+                name.clone(),
+                toml::Table::from_iter([("index".to_owned(), index)]).into(),
+            ))
         })
         .collect();
     if !indexes.is_empty() {
@@ -317,9 +419,17 @@ mod tests {
         let mut command = Command::new("true");
         command.env("AWS_SECRET_ACCESS_KEY", "s");
         forget_secrets(&mut command);
-        let names: Vec<String> = command.get_envs().map(|(name, _)| name.to_string_lossy().into_owned()).collect();
-        assert!(names.contains(&"PATH".to_owned()) && names.contains(&"CARGO_HOME".to_owned()), "{names:?}");
-        let allowed = |name: &String| KEPT.contains(&name.as_str()) || name == "CARGO_HOME" || name == "RUSTUP_HOME";
+        let names: Vec<String> = command
+            .get_envs()
+            .map(|(name, _)| name.to_string_lossy().into_owned())
+            .collect();
+        assert!(
+            names.contains(&"PATH".to_owned()) && names.contains(&"CARGO_HOME".to_owned()),
+            "{names:?}"
+        );
+        let allowed = |name: &String| {
+            KEPT.contains(&name.as_str()) || name == "CARGO_HOME" || name == "RUSTUP_HOME"
+        };
         assert!(names.iter().all(allowed), "{names:?}");
     }
 
@@ -331,8 +441,14 @@ mod tests {
                     [build]\nrustc-wrapper = \"sccache\"\n";
         fs::write(home.path().join("config.toml"), text).unwrap();
         let shown = sources_of_packages(home.path());
-        assert!(shown.contains("replace-with = \"mirror\"") && shown.contains("sparse+https://o/"), "{shown}");
-        assert!(!shown.contains("secret") && !shown.contains("sccache"), "{shown}");
+        assert!(
+            shown.contains("replace-with = \"mirror\"") && shown.contains("sparse+https://o/"),
+            "{shown}"
+        );
+        assert!(
+            !shown.contains("secret") && !shown.contains("sccache"),
+            "{shown}"
+        );
         assert_eq!(sources_of_packages(Path::new("/nowhere")), "");
     }
 }

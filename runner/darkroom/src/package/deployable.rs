@@ -1,4 +1,5 @@
-//! What packaging takes and gives: a variant for one architecture, and the zips that are made of it.
+//! What packaging takes and gives: a variant for one architecture, and the zips that are made of
+//! it.
 
 use std::path::PathBuf;
 

@@ -8,10 +8,11 @@ const ABOUT_THE_VARIANT: &[&str] = &["variant.toml", "provenance"];
 /// Extensions that no handler reads at run time.
 const NOT_CODE: &[&str] = &["pyc", "pyo", "md"];
 
-/// Returns the files of a Python variant that are packaged, out of all paths relative to its folder, sorted.
+/// Returns the files of a Python variant that are packaged, out of all paths relative to its
+/// folder, sorted.
 ///
-/// Everything as it was written, but for hidden files, caches, documents, provenance, `variant.toml` and the
-/// requirements, which become a layer.
+/// Everything as it was written, but for hidden files, caches, documents, provenance,
+/// `variant.toml` and the requirements, which become a layer.
 pub fn python_files(all: &[PathBuf], requirements: Option<&str>) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = all
         .iter()
@@ -22,37 +23,54 @@ pub fn python_files(all: &[PathBuf], requirements: Option<&str>) -> Vec<PathBuf>
     files
 }
 
-/// Returns the files of a Cargo project that its binary is made from, sorted: all but build output and hidden files,
-/// of which `.cargo/config.toml` alone counts.
+/// Returns the files of a Cargo project that its binary is made from, sorted: all but build output
+/// and hidden files, of which `.cargo/config.toml` alone counts.
 pub fn cargo_inputs(all: &[PathBuf]) -> Vec<PathBuf> {
     let part_of_build = |path: &&PathBuf| {
-        let first = path.components().next().map(|c| c.as_os_str().to_string_lossy().into_owned()).unwrap_or_default();
-        first != "target" && path.as_path() != Path::new("variant.toml") && (first == ".cargo" || !is_hidden(path))
+        let first = path
+            .components()
+            .next()
+            .map(|c| c.as_os_str().to_string_lossy().into_owned())
+            .unwrap_or_default();
+        first != "target"
+            && path.as_path() != Path::new("variant.toml")
+            && (first == ".cargo" || !is_hidden(path))
     };
     let mut files: Vec<PathBuf> = all.iter().filter(part_of_build).cloned().collect();
     files.sort();
     files
 }
 
-/// Returns the file that a Python handler (`package.module.function`) is in, the first of its two possible places, if
-/// it is not among `files`.
+/// Returns the file that a Python handler (`package.module.function`) is in, the first of its two
+/// possible places, if it is not among `files`.
 pub fn missing_module(handler: &str, files: &[PathBuf]) -> Option<PathBuf> {
-    let module = handler.rsplit_once('.').map_or(handler, |(module, _)| module).replace('.', "/");
+    let module = handler
+        .rsplit_once('.')
+        .map_or(handler, |(module, _)| module)
+        .replace('.', "/");
     let places = [format!("{module}.py"), format!("{module}/__init__.py")].map(PathBuf::from);
     let known: BTreeSet<&PathBuf> = files.iter().collect();
-    if places.iter().any(|place| known.contains(place)) { None } else { places.into_iter().next() }
+    if places.iter().any(|place| known.contains(place)) {
+        None
+    } else {
+        places.into_iter().next()
+    }
 }
 
-/// Returns where a wheel's file belongs under `python/` of a layer; `None` for what only an installer needs.
+/// Returns where a wheel's file belongs under `python/` of a layer; `None` for what only an
+/// installer needs.
 ///
-/// Source: binary distribution format, "Installing a wheel": files of `<name>.data/purelib` and `platlib` go to the
-/// root; scripts, headers and data have no place in a layer.
+/// Source: binary distribution format, "Installing a wheel": files of `<name>.data/purelib` and
+/// `platlib` go to the root; scripts, headers and data have no place in a layer.
 pub fn layer_place(in_wheel: &str) -> Option<String> {
     let (top, rest) = in_wheel.split_once('/').unwrap_or((in_wheel, ""));
     if in_wheel.ends_with('/') {
         return None;
     }
-    if Path::new(top).extension().is_none_or(|extension| extension != "data") {
+    if Path::new(top)
+        .extension()
+        .is_none_or(|extension| extension != "data")
+    {
         return Some(format!("python/{in_wheel}"));
     }
     let (kind, inner) = rest.split_once('/')?;
@@ -60,12 +78,24 @@ pub fn layer_place(in_wheel: &str) -> Option<String> {
 }
 
 fn is_code(path: &Path) -> bool {
-    let about = |name: &str| ABOUT_THE_VARIANT.iter().any(|about| name.eq_ignore_ascii_case(about));
-    let stem_of_first =
-        path.components().next().map(|c| c.as_os_str().to_string_lossy().into_owned()).unwrap_or_default();
+    let about = |name: &str| {
+        ABOUT_THE_VARIANT
+            .iter()
+            .any(|about| name.eq_ignore_ascii_case(about))
+    };
+    let stem_of_first = path
+        .components()
+        .next()
+        .map(|c| c.as_os_str().to_string_lossy().into_owned())
+        .unwrap_or_default();
     let provenance = stem_of_first.split('.').next().is_some_and(about);
-    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase()).unwrap_or_default();
-    let cache = path.components().any(|part| part.as_os_str() == "__pycache__");
+    let extension = path
+        .extension()
+        .map(|extension| extension.to_string_lossy().to_lowercase())
+        .unwrap_or_default();
+    let cache = path
+        .components()
+        .any(|part| part.as_os_str() == "__pycache__");
     !(is_hidden(path)
         || cache
         || provenance
@@ -74,7 +104,8 @@ fn is_code(path: &Path) -> bool {
 }
 
 fn is_hidden(path: &Path) -> bool {
-    path.components().any(|part| part.as_os_str().to_string_lossy().starts_with('.'))
+    path.components()
+        .any(|part| part.as_os_str().to_string_lossy().starts_with('.'))
 }
 
 #[cfg(test)]
@@ -119,7 +150,15 @@ mod tests {
             "Cargo.lock",
             "variant.toml",
         ]);
-        assert_eq!(cargo_inputs(&all), paths(&[".cargo/config.toml", "Cargo.lock", "Cargo.toml", "src/main.rs"]));
+        assert_eq!(
+            cargo_inputs(&all),
+            paths(&[
+                ".cargo/config.toml",
+                "Cargo.lock",
+                "Cargo.toml",
+                "src/main.rs"
+            ])
+        );
     }
 
     #[test]
@@ -128,13 +167,22 @@ mod tests {
         assert_eq!(missing_module("greyscale.handler", &files), None);
         assert_eq!(missing_module("stages.resize.handler", &files), None);
         assert_eq!(missing_module("rotate.handler", &files), None);
-        assert_eq!(missing_module("convert.handler", &files), Some("convert.py".into()));
+        assert_eq!(
+            missing_module("convert.handler", &files),
+            Some("convert.py".into())
+        );
     }
 
     #[test]
     fn a_wheels_files_land_under_python() {
-        assert_eq!(layer_place("PIL/Image.py").as_deref(), Some("python/PIL/Image.py"));
-        assert_eq!(layer_place("numpy-2.0.data/platlib/numpy/x.so").as_deref(), Some("python/numpy/x.so"));
+        assert_eq!(
+            layer_place("PIL/Image.py").as_deref(),
+            Some("python/PIL/Image.py")
+        );
+        assert_eq!(
+            layer_place("numpy-2.0.data/platlib/numpy/x.so").as_deref(),
+            Some("python/numpy/x.so")
+        );
         assert_eq!(layer_place("numpy-2.0.data/scripts/f2py"), None);
         assert_eq!(layer_place("PIL/"), None);
         assert_eq!(layer_place("six.py").as_deref(), Some("python/six.py"));

@@ -11,25 +11,45 @@ use miette::Diagnostic;
 pub enum PackageError {
     #[error("can't {action} {}: {source}", path.display())]
     #[diagnostic(code(package::io))]
-    Io { action: &'static str, path: PathBuf, source: io::Error },
+    Io {
+        action: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
     #[error("the link {} leads {leads}", path.display())]
     #[diagnostic(
         code(package::link),
-        help("Copy what it leads to into the variant's folder: a package holds only what is there")
+        help(
+            "Copy what it leads to into the variant's folder: a package holds only what is there"
+        )
     )]
     Link { path: PathBuf, leads: String },
     #[error("{} is neither a file nor a folder", path.display())]
     #[diagnostic(code(package::no_file), help("Remove it, or put a file in its place"))]
     NoFile { path: PathBuf },
     #[error("{} holds more than {most} {what}", folder.display())]
-    #[diagnostic(code(package::too_many_files), help("Leave out what no handler uses, and links to folders"))]
-    TooManyFiles { folder: PathBuf, most: usize, what: &'static str },
+    #[diagnostic(
+        code(package::too_many_files),
+        help("Leave out what no handler uses, and links to folders")
+    )]
+    TooManyFiles {
+        folder: PathBuf,
+        most: usize,
+        what: &'static str,
+    },
     #[error("variant `{variant}` has nothing to package: no *.py file in {}", folder.display())]
     #[diagnostic(code(package::empty), help("put one handler file a stage there"))]
     Empty { variant: String, folder: PathBuf },
     #[error("variant `{variant}` names handler `{handler}`, but there is no {}", file.display())]
-    #[diagnostic(code(package::no_handler), help("add the file, or correct [handlers] in variant.toml"))]
-    NoHandler { variant: String, handler: String, file: PathBuf },
+    #[diagnostic(
+        code(package::no_handler),
+        help("add the file, or correct [handlers] in variant.toml")
+    )]
+    NoHandler {
+        variant: String,
+        handler: String,
+        file: PathBuf,
+    },
     #[error(
         "the {what} of variant `{variant}` for {architecture} is too large for Lambda: {bytes} bytes, at most {limit}"
     )]
@@ -44,13 +64,28 @@ pub enum PackageError {
     },
     #[error("variant `{variant}`: {} is not pinned with hashes: {line}", file.display())]
     #[diagnostic(code(package::not_pinned), help("{help}"))]
-    NotPinned { variant: String, file: PathBuf, line: String, help: String },
+    NotPinned {
+        variant: String,
+        file: PathBuf,
+        line: String,
+        help: String,
+    },
     #[error("the dependencies of variant `{variant}` for {architecture} can't be had: {reason}")]
     #[diagnostic(code(package::dependencies), help("{help}"))]
-    Dependencies { variant: String, architecture: Architecture, reason: String, help: String },
+    Dependencies {
+        variant: String,
+        architecture: Architecture,
+        reason: String,
+        help: String,
+    },
     #[error("cargo can't build variant `{variant}` for {architecture}\n{output}")]
     #[diagnostic(code(package::cargo), help("{help}"))]
-    Cargo { variant: String, architecture: Architecture, output: String, help: String },
+    Cargo {
+        variant: String,
+        architecture: Architecture,
+        output: String,
+        help: String,
+    },
     #[error("{} names a toolchain by a path", path.display())]
     #[diagnostic(
         code(package::own_toolchain),
@@ -60,14 +95,25 @@ pub enum PackageError {
     )]
     OwnToolchain { path: PathBuf },
     #[error("cargo left no plain file {} within its target folder", path.display())]
-    #[diagnostic(code(package::no_binary), help("Let the build script leave cargo's own output alone"))]
+    #[diagnostic(
+        code(package::no_binary),
+        help("Let the build script leave cargo's own output alone")
+    )]
     NoBinary { path: PathBuf },
     #[error("variant `{variant}` can't be built for {architecture} on this machine: {missing}")]
     #[diagnostic(code(package::no_target), help("{help}"))]
-    NoTarget { variant: String, architecture: Architecture, missing: String, help: String },
+    NoTarget {
+        variant: String,
+        architecture: Architecture,
+        missing: String,
+        help: String,
+    },
     #[error("no Python is here to package {}: {reason}", quoted(variants))]
     #[diagnostic(code(package::python))]
-    Python { variants: Vec<String>, reason: String },
+    Python {
+        variants: Vec<String>,
+        reason: String,
+    },
 }
 
 /// Several variants have no package, each for its own reason.
@@ -80,11 +126,16 @@ pub struct NotPackaged {
 }
 
 impl NotPackaged {
-    /// Takes the errors in their order; a machine without a Python is said once, with the variants that wait for it.
+    /// Takes the errors in their order; a machine without a Python is said once, with the variants
+    /// that wait for it.
     pub fn new(errors: Vec<PackageError>) -> Self {
         let mut said = Self { errors: Vec::new() };
         for error in errors {
-            if !said.errors.iter_mut().any(|earlier| earlier.takes_in(&error)) {
+            if !said
+                .errors
+                .iter_mut()
+                .any(|earlier| earlier.takes_in(&error))
+            {
                 said.errors.push(error);
             }
         }
@@ -95,8 +146,16 @@ impl NotPackaged {
 impl PackageError {
     /// Returns true if this error now says the other as well.
     fn takes_in(&mut self, other: &Self) -> bool {
-        let Self::Python { variants: theirs, reason: other } = other else { return false };
-        let Self::Python { variants, reason } = self else { return false };
+        let Self::Python {
+            variants: theirs,
+            reason: other,
+        } = other
+        else {
+            return false;
+        };
+        let Self::Python { variants, reason } = self else {
+            return false;
+        };
         let same = reason == other;
         if same {
             variants.extend(theirs.iter().cloned());
@@ -107,7 +166,11 @@ impl PackageError {
     /// Returns a function that turns an I/O error into one that says what was done to which file.
     pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::Io { action, path, source }
+        move |source| Self::Io {
+            action,
+            path,
+            source,
+        }
     }
 }
 
@@ -126,9 +189,17 @@ mod tests {
             variants: vec![variant.into()],
             reason: reason.into(),
         };
-        let empty = || PackageError::Empty { variant: "e".into(), folder: "f".into() };
-        let said =
-            NotPackaged::new(vec![python("a", "none"), empty(), python("b", "none"), python("c", "old"), empty()]);
+        let empty = || PackageError::Empty {
+            variant: "e".into(),
+            folder: "f".into(),
+        };
+        let said = NotPackaged::new(vec![
+            python("a", "none"),
+            empty(),
+            python("b", "none"),
+            python("c", "old"),
+            empty(),
+        ]);
         let texts: Vec<_> = said.errors.iter().map(ToString::to_string).collect();
         assert_eq!(texts.len(), 4, "{texts:?}");
         assert_eq!(texts[0], "no Python is here to package `a`, `b`: none");

@@ -1,8 +1,9 @@
 //! What lies in a variant's folder: every file that may be packaged, and what must not be.
 //!
-//! A folder → paths relative to it. A package holds only what is in the variant, so links are followed where they stay in
-//! the folder and refused where they leave it: what they lead to would go to AWS with the code. Hidden files are part of no
-//! package (but for cargo's own configuration) and are not looked at.
+//! A folder → paths relative to it. A package holds only what is in the variant, so links are
+//! followed where they stay in the folder and refused where they leave it: what they lead to would
+//! go to AWS with the code. Hidden files are part of no package (but for cargo's own configuration)
+//! and are not looked at.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,7 +26,9 @@ pub fn under(folder: &Path) -> Result<Vec<PathBuf>, PackageError> {
 
 /// Returns everything under `folder` that must not be there; nothing where it can't be listed.
 pub fn forbidden_files(folder: &Path) -> Vec<PackageError> {
-    let Ok(mut walk) = Walk::begin(folder) else { return Vec::new() };
+    let Ok(mut walk) = Walk::begin(folder) else {
+        return Vec::new();
+    };
     match walk.look_into(&PathBuf::new()) {
         Ok(()) => walk.refused,
         Err(error) => vec![error],
@@ -46,15 +49,29 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn begin(folder: &'a Path) -> Result<Self, PackageError> {
-        let root = folder.canonicalize().map_err(PackageError::io("list", folder))?;
-        Ok(Self { folder, root, within: Vec::new(), folders: 0, files: Vec::new(), refused: Vec::new() })
+        let root = folder
+            .canonicalize()
+            .map_err(PackageError::io("list", folder))?;
+        Ok(Self {
+            folder,
+            root,
+            within: Vec::new(),
+            folders: 0,
+            files: Vec::new(),
+            refused: Vec::new(),
+        })
     }
 
     fn look_into(&mut self, relative: &Path) -> Result<(), PackageError> {
         let here = self.folder.join(relative);
-        let real = here.canonicalize().map_err(PackageError::io("list", &here))?;
+        let real = here
+            .canonicalize()
+            .map_err(PackageError::io("list", &here))?;
         if self.within.contains(&real) {
-            self.refused.push(PackageError::Link { path: here, leads: "into itself".to_owned() });
+            self.refused.push(PackageError::Link {
+                path: here,
+                leads: "into itself".to_owned(),
+            });
             return Ok(());
         }
         self.within.push(real);
@@ -75,7 +92,9 @@ impl<'a> Walk<'a> {
             if !is_looked_at(&name) {
                 continue;
             }
-            let kind = entry.file_type().map_err(PackageError::io("look at", &entry.path()))?;
+            let kind = entry
+                .file_type()
+                .map_err(PackageError::io("look at", &entry.path()))?;
             if kind.is_symlink() && !self.stays(&entry.path()) {
                 continue;
             }
@@ -88,7 +107,9 @@ impl<'a> Walk<'a> {
     /// Takes a file or a folder, also one that a link within the folder leads to.
     fn take(&mut self, name: PathBuf) -> Result<(), PackageError> {
         let path = self.folder.join(&name);
-        let kind = fs::metadata(&path).map_err(PackageError::io("look at", &path))?.file_type();
+        let kind = fs::metadata(&path)
+            .map_err(PackageError::io("look at", &path))?
+            .file_type();
         if kind.is_dir() {
             return self.look_into(&name);
         }
@@ -98,27 +119,38 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         if self.files.len() == MOST_FILES {
-            return Err(PackageError::TooManyFiles { folder: self.folder.to_owned(), most: MOST_FILES, what: "files" });
+            return Err(PackageError::TooManyFiles {
+                folder: self.folder.to_owned(),
+                most: MOST_FILES,
+                what: "files",
+            });
         }
         self.files.push(name);
         Ok(())
     }
 
-    /// Whether a link, and every link that it leads to, ends within the folder. If not, that is noted.
+    /// Whether a link, and every link that it leads to, ends within the folder. If not, that is
+    /// noted.
     fn stays(&mut self, link: &Path) -> bool {
         let leads = match link.canonicalize() {
             Ok(end) if end.starts_with(&self.root) => return true,
             Ok(end) => format!("out of the variant's folder, to {}", end.display()),
             Err(error) => format!("nowhere: {error}"),
         };
-        self.refused.push(PackageError::Link { path: link.to_owned(), leads });
+        self.refused.push(PackageError::Link {
+            path: link.to_owned(),
+            leads,
+        });
         false
     }
 }
 
 /// Build output, hidden files and Python's caches are in no package; `.cargo` configures a build.
 fn is_looked_at(name: &Path) -> bool {
-    let first = name.components().next().is_some_and(|first| first.as_os_str() == ".cargo");
+    let first = name
+        .components()
+        .next()
+        .is_some_and(|first| first.as_os_str() == ".cargo");
     let last = name.file_name().unwrap_or_default().to_string_lossy();
     name != Path::new("target") && (first || !last.starts_with('.')) && last != "__pycache__"
 }
@@ -142,7 +174,11 @@ mod tests {
     }
 
     fn names(folder: &Path) -> Vec<String> {
-        under(folder).unwrap().iter().map(|path| path.display().to_string()).collect()
+        under(folder)
+            .unwrap()
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect()
     }
 
     #[test]
@@ -154,9 +190,16 @@ mod tests {
         symlink("../handler.py", folder.join("lib/up.py")).unwrap();
         symlink("lib", folder.join("tables")).unwrap();
         let lib = ["absolute.py", "table.json", "up.py"];
-        let mut expected = vec!["again.json".to_owned(), "data.json".to_owned(), "handler.py".to_owned()];
-        expected
-            .extend(["lib", "tables"].iter().flat_map(|folder| lib.iter().map(move |file| format!("{folder}/{file}"))));
+        let mut expected = vec![
+            "again.json".to_owned(),
+            "data.json".to_owned(),
+            "handler.py".to_owned(),
+        ];
+        expected.extend(
+            ["lib", "tables"]
+                .iter()
+                .flat_map(|folder| lib.iter().map(move |file| format!("{folder}/{file}"))),
+        );
         assert_eq!(names(&folder), expected);
         assert!(forbidden_files(&folder).is_empty());
     }
@@ -179,7 +222,10 @@ mod tests {
             let (_outside, folder) = variant();
             symlink(target, folder.join(link)).unwrap();
             let error = under(&folder).unwrap_err();
-            assert!(matches!(error, PackageError::Link { .. }), "{link} -> {target}: {error}");
+            assert!(
+                matches!(error, PackageError::Link { .. }),
+                "{link} -> {target}: {error}"
+            );
             assert_eq!(forbidden_files(&folder).len(), 1, "{link} -> {target}");
         }
     }
@@ -191,7 +237,11 @@ mod tests {
         symlink("one.py", folder.join("two.py")).unwrap();
         // A folder within, by whose link a path climbs out.
         symlink("..", folder.join("lib/up")).unwrap();
-        assert_eq!(forbidden_files(&folder).len(), 3, "both files, and the folder that leads into itself");
+        assert_eq!(
+            forbidden_files(&folder).len(),
+            3,
+            "both files, and the folder that leads into itself"
+        );
     }
 
     #[test]
@@ -203,7 +253,10 @@ mod tests {
         }
         assert_eq!(names(&folder), ["handler.py", "lib/table.json"]);
         nix::unistd::mkfifo(&folder.join("pipe.py"), nix::sys::stat::Mode::S_IRWXU).unwrap();
-        assert!(matches!(under(&folder).unwrap_err(), PackageError::NoFile { .. }));
+        assert!(matches!(
+            under(&folder).unwrap_err(),
+            PackageError::NoFile { .. }
+        ));
     }
 
     #[test]
@@ -218,6 +271,9 @@ mod tests {
             }
             below = name;
         }
-        assert!(matches!(under(&folder).unwrap_err(), PackageError::TooManyFiles { .. }));
+        assert!(matches!(
+            under(&folder).unwrap_err(),
+            PackageError::TooManyFiles { .. }
+        ));
     }
 }

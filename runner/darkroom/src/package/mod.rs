@@ -1,8 +1,8 @@
 //! Turns variants into deployment packages, before anything touches a cloud.
 //!
-//! A variant's folder and an architecture → a [`Package`]: a zip with the code and one layer with its dependencies.
-//! Same inputs, same bytes, on any machine and day; cached by content under `.darkroom/packages/`. Knows nothing of
-//! clouds, accounts or function names.
+//! A variant's folder and an architecture → a [`Package`]: a zip with the code and one layer with
+//! its dependencies. Same inputs, same bytes, on any machine and day; cached by content under
+//! `.darkroom/packages/`. Knows nothing of clouds, accounts or function names.
 
 mod build;
 mod cargo;

@@ -8,8 +8,9 @@ use super::error::PackageError;
 
 /// Packages every request and returns the packages in the same order; blocking.
 ///
-/// `cache_dir` is `.darkroom` of the project: what is there already is not built again. Makes every package or says
-/// of each that can't be made why. `ended` is told of each request when it is done, whatever came of it.
+/// `cache_dir` is `.darkroom` of the project: what is there already is not built again. Makes every
+/// package or says of each that can't be made why. `ended` is told of each request when it is done,
+/// whatever came of it.
 pub fn packages(
     cache_dir: &Path,
     requests: &[Request],
@@ -23,10 +24,17 @@ pub fn packages(
                 package
             }
         };
-        let workers: Vec<_> = requests.iter().map(|request| scope.spawn(one(request))).collect();
+        let workers: Vec<_> = requests
+            .iter()
+            .map(|request| scope.spawn(one(request)))
+            .collect();
         workers
             .into_iter()
-            .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .map(|worker| {
+                worker
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
             .collect()
     });
     let mut packages = Vec::new();
@@ -37,5 +45,9 @@ pub fn packages(
             Err(error) => errors.push(error),
         }
     }
-    if errors.is_empty() { Ok(packages) } else { Err(errors) }
+    if errors.is_empty() {
+        Ok(packages)
+    } else {
+        Err(errors)
+    }
 }

@@ -1,7 +1,8 @@
 //! Whether a requirements file pins every package to one version and its hashes. Pure.
 //!
-//! The text → the requirements that are not pinned. What pip itself would let through and what would make a package
-//! differ from one day to the next (ranges, included files, URLs) is refused here.
+//! The text → the requirements that are not pinned. What pip itself would let through and what
+//! would make a package differ from one day to the next (ranges, included files, URLs) is refused
+//! here.
 
 use std::ops::Range;
 
@@ -20,31 +21,42 @@ pub struct Unpinned {
     pub package: Option<String>,
 }
 
-/// Returns every requirement of the text that is not pinned, in order. `file` is where the text stands.
+/// Returns every requirement of the text that is not pinned, in order. `file` is where the text
+/// stands.
 pub fn unpinned(file: &str, text: &str) -> Vec<Unpinned> {
-    logical_lines(text).into_iter().filter_map(|(span, line)| mistake(file, &line, span)).collect()
+    logical_lines(text)
+        .into_iter()
+        .filter_map(|(span, line)| mistake(file, &line, span))
+        .collect()
 }
 
 fn pinning(file: &str) -> String {
     let command = advice::pin(file);
-    format!("Write name==version --hash=sha256:… for every package, dependencies too. {command} does that.")
+    format!(
+        "Write name==version --hash=sha256:… for every package, dependencies too. {command} does that."
+    )
 }
 
 /// Returns the packages that the text pins, as indexes spell them.
 pub fn pinned(text: &str) -> Vec<String> {
-    let lines = logical_lines(text).into_iter().filter(|(span, line)| mistake("", line, span.clone()).is_none());
+    let lines = logical_lines(text)
+        .into_iter()
+        .filter(|(span, line)| mistake("", line, span.clone()).is_none());
     lines.filter_map(|(_, line)| package(&line)).collect()
 }
 
-/// Returns the name of a package that a line begins with, normalised. Source: Python packaging user guide, "Names and normalization".
+/// Returns the name of a package that a line begins with, normalised. Source: Python packaging user
+/// guide, "Names and normalization".
 fn package(line: &str) -> Option<String> {
     let is_letter = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
     let name = line.split(|letter| !is_letter(letter)).next()?;
-    let plain = name.starts_with(|letter: char| letter.is_ascii_alphanumeric()) && !line.contains("://");
+    let plain =
+        name.starts_with(|letter: char| letter.is_ascii_alphanumeric()) && !line.contains("://");
     plain.then(|| name.to_lowercase().replace(['_', '.'], "-"))
 }
 
-/// Returns lines as pip reads them, each with its place in the text: those that end with a backslash joined with the next, without comments.
+/// Returns lines as pip reads them, each with its place in the text: those that end with a
+/// backslash joined with the next, without comments.
 ///
 /// Source: pip documentation, "Requirements File Format".
 pub fn logical_lines(text: &str) -> Vec<(Range<usize>, String)> {
@@ -72,7 +84,10 @@ pub fn logical_lines(text: &str) -> Vec<(Range<usize>, String)> {
 
 fn without_comment(line: &str) -> &str {
     let begins = |at: usize| at == 0 || line[..at].ends_with(char::is_whitespace);
-    let comment = line.match_indices('#').map(|(at, _)| at).find(|at| begins(*at));
+    let comment = line
+        .match_indices('#')
+        .map(|(at, _)| at)
+        .find(|at| begins(*at));
     comment.map_or(line, |at| &line[..at])
 }
 
@@ -91,29 +106,46 @@ const ALLOWED_OPTIONS: [&str; 10] = [
 ];
 
 /// Building a source distribution runs what is in it, on this machine and outside of the sandbox.
-const BUILDING: &str =
-    "Remove it: Darkroom takes wheels only, because building a package runs its code on this machine.";
+const BUILDING: &str = "Remove it: Darkroom takes wheels only, because building a package runs its code on this machine.";
 
 fn mistake(file: &str, line: &str, span: Range<usize>) -> Option<Unpinned> {
     let pin = pinning(file);
     let refuse = |message: String, help: &str| {
         let package = if help == pin { package(line) } else { None };
-        Some(Unpinned { span: span.clone(), message, help: help.to_owned(), package })
+        Some(Unpinned {
+            span: span.clone(),
+            message,
+            help: help.to_owned(),
+            package,
+        })
     };
     let first = line.split([' ', '=', '\t']).next().unwrap_or(line);
     if line.contains("${") {
-        // pip would put the value of an environment variable there, for example into an index's address.
-        return refuse(format!("`{line}` names an environment variable"), "Write out what is meant.");
+        // pip would put the value of an environment variable there, for example into an index's
+        // address.
+        return refuse(
+            format!("`{line}` names an environment variable"),
+            "Write out what is meant.",
+        );
     }
     match first {
         "-r" | "--requirement" | "-c" | "--constraint" => {
-            return refuse(format!("`{line}` includes another file"), "Write its packages into this file.");
+            return refuse(
+                format!("`{line}` includes another file"),
+                "Write its packages into this file.",
+            );
         }
         "-e" | "--editable" => {
-            return refuse(format!("`{line}` is an editable install"), "Copy its modules into the variant's folder.");
+            return refuse(
+                format!("`{line}` is an editable install"),
+                "Copy its modules into the variant's folder.",
+            );
         }
         "--hash" => {
-            return refuse("a hash stands alone".to_owned(), "End the line before it with a backslash.");
+            return refuse(
+                "a hash stands alone".to_owned(),
+                "End the line before it with a backslash.",
+            );
         }
         "--only-binary" if line.contains(":none:") => {
             return refuse(format!("`{line}` lets a package be built here"), BUILDING);
@@ -125,18 +157,30 @@ fn mistake(file: &str, line: &str, span: Range<usize>) -> Option<Unpinned> {
         }
         option if option.starts_with('-') => {
             let help = format!("Remove it. Allowed are {}.", ALLOWED_OPTIONS.join(", "));
-            return refuse(format!("`{line}` is no option for a variant's requirements"), &help);
+            return refuse(
+                format!("`{line}` is no option for a variant's requirements"),
+                &help,
+            );
         }
         _ => {}
     }
-    let specifier = line.split(" --").next().unwrap_or(line).split(';').next().unwrap_or(line).trim();
+    let specifier = line
+        .split(" --")
+        .next()
+        .unwrap_or(line)
+        .split(';')
+        .next()
+        .unwrap_or(line)
+        .trim();
     if specifier.contains("://") || specifier.contains('@') || specifier.starts_with(['.', '/']) {
         return refuse(format!("`{specifier}` is a URL or a path"), &pin);
     }
     let Some((name, version)) = specifier.split_once("==") else {
         return refuse(format!("`{specifier}` has no exact version"), &pin);
     };
-    let exact = |version: &str| !version.is_empty() && !version.contains(['*', ',', '<', '>', '!', '~', ' ']);
+    let exact = |version: &str| {
+        !version.is_empty() && !version.contains(['*', ',', '<', '>', '!', '~', ' '])
+    };
     if !exact(version.trim_start_matches('=').trim()) || name.contains(['<', '>', '!', '~', ',']) {
         return refuse(format!("`{specifier}` has no exact version"), &pin);
     }
@@ -152,7 +196,10 @@ mod tests {
 
     fn told(text: &str) -> Vec<(usize, String)> {
         let line = |span: &Range<usize>| text[..span.start].matches('\n').count() + 1;
-        unpinned("requirements.txt", text).into_iter().map(|found| (line(&found.span), found.message)).collect()
+        unpinned("requirements.txt", text)
+            .into_iter()
+            .map(|found| (line(&found.span), found.message))
+            .collect()
     }
 
     #[test]
@@ -196,11 +243,20 @@ mod tests {
             ("--use-feature x", "is no option"),
             ("-rmore.txt", "is no option"),
             ("--req more.txt", "is no option"),
-            ("--index-url https://host/${AWS_SECRET_ACCESS_KEY}/simple", "names an environment variable"),
-            ("pillow==1 --hash=sha256:${HOME}", "names an environment variable"),
+            (
+                "--index-url https://host/${AWS_SECRET_ACCESS_KEY}/simple",
+                "names an environment variable",
+            ),
+            (
+                "pillow==1 --hash=sha256:${HOME}",
+                "names an environment variable",
+            ),
         ] {
             let found = told(text);
-            assert!(found.len() == 1 && found[0].1.contains(said), "{text}: {found:?}");
+            assert!(
+                found.len() == 1 && found[0].1.contains(said),
+                "{text}: {found:?}"
+            );
         }
         for text in [
             "--index-url https://host/simple",
@@ -220,7 +276,11 @@ mod tests {
                     boto3~=1.40 \\\n  --hash=sha256:aa\na==1,<2 --hash=sha256:aa\nb==1 --hash=md5:aa\nc==1\n   --hash=sha256:aa\n";
         let found = told(text);
         let lines: Vec<usize> = found.iter().map(|(line, _)| *line).collect();
-        assert_eq!(lines, [2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 14, 15, 16, 17], "{found:#?}");
+        assert_eq!(
+            lines,
+            [2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 14, 15, 16, 17],
+            "{found:#?}"
+        );
         assert_eq!(found[0].1, "`pillow` has no exact version");
         assert_eq!(found[3].1, "`pandas==2.0` has no sha256 hash");
         assert_eq!(found[4].1, "`-r more.txt` includes another file");

@@ -1,4 +1,5 @@
-//! Writes zips whose bytes depend on their contents alone: sorted names, one date, two modes, one compression.
+//! Writes zips whose bytes depend on their contents alone: sorted names, one date, two modes, one
+//! compression.
 //!
 //! Entries → [`Archive`]. Knows neither variants nor why a file is in.
 
@@ -26,25 +27,32 @@ pub struct Entry {
 /// Files by their name in the archive, with `/` between folders.
 pub type Entries = BTreeMap<String, Entry>;
 
-/// Deflate level: zlib's usual compromise. Part of what an archive's bytes depend on, as is the compressor's version,
-/// which Cargo.lock pins.
+/// Deflate level: zlib's usual compromise. Part of what an archive's bytes depend on, as is the
+/// compressor's version, which Cargo.lock pins.
 const LEVEL: i64 = 6;
 
 /// Writes `entries` to `path` and returns what it wrote.
 ///
-/// The file appears whole, by a rename. The same entries give the same bytes on any machine and day.
+/// The file appears whole, by a rename. The same entries give the same bytes on any machine and
+/// day.
 pub fn write(path: &Path, entries: &Entries) -> Result<Archive, PackageError> {
     let bytes = bytes_of(entries).map_err(PackageError::io("compress", path))?;
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(PackageError::io("create", folder))?;
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(PackageError::io("create a file in", folder))?;
-    file.write_all(&bytes).map_err(PackageError::io("write", path))?;
-    file.persist(path).map_err(|error| PackageError::io("create", path)(error.error))?;
+    let mut file = tempfile::NamedTempFile::new_in(folder)
+        .map_err(PackageError::io("create a file in", folder))?;
+    file.write_all(&bytes)
+        .map_err(PackageError::io("write", path))?;
+    file.persist(path)
+        .map_err(|error| PackageError::io("create", path)(error.error))?;
     Ok(Archive {
         zip: path.to_owned(),
         sha256_base64: BASE64.encode(Sha256::digest(&bytes)),
         bytes: bytes.len() as u64,
-        unzipped_bytes: entries.values().map(|entry| entry.contents.len() as u64).sum(),
+        unzipped_bytes: entries
+            .values()
+            .map(|entry| entry.contents.len() as u64)
+            .sum(),
     })
 }
 
@@ -53,7 +61,9 @@ pub fn read(path: &Path) -> Option<Archive> {
     let mut bytes = Vec::new();
     File::open(path).ok()?.read_to_end(&mut bytes).ok()?;
     let mut zip = zip::ZipArchive::new(io::Cursor::new(&bytes)).ok()?;
-    let sizes: Option<Vec<u64>> = (0..zip.len()).map(|index| Some(zip.by_index_raw(index).ok()?.size())).collect();
+    let sizes: Option<Vec<u64>> = (0..zip.len())
+        .map(|index| Some(zip.by_index_raw(index).ok()?.size()))
+        .collect();
     Some(Archive {
         zip: path.to_owned(),
         sha256_base64: BASE64.encode(Sha256::digest(&bytes)),
@@ -78,7 +88,10 @@ fn bytes_of(entries: &Entries) -> io::Result<Vec<u8>> {
         .compression_level(Some(LEVEL))
         .last_modified_time(DateTime::default());
     for (name, entry) in entries {
-        zip.start_file(name.as_str(), options.unix_permissions(if entry.executable { 0o755 } else { 0o644 }))?;
+        zip.start_file(
+            name.as_str(),
+            options.unix_permissions(if entry.executable { 0o755 } else { 0o644 }),
+        )?;
         zip.write_all(&entry.contents)?;
     }
     Ok(zip.finish()?.into_inner())
@@ -89,22 +102,34 @@ mod tests {
     use super::*;
 
     fn entries() -> Entries {
-        let lines: Vec<String> = (0..400).map(|line| format!("line {}", line * line % 97)).collect();
-        let entry = |contents: &str, executable| Entry { contents: contents.into(), executable };
+        let lines: Vec<String> = (0..400)
+            .map(|line| format!("line {}", line * line % 97))
+            .collect();
+        let entry = |contents: &str, executable| Entry {
+            contents: contents.into(),
+            executable,
+        };
         Entries::from([
-            ("rotate.py".to_owned(), entry("def handler(event, context):\n    return None\n", false)),
+            (
+                "rotate.py".to_owned(),
+                entry("def handler(event, context):\n    return None\n", false),
+            ),
             ("bootstrap".to_owned(), entry(&lines.join("\n"), true)),
             ("lib/empty.txt".to_owned(), entry("", false)),
         ])
     }
 
-    /// The value was computed once, on Linux. A failure on another machine means that archives are not
-    /// reproducible; one after `cargo update` means that the compressor changed and every function is uploaded anew.
+    /// The value was computed once, on Linux. A failure on another machine means that archives are
+    /// not reproducible; one after `cargo update` means that the compressor changed and every
+    /// function is uploaded anew.
     #[test]
     fn the_bytes_are_the_same_on_any_machine_and_day() {
         let folder = tempfile::tempdir().unwrap();
         let archive = write(&folder.path().join("a.zip"), &entries()).unwrap();
-        assert_eq!(archive.sha256_base64, "5xS+20GI73m6fyapNrCpzKkNktSpyQvErtxu3tE+MT8=");
+        assert_eq!(
+            archive.sha256_base64,
+            "5xS+20GI73m6fyapNrCpzKkNktSpyQvErtxu3tE+MT8="
+        );
     }
 
     #[test]
@@ -115,9 +140,19 @@ mod tests {
         for index in 0..zip.len() {
             let file = zip.by_index(index).unwrap();
             assert_eq!(file.last_modified(), Some(DateTime::default()));
-            seen.push((file.name().unwrap().into_owned(), file.unix_mode().unwrap() & 0o7777));
+            seen.push((
+                file.name().unwrap().into_owned(),
+                file.unix_mode().unwrap() & 0o7777,
+            ));
         }
-        assert_eq!(seen, [("bootstrap".into(), 0o755), ("lib/empty.txt".into(), 0o644), ("rotate.py".into(), 0o644)]);
+        assert_eq!(
+            seen,
+            [
+                ("bootstrap".into(), 0o755),
+                ("lib/empty.txt".into(), 0o644),
+                ("rotate.py".into(), 0o644)
+            ]
+        );
     }
 
     #[test]

@@ -24,8 +24,8 @@ pub struct Provenance {
     pub base_url: String,
     pub python: String,
     pub sample: u32,
-    /// How often this variant has been asked for on this machine, this time included. Each of `asks` says in which
-    /// attempt it was answered.
+    /// How often this variant has been asked for on this machine, this time included. Each of
+    /// `asks` says in which attempt it was answered.
     pub attempt: u32,
     /// Rounds of repair that were allowed; those that were needed are among `asks`.
     pub repair_rounds_allowed: u32,
@@ -76,7 +76,8 @@ pub struct Ask {
     pub asked_at: String,
     /// Until the whole answer was there, retries included.
     pub seconds: f64,
-    /// sha256 of the prompt, hex; in a repair and with a system's message of the conversation's messages as JSON.
+    /// sha256 of the prompt, hex; in a repair and with a system's message of the conversation's
+    /// messages as JSON.
     pub prompt_sha256: String,
     /// What the gate said, which was sent back.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,8 @@
-//! Where the code of a generated variant comes from, and whether it is still what the model answered.
+//! Where the code of a generated variant comes from, and whether it is still what the model
+//! answered.
 //!
-//! Written by `generate`, held against the code by `project` whenever a manifest names the variant. Asks no model.
+//! Written by `generate`, held against the code by `project` whenever a manifest names the variant.
+//! Asks no model.
 
 mod answers;
 mod unedited;

@@ -1,7 +1,9 @@
-//! Holds a generated variant against its provenance: the code that is measured is what the model answered, or it is refused.
+//! Holds a generated variant against its provenance: the code that is measured is what the model
+//! answered, or it is refused.
 //!
-//! A variant's folder → what was changed in it since `darkroom generate` wrote it. The handlers are taken out of the kept
-//! answers again, by the rules of [`darkroom_core::answer`], and compared to the byte. Reads files; changes none.
+//! A variant's folder → what was changed in it since `darkroom generate` wrote it. The handlers are
+//! taken out of the kept answers again, by the rules of [`darkroom_core::answer`], and compared to
+//! the byte. Reads files; changes none.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,29 +19,40 @@ use darkroom_core::variant::{Build, Variant};
 use super::answers::{Ask, PROVENANCE, Provenance, REQUIREMENTS, hash};
 use crate::package;
 
-/// Returns what speaks against ascribing the code in `folder` to the model that its `variant.toml` names.
+/// Returns what speaks against ascribing the code in `folder` to the model that its `variant.toml`
+/// names.
 ///
-/// `shown` is the folder as the user knows it. Empty where no model is named and there is no provenance.
+/// `shown` is the folder as the user knows it. Empty where no model is named and there is no
+/// provenance.
 pub fn edits(folder: &Path, shown: &str, variant: &Variant) -> Vec<Fault> {
     let place = Place { folder, shown };
     let text = match fs::read_to_string(folder.join(PROVENANCE)) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return place.without_provenance(variant),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return place.without_provenance(variant);
+        }
         Err(error) => return vec![format!("cannot read {shown}/{PROVENANCE}: {error}").into()],
     };
-    match (DataFile { name: &place.name(PROVENANCE), text: &text }).parse::<Provenance>() {
+    match (DataFile {
+        name: &place.name(PROVENANCE),
+        text: &text,
+    })
+    .parse::<Provenance>()
+    {
         Ok(provenance) => place.edits(variant, &provenance),
         Err(error) => vec![error.into()],
     }
 }
 
-/// Returns what was asked and answered for the code in `folder`; nothing where its provenance can't be read, which
-/// [`edits`] says.
+/// Returns what was asked and answered for the code in `folder`; nothing where its provenance can't
+/// be read, which [`edits`] says.
 ///
 /// No two variants have the same: also an answer that comes twice comes at another time.
 pub fn asks(folder: &Path) -> Vec<Ask> {
     let text = fs::read_to_string(folder.join(PROVENANCE)).unwrap_or_default();
-    toml::from_str::<Provenance>(&text).map(|provenance| provenance.asks).unwrap_or_default()
+    toml::from_str::<Provenance>(&text)
+        .map(|provenance| provenance.asks)
+        .unwrap_or_default()
 }
 
 struct Place<'a> {
@@ -53,7 +66,9 @@ impl Place<'_> {
     }
 
     fn without_provenance(&self, variant: &Variant) -> Vec<Fault> {
-        let Some(model) = &variant.model else { return Vec::new() };
+        let Some(model) = &variant.model else {
+            return Vec::new();
+        };
         vec![self.in_variant_toml(
             "model",
             &format!("ascribes the code to `{model}`, and {} is missing, which would show it", self.name(PROVENANCE)),
@@ -74,20 +89,36 @@ impl Place<'_> {
         faults
     }
 
-    /// What `variant.toml` says otherwise than `darkroom generate` wrote it. Its description is anyone's to write.
+    /// What `variant.toml` says otherwise than `darkroom generate` wrote it. Its description is
+    /// anyone's to write.
     fn edits_of_description(&self, variant: &Variant, provenance: &Provenance) -> Vec<Fault> {
         let mut faults = Vec::new();
         let mut differs = |key: &str, now: String, was: String| {
             if now != was {
-                let what = format!("changed after generation: it says {now}, and {PROVENANCE} says {was}");
+                let what =
+                    format!("changed after generation: it says {now}, and {PROVENANCE} says {was}");
                 faults.push(self.in_variant_toml(key, &what, &self.mend("variant.toml")));
             }
         };
-        let said = |text: Option<&str>| text.map_or_else(|| "nothing".to_owned(), |text| format!("`{text}`"));
-        differs("model", said(variant.model.as_deref()), said(Some(&provenance.model)));
+        let said = |text: Option<&str>| {
+            text.map_or_else(|| "nothing".to_owned(), |text| format!("`{text}`"))
+        };
+        differs(
+            "model",
+            said(variant.model.as_deref()),
+            said(Some(&provenance.model)),
+        );
         let sample = variant.sample.map(|number| number.to_string());
-        differs("sample", said(sample.as_deref()), said(Some(&provenance.sample.to_string())));
-        differs("runtime", said(Some(&variant.runtime)), said(Some(&format!("python{}", provenance.python))));
+        differs(
+            "sample",
+            said(sample.as_deref()),
+            said(Some(&provenance.sample.to_string())),
+        );
+        differs(
+            "runtime",
+            said(Some(&variant.runtime)),
+            said(Some(&format!("python{}", provenance.python))),
+        );
         let requirements = match &variant.build {
             Build::Python { requirements } => requirements.as_deref(),
             Build::Cargo { .. } => None,
@@ -99,7 +130,11 @@ impl Place<'_> {
             differs(stage, said(Some(handler)), said(was.as_deref()));
         }
         if variant.adapt != Adapt::default() {
-            differs("adapt", "how its handlers are called otherwise".to_owned(), "nothing".to_owned());
+            differs(
+                "adapt",
+                "how its handlers are called otherwise".to_owned(),
+                "nothing".to_owned(),
+            );
         }
         faults
     }
@@ -110,15 +145,22 @@ impl Place<'_> {
             Ok(answer) => answer,
             Err(error) => {
                 let file = self.name(&ask.answer);
-                let mend = format!("Put it back: it is the evidence for {}.", self.name(&file_of(&ask.stage)));
-                return Some(format!("cannot read the model's answer {file}: {error}. {mend}").into());
+                let mend = format!(
+                    "Put it back: it is the evidence for {}.",
+                    self.name(&file_of(&ask.stage))
+                );
+                return Some(
+                    format!("cannot read the model's answer {file}: {error}. {mend}").into(),
+                );
             }
         };
         if hash(answer.as_bytes()) != ask.answer_sha256 {
             return Some(self.other_sha256(&ask.answer));
         }
         // What was Python when it was generated is Python still.
-        let given = answer::code(&answer, HANDLER, |_| true).map(|code| code.text).unwrap_or_default();
+        let given = answer::code(&answer, HANDLER, |_| true)
+            .map(|code| code.text)
+            .unwrap_or_default();
         let file = file_of(&ask.stage);
         // One that is not there is said by whoever looks for files.
         let bytes = fs::read(self.folder.join(&file)).ok()?;
@@ -126,10 +168,25 @@ impl Place<'_> {
             return None;
         }
         let now = String::from_utf8_lossy(&bytes);
-        let message = format!("edited after generation: here it differs from the model's answer in {}", ask.answer);
+        let message = format!(
+            "edited after generation: here it differs from the model's answer in {}",
+            ask.answer
+        );
         let name = self.name(&file);
-        let shown = DataFile { name: &name, text: &now };
-        Some(shown.error(first_difference(&now, &given), "", message, Some(self.mend(&file))).into())
+        let shown = DataFile {
+            name: &name,
+            text: &now,
+        };
+        Some(
+            shown
+                .error(
+                    first_difference(&now, &given),
+                    "",
+                    message,
+                    Some(self.mend(&file)),
+                )
+                .into(),
+        )
     }
 
     fn edit_of_requirements(&self, provenance: &Provenance) -> Option<Fault> {
@@ -139,11 +196,13 @@ impl Place<'_> {
     }
 
     fn other_sha256(&self, file: &str) -> Fault {
-        let what = format!("was edited after generation: its sha256 is not the one in {PROVENANCE}");
+        let what =
+            format!("was edited after generation: its sha256 is not the one in {PROVENANCE}");
         format!("{} {what}. {}", self.name(file), self.mend(file)).into()
     }
 
-    /// Files that would be packaged and that no answer holds: a module of that name could stand in for a library's.
+    /// Files that would be packaged and that no answer holds: a module of that name could stand in
+    /// for a library's.
     fn added(&self, written: &[String]) -> Vec<Fault> {
         let files = package::packaged_files(self.folder, Some(REQUIREMENTS));
         let added = files.into_iter().filter(|file| !written.contains(file));
@@ -151,7 +210,10 @@ impl Place<'_> {
             .map(|file| {
                 let name = self.name(&file);
                 let mend = format!("Delete it, or {}.", self.as_ones_own());
-                format!("{name} was added after generation: no answer of the model holds it. {mend}").into()
+                format!(
+                    "{name} was added after generation: no answer of the model holds it. {mend}"
+                )
+                .into()
             })
             .collect()
     }
@@ -159,12 +221,23 @@ impl Place<'_> {
     fn in_variant_toml(&self, key: &str, what: &str, mend: &str) -> Fault {
         let name = self.name("variant.toml");
         let text = fs::read_to_string(self.folder.join("variant.toml")).unwrap_or_default();
-        DataFile { name: &name, text: &text }.error_at_key(&(0..text.len()), key, what, Some(mend.to_owned())).into()
+        DataFile {
+            name: &name,
+            text: &text,
+        }
+        .error_at_key(&(0..text.len()), key, what, Some(mend.to_owned()))
+        .into()
     }
 
     fn mend(&self, file: &str) -> String {
-        let restore = format!("git checkout {}", darkroom_core::shell::quoted(&self.name(file)));
-        format!("Put the file back, for example with `{restore}`; or {}.", self.as_ones_own())
+        let restore = format!(
+            "git checkout {}",
+            darkroom_core::shell::quoted(&self.name(file))
+        );
+        format!(
+            "Put the file back, for example with `{restore}`; or {}.",
+            self.as_ones_own()
+        )
     }
 
     /// How edited code may be measured: under a name of its own, ascribed to nobody.

@@ -1,4 +1,5 @@
-//! The journal as aggregation wants it: what was learnt later about an invocation is put into its row.
+//! The journal as aggregation wants it: what was learnt later about an invocation is put into its
+//! row.
 //!
 //! Sizes are seen after a pass. Still facts only: nothing is computed here.
 
@@ -14,7 +15,9 @@ use super::journal::{self, JournalError};
 ///
 /// Holds the passes in flight, not the run. A line that is not a fact is an
 /// error in its place, and the others follow.
-pub fn complete(path: &Path) -> Result<impl Iterator<Item = Result<Event, JournalError>> + use<>, JournalError> {
+pub fn complete(
+    path: &Path,
+) -> Result<impl Iterator<Item = Result<Event, JournalError>> + use<>, JournalError> {
     let mut events = journal::read(path)?;
     let (mut held, mut ready) = (Held::default(), VecDeque::new());
     let mut over = false;
@@ -42,11 +45,18 @@ impl Held {
     fn take(&mut self, event: Event, ready: &mut VecDeque<Event>) {
         match event {
             Event::InvocationFinished(invocation) => {
-                self.passes.entry(invocation.pass.clone()).or_default().push(invocation);
+                self.passes
+                    .entry(invocation.pass.clone())
+                    .or_default()
+                    .push(invocation);
             }
             Event::PipelineFinished(pass) => {
                 let invocations = self.passes.remove(&pass.pass).unwrap_or_default();
-                ready.extend(invocations.into_iter().map(|i| Event::InvocationFinished(sized(i, &pass))));
+                ready.extend(
+                    invocations
+                        .into_iter()
+                        .map(|i| Event::InvocationFinished(sized(i, &pass))),
+                );
                 ready.push_back(Event::PipelineFinished(pass));
             }
             // What is said of cells must not overtake their invocations.
@@ -63,7 +73,11 @@ impl Held {
 
     /// Lets go of passes that were cut off, in the order they ran.
     fn release_all(&mut self, ready: &mut VecDeque<Event>) {
-        let mut cut: Vec<Invocation> = self.passes.drain().flat_map(|(_, invocations)| invocations).collect();
+        let mut cut: Vec<Invocation> = self
+            .passes
+            .drain()
+            .flat_map(|(_, invocations)| invocations)
+            .collect();
         cut.sort_by_key(|invocation| invocation.sequence);
         ready.extend(cut.into_iter().map(Event::InvocationFinished));
     }

@@ -1,4 +1,5 @@
-//! What a journal already holds, so that a run can go on. Which repetitions are done is the ledger's to say.
+//! What a journal already holds, so that a run can go on. Which repetitions are done is the
+//! ledger's to say.
 
 use std::collections::HashMap;
 
@@ -13,8 +14,17 @@ use super::journal::{JournalError, read};
 
 /// Returns what a function runs, as one text: code, layers, runtime and handler.
 pub fn running(function: &FunctionDeployed) -> String {
-    let FunctionDeployed { code_sha256, layers_sha256, runtime, handler, .. } = function;
-    format!("{code_sha256} {} {runtime} {handler}", layers_sha256.join(" "))
+    let FunctionDeployed {
+        code_sha256,
+        layers_sha256,
+        runtime,
+        handler,
+        ..
+    } = function;
+    format!(
+        "{code_sha256} {} {runtime} {handler}",
+        layers_sha256.join(" ")
+    )
 }
 
 /// A run's folder, and what its journal holds.
@@ -31,10 +41,15 @@ impl Earlier {
     pub fn read(run: PathBuf) -> Result<Self, JournalError> {
         let journal = run.join("journal.ndjson");
         let length = length(&journal);
-        Ok(Self { history: History::read(&journal)?, run, length })
+        Ok(Self {
+            history: History::read(&journal)?,
+            run,
+            length,
+        })
     }
 
-    /// Says whether the journal is still what was read: asked when nobody else can write to it any more.
+    /// Says whether the journal is still what was read: asked when nobody else can write to it any
+    /// more.
     pub fn is_unchanged(&self) -> bool {
         length(&self.run.join("journal.ndjson")) == self.length
     }
@@ -73,7 +88,9 @@ impl History {
     pub fn read(journal: &Path) -> Result<Self, JournalError> {
         let mut events = read(journal)?;
         let Some(Event::RunStarted(run)) = events.next().transpose()? else {
-            return Err(JournalError::NoRun { path: journal.to_owned() });
+            return Err(JournalError::NoRun {
+                path: journal.to_owned(),
+            });
         };
         let mut history = Self::new(run);
         for event in events {
@@ -110,8 +127,11 @@ impl History {
             Event::InvocationFinished(invocation) => {
                 self.sequence = self.sequence.max(invocation.sequence + 1);
                 let ran = !matches!(invocation.status, Status::Throttled | Status::CallError);
-                if let (true, None, Some(id)) = (ran, &invocation.environment_id, &invocation.request_id) {
-                    self.without_environment.insert(id.clone(), invocation.function.clone());
+                if let (true, None, Some(id)) =
+                    (ran, &invocation.environment_id, &invocation.request_id)
+                {
+                    self.without_environment
+                        .insert(id.clone(), invocation.function.clone());
                 }
             }
             Event::EnvironmentSeen { request_id, .. } => {
@@ -123,12 +143,15 @@ impl History {
                 self.settled = look.stopped_by.map(|_| look.repetitions);
             }
             Event::FunctionDeployed(function) => {
-                self.code.insert(function.function.clone(), running(function));
+                self.code
+                    .insert(function.function.clone(), running(function));
             }
             Event::RunExtended(extension) => {
                 (self.finished, self.extended) = (false, true);
                 self.run.repetitions = extension.to;
-                self.run.manifest_sha256.clone_from(&extension.manifest_sha256);
+                self.run
+                    .manifest_sha256
+                    .clone_from(&extension.manifest_sha256);
             }
             Event::RunFinished { .. } => self.finished = true,
             _ => {}

@@ -1,7 +1,7 @@
 //! The journal: one fact a line, only ever appended to.
 //!
-//! A line is written with one call, so that a killed process leaves at most one torn line, the last; opening the
-//! journal again cuts that line off, reading passes over it.
+//! A line is written with one call, so that a killed process leaves at most one torn line, the
+//! last; opening the journal again cuts that line off, reading passes over it.
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
@@ -15,9 +15,17 @@ use rayon::prelude::*;
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum JournalError {
     #[error("cannot {action} the journal {}: {source}", path.display())]
-    Io { action: &'static str, path: PathBuf, source: io::Error },
+    Io {
+        action: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
     #[error("{}:{line}: not a fact this version of darkroom knows: {source}", path.display())]
-    Line { path: PathBuf, line: usize, source: serde_json::Error },
+    Line {
+        path: PathBuf,
+        line: usize,
+        source: serde_json::Error,
+    },
     #[error("{}: journal version {found}, this darkroom reads up to {JOURNAL_VERSION}; use the version that wrote it", path.display())]
     Version { path: PathBuf, found: u32 },
     #[error("{}: the journal does not begin with the run it belongs to", path.display())]
@@ -33,27 +41,46 @@ pub struct Journal {
 impl Journal {
     /// Creates an empty journal; fails when one is there.
     pub fn create(path: &Path) -> Result<Self, JournalError> {
-        let file =
-            OpenOptions::new().append(true).create_new(true).open(path).map_err(|e| io_error("create", path, e))?;
-        Ok(Self { file, path: path.to_owned() })
+        let file = OpenOptions::new()
+            .append(true)
+            .create_new(true)
+            .open(path)
+            .map_err(|e| io_error("create", path, e))?;
+        Ok(Self {
+            file,
+            path: path.to_owned(),
+        })
     }
 
     /// Opens a journal to go on with it, cutting off a last line that a kill left torn.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         let fail = |e| io_error("open", path, e);
-        let mut file = OpenOptions::new().read(true).append(true).open(path).map_err(fail)?;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .open(path)
+            .map_err(fail)?;
         let whole = length_of_whole_lines(&mut file).map_err(fail)?;
         file.set_len(whole).map_err(fail)?;
-        Ok(Self { file, path: path.to_owned() })
+        Ok(Self {
+            file,
+            path: path.to_owned(),
+        })
     }
 
     /// Appends one fact as one line, handed to the operating system before this returns.
     pub fn append(&mut self, event: &Event) -> Result<(), JournalError> {
-        let mut line = serde_json::to_vec(event).expect("facts hold only strings, numbers and maps with string keys");
+        let mut line = serde_json::to_vec(event)
+            .expect("facts hold only strings, numbers and maps with string keys");
         line.push(b'\n');
-        let start = self.file.metadata().map_err(|e| io_error("write", &self.path, e))?.len();
+        let start = self
+            .file
+            .metadata()
+            .map_err(|e| io_error("write", &self.path, e))?
+            .len();
         self.file.write_all(&line).map_err(|source| {
-            // A full disk may have taken half a line: give it back, so that what was measured stays readable.
+            // A full disk may have taken half a line: give it back, so that what was measured stays
+            // readable.
             let _ = self.file.set_len(start);
             io_error("write", &self.path, source)
         })
@@ -61,17 +88,26 @@ impl Journal {
 
     /// Waits until what was appended is on the disk.
     pub fn sync(&self) -> Result<(), JournalError> {
-        self.file.sync_data().map_err(|e| io_error("flush", &self.path, e))
+        self.file
+            .sync_data()
+            .map_err(|e| io_error("flush", &self.path, e))
     }
 }
 
 /// Lines that are parsed together, on all cores.
 const BATCH: usize = 4096;
 
-/// Returns the facts in order. A torn last line is passed over; any other line that is not a fact is an error.
-pub fn read(path: &Path) -> Result<impl Iterator<Item = Result<Event, JournalError>> + use<>, JournalError> {
+/// Returns the facts in order. A torn last line is passed over; any other line that is not a fact
+/// is an error.
+pub fn read(
+    path: &Path,
+) -> Result<impl Iterator<Item = Result<Event, JournalError>> + use<>, JournalError> {
     let file = File::open(path).map_err(|e| io_error("read", path, e))?;
-    let mut lines = Lines { reader: BufReader::with_capacity(1 << 20, file), number: 0, over: false };
+    let mut lines = Lines {
+        reader: BufReader::with_capacity(1 << 20, file),
+        number: 0,
+        over: false,
+    };
     let path = path.to_owned();
     // Who wants only the first fact does not wait for thousands.
     let (mut ready, mut batch) = (VecDeque::new(), 1);
@@ -89,7 +125,8 @@ pub fn read(path: &Path) -> Result<impl Iterator<Item = Result<Event, JournalErr
     }))
 }
 
-/// The whole lines of a file with their numbers, from 1, to the end or the first that can't be read.
+/// The whole lines of a file with their numbers, from 1, to the end or the first that can't be
+/// read.
 struct Lines {
     reader: BufReader<File>,
     number: usize,
@@ -117,14 +154,22 @@ impl Iterator for Lines {
 }
 
 fn parse(line: &[u8], path: &Path, number: usize) -> Result<Event, JournalError> {
-    let event =
-        Event::from_line(line).map_err(|source| JournalError::Line { path: path.to_owned(), line: number, source })?;
+    let event = Event::from_line(line).map_err(|source| JournalError::Line {
+        path: path.to_owned(),
+        line: number,
+        source,
+    })?;
     match (&event, number) {
         (Event::RunStarted(run), 1) if run.journal_version > JOURNAL_VERSION => {
-            Err(JournalError::Version { path: path.to_owned(), found: run.journal_version })
+            Err(JournalError::Version {
+                path: path.to_owned(),
+                found: run.journal_version,
+            })
         }
         (Event::RunStarted(_), 1) => Ok(event),
-        (_, 1) => Err(JournalError::NoRun { path: path.to_owned() }),
+        (_, 1) => Err(JournalError::NoRun {
+            path: path.to_owned(),
+        }),
         _ => Ok(event),
     }
 }
@@ -137,7 +182,9 @@ fn length_of_whole_lines(file: &mut File) -> io::Result<u64> {
         let start = end.saturating_sub(BLOCK);
         file.seek(SeekFrom::Start(start))?;
         block.clear();
-        Read::by_ref(file).take(end - start).read_to_end(&mut block)?;
+        Read::by_ref(file)
+            .take(end - start)
+            .read_to_end(&mut block)?;
         if let Some(at) = block.iter().rposition(|byte| *byte == b'\n') {
             return Ok(start + at as u64 + 1);
         }
@@ -147,7 +194,11 @@ fn length_of_whole_lines(file: &mut File) -> io::Result<u64> {
 }
 
 fn io_error(action: &'static str, path: &Path, source: io::Error) -> JournalError {
-    JournalError::Io { action, path: path.to_owned(), source }
+    JournalError::Io {
+        action,
+        path: path.to_owned(),
+        source,
+    }
 }
 
 #[cfg(test)]
@@ -180,11 +231,19 @@ mod tests {
         journal.append(&started()).unwrap();
         journal.append(&finished("1")).unwrap();
         let whole = std::fs::read(&path).unwrap();
-        let last_line = whole.len() - 1 - whole[..whole.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap();
+        let last_line = whole.len()
+            - 1
+            - whole[..whole.len() - 1]
+                .iter()
+                .rposition(|byte| *byte == b'\n')
+                .unwrap();
         for cut in 1..=last_line {
             std::fs::write(&path, &whole[..whole.len() - cut]).unwrap();
             assert_eq!(facts(&path), [started()]);
-            Journal::open(&path).unwrap().append(&finished("2")).unwrap();
+            Journal::open(&path)
+                .unwrap()
+                .append(&finished("2"))
+                .unwrap();
             assert_eq!(facts(&path), [started(), finished("2")]);
         }
     }
@@ -210,7 +269,11 @@ mod tests {
         let mut text = std::fs::read(&path).unwrap();
         text.extend(b"{\"event\":\"run_fini\n{}\n");
         std::fs::write(&path, text).unwrap();
-        let error = read(&path).unwrap().find_map(Result::err).unwrap().to_string();
+        let error = read(&path)
+            .unwrap()
+            .find_map(Result::err)
+            .unwrap()
+            .to_string();
         assert!(error.contains("journal.ndjson:2: not a fact"), "{error}");
     }
 

@@ -1,6 +1,7 @@
 //! What a run leaves behind: its folder, its lock, its journal.
 //!
-//! Owns the files under `outputs/`; knows nothing of clouds and draws no conclusions (that is `darkroom-tables`).
+//! Owns the files under `outputs/`; knows nothing of clouds and draws no conclusions (that is
+//! `darkroom-tables`).
 
 mod facts;
 mod history;

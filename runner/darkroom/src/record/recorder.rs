@@ -1,7 +1,7 @@
 //! The one event stream of a run: execution emits, the journal and the display receive.
 //!
-//! Writing and drawing happen on their own threads, off the timed path. A journal that can't be written stops the run;
-//! a display that can't keep up or has gone does not.
+//! Writing and drawing happen on their own threads, off the timed path. A journal that can't be
+//! written stops the run; a display that can't keep up or has gone does not.
 
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
@@ -39,15 +39,22 @@ impl Emitter {
     /// Waits until every fact emitted so far is in the journal and with the observers.
     pub async fn settle(&self) -> Result<(), RecordingStopped> {
         let (done, written) = oneshot::channel();
-        self.facts.send(Message::Barrier(done)).map_err(|_| RecordingStopped)?;
+        self.facts
+            .send(Message::Barrier(done))
+            .map_err(|_| RecordingStopped)?;
         written.await.map_err(|_| RecordingStopped)?;
         let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
-        if failure.is_some() { Err(RecordingStopped) } else { Ok(()) }
+        if failure.is_some() {
+            Err(RecordingStopped)
+        } else {
+            Ok(())
+        }
     }
 }
 
 impl Emitter {
-    /// Returns an emitter whose facts go to `take` instead of a journal; it ends when every copy of it is gone.
+    /// Returns an emitter whose facts go to `take` instead of a journal; it ends when every copy of
+    /// it is gone.
     pub fn to(mut take: impl FnMut(Arc<Event>) + Send + 'static) -> (Self, JoinHandle<()>) {
         let (facts, received) = mpsc::channel();
         let thread = std::thread::spawn(move || {
@@ -60,7 +67,13 @@ impl Emitter {
                 }
             }
         });
-        (Self { facts, failure: Arc::new(Mutex::new(None)) }, thread)
+        (
+            Self {
+                facts,
+                failure: Arc::new(Mutex::new(None)),
+            },
+            thread,
+        )
     }
 }
 
@@ -75,7 +88,10 @@ impl Recorder {
     pub fn start(mut journal: Journal, observers: Vec<mpsc::Sender<Arc<Event>>>) -> Self {
         let (facts, received) = mpsc::channel();
         let failure = Arc::new(Mutex::new(None));
-        let emitter = Emitter { facts, failure: failure.clone() };
+        let emitter = Emitter {
+            facts,
+            failure: failure.clone(),
+        };
         let writer = std::thread::spawn(move || {
             for message in received {
                 match message {
@@ -112,6 +128,10 @@ impl Recorder {
         let failure = emitter.failure.clone();
         drop(emitter);
         writer.join().expect("the writer thread does not panic");
-        failure.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
+        failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+            .map_or(Ok(()), Err)
     }
 }

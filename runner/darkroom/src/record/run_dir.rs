@@ -8,13 +8,20 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum RunDirError {
     #[error("cannot {action} {}: {source}", path.display())]
-    Io { action: &'static str, path: PathBuf, source: io::Error },
+    Io {
+        action: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
     #[error("{} is not a run: it has no journal.ndjson", path.display())]
     NotARun { path: PathBuf },
     #[error("{} is in use by another darkroom process", path.display())]
     InUse { path: PathBuf },
     #[error("no run of `{experiment}` in {}", outputs.display())]
-    NoRun { experiment: String, outputs: PathBuf },
+    NoRun {
+        experiment: String,
+        outputs: PathBuf,
+    },
 }
 
 /// A run's folder, held by this process alone as long as the value lives.
@@ -28,13 +35,19 @@ impl RunDir {
     /// Makes the folder of a new run.
     pub fn create(outputs: &Path, experiment: &str, run_id: &str) -> Result<Self, RunDirError> {
         let path = outputs.join(experiment).join(run_id);
-        fs::create_dir_all(&path).map_err(|source| RunDirError::Io { action: "create", path: path.clone(), source })?;
+        fs::create_dir_all(&path).map_err(|source| RunDirError::Io {
+            action: "create",
+            path: path.clone(),
+            source,
+        })?;
         Self::hold(path)
     }
 
     /// Takes hold of an earlier run's folder.
     pub fn open(path: &Path) -> Result<Self, RunDirError> {
-        let path = path.canonicalize().map_err(|source| io_error("open", path, source))?;
+        let path = path
+            .canonicalize()
+            .map_err(|source| io_error("open", path, source))?;
         if !path.join("journal.ndjson").is_file() {
             return Err(RunDirError::NotARun { path });
         }
@@ -65,7 +78,10 @@ impl RunDir {
 
     /// Writes a file of the run whole, or not at all.
     pub fn write(&self, name: &str, text: &str) -> Result<(), RunDirError> {
-        let (part, path) = (self.path.join(format!(".{name}.part")), self.path.join(name));
+        let (part, path) = (
+            self.path.join(format!(".{name}.part")),
+            self.path.join(name),
+        );
         fs::write(&part, text)
             .and_then(|()| fs::rename(&part, &path))
             .map_err(|source| io_error("write", &path, source))
@@ -73,7 +89,9 @@ impl RunDir {
 
     /// Points `outputs/<experiment>/latest` at this run.
     pub fn link_latest(&self) -> Result<(), RunDirError> {
-        let (Some(experiment), Some(name)) = (self.path.parent(), self.path.file_name()) else { return Ok(()) };
+        let (Some(experiment), Some(name)) = (self.path.parent(), self.path.file_name()) else {
+            return Ok(());
+        };
         let (part, link) = (experiment.join(".latest.part"), experiment.join("latest"));
         let _ = fs::remove_file(&part);
         symlink(Path::new(name), &part)
@@ -84,8 +102,10 @@ impl RunDir {
     /// Returns where the latest run of `experiment` is.
     pub fn latest(outputs: &Path, experiment: &str) -> Result<PathBuf, RunDirError> {
         let link = outputs.join(experiment).join("latest");
-        link.canonicalize()
-            .map_err(|_| RunDirError::NoRun { experiment: experiment.to_owned(), outputs: outputs.to_owned() })
+        link.canonicalize().map_err(|_| RunDirError::NoRun {
+            experiment: experiment.to_owned(),
+            outputs: outputs.to_owned(),
+        })
     }
 }
 
@@ -95,7 +115,11 @@ fn symlink(to: &Path, link: &Path) -> io::Result<()> {
 }
 
 fn io_error(action: &'static str, path: &Path, source: io::Error) -> RunDirError {
-    RunDirError::Io { action, path: path.to_owned(), source }
+    RunDirError::Io {
+        action,
+        path: path.to_owned(),
+        source,
+    }
 }
 
 #[cfg(test)]
@@ -110,7 +134,10 @@ mod tests {
         run.link_latest().unwrap();
         run.link_latest().unwrap();
         let latest = RunDir::latest(outputs.path(), "smoke").unwrap();
-        assert!(matches!(RunDir::open(&latest), Err(RunDirError::InUse { .. })));
+        assert!(matches!(
+            RunDir::open(&latest),
+            Err(RunDirError::InUse { .. })
+        ));
         drop(run);
         assert!(RunDir::open(&latest).is_ok());
         assert!(RunDir::latest(outputs.path(), "full").is_err());

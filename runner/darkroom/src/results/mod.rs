@@ -1,4 +1,5 @@
-//! What follows from a run, made and shown: its tables, its page, and whether they are what its journal gives.
+//! What follows from a run, made and shown: its tables, its page, and whether they are what its
+//! journal gives.
 //!
 //! Commands and sessions end here. Knows nothing of either, nor of clouds.
 

@@ -9,8 +9,8 @@ use darkroom_tables::TablesError;
 use crate::exit::Failure;
 use crate::which_run;
 
-/// Writes `report.html` into a run's folder, of tables that were just made from its journal; returns what it says of who is faster
-/// and who is cheaper.
+/// Writes `report.html` into a run's folder, of tables that were just made from its journal;
+/// returns what it says of who is faster and who is cheaper.
 pub fn write(run: &Path) -> Result<Vec<String>, Failure> {
     let path = run.join("report.html");
     let run = read(run, &["report", "{}"])?;
@@ -22,11 +22,18 @@ pub fn write(run: &Path) -> Result<Vec<String>, Failure> {
 pub fn not_the_journals(run: &Path) -> Vec<String> {
     let scratch = match tempfile::tempdir() {
         Ok(scratch) => scratch,
-        Err(error) => return vec![format!("the tables could not be held against the journal: {error}")],
+        Err(error) => {
+            return vec![format!(
+                "the tables could not be held against the journal: {error}"
+            )];
+        }
     };
     match super::tables_anew(run, scratch.path()) {
         Ok(found) => super::findings(&found),
-        Err(failure) => vec![format!("the tables could not be held against the journal: {}", failure.report())],
+        Err(failure) => vec![format!(
+            "the tables could not be held against the journal: {}",
+            failure.report()
+        )],
     }
 }
 
@@ -43,9 +50,14 @@ pub fn unreadable(run: &Path, error: &TablesError) -> Failure {
 /// Writes a file whole or not at all.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let part = path.with_extension("part");
-    fs::write(&part, bytes).and_then(|()| fs::rename(&part, path)).map_err(|error| not_done("write", path, &error))
+    fs::write(&part, bytes)
+        .and_then(|()| fs::rename(&part, path))
+        .map_err(|error| not_done("write", path, &error))
 }
 
 pub fn not_done(action: &str, path: &Path, error: &dyn std::fmt::Display) -> Failure {
-    Failure::broken(miette::miette!("failed to {action} {}: {error}", path.display()))
+    Failure::broken(miette::miette!(
+        "failed to {action} {}: {error}",
+        path.display()
+    ))
 }

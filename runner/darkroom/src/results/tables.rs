@@ -1,4 +1,5 @@
-//! A run's tables, made from its journal alone, and their showing: what `aggregate`, a session and an import end with.
+//! A run's tables, made from its journal alone, and their showing: what `aggregate`, a session and
+//! an import end with.
 
 use std::io;
 use std::path::Path;
@@ -26,15 +27,24 @@ enum End {
 }
 
 /// Makes every table of the run at `path`, with its costs at these prices, and shows its summary.
-pub fn show_tables(path: &Path, run: &RunStarted, prices: &PriceTable, globals: Globals) -> Result<Outcome, Failure> {
+pub fn show_tables(
+    path: &Path,
+    run: &RunStarted,
+    prices: &PriceTable,
+    globals: Globals,
+) -> Result<Outcome, Failure> {
     let journal = path.join("journal.ndjson");
     let mut end = End::Unknown;
-    let facts = complete(&journal).map_err(Failure::wrong_request)?.inspect(|fact| match fact {
-        Ok(Event::RunFinished { .. }) => end = End::Finished,
-        Ok(Event::RunInterrupted { reason, .. }) if reason == OUT_OF_MONEY => end = End::OutOfMoney,
-        Ok(Event::RunInterrupted { .. } | Event::CellsSuperseded { .. }) => end = End::Unknown,
-        _ => {}
-    });
+    let facts = complete(&journal)
+        .map_err(Failure::wrong_request)?
+        .inspect(|fact| match fact {
+            Ok(Event::RunFinished { .. }) => end = End::Finished,
+            Ok(Event::RunInterrupted { reason, .. }) if reason == OUT_OF_MONEY => {
+                end = End::OutOfMoney
+            }
+            Ok(Event::RunInterrupted { .. } | Event::CellsSuperseded { .. }) => end = End::Unknown,
+            _ => {}
+        });
     let summary = darkroom_tables::aggregate(facts, prices, path).map_err(|error| match error {
         TablesError::Journal(error) => Failure::wrong_request(miette::miette!("{error}")),
         error => Failure::broken(miette::miette!("the tables could not be made: {error}")),
@@ -51,34 +61,73 @@ pub fn show_tables(path: &Path, run: &RunStarted, prices: &PriceTable, globals: 
     }
     if run.target == IMPORTED {
         // Nothing was planned, so nothing is missing.
-        return Ok(if summary.has_failures() { Outcome::SomeCellsFailed } else { Outcome::Done });
+        return Ok(if summary.has_failures() {
+            Outcome::SomeCellsFailed
+        } else {
+            Outcome::Done
+        });
     }
     let unfinished = say_what_is_missing(path, run, &summary, end, globals);
-    Ok(if summary.has_failures() || unfinished { Outcome::SomeCellsFailed } else { Outcome::Done })
+    Ok(if summary.has_failures() || unfinished {
+        Outcome::SomeCellsFailed
+    } else {
+        Outcome::Done
+    })
 }
 
 /// Returns what the journal of the run at `path` says that the run is.
 pub fn started(path: &Path) -> Result<RunStarted, Failure> {
     let journal = path.join("journal.ndjson");
-    let first = read(&journal).and_then(|mut facts| facts.next().transpose()).map_err(Failure::wrong_request)?;
+    let first = read(&journal)
+        .and_then(|mut facts| facts.next().transpose())
+        .map_err(Failure::wrong_request)?;
     match first {
         Some(Event::RunStarted(run)) => Ok(run),
-        _ => Err(Failure::wrong_request(miette::miette!("{} holds no run", journal.display()))),
+        _ => Err(Failure::wrong_request(miette::miette!(
+            "{} holds no run",
+            journal.display()
+        ))),
     }
 }
 
-/// Says which cells have fewer measurements than the run plans, and how to go on; returns whether there are any.
-fn say_what_is_missing(path: &Path, run: &RunStarted, summary: &Summary, end: End, globals: Globals) -> bool {
+/// Says which cells have fewer measurements than the run plans, and how to go on; returns whether
+/// there are any.
+fn say_what_is_missing(
+    path: &Path,
+    run: &RunStarted,
+    summary: &Summary,
+    end: End,
+    globals: Globals,
+) -> bool {
     let mut lines = Vec::new();
-    let settled = summary.last_look.as_ref().filter(|look| look.stopped_by.is_some()).map(|look| look.repetitions);
-    let repetitions = run.until.map_or(run.repetitions, |until| settled.unwrap_or(until.min));
-    let runnable = summary.cells.iter().filter(|cell| cell.not_runnable.is_none()).count();
-    for cell in summary.cells.iter().filter(|cell| cell.not_runnable.is_none()) {
+    let settled = summary
+        .last_look
+        .as_ref()
+        .filter(|look| look.stopped_by.is_some())
+        .map(|look| look.repetitions);
+    let repetitions = run
+        .until
+        .map_or(run.repetitions, |until| settled.unwrap_or(until.min));
+    let runnable = summary
+        .cells
+        .iter()
+        .filter(|cell| cell.not_runnable.is_none())
+        .count();
+    for cell in summary
+        .cells
+        .iter()
+        .filter(|cell| cell.not_runnable.is_none())
+    {
         let images = run.image_sets.get(&cell.cell.image_set).map_or(0, Vec::len);
         let planned = images * repetitions as usize * run.deployments as usize;
         // After a failure the stages behind it have fewer, and the failure says why.
         let failed: usize = cell.stages.iter().map(|stage| stage.n_failed).sum();
-        let fewest = cell.stages.iter().map(|stage| stage.time_ms.n).min().unwrap_or(0);
+        let fewest = cell
+            .stages
+            .iter()
+            .map(|stage| stage.time_ms.n)
+            .min()
+            .unwrap_or(0);
         if fewest + failed < planned {
             lines.push(format!(
                 "INCOMPLETE {}: {fewest} of {planned} passes count ({})",
@@ -93,16 +142,20 @@ fn say_what_is_missing(path: &Path, run: &RunStarted, summary: &Summary, end: En
         && !summary.has_failures()
     {
         // Of a run that was stopped at once, one line says as much as one for every cell.
-        lines =
-            vec![format!("INCOMPLETE no pass of any cell counts yet ({})", display::count(runnable as u64, "cell"))];
+        lines = vec![format!(
+            "INCOMPLETE no pass of any cell counts yet ({})",
+            display::count(runnable as u64, "cell")
+        )];
     }
     match end {
         End::Finished => {}
         // Who ends the session says with how much more it goes on.
         End::OutOfMoney => lines.push("unfinished: its budget.usd is spent".to_owned()),
         End::Unknown => {
-            lines
-                .push(format!("unfinished; go on with {}", advice::darkroom(&["resume", &path.display().to_string()])));
+            lines.push(format!(
+                "unfinished; go on with {}",
+                advice::darkroom(&["resume", &path.display().to_string()])
+            ));
         }
     }
     if !globals.quiet {
@@ -120,7 +173,11 @@ fn product(images: usize, repetitions: u32, deployments: u32) -> String {
         several => format!(" x {several} deployments"),
     };
     let of = |number: u64, noun: &str| display::count(number, noun);
-    format!("{} x {}{deployments}", of(repetitions.into(), "repetition"), of(images as u64, "image"))
+    format!(
+        "{} x {}{deployments}",
+        of(repetitions.into(), "repetition"),
+        of(images as u64, "image")
+    )
 }
 
 fn show(summary: &Summary, claims: &[String], globals: Globals) -> Result<(), Failure> {
@@ -131,6 +188,9 @@ fn show(summary: &Summary, claims: &[String], globals: Globals) -> Result<(), Fa
     if globals.quiet {
         return Ok(());
     }
-    let look = terminal::Look { colours: display::colours(&io::stdout()), width: display::width() };
+    let look = terminal::Look {
+        colours: display::colours(&io::stdout()),
+        width: display::width(),
+    };
     display::answer(&terminal::summary(summary, claims, look))
 }

@@ -1,7 +1,9 @@
-//! The gate alone: a variant's stages on the images of a set, each stage on its own input, in seconds.
+//! The gate alone: a variant's stages on the images of a set, each stage on its own input, in
+//! seconds.
 //!
-//! The same packages, functions and passes as in a run; what differs is that each stage is a pipeline of its own, fed
-//! with what the reference made, that nothing is warmed up or repeated, and that no journal is kept.
+//! The same packages, functions and passes as in a run; what differs is that each stage is a
+//! pipeline of its own, fed with what the reference made, that nothing is warmed up or repeated,
+//! and that no journal is kept.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -11,7 +13,8 @@ use darkroom_core::cell::{Architecture, Cell, Input, Start, Trigger};
 use darkroom_core::event::{CallsRefused, Event, Invocation, OutputCheck, PlannedCell, Status};
 use darkroom_core::image_set::{Expect, ImageSet};
 use darkroom_core::manifest::{
-    Budget, Cloud, Experiment, Fault, Known, Manifest, Matrix, Output, Repetitions, Schedule, TargetKeys, Unusable,
+    Budget, Cloud, Experiment, Fault, Known, Manifest, Matrix, Output, Repetitions, Schedule,
+    TargetKeys, Unusable,
 };
 use darkroom_core::pipeline::{Pipeline, Stage};
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -49,7 +52,8 @@ pub struct Request<'a> {
     pub all_pictures: bool,
 }
 
-/// Packages, deploys and checks; blocking. The pictures of an earlier check of the same kind are removed first.
+/// Packages, deploys and checks; blocking. The pictures of an earlier check of the same kind are
+/// removed first.
 pub fn check(request: &Request<'_>, progress: &Progress) -> Result<Report, Failure> {
     let subject = Subject::of(request)?;
     let pictures = PicturesFolder::new(request);
@@ -60,8 +64,11 @@ pub fn check(request: &Request<'_>, progress: &Progress) -> Result<Report, Failu
     let fed = subject.feeds(request)?;
     let seen = runtime.block_on(async {
         let region = &subject.manifest.target.region;
-        let target = Target::open(Cloud::Local, region, request.project.root()).await.map_err(Failure::broken)?;
-        let seen = Box::pin(subject.run_in(&target, request, &packages, &fed, &pictures, progress)).await;
+        let target = Target::open(Cloud::Local, region, request.project.root())
+            .await
+            .map_err(Failure::broken)?;
+        let seen =
+            Box::pin(subject.run_in(&target, request, &packages, &fed, &pictures, progress)).await;
         target.close().await;
         seen
     })?;
@@ -79,7 +86,10 @@ struct Seen {
 
 impl Seen {
     fn refused_calls<'a>(&'a self, stage: &'a str) -> impl Iterator<Item = &'a CallsRefused> {
-        self.refused.iter().filter(move |(of, _)| of == stage).map(|(_, refused)| refused)
+        self.refused
+            .iter()
+            .filter(move |(of, _)| of == stage)
+            .map(|(_, refused)| refused)
     }
 }
 
@@ -92,15 +102,18 @@ struct PicturesFolder {
 impl PicturesFolder {
     fn new(request: &Request<'_>) -> Self {
         let root = request.project.root().join("outputs").join("check");
-        Self { root, folder: format!("{}/{}", request.variant, request.image_set) }
+        Self {
+            root,
+            folder: format!("{}/{}", request.variant, request.image_set),
+        }
     }
 
     fn clear(&self) -> Result<(), Failure> {
         let path = self.root.join(&self.folder);
         match std::fs::remove_dir_all(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(Failure::broken(miette::miette!("cannot remove {}: {error}", path.display())))
-            }
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Failure::broken(
+                miette::miette!("cannot remove {}: {error}", path.display()),
+            )),
             _ => Ok(()),
         }
     }
@@ -123,14 +136,28 @@ struct Subject {
 
 impl Subject {
     fn of(request: &Request<'_>) -> Result<Self, Failure> {
-        let Request { project, variant, pipeline, image_set, stages, .. } = *request;
+        let Request {
+            project,
+            variant,
+            pipeline,
+            image_set,
+            stages,
+            ..
+        } = *request;
         let mentioned = BTreeSet::from([variant, pipeline, image_set].map(str::to_owned));
         let mut known = project.known(&mentioned);
         let whole = usable_pipeline(&known, pipeline)?;
         let spec = usable_variant(&known, variant, &whole)?;
         if let Some(stage) = stages.iter().find(|stage| whole.stage(stage).is_none()) {
-            let names: Vec<&str> = whole.stages.iter().map(|stage| stage.name.as_str()).collect();
-            return Err(unknown_name(&format!("pipeline {pipeline} has no stage `{stage}`"), &names));
+            let names: Vec<&str> = whole
+                .stages
+                .iter()
+                .map(|stage| stage.name.as_str())
+                .collect();
+            return Err(unknown_name(
+                &format!("pipeline {pipeline} has no stage `{stage}`"),
+                &names,
+            ));
         }
         let asked = |stage: &Stage| stages.is_empty() || stages.contains(&stage.name);
         let (with, without): (Vec<_>, Vec<_>) = whole
@@ -140,7 +167,10 @@ impl Subject {
             .cloned()
             .partition(|stage| spec.handlers.contains_key(&stage.name));
         let set = usable_set(project, &known, &whole, image_set)?;
-        let part = Pipeline { stages: with, ..whole.clone() };
+        let part = Pipeline {
+            stages: with,
+            ..whole.clone()
+        };
         if let Some(entry) = known.pipelines.get_mut(pipeline) {
             entry.pipeline = Some(part.clone());
         }
@@ -180,27 +210,50 @@ impl Subject {
 
     /// Returns what each stage is fed, by its name.
     ///
-    /// A set for checking feeds the stages that it names as its files are; any other one feeds every stage what the
-    /// reference makes of its images.
+    /// A set for checking feeds the stages that it names as its files are; any other one feeds
+    /// every stage what the reference makes of its images.
     fn feeds(&self, request: &Request<'_>) -> Result<BTreeMap<String, Vec<Image>>, Failure> {
-        let wrong = |error| Failure::wrong_request(miette::miette!("image set `{}`: {error}", request.image_set));
-        let first = self.whole.stages.first().map_or("", |stage| stage.name.as_str());
+        let wrong = |error| {
+            Failure::wrong_request(miette::miette!(
+                "image set `{}`: {error}",
+                request.image_set
+            ))
+        };
+        let first = self
+            .whole
+            .stages
+            .first()
+            .map_or("", |stage| stage.name.as_str());
         let mut feeds: BTreeMap<String, Vec<Image>> = BTreeMap::new();
         for declared in &self.set.images {
             let image = images::read(request.project, request.pipeline, declared).map_err(wrong)?;
             if self.set.purpose == darkroom_core::image_set::Purpose::Check {
-                let named = if declared.stages.is_empty() { vec![first.to_owned()] } else { declared.stages.clone() };
+                let named = if declared.stages.is_empty() {
+                    vec![first.to_owned()]
+                } else {
+                    declared.stages.clone()
+                };
                 for stage in named {
                     feeds.entry(stage).or_default().push(image.clone());
                 }
                 continue;
             }
-            let inputs = darkroom_contract::reference_inputs(&self.whole, &image.bytes)
-                .map_err(|error| wrong(format!("no reference input can be made of image `{}`: {error}", image.name)))?;
+            let inputs = darkroom_contract::reference_inputs(&self.whole, &image.bytes).map_err(
+                |error| {
+                    wrong(format!(
+                        "no reference input can be made of image `{}`: {error}",
+                        image.name
+                    ))
+                },
+            )?;
             for (stage, bytes) in self.whole.stages.iter().zip(inputs) {
-                let extension =
-                    darkroom_contract::format_of(&bytes).map_or("bin", darkroom_core::pipeline::Format::extension);
-                let fed = Image { extension: extension.to_owned(), bytes: bytes.into(), ..image.clone() };
+                let extension = darkroom_contract::format_of(&bytes)
+                    .map_or("bin", darkroom_core::pipeline::Format::extension);
+                let fed = Image {
+                    extension: extension.to_owned(),
+                    bytes: bytes.into(),
+                    ..image.clone()
+                };
                 feeds.entry(stage.name.clone()).or_default().push(fed);
             }
         }
@@ -218,15 +271,34 @@ impl Subject {
     ) -> Result<Seen, Failure> {
         let configuration = self.configuration(request);
         let cells = std::slice::from_ref(&self.cell);
-        let deployed = Box::pin(prepare::deploy(configuration, "check", cells, target, packages, progress)).await?;
+        let deployed = Box::pin(prepare::deploy(
+            configuration,
+            "check",
+            cells,
+            target,
+            packages,
+            progress,
+        ))
+        .await?;
         let no_images = prepare::Images::from([(request.image_set.to_owned(), Vec::new())]);
-        let under_test = prepare::cells_under_test(configuration, cells, &deployed.deployment, no_images)?;
+        let under_test =
+            prepare::cells_under_test(configuration, cells, &deployed.deployment, no_images)?;
         let cell = under_test.first().expect("one cell was asked for");
-        let (taken, keep) =
-            (Arc::new(Mutex::new(Vec::new())), if request.all_pictures { Keep::All } else { Keep::EveryWrong });
+        let (taken, keep) = (
+            Arc::new(Mutex::new(Vec::new())),
+            if request.all_pictures {
+                Keep::All
+            } else {
+                Keep::EveryWrong
+            },
+        );
         let events = taken.clone();
-        let (emitter, thread) =
-            Emitter::to(move |event| events.lock().unwrap_or_else(PoisonError::into_inner).push(event));
+        let (emitter, thread) = Emitter::to(move |event| {
+            events
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(event)
+        });
         let pictures = Arc::new(Pictures::new(pictures.root.clone(), &pictures.folder, keep));
         let of_stage = |index: usize, stage: &Stage| {
             let images = fed.get(&stage.name).cloned().unwrap_or_default();
@@ -235,26 +307,56 @@ impl Subject {
             if let Some(tolerance) = self.set.tolerances.get(&stage.name) {
                 stage.check = tolerance.clone();
             }
-            let pipeline = Pipeline { stages: vec![stage], ..self.whole.clone() };
-            let cell = CellUnderTest { images: images.into(), deployments: vec![vec![function]], ..cell.clone() };
-            let setup = setup(target, &deployed.deployment.bucket, pipeline, cell, pictures.clone());
+            let pipeline = Pipeline {
+                stages: vec![stage],
+                ..self.whole.clone()
+            };
+            let cell = CellUnderTest {
+                images: images.into(),
+                deployments: vec![vec![function]],
+                ..cell.clone()
+            };
+            let setup = setup(
+                target,
+                &deployed.deployment.bucket,
+                pipeline,
+                cell,
+                pictures.clone(),
+            );
             one_by_one(setup, request.repetitions, emitter.clone())
         };
-        let passes: Vec<_> =
-            self.pipeline.stages.iter().enumerate().map(|(index, stage)| of_stage(index, stage)).collect();
-        let done = stream::iter(passes).buffer_unordered(AT_ONCE).try_collect::<()>().await;
+        let passes: Vec<_> = self
+            .pipeline
+            .stages
+            .iter()
+            .enumerate()
+            .map(|(index, stage)| of_stage(index, stage))
+            .collect();
+        let done = stream::iter(passes)
+            .buffer_unordered(AT_ONCE)
+            .try_collect::<()>()
+            .await;
         drop(emitter);
         let _ = thread.join();
         done.map_err(|error| Failure::broken(miette::miette!("{error}")))?;
         let events = std::mem::take(&mut *taken.lock().unwrap_or_else(PoisonError::into_inner));
         let functions = || self.pipeline.stages.iter().zip(&cell.deployments[0]);
-        let prefixes = functions().map(|(stage, function)| (stage.name.clone(), function.output_prefix.clone()));
+        let prefixes = functions()
+            .map(|(stage, function)| (stage.name.clone(), function.output_prefix.clone()));
         let of_stage = |refused: CallsRefused| {
             let (stage, _) = functions().find(|(_, function)| function.name == refused.function)?;
             Some((stage.name.clone(), refused))
         };
-        let refused = target.take_refusals().into_iter().filter_map(of_stage).collect();
-        Ok(Seen { events, prefixes: prefixes.collect(), refused })
+        let refused = target
+            .take_refusals()
+            .into_iter()
+            .filter_map(of_stage)
+            .collect();
+        Ok(Seen {
+            events,
+            prefixes: prefixes.collect(),
+            refused,
+        })
     }
 
     fn report(&self, request: &Request<'_>, seen: &Seen, pictures: &PicturesFolder) -> Report {
@@ -263,7 +365,10 @@ impl Subject {
         for event in &seen.events {
             match &**event {
                 Event::OutputChecked(check) => {
-                    checks.insert((&check.stage, &check.pass.image, check.pass.repetition), check);
+                    checks.insert(
+                        (&check.stage, &check.pass.image, check.pass.repetition),
+                        check,
+                    );
                 }
                 Event::InvocationFinished(invocation) => invocations.push(invocation),
                 _ => {}
@@ -271,27 +376,44 @@ impl Subject {
         }
         let shown = |name: &String| {
             let path = pictures.root.join(name);
-            path.strip_prefix(request.project.root()).map_or(path.clone(), ToOwned::to_owned)
+            path.strip_prefix(request.project.root())
+                .map_or(path.clone(), ToOwned::to_owned)
         };
         let mut outputs: Vec<(usize, usize, Checked)> = Vec::new();
         let mut notes = BTreeMap::new();
         for invocation in invocations {
             let key = (invocation.stage.as_str(), invocation.pass.image.as_str());
-            let check = checks.get(&(key.0, key.1, invocation.pass.repetition)).copied();
-            let (stage, _) = self.whole.stage(key.0).expect("a stage of this pipeline was called");
+            let check = checks
+                .get(&(key.0, key.1, invocation.pass.repetition))
+                .copied();
+            let (stage, _) = self
+                .whole
+                .stage(key.0)
+                .expect("a stage of this pipeline was called");
             let (place, image) = self.image(key.1);
             let mut checked = judged(invocation, check, image.expect);
             checked.picture = check.and_then(|check| check.picture.as_ref()).map(shown);
             checked.wrote_elsewhere = names::elsewhere(invocation, &seen.prefixes[key.0]);
-            self.excuse(&mut checked, invocation, check, &names::kept_from(seen.refused_calls(key.0)));
-            if let Some(note) = names::would_start(key.0, &checked.wrote_elsewhere).filter(|_| checked.judged) {
+            self.excuse(
+                &mut checked,
+                invocation,
+                check,
+                &names::kept_from(seen.refused_calls(key.0)),
+            );
+            if let Some(note) =
+                names::would_start(key.0, &checked.wrote_elsewhere).filter(|_| checked.judged)
+            {
                 notes.entry(stage).or_insert(note);
             }
             // What made it fail stands in its error.
-            if let Some(refused) =
-                seen.refused_calls(key.0).next().filter(|_| checked.judged && checked.error.is_none())
+            if let Some(refused) = seen
+                .refused_calls(key.0)
+                .next()
+                .filter(|_| checked.judged && checked.error.is_none())
             {
-                notes.entry(stage).or_insert_with(|| names::refused_call_note(key.0, refused));
+                notes
+                    .entry(stage)
+                    .or_insert_with(|| names::refused_call_note(key.0, refused));
             }
             outputs.push((stage, place, checked));
         }
@@ -322,13 +444,24 @@ impl Subject {
             return;
         }
         let variant = format!("functions/{}/variant.toml", self.cell.cell.variant);
-        if let Some(name) = names::of_its_study(invocation, check, &checked.wrote_elsewhere, kept_from, &variant) {
+        if let Some(name) = names::of_its_study(
+            invocation,
+            check,
+            &checked.wrote_elsewhere,
+            kept_from,
+            &variant,
+        ) {
             (checked.judged, checked.reason) = (false, Some(name));
         }
     }
 
     fn image(&self, name: &str) -> (usize, &darkroom_core::image_set::Image) {
-        self.set.images.iter().enumerate().find(|(_, image)| image.name == name).expect("an image of this set was fed")
+        self.set
+            .images
+            .iter()
+            .enumerate()
+            .find(|(_, image)| image.name == name)
+            .expect("an image of this set was fed")
     }
 }
 
@@ -338,15 +471,25 @@ fn judged(invocation: &Invocation, check: Option<&OutputCheck>, expect: Expect) 
     let ended_well = invocation.status == Status::Ok;
     let right = verdict.as_ref().is_some_and(|verdict| verdict.pass);
     let failed = || {
-        let kind = invocation.error_type.as_deref().unwrap_or(invocation.status.as_str());
-        let error = invocation.error.as_deref().map(|error| format!(": {}", error.lines().next().unwrap_or_default()));
+        let kind = invocation
+            .error_type
+            .as_deref()
+            .unwrap_or(invocation.status.as_str());
+        let error = invocation
+            .error
+            .as_deref()
+            .map(|error| format!(": {}", error.lines().next().unwrap_or_default()));
         format!("{kind}{}", error.unwrap_or_default())
     };
     let wrong = || {
         verdict.as_ref().map_or_else(
             || "not checked".to_owned(),
             |verdict| {
-                let detail = verdict.detail.as_deref().map(|detail| format!(": {detail}")).unwrap_or_default();
+                let detail = verdict
+                    .detail
+                    .as_deref()
+                    .map(|detail| format!(": {detail}"))
+                    .unwrap_or_default();
                 format!("{}{detail}", verdict.reason.as_deref().unwrap_or("wrong"))
             },
         )
@@ -375,7 +518,13 @@ fn judged(invocation: &Invocation, check: Option<&OutputCheck>, expect: Expect) 
     }
 }
 
-fn setup(target: &Target, bucket: &str, pipeline: Pipeline, cell: CellUnderTest, pictures: Arc<Pictures>) -> Setup {
+fn setup(
+    target: &Target,
+    bucket: &str,
+    pipeline: Pipeline,
+    cell: CellUnderTest,
+    pictures: Arc<Pictures>,
+) -> Setup {
     Setup {
         run_id: format!("check-{}", uuid::Uuid::new_v4().simple()),
         measured: target.measured_lambda(pipeline.longest_stage()),
@@ -397,7 +546,11 @@ fn setup(target: &Target, bucket: &str, pipeline: Pipeline, cell: CellUnderTest,
 }
 
 fn unknown_name(what: &str, known: &[&str]) -> Failure {
-    let known = if known.is_empty() { "there are none".to_owned() } else { format!("there are: {}", known.join(", ")) };
+    let known = if known.is_empty() {
+        "there are none".to_owned()
+    } else {
+        format!("there are: {}", known.join(", "))
+    };
     Failure::wrong_request(miette::miette!(help = known, "{what}"))
 }
 
@@ -406,7 +559,10 @@ fn unusable(what: String, faults: &[Fault]) -> Failure {
     if let [Fault::Said(only)] = faults {
         return Failure::wrong_request(miette::miette!("{what} can't be used: {only}"));
     }
-    Failure::wrong_request(Unusable { what, faults: faults.to_vec() })
+    Failure::wrong_request(Unusable {
+        what,
+        faults: faults.to_vec(),
+    })
 }
 
 fn usable_pipeline(known: &Known, name: &str) -> Result<Pipeline, Failure> {
@@ -414,25 +570,42 @@ fn usable_pipeline(known: &Known, name: &str) -> Result<Pipeline, Failure> {
         let names: Vec<&str> = known.pipelines.keys().map(String::as_str).collect();
         return Err(unknown_name(&format!("unknown pipeline `{name}`"), &names));
     };
-    entry.pipeline.clone().ok_or_else(|| unusable(format!("pipeline `{name}`"), &entry.faults))
+    entry
+        .pipeline
+        .clone()
+        .ok_or_else(|| unusable(format!("pipeline `{name}`"), &entry.faults))
 }
 
-fn usable_variant(known: &Known, name: &str, pipeline: &Pipeline) -> Result<darkroom_core::variant::Variant, Failure> {
+fn usable_variant(
+    known: &Known,
+    name: &str,
+    pipeline: &Pipeline,
+) -> Result<darkroom_core::variant::Variant, Failure> {
     let Some(entry) = known.variants.get(name) else {
         let names: Vec<&str> = known.variants.keys().map(String::as_str).collect();
         return Err(unknown_name(&format!("unknown variant `{name}`"), &names));
     };
     let faults = || unusable(format!("variant `{name}`"), &entry.faults);
-    let Some(variant) = entry.variant.clone().filter(|_| entry.faults.is_empty()) else { return Err(faults()) };
+    let Some(variant) = entry.variant.clone().filter(|_| entry.faults.is_empty()) else {
+        return Err(faults());
+    };
     if variant.transport != pipeline.transport {
         return Err(Failure::wrong_request(miette::miette!(
             help = known
                 .pipelines
                 .iter()
-                .find(|(_, entry)| entry.pipeline.as_ref().is_some_and(|other| other.transport == variant.transport))
+                .find(|(_, entry)| entry
+                    .pipeline
+                    .as_ref()
+                    .is_some_and(|other| other.transport == variant.transport))
                 .map_or_else(
-                    || format!("no pipeline here has transport {}", variant.transport.as_str()),
-                    |(fitting, _)| format!("add `--pipeline {fitting}`: of two, the last one counts")
+                    || format!(
+                        "no pipeline here has transport {}",
+                        variant.transport.as_str()
+                    ),
+                    |(fitting, _)| format!(
+                        "add `--pipeline {fitting}`: of two, the last one counts"
+                    )
                 ),
             "the handlers of variant `{name}` are made for transport {}, and pipeline {} has transport {}",
             variant.transport.as_str(),
@@ -443,7 +616,12 @@ fn usable_variant(known: &Known, name: &str, pipeline: &Pipeline) -> Result<dark
     Ok(variant)
 }
 
-fn usable_set(project: &Project, known: &Known, pipeline: &Pipeline, name: &str) -> Result<ImageSet, Failure> {
+fn usable_set(
+    project: &Project,
+    known: &Known,
+    pipeline: &Pipeline,
+    name: &str,
+) -> Result<ImageSet, Failure> {
     let sets = &known.pipelines[&pipeline.name].image_sets;
     let Some(entry) = sets.get(name) else {
         let names: Vec<&str> = sets.keys().map(String::as_str).collect();
@@ -454,10 +632,17 @@ fn usable_set(project: &Project, known: &Known, pipeline: &Pipeline, name: &str)
         return Err(wrong(entry.faults.clone()));
     }
     let set = project.image_set(&pipeline.name, name).map_err(wrong)?;
-    let mut named = set.images.iter().flat_map(|image| &image.stages).chain(set.tolerances.keys());
+    let mut named = set
+        .images
+        .iter()
+        .flat_map(|image| &image.stages)
+        .chain(set.tolerances.keys());
     match named.find(|stage| pipeline.stage(stage).is_none()) {
         Some(stage) => {
-            let fault = format!("it names stage `{stage}`, which pipeline {} has not", pipeline.name);
+            let fault = format!(
+                "it names stage `{stage}`, which pipeline {} has not",
+                pipeline.name
+            );
             Err(wrong(vec![fault.into()]))
         }
         None => Ok(set),
@@ -468,11 +653,20 @@ fn architecture(
     capability: &darkroom_core::capability::Capability,
     made_for: &[Architecture],
 ) -> Result<Architecture, Failure> {
-    let here = capability.architectures.iter().copied().find(|architecture| made_for.contains(architecture));
+    let here = capability
+        .architectures
+        .iter()
+        .copied()
+        .find(|architecture| made_for.contains(architecture));
     here.ok_or_else(|| {
-        let made_for: Vec<&str> = made_for.iter().map(|architecture| architecture.as_str()).collect();
+        let made_for: Vec<&str> = made_for
+            .iter()
+            .map(|architecture| architecture.as_str())
+            .collect();
         let (here, made_for) = (&capability.name, made_for.join(", "));
-        Failure::wrong_request(miette::miette!("{here} can't run this variant, which is made for {made_for}"))
+        Failure::wrong_request(miette::miette!(
+            "{here} can't run this variant, which is made for {made_for}"
+        ))
     })
 }
 
@@ -490,11 +684,24 @@ fn cell(variant: &str, image_set: &str, architecture: Architecture) -> Cell {
 }
 
 fn manifest(pipeline: &str, cell: &Cell) -> Manifest {
-    let Cell { variant, architecture, memory_mb, image_set, trigger, input, start, concurrency } = cell.clone();
+    let Cell {
+        variant,
+        architecture,
+        memory_mb,
+        image_set,
+        trigger,
+        input,
+        start,
+        concurrency,
+    } = cell.clone();
     Manifest {
         // It sees what is written outside of OUTPUT_PREFIX.
         profile: true,
-        experiment: Experiment { name: EXPERIMENT.to_owned(), pipeline: pipeline.to_owned(), seed: 562 },
+        experiment: Experiment {
+            name: EXPERIMENT.to_owned(),
+            pipeline: pipeline.to_owned(),
+            seed: 562,
+        },
         target: TargetKeys::default(),
         matrix: Matrix {
             variants: vec![variant],
@@ -508,7 +715,12 @@ fn manifest(pipeline: &str, cell: &Cell) -> Manifest {
             exclude: Vec::new(),
             include: Vec::new(),
         },
-        repetitions: Repetitions { count: 1, warm_up: 0, deployments: 1, ..Repetitions::default() },
+        repetitions: Repetitions {
+            count: 1,
+            warm_up: 0,
+            deployments: 1,
+            ..Repetitions::default()
+        },
         schedule: Schedule::default(),
         budget: Budget::default(),
         output: Output::default(),

@@ -1,6 +1,7 @@
 //! What a run is of: a valid manifest, what it names, and the prices of its region.
 //!
-//! Built once by a command and handed down. Two runs are of one configuration if their fingerprints are the same.
+//! Built once by a command and handed down. Two runs are of one configuration if their fingerprints
+//! are the same.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -35,7 +36,9 @@ impl<'a> Configuration<'a> {
     /// Returns the pipeline that the manifest names.
     pub fn pipeline(&self) -> &'a Pipeline {
         let name = &self.manifest.experiment.pipeline;
-        self.known.pipeline(name).expect("a valid manifest names a pipeline that can be read")
+        self.known
+            .pipeline(name)
+            .expect("a valid manifest names a pipeline that can be read")
     }
 
     /// Returns what is to be done, cell by cell.
@@ -57,22 +60,33 @@ pub fn resolved(manifest: &Manifest) -> String {
     toml::to_string(manifest).expect("a manifest is made of tables, lists, strings and numbers")
 }
 
-/// Returns the sha256 of the resolved manifest, its pipeline, its images and its variants' habits, hex: two runs with the
-/// same one have one configuration.
+/// Returns the sha256 of the resolved manifest, its pipeline, its images and its variants' habits,
+/// hex: two runs with the same one have one configuration.
 ///
-/// The pipeline belongs to it because it says what stages there are and what their outputs are held against; an image
-/// because other bytes under the same name are other work.
+/// The pipeline belongs to it because it says what stages there are and what their outputs are held
+/// against; an image because other bytes under the same name are other work.
 pub fn fingerprint(configuration: Configuration<'_>) -> String {
     // What a run may cost says nothing of what it measures, and more may be allowed later.
-    let manifest = Manifest { budget: Budget::default(), ..configuration.manifest.clone() };
+    let manifest = Manifest {
+        budget: Budget::default(),
+        ..configuration.manifest.clone()
+    };
     let pipeline = pipeline_text(configuration.pipeline());
-    hex::encode(Sha256::digest(resolved(&manifest) + &pipeline + &images(configuration) + &habits(configuration)))
+    hex::encode(Sha256::digest(
+        resolved(&manifest) + &pipeline + &images(configuration) + &habits(configuration),
+    ))
 }
 
 /// Returns the manifest with another number of repetitions.
 pub fn with_count(manifest: &Manifest, count: u32) -> Manifest {
-    let repetitions = Repetitions { count, ..manifest.repetitions.clone() };
-    Manifest { repetitions, ..manifest.clone() }
+    let repetitions = Repetitions {
+        count,
+        ..manifest.repetitions.clone()
+    };
+    Manifest {
+        repetitions,
+        ..manifest.clone()
+    }
 }
 
 /// Says in what this configuration differs from the one that a run in `folder` was begun with.
@@ -82,8 +96,15 @@ pub fn what_differs(configuration: Configuration<'_>, run: &RunStarted, folder: 
     let pipeline = hex::encode(Sha256::digest(pipeline_text(configuration.pipeline())));
     if !found.is_empty() {
         listed(&found)
-    } else if run.pipeline_sha256.as_ref().is_some_and(|before| *before != pipeline) {
-        format!("experiments/{}/pipeline.toml has changed since", run.pipeline)
+    } else if run
+        .pipeline_sha256
+        .as_ref()
+        .is_some_and(|before| *before != pipeline)
+    {
+        format!(
+            "experiments/{}/pipeline.toml has changed since",
+            run.pipeline
+        )
     } else {
         "one of its images, how a variant is called ([adapt] in variant.toml), or manifest.toml in the run's folder has \
          changed since"
@@ -96,22 +117,40 @@ pub fn pipeline_text(pipeline: &Pipeline) -> String {
     serde_json::to_string(pipeline).expect("a pipeline is plain values")
 }
 
-/// Returns what every image of the manifest's sets is, a line each. A set that can't be read is found out when it is used.
+/// Returns what every image of the manifest's sets is, a line each. A set that can't be read is
+/// found out when it is used.
 fn images(configuration: Configuration<'_>) -> String {
-    let Manifest { experiment, matrix, .. } = configuration.manifest;
-    let included = matrix.include.iter().filter_map(|levels| levels.image_set.as_ref());
+    let Manifest {
+        experiment, matrix, ..
+    } = configuration.manifest;
+    let included = matrix
+        .include
+        .iter()
+        .filter_map(|levels| levels.image_set.as_ref());
     let sets: BTreeSet<&String> = matrix.image_sets.iter().chain(included).collect();
     let mut text = String::new();
     for set in sets {
-        let images =
-            configuration.project.image_set(&experiment.pipeline, set).map(|set| set.images).unwrap_or_default();
+        let images = configuration
+            .project
+            .image_set(&experiment.pipeline, set)
+            .map(|set| set.images)
+            .unwrap_or_default();
         for image in images {
             let what = match image.source {
                 Source::File { sha256, .. } => sha256,
-                Source::Generated { width, height, seed, format } => {
+                Source::Generated {
+                    width,
+                    height,
+                    seed,
+                    format,
+                } => {
                     format!("{width}x{height} {seed} {}", format.extension())
                 }
-                Source::Pattern { pattern, width, height } => format!("{width}x{height} {}", pattern.as_str()),
+                Source::Pattern {
+                    pattern,
+                    width,
+                    height,
+                } => format!("{width}x{height} {}", pattern.as_str()),
             };
             let _ = write!(text, "\n{set}/{} {what}", image.name);
         }
@@ -122,7 +161,10 @@ fn images(configuration: Configuration<'_>) -> String {
 /// Returns how handlers are called that were not written for this project.
 fn habits(configuration: Configuration<'_>) -> String {
     let matrix = &configuration.manifest.matrix;
-    let included = matrix.include.iter().filter_map(|levels| levels.variant.as_ref());
+    let included = matrix
+        .include
+        .iter()
+        .filter_map(|levels| levels.variant.as_ref());
     let variants: BTreeSet<&String> = matrix.variants.iter().chain(included).collect();
     let adapted = |name: &String| {
         let adapt = &configuration.known.variant(name)?.adapt;

@@ -1,6 +1,7 @@
 //! In what a manifest differs from the one that a run was begun with, in words.
 //!
-//! Two resolved manifests → the keys that differ. What a run may cost is no part of its configuration.
+//! Two resolved manifests → the keys that differ. What a run may cost is no part of its
+//! configuration.
 
 use std::collections::BTreeMap;
 
@@ -9,14 +10,19 @@ use toml::{Table, Value};
 /// Differences that are named; of more, their number.
 const NAMED: usize = 5;
 
-/// Returns every key that the two say otherwise, in order: ``repetitions.count is 20 there and 40 now``.
+/// Returns every key that the two say otherwise, in order: ``repetitions.count is 20 there and 40
+/// now``.
 pub fn differences(there: &str, now: &str) -> Vec<String> {
     let (there, now) = (keys(there), keys(now));
-    let all = there.keys().chain(now.keys()).collect::<std::collections::BTreeSet<_>>();
+    let all = there
+        .keys()
+        .chain(now.keys())
+        .collect::<std::collections::BTreeSet<_>>();
     let said = |value: Option<&String>| value.cloned().unwrap_or_else(|| "not set".to_owned());
     let of_key = |key: &&String| {
         let (before, after) = (there.get(*key), now.get(*key));
-        (before != after).then(|| format!("{key} is {} there and {} now", said(before), said(after)))
+        (before != after)
+            .then(|| format!("{key} is {} there and {} now", said(before), said(after)))
     };
     all.iter().filter_map(of_key).collect()
 }
@@ -24,7 +30,11 @@ pub fn differences(there: &str, now: &str) -> Vec<String> {
 /// Returns differences as one sentence's list.
 pub fn listed(differences: &[String]) -> String {
     let (named, rest) = differences.split_at(differences.len().min(NAMED));
-    let more = if rest.is_empty() { String::new() } else { format!("; and {} more", rest.len()) };
+    let more = if rest.is_empty() {
+        String::new()
+    } else {
+        format!("; and {} more", rest.len())
+    };
     format!("{}{more}", named.join("; "))
 }
 
@@ -40,7 +50,9 @@ fn keys(text: &str) -> BTreeMap<String, String> {
 fn flatten(name: String, value: Value, keys: &mut BTreeMap<String, String>) {
     match value {
         Value::Table(table) => {
-            table.into_iter().for_each(|(key, value)| flatten(format!("{name}.{key}"), value, keys));
+            table
+                .into_iter()
+                .for_each(|(key, value)| flatten(format!("{name}.{key}"), value, keys));
         }
         value => drop(keys.insert(name, value.to_string())),
     }
@@ -52,12 +64,16 @@ mod tests {
 
     #[test]
     fn keys_that_differ_are_named_with_both_values_and_the_budget_is_none() {
-        let there = "[repetitions]\ncount = 20\n[matrix]\nvariants = [\"a\"]\n[budget]\nusd = 1.0\n";
+        let there =
+            "[repetitions]\ncount = 20\n[matrix]\nvariants = [\"a\"]\n[budget]\nusd = 1.0\n";
         let now = "[repetitions]\ncount = 40\nwarm_up = 1\n[matrix]\nvariants = [\"a\"]\n";
         let found = differences(there, now);
         assert_eq!(
             found,
-            ["repetitions.count is 20 there and 40 now", "repetitions.warm_up is not set there and 1 now"]
+            [
+                "repetitions.count is 20 there and 40 now",
+                "repetitions.warm_up is not set there and 1 now"
+            ]
         );
         assert_eq!(listed(&found), found.join("; "));
         assert!(differences(there, there).is_empty());

@@ -1,7 +1,7 @@
 //! What runs leave in an account: whose it is at the beginning of one, and what goes at the end.
 //!
-//! Two runs of one experiment share its functions, so that only one may be under way. Neither can see the other; tags say
-//! which used them last.
+//! Two runs of one experiment share its functions, so that only one may be under way. Neither can
+//! see the other; tags say which used them last.
 
 use std::path::Path;
 
@@ -25,22 +25,38 @@ use crate::target::Target;
 /// Days for which a session that was not seen to end is taken to be under way.
 const MAY_BE_UNDER_WAY_DAYS: i64 = 1;
 
-/// Refuses to take over what another run uses, or may: of one that was killed nobody can tell. Nothing is changed.
+/// Refuses to take over what another run uses, or may: of one that was killed nobody can tell.
+/// Nothing is changed.
 pub async fn not_in_use(
     configuration: Configuration<'_>,
     clients: &Clients,
     settings: &DeploySettings,
     progress: &Progress,
 ) -> Result<(), Failure> {
-    let last = deploy::last_run(clients, settings).await.map_err(Failure::broken)?;
-    let Some(last) = last.filter(|last| last.under_way && last.run_id != settings.run_id) else { return Ok(()) };
-    let folder = configuration.project.output_dir(configuration.manifest).join(&settings.experiment).join(&last.run_id);
+    let last = deploy::last_run(clients, settings)
+        .await
+        .map_err(Failure::broken)?;
+    let Some(last) = last.filter(|last| last.under_way && last.run_id != settings.run_id) else {
+        return Ok(());
+    };
+    let folder = configuration
+        .project
+        .output_dir(configuration.manifest)
+        .join(&settings.experiment)
+        .join(&last.run_id);
     if has_ended(&folder.join("journal.ndjson")) {
         return Ok(());
     }
     let run = named(&settings.experiment, &last.run_id);
-    let DeploySettings { experiment, region, .. } = settings;
-    if is_recent(&last.expires_on, jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()) {
+    let DeploySettings {
+        experiment, region, ..
+    } = settings;
+    if is_recent(
+        &last.expires_on,
+        jiff::Timestamp::now()
+            .to_zoned(jiff::tz::TimeZone::UTC)
+            .date(),
+    ) {
         return Err(Failure::wrong_request(miette::miette!(
             help = format!(
                 "wait for it, or run this as another experiment ([experiment] name); if that run was killed, {}, or remove \
@@ -51,14 +67,19 @@ pub async fn not_in_use(
             "{run} may still be under way, and both would call the same functions"
         )));
     }
-    progress.step(&format!("{run} was not seen to end; this run takes over what it left"));
+    progress.step(&format!(
+        "{run} was not seen to end; this run takes over what it left"
+    ));
     Ok(())
 }
 
 /// Says how to go on with a run that was killed: from its folder, which may be on another machine.
 fn go_on_with(folder: &Path) -> String {
     if folder.join("journal.ndjson").is_file() {
-        format!("go on with it by {}", advice::darkroom(&["resume", &folder.display().to_string()]))
+        format!(
+            "go on with it by {}",
+            advice::darkroom(&["resume", &folder.display().to_string()])
+        )
     } else {
         "resume it where its folder is".to_owned()
     }
@@ -66,20 +87,30 @@ fn go_on_with(folder: &Path) -> String {
 
 /// Says whether a session that deployed so that it expires then may still run today.
 fn is_recent(expires_on: &str, today: Date) -> bool {
-    let deployed =
-        expires_on.parse::<Date>().ok().and_then(|end| end.checked_sub(i64::from(LIFETIME_DAYS).days()).ok());
+    let deployed = expires_on
+        .parse::<Date>()
+        .ok()
+        .and_then(|end| end.checked_sub(i64::from(LIFETIME_DAYS).days()).ok());
     // What can't be read is taken for recent.
-    deployed.is_none_or(|day| day.checked_add(MAY_BE_UNDER_WAY_DAYS.days()).is_ok_and(|last| today <= last))
+    deployed.is_none_or(|day| {
+        day.checked_add(MAY_BE_UNDER_WAY_DAYS.days())
+            .is_ok_and(|last| today <= last)
+    })
 }
 
 /// Says whether this journal is there and its last session came to its end.
 fn has_ended(journal: &Path) -> bool {
     let last = record::read(journal).ok().and_then(Iterator::last);
-    matches!(last, Some(Ok(Event::RunFinished { .. } | Event::RunInterrupted { .. })))
+    matches!(
+        last,
+        Some(Ok(Event::RunFinished { .. } | Event::RunInterrupted { .. }))
+    )
 }
 
 fn named(experiment: &str, run_id: &str) -> String {
-    let since = began(run_id).map(|at| format!(", begun {at},")).unwrap_or_default();
+    let since = began(run_id)
+        .map(|at| format!(", begun {at},"))
+        .unwrap_or_default();
     format!("run {run_id} of `{experiment}`{since}")
 }
 
@@ -89,9 +120,11 @@ fn began(run_id: &str) -> Option<String> {
     Some(at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
 }
 
-/// Removes what this run deployed once nobody needs it; otherwise says how. What a later run took over is that one's.
+/// Removes what this run deployed once nobody needs it; otherwise says how. What a later run took
+/// over is that one's.
 ///
-/// Returns what is left of a whole run against its will: its measurements are recorded, and someone may be billed.
+/// Returns what is left of a whole run against its will: its measurements are recorded, and someone
+/// may be billed.
 pub async fn tidy(
     configuration: Configuration<'_>,
     keep: bool,
@@ -100,13 +133,20 @@ pub async fn tidy(
     ended: Option<Ended>,
     progress: &Progress,
 ) -> Option<Failure> {
-    let Manifest { experiment, target: keys, .. } = configuration.manifest;
+    let Manifest {
+        experiment,
+        target: keys,
+        ..
+    } = configuration.manifest;
     let keep = keep || keys.keep.unwrap_or(target.keeps);
     if keep && target.keeps {
         return None;
     }
     let experiment = experiment.name.clone();
-    let by_hand = format!("{} removes", advice::clean(Some(&experiment), &target.region));
+    let by_hand = format!(
+        "{} removes",
+        advice::clean(Some(&experiment), &target.region)
+    );
     let clients = target.clients();
     let bucket = names::bucket(&experiment, &target.caller.account_id, &target.region);
     if keep || ended != Some(Ended::Whole) {
@@ -116,16 +156,25 @@ pub async fn tidy(
         return None;
     }
     let made_role = target.role_arn(keys.role.as_deref()).is_none();
-    let which = Which::Run { experiment: experiment.clone(), run_id: run_id.to_owned(), made_role };
+    let which = Which::Run {
+        experiment: experiment.clone(),
+        run_id: run_id.to_owned(),
+        made_role,
+    };
     let mut found = match clean::find(&clients, &target.region, &which).await {
         Ok(found) => found,
         Err(error) => return not_all(vec![error], &by_hand, &target.region),
     };
     let mut left = clean::remove(&clients, &found).await;
-    progress.step(&format!("removed what was deployed: {} resources", found.count() - left.len()));
+    progress.step(&format!(
+        "removed what was deployed: {} resources",
+        found.count() - left.len()
+    ));
     if let Some(others) = found.spared.get(&experiment) {
         let others = count(*others as u64, "resource");
-        progress.step(&format!("{others} of other runs of this experiment stay; {by_hand} them"));
+        progress.step(&format!(
+            "{others} of other runs of this experiment stay; {by_hand} them"
+        ));
     }
     left.append(&mut found.unseen);
     if !left.is_empty() {
@@ -145,8 +194,16 @@ struct NotAll {
 }
 
 fn not_all(errors: Vec<DeployError>, by_hand: &str, region: &str) -> Option<Failure> {
-    let errors: Vec<DeployError> = errors.into_iter().map(|error| error.in_region(region)).collect();
-    (!errors.is_empty()).then(|| Failure::broken(NotAll { by_hand: by_hand.to_owned(), errors }))
+    let errors: Vec<DeployError> = errors
+        .into_iter()
+        .map(|error| error.in_region(region))
+        .collect();
+    (!errors.is_empty()).then(|| {
+        Failure::broken(NotAll {
+            by_hand: by_hand.to_owned(),
+            errors,
+        })
+    })
 }
 
 #[cfg(test)]
@@ -156,14 +213,23 @@ mod tests {
     #[test]
     fn a_run_is_named_with_its_beginning() {
         let said = named("smoke", "20261125-040648-abcdef");
-        assert_eq!(said, "run 20261125-040648-abcdef of `smoke`, begun 2026-11-25 04:06:48 UTC,");
-        assert_eq!(named("smoke", "someone's run"), "run someone's run of `smoke`");
+        assert_eq!(
+            said,
+            "run 20261125-040648-abcdef of `smoke`, begun 2026-11-25 04:06:48 UTC,"
+        );
+        assert_eq!(
+            named("smoke", "someone's run"),
+            "run someone's run of `smoke`"
+        );
     }
 
     #[test]
     fn a_session_of_today_or_yesterday_may_be_under_way() {
         let today = jiff::civil::date(2026, 11, 25);
-        assert_eq!(["2026-12-25", "2026-12-24", "2026-12-23"].map(|it| is_recent(it, today)), [true, true, false]);
+        assert_eq!(
+            ["2026-12-25", "2026-12-24", "2026-12-23"].map(|it| is_recent(it, today)),
+            [true, true, false]
+        );
         assert!(is_recent("", today));
     }
 }

@@ -17,7 +17,9 @@ use super::run_handle::RunHandle;
 use super::{leftovers, money, prepare};
 use crate::advice;
 use crate::display::progress::{Extent, Progress};
-use crate::execute::{Ended, ExecuteError, Finished, Keep, Pictures, Setup, Stopping, execute, now};
+use crate::execute::{
+    Ended, ExecuteError, Finished, Keep, Pictures, Setup, Stopping, execute, now,
+};
 use crate::exit::Failure;
 use crate::record::{History, JournalError, Recorder};
 use crate::results;
@@ -31,7 +33,8 @@ pub struct Measured {
     pub left: Option<Failure>,
 }
 
-/// Measures what the run needs; `None` where it was interrupted before a first fact and left nothing behind.
+/// Measures what the run needs; `None` where it was interrupted before a first fact and left
+/// nothing behind.
 pub fn measure(
     job: &Job<'_>,
     plan: &Plan<'_>,
@@ -42,7 +45,13 @@ pub fn measure(
         run.record_nothing_to_measure(job.configuration)?;
         (Ended::Whole, None)
     } else {
-        let session = Session { configuration: job.configuration, keep: job.keep, plan, run, progress };
+        let session = Session {
+            configuration: job.configuration,
+            keep: job.keep,
+            plan,
+            run,
+            progress,
+        };
         session.measure().inspect_err(|_| {
             run.discard_if_nothing_recorded();
         })?
@@ -67,8 +76,8 @@ struct Session<'a> {
     progress: &'a Progress,
 }
 
-/// Takes from the history what decides whether the run has measured enough, and makes where to put further facts; `None` for a
-/// run whose number of repetitions is fixed or settled.
+/// Takes from the history what decides whether the run has measured enough, and makes where to put
+/// further facts; `None` for a run whose number of repetitions is fixed or settled.
 fn stopping(history: &mut History) -> Option<(Stopping, FactSender)> {
     let watch = history.watch.take().filter(|_| history.settled.is_none())?;
     let (sender, facts) = mpsc::channel();
@@ -76,8 +85,8 @@ fn stopping(history: &mut History) -> Option<(Stopping, FactSender)> {
 }
 
 impl Session<'_> {
-    /// Packages, starts the cloud, and measures in it; the cloud is gone when this returns. Besides how it ended it says what
-    /// it could not remove.
+    /// Packages, starts the cloud, and measures in it; the cloud is gone when this returns. Besides
+    /// how it ended it says what it could not remove.
     fn measure(&self) -> Result<(Ended, Option<Failure>), Failure> {
         let cells = self.run.cells_to_measure();
         let runtime = threads::runtime()?;
@@ -89,21 +98,34 @@ impl Session<'_> {
             return Ok((Ended::Interrupted, None));
         }
         let (packages, code) = made?;
-        self.run.same_code(&prepare::intended(self.configuration, &cells, &packages))?;
+        self.run
+            .same_code(&prepare::intended(self.configuration, &cells, &packages))?;
         if let Some(said) = self.run.extending(self.configuration) {
             self.progress.step(&said);
         }
         let images = prepare::images(self.configuration, &cells)?;
         runtime.block_on(async {
             let target = &self.configuration.manifest.target;
-            let target = Target::open(target.cloud, &target.region, self.configuration.project.root())
-                .await
-                .map_err(Failure::broken)?;
-            let ended = Box::pin(self.measure_in(&target, &cells, &packages, code, images, interrupt)).await;
-            let came_to = ended.as_ref().ok().copied();
-            let left =
-                leftovers::tidy(self.configuration, self.keep, self.run.run_id(), &target, came_to, self.progress)
+            let target = Target::open(
+                target.cloud,
+                &target.region,
+                self.configuration.project.root(),
+            )
+            .await
+            .map_err(Failure::broken)?;
+            let ended =
+                Box::pin(self.measure_in(&target, &cells, &packages, code, images, interrupt))
                     .await;
+            let came_to = ended.as_ref().ok().copied();
+            let left = leftovers::tidy(
+                self.configuration,
+                self.keep,
+                self.run.run_id(),
+                &target,
+                came_to,
+                self.progress,
+            )
+            .await;
             target.close().await;
             Ok((ended?, left))
         })
@@ -119,7 +141,10 @@ impl Session<'_> {
         mut interrupt: watch::Receiver<bool>,
     ) -> Result<Ended, Failure> {
         self.run.same_place(&target.facts())?;
-        target.notes.iter().for_each(|note| self.progress.step(note));
+        target
+            .notes
+            .iter()
+            .for_each(|note| self.progress.step(note));
         prepare::within_account_limit(target, cells, self.progress).await?;
         let deployed = tokio::select! {
             _ = interrupt.wait_for(|stop| *stop) => return Ok(Ended::Interrupted),
@@ -129,7 +154,8 @@ impl Session<'_> {
             _ = interrupt.wait_for(|stop| *stop) => return Ok(Ended::Interrupted),
             () = prepare::role_in_force(target, &deployed.deployment, self.progress) => {}
         }
-        let cells = prepare::cells_under_test(self.configuration, cells, &deployed.deployment, images)?;
+        let cells =
+            prepare::cells_under_test(self.configuration, cells, &deployed.deployment, images)?;
         let levels: Vec<_> = cells.iter().map(|cell| cell.cell.clone()).collect();
         let (journal, mut history) = self.run.open_journal(
             self.configuration,
@@ -139,7 +165,8 @@ impl Session<'_> {
             code,
         )?;
         let schedule = self.schedule(&levels, &history);
-        let is_done = |planned: &PlannedPass| history.ledger.is_done(&cells[planned.cell].key(planned, 0));
+        let is_done =
+            |planned: &PlannedPass| history.ledger.is_done(&cells[planned.cell].key(planned, 0));
         let done = schedule.passes().filter(is_done).count() as u64;
         let others_done = self.others_done(&history);
         let money_budget = money::budget(self.configuration, &history);
@@ -173,9 +200,21 @@ impl Session<'_> {
             patience: target.patience,
             seed: self.configuration.manifest.experiment.seed,
             vary_inputs: self.configuration.manifest.repetitions.vary_inputs,
-            pictures: Some(Arc::new(Pictures::new(self.run.dir().path().to_owned(), "pictures", Keep::FirstWrong))),
+            pictures: Some(Arc::new(Pictures::new(
+                self.run.dir().path().to_owned(),
+                "pictures",
+                Keep::FirstWrong,
+            ))),
         };
-        let finished = execute(setup, history, &schedule, recorder.emitter(), stopping, interrupt).await;
+        let finished = execute(
+            setup,
+            history,
+            &schedule,
+            recorder.emitter(),
+            stopping,
+            interrupt,
+        )
+        .await;
         let ended = finished.as_ref().map(|finished| finished.ended);
         for refused in target.take_refusals() {
             recorder.emitter().emit(Event::CallsRefused(refused));
@@ -190,7 +229,8 @@ impl Session<'_> {
         self.result(finished.map(|finished| finished.ended), journal)
     }
 
-    /// The schedule of these cells: as many repetitions as the run has settled on, or as the manifest says.
+    /// The schedule of these cells: as many repetitions as the run has settled on, or as the
+    /// manifest says.
     fn schedule(&self, cells: &[Cell], history: &History) -> Schedule {
         let schedule = self.plan.schedule(cells);
         match history.settled {
@@ -202,9 +242,17 @@ impl Session<'_> {
     /// How many passes there will be in all.
     fn extent(&self, schedule: &Schedule, history: &History) -> Extent {
         let most = schedule.len();
-        let until = self.configuration.manifest.repetitions.until.filter(|_| history.settled.is_none());
+        let until = self
+            .configuration
+            .manifest
+            .repetitions
+            .until
+            .filter(|_| history.settled.is_none());
         let least = until.map(|until| most / u64::from(until.max) * u64::from(until.min));
-        Extent { least: least.unwrap_or(most), most }
+        Extent {
+            least: least.unwrap_or(most),
+            most,
+        }
     }
 
     /// Says whether every repetition of the cells that this session leaves alone is done.
@@ -218,7 +266,11 @@ impl Session<'_> {
             history.ledger.is_done(&PassKey {
                 cell_id: cell.id.clone(),
                 deployment: planned.deployment,
-                image: self.configuration.known.images(pipeline, &cell.cell.image_set)[planned.image].clone(),
+                image: self
+                    .configuration
+                    .known
+                    .images(pipeline, &cell.cell.image_set)[planned.image]
+                    .clone(),
                 warm_up: false,
                 probe: false,
                 repetition: planned.repetition,
@@ -228,14 +280,24 @@ impl Session<'_> {
     }
 
     fn say_what_is_missing(&self, finished: &Result<Finished, ExecuteError>) {
-        let missing = finished.as_ref().map_or(0, |finished| finished.without_environment);
+        let missing = finished
+            .as_ref()
+            .map_or(0, |finished| finished.without_environment);
         if missing > 0 {
-            self.progress.step(&format!("the logs do not show which environment served {missing} invocations"));
+            self.progress.step(&format!(
+                "the logs do not show which environment served {missing} invocations"
+            ));
         }
-        if let Some(apart) = finished.as_ref().ok().and_then(|finished| apart(finished.clock_offset.as_ref()?)) {
+        if let Some(apart) = finished
+            .as_ref()
+            .ok()
+            .and_then(|finished| apart(finished.clock_offset.as_ref()?))
+        {
             self.progress.step(&apart);
         }
-        let earlier = finished.as_ref().map_or(0, |finished| finished.earlier_without_environment);
+        let earlier = finished
+            .as_ref()
+            .map_or(0, |finished| finished.earlier_without_environment);
         if earlier > 0 {
             self.progress.step(&format!(
                 "which environment served {earlier} invocations of a killed session can't be known any more"
@@ -244,10 +306,18 @@ impl Session<'_> {
     }
 
     /// A journal that can't be written outweighs whatever else happened.
-    fn result(&self, ended: Result<Ended, ExecuteError>, journal: Result<(), JournalError>) -> Result<Ended, Failure> {
+    fn result(
+        &self,
+        ended: Result<Ended, ExecuteError>,
+        journal: Result<(), JournalError>,
+    ) -> Result<Ended, Failure> {
         let path = self.run.dir().path().display().to_string();
-        let help = format!("what was measured until then is kept; go on with {}", advice::darkroom(&["resume", &path]));
-        journal.map_err(|error| Failure::broken(miette::miette!(help = help.clone(), "{error}")))?;
+        let help = format!(
+            "what was measured until then is kept; go on with {}",
+            advice::darkroom(&["resume", &path])
+        );
+        journal
+            .map_err(|error| Failure::broken(miette::miette!(help = help.clone(), "{error}")))?;
         ended.map_err(|error| Failure::broken(miette::miette!(help = help, "{error}")))
     }
 }
@@ -255,7 +325,11 @@ impl Session<'_> {
 /// Says how far the clocks are apart, where times of the two beside one another would mislead.
 fn apart(offset: &ClockOffset) -> Option<String> {
     const MISLEADING_MS: f64 = 100.0;
-    let ClockOffset { offset_ms, uncertainty_ms, .. } = offset;
+    let ClockOffset {
+        offset_ms,
+        uncertainty_ms,
+        ..
+    } = offset;
     (offset_ms.abs() - uncertainty_ms > MISLEADING_MS).then(|| {
         let which = if *offset_ms > 0.0 { "behind" } else { "ahead of" };
         let (by_s, give_or_take_s) = (offset_ms.abs() / 1e3, uncertainty_ms / 1e3);

@@ -1,4 +1,5 @@
-//! How a session relates to earlier ones, and how that is decided from the arguments and the latest run.
+//! How a session relates to earlier ones, and how that is decided from the arguments and the latest
+//! run.
 
 use std::path::Path;
 
@@ -19,10 +20,14 @@ pub enum SessionMode {
     Anew { cells: Option<Vec<CellId>> },
     /// An earlier run is to be carried on.
     GoOn(Earlier),
-    /// A run of `from` repetitions is to have as many as the manifest now says. Where it has them already, it goes on.
+    /// A run of `from` repetitions is to have as many as the manifest now says. Where it has them
+    /// already, it goes on.
     Extend { earlier: Earlier, from: u32 },
     /// Some cells of an earlier run are to be measured again.
-    Again { earlier: Earlier, cells: Vec<CellId> },
+    Again {
+        earlier: Earlier,
+        cells: Vec<CellId>,
+    },
 }
 
 impl SessionMode {
@@ -30,12 +35,15 @@ impl SessionMode {
     pub const fn earlier(&self) -> Option<&Earlier> {
         match self {
             Self::Anew { .. } => None,
-            Self::GoOn(earlier) | Self::Extend { earlier, .. } | Self::Again { earlier, .. } => Some(earlier),
+            Self::GoOn(earlier) | Self::Extend { earlier, .. } | Self::Again { earlier, .. } => {
+                Some(earlier)
+            }
         }
     }
 }
 
-/// Decides whether this is a new run, or more of an earlier one; `None` where there is nothing to do, which has been said.
+/// Decides whether this is a new run, or more of an earlier one; `None` where there is nothing to
+/// do, which has been said.
 pub fn choose_mode(
     configuration: Configuration<'_>,
     args: &RunArgs,
@@ -47,7 +55,9 @@ pub fn choose_mode(
             return Err(Failure::wrong_request(error));
         }
         Err(error) => {
-            display::note(&format!("the latest run is damaged, and left as it is: {error}"));
+            display::note(&format!(
+                "the latest run is damaged, and left as it is: {error}"
+            ));
             None
         }
     };
@@ -71,11 +81,16 @@ pub fn choose_mode(
     }
     let cells = chosen(configuration, &args.cells)?;
     if let Some(latest) = latest {
-        return Ok(Some(SessionMode::Again { earlier: latest.earlier, cells }));
+        return Ok(Some(SessionMode::Again {
+            earlier: latest.earlier,
+            cells,
+        }));
     }
     let outputs = configuration.project.output_dir(configuration.manifest);
     if !globals.quiet && RunDir::latest(&outputs, &configuration.manifest.experiment.name).is_ok() {
-        display::note("the latest run has another configuration: these cells become a new run of their own");
+        display::note(
+            "the latest run has another configuration: these cells become a new run of their own",
+        );
     }
     Ok(Some(SessionMode::Anew { cells: Some(cells) }))
 }
@@ -86,11 +101,18 @@ fn go_on(
     latest: Option<Latest>,
     globals: Globals,
 ) -> Result<Option<SessionMode>, Failure> {
-    let folder = configuration.project.output_dir(configuration.manifest).join(&configuration.manifest.experiment.name);
+    let folder = configuration
+        .project
+        .output_dir(configuration.manifest)
+        .join(&configuration.manifest.experiment.name);
     let none = || format!("no unfinished run of this manifest in {}", folder.display());
     let Some(Latest { earlier, same }) = latest else {
         let help = "leave out --resume to start a new run";
-        return Err(Failure::wrong_request(miette::miette!(help = help, "{}", none())));
+        return Err(Failure::wrong_request(miette::miette!(
+            help = help,
+            "{}",
+            none()
+        )));
     };
     let Earlier { run, history, .. } = &earlier;
     if same && history.finished {
@@ -124,35 +146,62 @@ fn go_on(
     }))
 }
 
-/// `--extend`: the latest run, if it differs from this manifest in the number of repetitions alone and has come to its end.
-fn extend(configuration: Configuration<'_>, latest: Option<Latest>) -> Result<Option<SessionMode>, Failure> {
-    let refused =
-        |message: String, help: String| Err(Failure::wrong_request(miette::miette!(help = help, "{message}")));
+/// `--extend`: the latest run, if it differs from this manifest in the number of repetitions alone
+/// and has come to its end.
+fn extend(
+    configuration: Configuration<'_>,
+    latest: Option<Latest>,
+) -> Result<Option<SessionMode>, Failure> {
+    let refused = |message: String, help: String| {
+        Err(Failure::wrong_request(miette::miette!(
+            help = help,
+            "{message}"
+        )))
+    };
     if configuration.manifest.repetitions.until.is_some() {
         let help = "start a new run with a smaller `ci_half_width` or a larger `max`".to_owned();
-        return refused("a run with `repetitions.until` decides itself how often it measures".to_owned(), help);
+        return refused(
+            "a run with `repetitions.until` decides itself how often it measures".to_owned(),
+            help,
+        );
     }
     let Some(Latest { earlier, same }) = latest else {
         let help = "leave out --extend to start one".to_owned();
-        return refused(format!("there is no run of `{}` to extend", configuration.manifest.experiment.name), help);
+        return refused(
+            format!(
+                "there is no run of `{}` to extend",
+                configuration.manifest.experiment.name
+            ),
+            help,
+        );
     };
     let Earlier { run, history, .. } = &earlier;
     let finished = history.finished;
-    let (shown, from, to) =
-        (run.display().to_string(), history.run.repetitions, configuration.manifest.repetitions.count);
+    let (shown, from, to) = (
+        run.display().to_string(),
+        history.run.repetitions,
+        configuration.manifest.repetitions.count,
+    );
     let as_it_was = with_count(configuration.manifest, from);
     let was = configuration.with_manifest(&as_it_was);
     if history.run.manifest_sha256 != fingerprint(was) {
         let differs = what_differs(was, &history.run, run);
         let help = "undo the change, or leave out --extend to start a new run".to_owned();
-        return refused(format!("{shown} was begun with another configuration than this manifest: {differs}"), help);
+        return refused(
+            format!("{shown} was begun with another configuration than this manifest: {differs}"),
+            help,
+        );
     }
     if !finished && same {
-        // An earlier session was cut short: the run has this number of repetitions already, and goes on.
+        // An earlier session was cut short: the run has this number of repetitions already, and
+        // goes on.
         return Ok(Some(SessionMode::Extend { earlier, from }));
     }
     if !finished {
-        let help = format!("let it come to its end first: {}", advice::darkroom(&["resume", &shown]));
+        let help = format!(
+            "let it come to its end first: {}",
+            advice::darkroom(&["resume", &shown])
+        );
         return refused(format!("{shown} is unfinished"), help);
     }
     if to <= from {
@@ -169,23 +218,35 @@ pub fn nothing_to_resume(run: &Path, history: &History) -> String {
     if history.run.until.is_some() || !manifest.is_file() || !is_latest(run) {
         return said;
     }
-    let count = format!("repetitions.count={}", history.run.repetitions.saturating_mul(2));
+    let count = format!(
+        "repetitions.count={}",
+        history.run.repetitions.saturating_mul(2)
+    );
     let command = advice::darkroom(&["run", &manifest.display().to_string(), "--extend", &count]);
     format!("{said}. Add repetitions to it, for example twice as many in all: {command}")
 }
 
 /// Only an experiment's latest run can be extended.
 fn is_latest(run: &Path) -> bool {
-    let latest = run.parent().map(|experiment| experiment.join("latest").canonicalize());
+    let latest = run
+        .parent()
+        .map(|experiment| experiment.join("latest").canonicalize());
     latest.is_some_and(|latest| latest.is_ok_and(|latest| latest == run))
 }
 
 /// Returns the cells that the patterns of `--cell` choose; each must choose some.
 fn chosen(configuration: Configuration<'_>, patterns: &[String]) -> Result<Vec<CellId>, Failure> {
     let selection = Selection::new(patterns).map_err(Failure::wrong_request)?;
-    let ids: Vec<CellId> = configuration.plan().planned_cells().map(|cell| cell.id).collect();
+    let ids: Vec<CellId> = configuration
+        .plan()
+        .planned_cells()
+        .map(|cell| cell.id)
+        .collect();
     selection.check(&ids).map_err(Failure::wrong_request)?;
-    Ok(ids.into_iter().filter(|id| selection.contains(id)).collect())
+    Ok(ids
+        .into_iter()
+        .filter(|id| selection.contains(id))
+        .collect())
 }
 
 /// The experiment's latest run.
@@ -201,10 +262,19 @@ fn latest(configuration: Configuration<'_>) -> Result<Option<Latest>, JournalErr
         &configuration.project.output_dir(configuration.manifest),
         &configuration.manifest.experiment.name,
     );
-    let Some(run) = latest.ok().filter(|run| run.join("journal.ndjson").exists()) else { return Ok(None) };
+    let Some(run) = latest
+        .ok()
+        .filter(|run| run.join("journal.ndjson").exists())
+    else {
+        return Ok(None);
+    };
     let earlier = match Earlier::read(run) {
         // Killed before its first fact.
-        Err(JournalError::NoRun { path }) if path.metadata().is_ok_and(|about| about.len() == 0) => return Ok(None),
+        Err(JournalError::NoRun { path })
+            if path.metadata().is_ok_and(|about| about.len() == 0) =>
+        {
+            return Ok(None);
+        }
         earlier => earlier?,
     };
     let same = earlier.history.run.manifest_sha256 == fingerprint(configuration);

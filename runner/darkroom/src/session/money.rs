@@ -1,4 +1,5 @@
-//! What a run may cost: what it has spent so far, whether a session may begin, and whether a person agrees to it.
+//! What a run may cost: what it has spent so far, whether a session may begin, and whether a person
+//! agrees to it.
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal};
@@ -24,7 +25,10 @@ use crate::record::History;
 pub fn how_to_go_on(configuration: Configuration<'_>, path: &Path) -> Result<String, Failure> {
     let history = History::read(&path.join("journal.ndjson")).map_err(Failure::wrong_request)?;
     let spent = budget(configuration, &history).map_or(0.0, |budget| budget.now().usd());
-    Ok(mend(path, spent.max(configuration.manifest.budget.usd.unwrap_or_default())))
+    Ok(mend(
+        path,
+        spent.max(configuration.manifest.budget.usd.unwrap_or_default()),
+    ))
 }
 
 /// Says how a run goes on that has spent this much: with twice as much, for example.
@@ -34,17 +38,30 @@ fn mend(run: &Path, spent_usd: f64) -> String {
     format!("allow more, for example twice as much with {resume}")
 }
 
-/// Returns what the run has spent in all its sessions, with what it may; `None` where prices are not known.
+/// Returns what the run has spent in all its sessions, with what it may; `None` where prices are
+/// not known.
 pub fn budget(configuration: Configuration<'_>, history: &History) -> Option<MoneyBudget> {
     let prices = configuration.prices?.clone();
-    let spent = Spending::new(&history.run, configuration.pipeline(), prices, history.billed.clone());
-    Some(MoneyBudget { spent: Mutex::new(spent), limit_usd: configuration.manifest.budget.usd })
+    let spent = Spending::new(
+        &history.run,
+        configuration.pipeline(),
+        prices,
+        history.billed.clone(),
+    );
+    Some(MoneyBudget {
+        spent: Mutex::new(spent),
+        limit_usd: configuration.manifest.budget.usd,
+    })
 }
 
-/// Refuses a session whose budget can't be kept to or is used up, and one that costs money and that nobody agrees to. Nothing
-/// has happened yet.
+/// Refuses a session whose budget can't be kept to or is used up, and one that costs money and that
+/// nobody agrees to. Nothing has happened yet.
 pub fn may_begin(job: &Job<'_>, plan: &Plan<'_>) -> Result<(), Failure> {
-    let Job { configuration, mode, .. } = job;
+    let Job {
+        configuration,
+        mode,
+        ..
+    } = job;
     let asked = configuration.capability.billed && !job.yes;
     if configuration.manifest.budget.usd.is_none() && !asked {
         return Ok(()); // Nobody needs to know what was spent.
@@ -74,7 +91,10 @@ fn within_budget(job: &Job<'_>, spent: Option<&MoneyBudget>) -> Result<(), Failu
     match spent.filter(|budget| budget.is_empty()) {
         None => Ok(()),
         Some(budget) => Err(Failure::wrong_request(miette::miette!(
-            help = again.map_or_else(String::new, |earlier| mend(&earlier.run, limit.max(budget.now().usd()))),
+            help = again.map_or_else(String::new, |earlier| mend(
+                &earlier.run,
+                limit.max(budget.now().usd())
+            )),
             "the run has spent {} of its budget of {}",
             dollars(budget.now().usd()),
             dollars(limit)
@@ -82,12 +102,17 @@ fn within_budget(job: &Job<'_>, spent: Option<&MoneyBudget>) -> Result<(), Failu
     }
 }
 
-/// Returns how many repetitions an extension adds; `None` of every other session, and of one that goes on with an extension.
+/// Returns how many repetitions an extension adds; `None` of every other session, and of one that
+/// goes on with an extension.
 fn added(job: &Job<'_>) -> Option<u32> {
     match &job.mode {
-        SessionMode::Extend { from, .. } => {
-            job.configuration.manifest.repetitions.count.checked_sub(*from).filter(|more| *more > 0)
-        }
+        SessionMode::Extend { from, .. } => job
+            .configuration
+            .manifest
+            .repetitions
+            .count
+            .checked_sub(*from)
+            .filter(|more| *more > 0),
         _ => None,
     }
 }
@@ -97,15 +122,20 @@ fn offer(job: &Job<'_>, plan: &Plan<'_>, spent: Option<&MoneyBudget>) -> String 
     let configuration = job.configuration;
     let prices = configuration.prices;
     let added = added(job).map(|count| with_count(configuration.manifest, count));
-    let plan = added.as_ref().map_or(*plan, |manifest| configuration.with_manifest(manifest).plan());
+    let plan = added.as_ref().map_or(*plan, |manifest| {
+        configuration.with_manifest(manifest).plan()
+    });
     let summary = plan.summary(prices);
     let what = match (&added, spent) {
         (Some(_), _) => "what this session adds",
         (None, Some(_)) => "what this run does, earlier sessions included",
         (None, None) => "what this run does",
     };
-    let rates =
-        estimate::rates(&configuration.project.output_dir(configuration.manifest), configuration.manifest, prices);
+    let rates = estimate::rates(
+        &configuration.project.output_dir(configuration.manifest),
+        configuration.manifest,
+        prices,
+    );
     let mut text = format!(
         "{} bills {what}: {}, {}; at most {}, if every invocation took its stage's whole timeout.",
         configuration.capability.name,
@@ -159,7 +189,9 @@ fn agreed(offer: &str) -> Result<(), Failure> {
     display::note(offer);
     display::note("Go on? [y/N]");
     let mut answer = String::new();
-    io::stdin().read_line(&mut answer).map_err(|error| Failure::broken(miette::miette!("can't ask: {error}")))?;
+    io::stdin()
+        .read_line(&mut answer)
+        .map_err(|error| Failure::broken(miette::miette!("can't ask: {error}")))?;
     match answer.trim().to_lowercase().as_str() {
         "y" | "yes" => Ok(()),
         _ => Err(refused()),

@@ -43,15 +43,21 @@ fn cache_dir(configuration: Configuration<'_>) -> PathBuf {
 
 /// Returns one request for every variant and architecture that a cell needs.
 fn requests(configuration: Configuration<'_>, cells: &[PlannedCell]) -> Vec<Request> {
-    let mut wanted: Vec<(&str, Architecture)> =
-        cells.iter().map(|cell| (cell.cell.variant.as_str(), cell.cell.architecture)).collect();
+    let mut wanted: Vec<(&str, Architecture)> = cells
+        .iter()
+        .map(|cell| (cell.cell.variant.as_str(), cell.cell.architecture))
+        .collect();
     wanted.sort_unstable();
     wanted.dedup();
     let request = |(variant, architecture): (&str, Architecture)| Request {
         variant: variant.to_owned(),
         architecture,
         folder: configuration.project.variant_dir(variant),
-        spec: configuration.known.variant(variant).expect("a valid manifest names variants that can be read").clone(),
+        spec: configuration
+            .known
+            .variant(variant)
+            .expect("a valid manifest names variants that can be read")
+            .clone(),
     };
     wanted.into_iter().map(request).collect()
 }
@@ -61,7 +67,12 @@ fn named(request: &Request) -> String {
 }
 
 fn under_way(left: &Mutex<Vec<String>>) -> String {
-    format!("packaging {}", left.lock().unwrap_or_else(PoisonError::into_inner).join(", "))
+    format!(
+        "packaging {}",
+        left.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .join(", ")
+    )
 }
 
 /// Packages every variant that a cell needs; blocking.
@@ -73,30 +84,55 @@ pub fn packages(
     let (cache_dir, requests) = (cache_dir(configuration), requests(configuration, cells));
     let names: Vec<String> = requests.iter().map(named).collect();
     progress.step(&format!("packaging {}", names.join(", ")));
-    crate::project::make_private(&cache_dir)
-        .map_err(|error| Failure::broken(miette::miette!("can't create {}: {error}", cache_dir.display())))?;
+    crate::project::make_private(&cache_dir).map_err(|error| {
+        Failure::broken(miette::miette!(
+            "can't create {}: {error}",
+            cache_dir.display()
+        ))
+    })?;
     let left = Mutex::new(names);
     let working = progress.working(&under_way(&left));
     let ended = |request: &Request| {
         let name = named(request);
-        left.lock().unwrap_or_else(PoisonError::into_inner).retain(|left| *left != name);
+        left.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|left| *left != name);
         working.now(under_way(&left));
     };
     let made = package::packages(&cache_dir, &requests, &ended);
     drop(working);
     let mut made = made.map_err(all_of)?;
     if configuration.manifest.profile {
-        let profiled = made.into_iter().map(|package| package::profiled(&cache_dir, package));
-        made = profiled.collect::<Result<_, _>>().map_err(Failure::broken)?;
+        let profiled = made
+            .into_iter()
+            .map(|package| package::profiled(&cache_dir, package));
+        made = profiled
+            .collect::<Result<_, _>>()
+            .map_err(Failure::broken)?;
     }
-    for (package, said) in made.iter().filter_map(|package| Some((package, package::not_confined(&package.build)?))) {
-        progress.step(&format!("  {} ({}) {said}", package.variant, package.architecture));
+    for (package, said) in made
+        .iter()
+        .filter_map(|package| Some((package, package::not_confined(&package.build)?)))
+    {
+        progress.step(&format!(
+            "  {} ({}) {said}",
+            package.variant, package.architecture
+        ));
     }
-    for (package, said) in made.iter().filter_map(|package| Some((package, package::too_new(&package.build)?))) {
-        progress.step(&format!("  {} ({}) {said}", package.variant, package.architecture));
+    for (package, said) in made
+        .iter()
+        .filter_map(|package| Some((package, package::too_new(&package.build)?)))
+    {
+        progress.step(&format!(
+            "  {} ({}) {said}",
+            package.variant, package.architecture
+        ));
     }
     let key = |package: &Package| (package.variant.clone(), package.architecture);
-    Ok(made.into_iter().map(|package| (key(&package), Arc::new(package))).collect())
+    Ok(made
+        .into_iter()
+        .map(|package| (key(&package), Arc::new(package)))
+        .collect())
 }
 
 /// Returns what each package was made of, as facts.
@@ -109,8 +145,16 @@ pub fn builds(packages: &Packages) -> impl Iterator<Item = PackageBuilt> {
         code_sha256: package.archive.sha256_base64.clone(),
         code_bytes: package.archive.bytes,
         unzipped_bytes: package.archive.unzipped_bytes
-            + package.layers.iter().map(|layer| layer.archive.unzipped_bytes).sum::<u64>(),
-        layers_sha256: package.layers.iter().map(|layer| layer.archive.sha256_base64.clone()).collect(),
+            + package
+                .layers
+                .iter()
+                .map(|layer| layer.archive.unzipped_bytes)
+                .sum::<u64>(),
+        layers_sha256: package
+            .layers
+            .iter()
+            .map(|layer| layer.archive.sha256_base64.clone())
+            .collect(),
         build: package.build.clone(),
     })
 }
@@ -127,35 +171,46 @@ fn all_of(errors: Vec<package::PackageError>) -> Failure {
     }
 }
 
-/// Reads or generates every image that a cell needs, and what stages are fed with `input = "reference"`.
+/// Reads or generates every image that a cell needs, and what stages are fed with
+/// `input = "reference"`.
 pub fn images(configuration: Configuration<'_>, cells: &[PlannedCell]) -> Result<Images, Failure> {
     let pipeline = configuration.pipeline();
     let mut images = Images::new();
     for cell in cells {
         let set = &cell.cell.image_set;
         if !images.contains_key(set) {
-            let wrong = |error| Failure::wrong_request(miette::miette!("image set `{set}`: {error}"));
-            let read = images::read_set(configuration.project, &pipeline.name, set).map_err(wrong)?;
+            let wrong =
+                |error| Failure::wrong_request(miette::miette!("image set `{set}`: {error}"));
+            let read =
+                images::read_set(configuration.project, &pipeline.name, set).map_err(wrong)?;
             fits_payload(pipeline, &read).map_err(wrong)?;
             images.insert(set.clone(), read);
         }
     }
-    let fed_references = cells.iter().filter(|cell| cell.cell.input == Input::Reference);
+    let fed_references = cells
+        .iter()
+        .filter(|cell| cell.cell.input == Input::Reference);
     for set in fed_references.map(|cell| &cell.cell.image_set) {
         for image in images.get(set).into_iter().flatten() {
             image.reference_inputs(pipeline).map_err(|error| {
                 let name = &image.name;
-                Failure::wrong_request(miette::miette!("no reference input can be made of image `{name}`: {error}"))
+                Failure::wrong_request(miette::miette!(
+                    "no reference input can be made of image `{name}`: {error}"
+                ))
             })?;
         }
     }
     Ok(images)
 }
 
-/// Says which image can't be sent in a payload; those of files have been looked at with the manifest.
+/// Says which image can't be sent in a payload; those of files have been looked at with the
+/// manifest.
 fn fits_payload(pipeline: &Pipeline, images: &[Image]) -> Result<(), String> {
     let sent = |image: &Image| base64_bytes(image.bytes.len() as u64);
-    match images.iter().find(|image| pipeline.transport == Transport::Payload && sent(image) > PAYLOAD_LIMIT) {
+    match images
+        .iter()
+        .find(|image| pipeline.transport == Transport::Payload && sent(image) > PAYLOAD_LIMIT)
+    {
         Some(image) => Err(format!(
             "image `{}` is {} bytes as base64, and Lambda takes at most {PAYLOAD_LIMIT} in a payload",
             image.name,
@@ -165,7 +220,8 @@ fn fits_payload(pipeline: &Pipeline, images: &[Image]) -> Result<(), String> {
     }
 }
 
-/// Deploys one function for every stage of every (variant, architecture, memory, trigger, start, deployment) that a cell needs.
+/// Deploys one function for every stage of every (variant, architecture, memory, trigger, start,
+/// deployment) that a cell needs.
 pub async fn deploy(
     configuration: Configuration<'_>,
     run_id: &str,
@@ -183,9 +239,10 @@ pub async fn deploy(
         account_id: target.caller.account_id.clone(),
         partition: target.caller.partition().to_owned(),
         role_arn: target.role_arn(configuration.manifest.target.role.as_deref()),
-        expires_on: (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * i64::from(deploy::LIFETIME_DAYS)))
-            .strftime("%Y-%m-%d")
-            .to_string(),
+        expires_on: (jiff::Timestamp::now()
+            + jiff::SignedDuration::from_hours(24 * i64::from(deploy::LIFETIME_DAYS)))
+        .strftime("%Y-%m-%d")
+        .to_string(),
         run_id: run_id.to_owned(),
     };
     // Where what is deployed stays anyway, one process at a time uses it.
@@ -194,23 +251,37 @@ pub async fn deploy(
     }
     let mut events = Vec::new();
     let working = progress.working("deploying");
-    let deployment = Box::pin(deploy::deploy(&clients, &settings, &want, &mut |event| events.push(event))).await;
+    let deployment = Box::pin(deploy::deploy(&clients, &settings, &want, &mut |event| {
+        events.push(event)
+    }))
+    .await;
     drop(working);
     let deployment = deployment.map_err(Failure::broken)?;
     hold_to_own_names(configuration, target, &deployment);
-    let deploy::Counts { created, updated, unchanged, layers_published } = deployment.counts;
+    let deploy::Counts {
+        created,
+        updated,
+        unchanged,
+        layers_published,
+    } = deployment.counts;
     progress.step(&format!(
         "  {created} created, {updated} updated, {unchanged} unchanged, {layers_published} layers published"
     ));
     Ok(Deployed { deployment, events })
 }
 
-/// Holds every function to names of its own: under `OUTPUT_PREFIX`, and where its variant says that its outputs land. One whose
-/// outputs are named after its input may write anywhere: its variant says no place.
+/// Holds every function to names of its own: under `OUTPUT_PREFIX`, and where its variant says that
+/// its outputs land. One whose outputs are named after its input may write anywhere: its variant
+/// says no place.
 fn hold_to_own_names(configuration: Configuration<'_>, target: &Target, deployment: &Deployment) {
     for (key, function) in &deployment.functions {
         let own = match habits(configuration, &key.variant, &key.stage).output_key {
-            Some(template) => event_shape::known_start(&template, &function.output_prefix, &target.region, &key.stage),
+            Some(template) => event_shape::known_start(
+                &template,
+                &function.output_prefix,
+                &target.region,
+                &key.stage,
+            ),
             None => function.output_prefix.clone(),
         };
         if !own.is_empty() {
@@ -221,25 +292,40 @@ fn hold_to_own_names(configuration: Configuration<'_>, target: &Target, deployme
     }
 }
 
-/// Waits until functions may do what their role was just told they may: a call before that could fail for want of a permission.
+/// Waits until functions may do what their role was just told they may: a call before that could
+/// fail for want of a permission.
 pub async fn role_in_force(target: &Target, deployment: &Deployment, progress: &Progress) {
     let say = |left: std::time::Duration| {
-        progress.step(&format!("  waiting {:.0} s for the functions' role to be known everywhere", left.as_secs_f64()));
+        progress.step(&format!(
+            "  waiting {:.0} s for the functions' role to be known everywhere",
+            left.as_secs_f64()
+        ));
     };
     deploy::in_force(deployment.policy_put, target.policy_settles, say).await;
 }
 
-/// Refuses cells that run more at once than the account leaves to functions; nothing has been changed by then.
-pub async fn within_account_limit(target: &Target, cells: &[PlannedCell], progress: &Progress) -> Result<(), Failure> {
+/// Refuses cells that run more at once than the account leaves to functions; nothing has been
+/// changed by then.
+pub async fn within_account_limit(
+    target: &Target,
+    cells: &[PlannedCell],
+    progress: &Progress,
+) -> Result<(), Failure> {
     let limit = match target.lambda().get_account_settings().send().await {
-        Ok(settings) => settings.account_limit().and_then(AccountLimit::unreserved_concurrent_executions),
+        Ok(settings) => settings
+            .account_limit()
+            .and_then(AccountLimit::unreserved_concurrent_executions),
         Err(error) => {
             let reason = error_message(&error);
-            progress.step(&format!("how many invocations the account lets run at once is not known: {reason}"));
+            progress.step(&format!(
+                "how many invocations the account lets run at once is not known: {reason}"
+            ));
             None
         }
     };
-    let Some(limit) = limit.and_then(|limit| u32::try_from(limit).ok()) else { return Ok(()) };
+    let Some(limit) = limit.and_then(|limit| u32::try_from(limit).ok()) else {
+        return Ok(());
+    };
     match cells.iter().find(|cell| cell.cell.concurrency > limit) {
         None => Ok(()),
         Some(cell) => Err(Failure::wrong_request(miette::miette!(
@@ -253,25 +339,43 @@ pub async fn within_account_limit(target: &Target, cells: &[PlannedCell], progre
 }
 
 /// Returns what the cells' functions will run, before any is touched.
-pub fn intended(configuration: Configuration<'_>, cells: &[PlannedCell], packages: &Packages) -> Vec<FunctionDeployed> {
-    let intended = |function: &WantedFunction| deploy::intended(&configuration.manifest.experiment.name, function);
-    wanted(configuration, cells, packages).iter().map(intended).collect()
+pub fn intended(
+    configuration: Configuration<'_>,
+    cells: &[PlannedCell],
+    packages: &Packages,
+) -> Vec<FunctionDeployed> {
+    let intended = |function: &WantedFunction| {
+        deploy::intended(&configuration.manifest.experiment.name, function)
+    };
+    wanted(configuration, cells, packages)
+        .iter()
+        .map(intended)
+        .collect()
 }
 
-fn wanted(configuration: Configuration<'_>, cells: &[PlannedCell], packages: &Packages) -> Vec<WantedFunction> {
+fn wanted(
+    configuration: Configuration<'_>,
+    cells: &[PlannedCell],
+    packages: &Packages,
+) -> Vec<WantedFunction> {
     let mut want = BTreeMap::new();
     for cell in cells.iter().map(|planned| &planned.cell) {
         let package = &packages[&(cell.variant.clone(), cell.architecture)];
-        let spec =
-            configuration.known.variant(&cell.variant).expect("a valid manifest names variants that can be read");
+        let spec = configuration
+            .known
+            .variant(&cell.variant)
+            .expect("a valid manifest names variants that can be read");
         for deployment in 1..=configuration.manifest.repetitions.deployments {
             let mut before = None;
             for stage in &configuration.pipeline().stages {
                 let key = key(cell, deployment, &stage.name);
                 let handler = spec.handlers[&stage.name].clone();
                 let environment = spec.adapt.for_stage(&stage.name).environment;
-                let triggered_by = (cell.trigger == Trigger::S3)
-                    .then(|| before.as_ref().map_or_else(|| names::uploads_prefix(&key), names::output_prefix));
+                let triggered_by = (cell.trigger == Trigger::S3).then(|| {
+                    before
+                        .as_ref()
+                        .map_or_else(|| names::uploads_prefix(&key), names::output_prefix)
+                });
                 before = Some(key.clone());
                 want.insert(
                     key.clone(),
@@ -303,7 +407,11 @@ fn key(cell: &darkroom_core::cell::Cell, deployment: u32, stage: &str) -> Functi
 }
 
 fn habits(configuration: Configuration<'_>, variant: &str, stage: &str) -> Habits {
-    configuration.known.variant(variant).map(|variant| variant.adapt.for_stage(stage)).unwrap_or_default()
+    configuration
+        .known
+        .variant(variant)
+        .map(|variant| variant.adapt.for_stage(stage))
+        .unwrap_or_default()
 }
 
 /// Puts cells, images and deployed functions together.
@@ -313,12 +421,20 @@ pub fn cells_under_test(
     deployment: &Deployment,
     images: Images,
 ) -> Result<Vec<CellUnderTest>, Failure> {
-    let images: BTreeMap<String, Arc<[Image]>> = images.into_iter().map(|(set, images)| (set, images.into())).collect();
+    let images: BTreeMap<String, Arc<[Image]>> = images
+        .into_iter()
+        .map(|(set, images)| (set, images.into()))
+        .collect();
     let function = |planned: &PlannedCell, number: u32, stage: &str| {
         let deployed = deployment
             .functions
             .get(&key(&planned.cell, number, stage))
-            .ok_or_else(|| Failure::broken(miette::miette!("stage `{stage}` of {} was not deployed", planned.id)))?;
+            .ok_or_else(|| {
+                Failure::broken(miette::miette!(
+                    "stage `{stage}` of {} was not deployed",
+                    planned.id
+                ))
+            })?;
         Ok(Function {
             name: deployed.name.clone(),
             code_sha256: deployed.code_sha256.clone(),
@@ -330,10 +446,20 @@ pub fn cells_under_test(
     let stages = &configuration.pipeline().stages;
     let under_test = |planned: &PlannedCell| {
         let deployments = (1..=configuration.manifest.repetitions.deployments)
-            .map(|number| stages.iter().map(|stage| function(planned, number, &stage.name)).collect())
+            .map(|number| {
+                stages
+                    .iter()
+                    .map(|stage| function(planned, number, &stage.name))
+                    .collect()
+            })
             .collect::<Result<_, Failure>>()?;
         let images = images[&planned.cell.image_set].clone();
-        Ok(CellUnderTest { id: planned.id.clone(), cell: planned.cell.clone(), images, deployments })
+        Ok(CellUnderTest {
+            id: planned.id.clone(),
+            cell: planned.cell.clone(),
+            images,
+            deployments,
+        })
     };
     cells.iter().map(under_test).collect()
 }

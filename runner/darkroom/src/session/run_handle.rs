@@ -1,10 +1,12 @@
-//! A run's folder, held by a session: made anew, taken up again, or opened to measure some cells again.
+//! A run's folder, held by a session: made anew, taken up again, or opened to measure some cells
+//! again.
 
 use std::collections::BTreeSet;
 
 use darkroom_core::cell::CellId;
 use darkroom_core::event::{
-    CodeExamined, Event, Extension, FunctionDeployed, JOURNAL_VERSION, PackageBuilt, PlannedCell, RunStarted,
+    CodeExamined, Event, Extension, FunctionDeployed, JOURNAL_VERSION, PackageBuilt, PlannedCell,
+    RunStarted,
 };
 use darkroom_core::manifest::{Cloud, Manifest, Order};
 use sha2::{Digest, Sha256};
@@ -44,10 +46,20 @@ pub fn open_run<'a>(
         SessionMode::GoOn(earlier) => take_up(configuration, planned, earlier, None),
         SessionMode::Extend { earlier, from } => {
             let as_it_was = with_count(configuration.manifest, *from);
-            let run = take_up(configuration.with_manifest(&as_it_was), planned, earlier, None)?;
-            Ok(RunHandle { extends: Some(*from), ..run })
+            let run = take_up(
+                configuration.with_manifest(&as_it_was),
+                planned,
+                earlier,
+                None,
+            )?;
+            Ok(RunHandle {
+                extends: Some(*from),
+                ..run
+            })
         }
-        SessionMode::Again { earlier, cells } => take_up(configuration, planned, earlier, Some(cells.clone())),
+        SessionMode::Again { earlier, cells } => {
+            take_up(configuration, planned, earlier, Some(cells.clone()))
+        }
     }
 }
 
@@ -59,12 +71,23 @@ fn anew<'a>(
     let outputs = configuration.project.output_dir(configuration.manifest);
     let time = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S");
     let run_id = format!("{time}-{}", &uuid::Uuid::new_v4().simple().to_string()[..6]);
-    let dir = RunDir::create(&outputs, &configuration.manifest.experiment.name, &run_id).map_err(Failure::broken)?;
+    let dir = RunDir::create(&outputs, &configuration.manifest.experiment.name, &run_id)
+        .map_err(Failure::broken)?;
     if let Some(only) = only {
         planned.retain(|cell| only.contains(&cell.id));
     }
-    let run = RunHandle { dir, run_id, cells: planned, earlier: None, again: None, extends: None };
-    if let Err(error) = run.dir.write("manifest.toml", &resolved(configuration.manifest)) {
+    let run = RunHandle {
+        dir,
+        run_id,
+        cells: planned,
+        earlier: None,
+        again: None,
+        extends: None,
+    };
+    if let Err(error) = run
+        .dir
+        .write("manifest.toml", &resolved(configuration.manifest))
+    {
         run.discard_if_nothing_recorded();
         return Err(Failure::broken(error));
     }
@@ -137,24 +160,48 @@ impl RunHandle<'_> {
 
     /// Cells that this session measures: runnable here, and asked for.
     pub fn cells_to_measure(&self) -> Vec<PlannedCell> {
-        let asked = |cell: &&PlannedCell| self.again.as_ref().is_none_or(|again| again.contains(&cell.id));
-        self.cells.iter().filter(|cell| cell.not_runnable.is_none()).filter(asked).cloned().collect()
+        let asked = |cell: &&PlannedCell| {
+            self.again
+                .as_ref()
+                .is_none_or(|again| again.contains(&cell.id))
+        };
+        self.cells
+            .iter()
+            .filter(|cell| cell.not_runnable.is_none())
+            .filter(asked)
+            .cloned()
+            .collect()
     }
 
     /// Runnable cells that this session does not measure.
     pub fn cells_left_alone(&self) -> Vec<PlannedCell> {
-        let left_alone = |cell: &&PlannedCell| self.again.as_ref().is_some_and(|again| !again.contains(&cell.id));
-        self.cells.iter().filter(|cell| cell.not_runnable.is_none()).filter(left_alone).cloned().collect()
+        let left_alone = |cell: &&PlannedCell| {
+            self.again
+                .as_ref()
+                .is_some_and(|again| !again.contains(&cell.id))
+        };
+        self.cells
+            .iter()
+            .filter(|cell| cell.not_runnable.is_none())
+            .filter(left_alone)
+            .cloned()
+            .collect()
     }
 
     /// Says from how many repetitions to how many this session takes the run, if it adds some.
     pub fn extending(&self, configuration: Configuration<'_>) -> Option<String> {
-        let (to, run) = (configuration.manifest.repetitions.count, self.dir.path().display());
+        let (to, run) = (
+            configuration.manifest.repetitions.count,
+            self.dir.path().display(),
+        );
         let from = self.extends.filter(|from| *from < to)?;
-        Some(format!("extending {run} from {from} to {to} repetitions of every cell, with the same seed"))
+        Some(format!(
+            "extending {run} from {from} to {to} repetitions of every cell, with the same seed"
+        ))
     }
 
-    /// Opens the journal with what this session begins with, and returns it with the history up to here.
+    /// Opens the journal with what this session begins with, and returns it with the history up to
+    /// here.
     pub fn open_journal(
         &self,
         configuration: Configuration<'_>,
@@ -174,7 +221,10 @@ impl RunHandle<'_> {
             facts.push(Event::RunStarted(run.clone()));
             // A run goes on with the same code only, so that it is looked at once.
             facts.extend(code.into_iter().map(Event::CodeExamined));
-            (Journal::create(&path).map_err(Failure::broken)?, History::new(run))
+            (
+                Journal::create(&path).map_err(Failure::broken)?,
+                History::new(run),
+            )
         };
         facts.extend(builds.map(Event::PackageBuilt));
         facts.extend(functions.into_iter().map(Event::FunctionDeployed));
@@ -184,8 +234,11 @@ impl RunHandle<'_> {
             self.dir.link_latest().map_err(Failure::broken)?;
         }
         if self.extends.is_some() {
-            // After a kill between the two, the next session of the run goes by the journal and writes it.
-            self.dir.write("manifest.toml", &resolved(configuration.manifest)).map_err(Failure::broken)?;
+            // After a kill between the two, the next session of the run goes by the journal and
+            // writes it.
+            self.dir
+                .write("manifest.toml", &resolved(configuration.manifest))
+                .map_err(Failure::broken)?;
         }
         Ok((journal, history))
     }
@@ -194,25 +247,51 @@ impl RunHandle<'_> {
         let at = now();
         let to = configuration.manifest.repetitions.count;
         match (&self.again, self.extends) {
-            (Some(cells), _) => Event::CellsSuperseded { at, cells: cells.clone() },
-            (None, Some(from)) if from < to => {
-                Event::RunExtended(Extension { at, from, to, manifest_sha256: fingerprint(configuration) })
-            }
-            (None, _) => Event::RunResumed { at, cells: self.cells.iter().map(|cell| cell.id.clone()).collect() },
+            (Some(cells), _) => Event::CellsSuperseded {
+                at,
+                cells: cells.clone(),
+            },
+            (None, Some(from)) if from < to => Event::RunExtended(Extension {
+                at,
+                from,
+                to,
+                manifest_sha256: fingerprint(configuration),
+            }),
+            (None, _) => Event::RunResumed {
+                at,
+                cells: self.cells.iter().map(|cell| cell.id.clone()).collect(),
+            },
         }
     }
 
     fn started(&self, configuration: Configuration<'_>, target: &TargetFacts) -> RunStarted {
-        let Manifest { experiment, repetitions, schedule, .. } = configuration.manifest;
+        let Manifest {
+            experiment,
+            repetitions,
+            schedule,
+            ..
+        } = configuration.manifest;
         let pipeline = configuration.pipeline();
-        let images = |set: &String| (set.clone(), configuration.known.images(&experiment.pipeline, set).to_vec());
+        let images = |set: &String| {
+            (
+                set.clone(),
+                configuration
+                    .known
+                    .images(&experiment.pipeline, set)
+                    .to_vec(),
+            )
+        };
         RunStarted {
             journal_version: JOURNAL_VERSION,
             run_id: self.run_id.clone(),
             at: now(),
             experiment: experiment.name.clone(),
             pipeline: experiment.pipeline.clone(),
-            stages: pipeline.stages.iter().map(|stage| stage.name.clone()).collect(),
+            stages: pipeline
+                .stages
+                .iter()
+                .map(|stage| stage.name.clone())
+                .collect(),
             transport: pipeline.transport,
             seed: experiment.seed,
             target: target.name.to_owned(),
@@ -234,16 +313,23 @@ impl RunHandle<'_> {
             }
             .to_owned(),
             cells: self.cells.clone(),
-            image_sets: self.cells.iter().map(|cell| images(&cell.cell.image_set)).collect(),
+            image_sets: self
+                .cells
+                .iter()
+                .map(|cell| images(&cell.cell.image_set))
+                .collect(),
             machine: machine::facts(),
             darkroom_version: env!("CARGO_PKG_VERSION").to_owned(),
             not_checked: pipeline.demands_not_checked(),
         }
     }
 
-    /// Records a new run of which this target can run no cell: its tables still say so. To an earlier run such a session
-    /// would add nothing but an interruption, so that it is refused.
-    pub fn record_nothing_to_measure(&self, configuration: Configuration<'_>) -> Result<(), Failure> {
+    /// Records a new run of which this target can run no cell: its tables still say so. To an
+    /// earlier run such a session would add nothing but an interruption, so that it is refused.
+    pub fn record_nothing_to_measure(
+        &self,
+        configuration: Configuration<'_>,
+    ) -> Result<(), Failure> {
         if self.earlier.is_some() {
             return Err(self.none_can_run_here());
         }
@@ -252,15 +338,34 @@ impl RunHandle<'_> {
             Cloud::Aws => "aws",
         };
         let region = configuration.manifest.target.region.clone();
-        let target =
-            TargetFacts { name, region, endpoint: None, account_id: None, isolation: "not started".to_owned() };
-        let (mut journal, _) = self.open_journal(configuration, &target, std::iter::empty(), Vec::new(), Vec::new())?;
-        journal.append(&Event::RunFinished { at: now() }).map_err(Failure::broken)
+        let target = TargetFacts {
+            name,
+            region,
+            endpoint: None,
+            account_id: None,
+            isolation: "not started".to_owned(),
+        };
+        let (mut journal, _) = self.open_journal(
+            configuration,
+            &target,
+            std::iter::empty(),
+            Vec::new(),
+            Vec::new(),
+        )?;
+        journal
+            .append(&Event::RunFinished { at: now() })
+            .map_err(Failure::broken)
     }
 
     fn none_can_run_here(&self) -> Failure {
-        let asked = self.cells.iter().filter(|cell| self.again.as_ref().is_none_or(|again| again.contains(&cell.id)));
-        let why: BTreeSet<&str> = asked.filter_map(|cell| cell.not_runnable.as_deref()).collect();
+        let asked = self.cells.iter().filter(|cell| {
+            self.again
+                .as_ref()
+                .is_none_or(|again| again.contains(&cell.id))
+        });
+        let why: BTreeSet<&str> = asked
+            .filter_map(|cell| cell.not_runnable.as_deref())
+            .collect();
         let help = if self.again.is_some() {
             "name other cells with --cell, or run these where they can run"
         } else {
@@ -278,7 +383,8 @@ impl RunHandle<'_> {
     pub fn discard_if_nothing_recorded(&self) -> bool {
         let empty = !self.dir.journal().exists();
         if empty {
-            // A folder that can't be removed holds nothing but a manifest; saying so would hide why the run failed.
+            // A folder that can't be removed holds nothing but a manifest; saying so would hide why
+            // the run failed.
             let _ = std::fs::remove_dir_all(self.dir.path());
         }
         empty
@@ -287,22 +393,39 @@ impl RunHandle<'_> {
 
 /// Returns the command that begins a new run of this run's manifest.
 fn anew_with(dir: &RunDir) -> String {
-    advice::darkroom(&["run", &dir.path().join("manifest.toml").display().to_string()])
+    advice::darkroom(&[
+        "run",
+        &dir.path().join("manifest.toml").display().to_string(),
+    ])
 }
 
 /// Returns in words where a run is. Its region is the manifest's, and so compared with that.
 fn target_in_words(target: &str, endpoint: Option<&str>, account_id: Option<&str>) -> String {
-    let endpoint = endpoint.map(|endpoint| format!(" at {endpoint}")).unwrap_or_default();
-    let account = account_id.map(|account| format!(" in account {account}")).unwrap_or_default();
+    let endpoint = endpoint
+        .map(|endpoint| format!(" at {endpoint}"))
+        .unwrap_or_default();
+    let account = account_id
+        .map(|account| format!(" in account {account}"))
+        .unwrap_or_default();
     format!("{target}{endpoint}{account}")
 }
 
 impl RunHandle<'_> {
-    /// A run goes on only where it was begun: its tables name one place. Asked before anything is deployed.
+    /// A run goes on only where it was begun: its tables name one place. Asked before anything is
+    /// deployed.
     pub fn same_place(&self, target: &TargetFacts) -> Result<(), Failure> {
-        let Some(History { run, .. }) = self.earlier else { return Ok(()) };
-        let before = target_in_words(&run.target, run.endpoint.as_deref(), run.account_id.as_deref());
-        let account_id = target.account_id.as_deref().filter(|_| run.account_id.is_some());
+        let Some(History { run, .. }) = self.earlier else {
+            return Ok(());
+        };
+        let before = target_in_words(
+            &run.target,
+            run.endpoint.as_deref(),
+            run.account_id.as_deref(),
+        );
+        let account_id = target
+            .account_id
+            .as_deref()
+            .filter(|_| run.account_id.is_some());
         let here = target_in_words(target.name, target.endpoint.as_deref(), account_id);
         if before == here {
             return Ok(());
@@ -316,14 +439,19 @@ impl RunHandle<'_> {
         )))
     }
 
-    /// A run goes on only with the code it was begun with, also where cells are measured again: rows of different code
-    /// never share a cell. Asked before anything is deployed: a refusal leaves all as it was.
+    /// A run goes on only with the code it was begun with, also where cells are measured again:
+    /// rows of different code never share a cell. Asked before anything is deployed: a refusal
+    /// leaves all as it was.
     pub fn same_code(&self, functions: &[FunctionDeployed]) -> Result<(), Failure> {
         let is_changed = |function: &&FunctionDeployed| {
-            let before = self.earlier.and_then(|history| history.code.get(&function.function));
+            let before = self
+                .earlier
+                .and_then(|history| history.code.get(&function.function));
             before.is_some_and(|before| *before != running(function))
         };
-        let Some(function) = functions.iter().find(is_changed) else { return Ok(()) };
+        let Some(function) = functions.iter().find(is_changed) else {
+            return Ok(());
+        };
         Err(Failure::wrong_request(miette::miette!(
             help = format!(
                 "rows of different code must not share a table: start a new run with {}, or put the code back as it was",

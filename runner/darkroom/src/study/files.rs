@@ -1,7 +1,7 @@
 //! Which files a new study has, by template. Pure: their contents are part of the program.
 //!
-//! The lists name every file, so that what happens to lie beside them (caches, somebody's drafts) is not embedded. A test
-//! holds them against the folders of the repository.
+//! The lists name every file, so that what happens to lie beside them (caches, somebody's drafts)
+//! is not embedded. A test holds them against the folders of the repository.
 
 use std::collections::BTreeMap;
 
@@ -47,14 +47,22 @@ pub fn files(template: Template) -> Vec<&'static File> {
         Template::LlmStudy => LLM_STUDY,
         Template::Payload => PAYLOAD,
     };
-    let smoke = if prebuilt::RELEASE.is_some() { SMOKE } else { SMOKE_WITHOUT_RUST };
+    let smoke = if prebuilt::RELEASE.is_some() {
+        SMOKE
+    } else {
+        SMOKE_WITHOUT_RUST
+    };
     OWN.iter().chain(smoke).chain(EVERY).chain(added).collect()
 }
 
 /// Returns what the Rust variant's program is made from, by its path in the variant's folder.
 pub fn rust_sources() -> BTreeMap<&'static str, &'static [u8]> {
     let within = |file: &File| Some((file.path.strip_prefix("functions/rust/")?, file.contents));
-    EVERY.iter().filter_map(within).filter(|(path, _)| *path != "variant.toml").collect()
+    EVERY
+        .iter()
+        .filter_map(within)
+        .filter(|(path, _)| *path != "variant.toml")
+        .collect()
 }
 
 /// Embeds files of this repository under their own paths.
@@ -66,16 +74,24 @@ macro_rules! embedded {
 
 /// What only a study has: a repository has other files under these names.
 const OWN: &[File] = &[
-    File { path: ".gitignore", contents: include_bytes!("texts/gitignore") },
-    File { path: "README.md", contents: include_bytes!("texts/README.md") },
+    File {
+        path: ".gitignore",
+        contents: include_bytes!("texts/gitignore"),
+    },
+    File {
+        path: "README.md",
+        contents: include_bytes!("texts/README.md"),
+    },
 ];
 
 /// Rust against Pillow: what a release with the Rust variant's program begins with.
 const SMOKE: &[File] = embedded!["manifests/smoke.toml"];
 
 /// Two variants in Python: what can be measured without a compiler in any case.
-const SMOKE_WITHOUT_RUST: &[File] =
-    &[File { path: "manifests/smoke.toml", contents: include_bytes!("texts/smoke.toml") }];
+const SMOKE_WITHOUT_RUST: &[File] = &[File {
+    path: "manifests/smoke.toml",
+    contents: include_bytes!("texts/smoke.toml"),
+}];
 
 const LLM_STUDY: &[File] = embedded!["docs/llm-studies.md", "manifests/llm-study.toml",];
 

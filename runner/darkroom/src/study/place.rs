@@ -31,13 +31,25 @@ pub enum StudyError {
     )]
     Name { folder: PathBuf, why: &'static str },
     #[error("{} already holds files that a new study would have: {}", folder.display(), named(found))]
-    #[diagnostic(code(study::not_empty), help("Name a new folder, or an empty one. Nothing was written"))]
-    Holds { folder: PathBuf, found: Vec<&'static str> },
+    #[diagnostic(
+        code(study::not_empty),
+        help("Name a new folder, or an empty one. Nothing was written")
+    )]
+    Holds {
+        folder: PathBuf,
+        found: Vec<&'static str>,
+    },
     #[error("{} is a file, and a study needs a folder there", path.display())]
-    #[diagnostic(code(study::file_in_the_way), help("Name another folder, or move the file. Nothing was written"))]
+    #[diagnostic(
+        code(study::file_in_the_way),
+        help("Name another folder, or move the file. Nothing was written")
+    )]
     InTheWay { path: PathBuf },
     #[error("cannot write to {}", path.display())]
-    #[diagnostic(code(study::not_writable), help("Name a folder that you may write to. Nothing was written"))]
+    #[diagnostic(
+        code(study::not_writable),
+        help("Name a folder that you may write to. Nothing was written")
+    )]
     NotWritable { path: PathBuf, source: io::Error },
     #[error("cannot write {}", path.display())]
     #[diagnostic(
@@ -48,7 +60,12 @@ pub enum StudyError {
 }
 
 fn named(found: &[&str]) -> String {
-    let first = found.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+    let first = found
+        .iter()
+        .take(NAMED)
+        .copied()
+        .collect::<Vec<_>>()
+        .join(", ");
     match found.len().saturating_sub(NAMED) {
         0 => first,
         more => format!("{first}, and {more} more"),
@@ -63,18 +80,34 @@ pub fn plan(folder: &Path, template: Template) -> Result<Plan, StudyError> {
         return Err(StudyError::InTheWay { path });
     }
     let is_there = |file: &&&File| folder.join(file.path).symlink_metadata().is_ok();
-    let found: Vec<&'static str> = files.iter().filter(is_there).map(|file| file.path).collect();
+    let found: Vec<&'static str> = files
+        .iter()
+        .filter(is_there)
+        .map(|file| file.path)
+        .collect();
     if !found.is_empty() {
-        return Err(StudyError::Holds { folder: folder.to_owned(), found });
+        return Err(StudyError::Holds {
+            folder: folder.to_owned(),
+            found,
+        });
     }
     check_writable(folder, &files)?;
-    Ok(Plan { folder: folder.to_owned(), template, files })
+    Ok(Plan {
+        folder: folder.to_owned(),
+        template,
+        files,
+    })
 }
 
 /// Refuses names that messages, manifests or tools can't spell.
 fn check_name(folder: &Path) -> Result<(), StudyError> {
-    let name = |why| StudyError::Name { folder: folder.to_owned(), why };
-    let text = folder.to_str().ok_or_else(|| name("its name is not UTF-8"))?;
+    let name = |why| StudyError::Name {
+        folder: folder.to_owned(),
+        why,
+    };
+    let text = folder
+        .to_str()
+        .ok_or_else(|| name("its name is not UTF-8"))?;
     if text.is_empty() {
         return Err(name("its name is empty"));
     }
@@ -87,16 +120,26 @@ fn check_name(folder: &Path) -> Result<(), StudyError> {
 /// Returns what is no folder where the study needs one.
 fn file_in_the_way(folder: &Path, files: &[&'static File]) -> Option<PathBuf> {
     let is_no_folder = |path: &PathBuf| path.symlink_metadata().is_ok() && !path.is_dir();
-    let above = folder.ancestors().filter(|path| !path.as_os_str().is_empty()).map(Path::to_owned);
+    let above = folder
+        .ancestors()
+        .filter(|path| !path.as_os_str().is_empty())
+        .map(Path::to_owned);
     let above: Vec<PathBuf> = above.collect();
-    above.into_iter().chain(folders(folder, files)).find(is_no_folder)
+    above
+        .into_iter()
+        .chain(folders(folder, files))
+        .find(is_no_folder)
 }
 
 /// Returns every folder below the study's own that its files need, each once.
 fn folders(folder: &Path, files: &[&'static File]) -> Vec<PathBuf> {
-    let above = files.iter().flat_map(|file| Path::new(file.path).ancestors().skip(1));
-    let mut folders: Vec<PathBuf> =
-        above.filter(|path| !path.as_os_str().is_empty()).map(|path| folder.join(path)).collect();
+    let above = files
+        .iter()
+        .flat_map(|file| Path::new(file.path).ancestors().skip(1));
+    let mut folders: Vec<PathBuf> = above
+        .filter(|path| !path.as_os_str().is_empty())
+        .map(|path| folder.join(path))
+        .collect();
     folders.sort();
     folders.dedup();
     folders
@@ -105,11 +148,20 @@ fn folders(folder: &Path, files: &[&'static File]) -> Vec<PathBuf> {
 /// Asks the system whether the folders that are there take new files.
 fn check_writable(folder: &Path, files: &[&'static File]) -> Result<(), StudyError> {
     let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
-    let nearest = absolute.ancestors().find(|path| path.is_dir()).map(Path::to_owned);
-    let within = folders(folder, files).into_iter().filter(|path| path.is_dir());
+    let nearest = absolute
+        .ancestors()
+        .find(|path| path.is_dir())
+        .map(Path::to_owned);
+    let within = folders(folder, files)
+        .into_iter()
+        .filter(|path| path.is_dir());
     for path in nearest.into_iter().chain(within) {
-        access(&path, AccessFlags::W_OK | AccessFlags::X_OK)
-            .map_err(|error| StudyError::NotWritable { path, source: error.into() })?;
+        access(&path, AccessFlags::W_OK | AccessFlags::X_OK).map_err(|error| {
+            StudyError::NotWritable {
+                path,
+                source: error.into(),
+            }
+        })?;
     }
     Ok(())
 }
@@ -117,7 +169,10 @@ fn check_writable(folder: &Path, files: &[&'static File]) -> Result<(), StudyErr
 /// Writes what was planned. On an error everything that it made is removed again.
 pub fn write(plan: &Plan) -> Result<(), StudyError> {
     let mut made = Made::default();
-    let result = plan.files.iter().try_for_each(|file| made.file(&plan.folder.join(file.path), file.contents));
+    let result = plan
+        .files
+        .iter()
+        .try_for_each(|file| made.file(&plan.folder.join(file.path), file.contents));
     if result.is_err() {
         made.remove();
     }
@@ -136,8 +191,15 @@ impl Made {
         if let Some(folder) = path.parent() {
             self.folder(folder)?;
         }
-        let error = |source| StudyError::Write { path: path.to_owned(), source };
-        let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(error)?;
+        let error = |source| StudyError::Write {
+            path: path.to_owned(),
+            source,
+        };
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(path)
+            .map_err(error)?;
         self.files.push(path.to_owned());
         file.write_all(contents).map_err(error)
     }
@@ -149,7 +211,10 @@ impl Made {
         if let Some(above) = path.parent() {
             self.folder(above)?;
         }
-        fs::create_dir(path).map_err(|source| StudyError::Write { path: path.to_owned(), source })?;
+        fs::create_dir(path).map_err(|source| StudyError::Write {
+            path: path.to_owned(),
+            source,
+        })?;
         self.folders.push(path.to_owned());
         Ok(())
     }
@@ -170,11 +235,21 @@ mod tests {
 
     #[test]
     fn a_failed_write_leaves_nothing_behind() {
-        static FIRST: File = File { path: "a/b/one.txt", contents: b"1" };
-        static SECOND: File = File { path: "a/b/one.txt/two.txt", contents: b"2" };
+        static FIRST: File = File {
+            path: "a/b/one.txt",
+            contents: b"1",
+        };
+        static SECOND: File = File {
+            path: "a/b/one.txt/two.txt",
+            contents: b"2",
+        };
         let above = tempfile::tempdir().unwrap();
         let folder = above.path().join("study");
-        let plan = Plan { folder: folder.clone(), template: Template::Smoke, files: vec![&FIRST, &SECOND] };
+        let plan = Plan {
+            folder: folder.clone(),
+            template: Template::Smoke,
+            files: vec![&FIRST, &SECOND],
+        };
         assert!(matches!(write(&plan), Err(StudyError::Write { .. })));
         assert!(!folder.exists());
     }
@@ -182,6 +257,9 @@ mod tests {
     #[test]
     fn a_message_names_a_few_files_and_counts_the_rest() {
         assert_eq!(named(&["a", "b"]), "a, b");
-        assert_eq!(named(&["a", "b", "c", "d", "e", "f", "g"]), "a, b, c, d, e, and 2 more");
+        assert_eq!(
+            named(&["a", "b", "c", "d", "e", "f", "g"]),
+            "a, b, c, d, e, and 2 more"
+        );
     }
 }

@@ -1,5 +1,6 @@
-//! Handlers that look for right answers instead of working: what a later stage is given, what an earlier repetition was given
-//! and wrote, what an earlier run left. They fail, and say so, if they find any.
+//! Handlers that look for right answers instead of working: what a later stage is given, what an
+//! earlier repetition was given and wrote, what an earlier run left. They fail, and say so, if they
+//! find any.
 
 use std::fs;
 
@@ -7,7 +8,8 @@ use crate::loops::left_behind;
 use crate::runs::{changing, manifest, project, variant};
 use crate::story::{HOST, Project};
 
-/// Goes through every name that a stage can know or guess before it works; a found answer is an error.
+/// Goes through every name that a stage can know or guess before it works; a found answer is an
+/// error.
 const LOOKING: &str = r#"
 import os, posixpath
 from urllib.parse import unquote_plus
@@ -77,7 +79,9 @@ fn wrapped(project: &Project, code: &str) {
     for stage in ["greyscale", "resize", "colour_depth", "rotate", "convert"] {
         let real = fs::read(folder.join(format!("{stage}.py"))).unwrap();
         project.write(&format!("functions/pillow/real_{stage}.py"), real);
-        let wrapper = format!("from wrap import wrap\nimport real_{stage}\n\nhandler = wrap(real_{stage}.handler)\n");
+        let wrapper = format!(
+            "from wrap import wrap\nimport real_{stage}\n\nhandler = wrap(real_{stage}.handler)\n"
+        );
         project.write(&format!("functions/pillow/{stage}.py"), wrapper);
     }
 }
@@ -108,10 +112,17 @@ fn a_run_begins_without_what_handlers_of_an_earlier_one_kept() {
         try:\n        kept = s3.get_object(**where)[\"Body\"].read()\n    except Exception:\n        kept = None\n    \
         if kept and not mine:\n        raise RuntimeError(\"FOUND what an earlier run kept\")\n    \
         mine = True\n    s3.put_object(**where, Body=data)\n    return data\n";
-    variant(&project, "copy", &format!("mine = False\n{}", changing(keeping)));
+    variant(
+        &project,
+        "copy",
+        &format!("mine = False\n{}", changing(keeping)),
+    );
     manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 1);
     project.darkroom(&["run", "m.toml"]).exits(0);
-    assert!(!left_behind(&project).is_empty(), "the handler kept something");
+    assert!(
+        !left_behind(&project).is_empty(),
+        "the handler kept something"
+    );
     let again = project.darkroom(&["run", "m.toml"]);
     assert!(!again.stdout().contains("FOUND"), "{}", again.stdout());
     again.exits(0);

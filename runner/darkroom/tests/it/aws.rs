@@ -1,4 +1,5 @@
-//! The way to AWS with the local cloud standing at its end, and accounts that say no in AWS's words.
+//! The way to AWS with the local cloud standing at its end, and accounts that say no in AWS's
+//! words.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -30,11 +31,18 @@ fn ask(project: &Project, arguments: &[&str], variables: &[(&str, &str)]) -> Ans
 }
 
 /// Runs a command on another thread, because the cloud answers on this one.
-async fn with_endpoint(arguments: &[&'static str], endpoint: &str, project: Project) -> (Project, Answer) {
+async fn with_endpoint(
+    arguments: &[&'static str],
+    endpoint: &str,
+    project: Project,
+) -> (Project, Answer) {
     let (arguments, endpoint) = (arguments.to_vec(), endpoint.to_owned());
     let asked = tokio::task::spawn_blocking(move || {
-        let variables =
-            [("AWS_ENDPOINT_URL", endpoint.as_str()), ("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
+        let variables = [
+            ("AWS_ENDPOINT_URL", endpoint.as_str()),
+            ("AWS_ACCESS_KEY_ID", "test"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+        ];
         let answer = ask(&project, &arguments, &variables);
         (project, answer)
     });
@@ -45,7 +53,14 @@ async fn with_endpoint(arguments: &[&'static str], endpoint: &str, project: Proj
 async fn follow(line: &str, endpoint: &str, project: Project) -> (Project, Answer) {
     let (line, endpoint) = (line.to_owned(), endpoint.to_owned());
     let followed = tokio::task::spawn_blocking(move || {
-        let answer = project.shell_with(&line, &NOBODY.iter().copied().chain(at(&endpoint)).collect::<Vec<_>>());
+        let answer = project.shell_with(
+            &line,
+            &NOBODY
+                .iter()
+                .copied()
+                .chain(at(&endpoint))
+                .collect::<Vec<_>>(),
+        );
         (project, answer)
     });
     followed.await.unwrap()
@@ -59,15 +74,64 @@ async fn follow_with_yes(line: &str, endpoint: &str, project: Project) -> (Proje
 }
 
 fn at(endpoint: &str) -> [(&str, &str); 3] {
-    [("AWS_ENDPOINT_URL", endpoint), ("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")]
+    [
+        ("AWS_ENDPOINT_URL", endpoint),
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+    ]
 }
 
 async fn nothing_is_left(clients: &Clients) {
-    assert!(clients.lambda.list_functions().send().await.unwrap().functions().is_empty());
-    assert!(clients.lambda.list_layers().send().await.unwrap().layers().is_empty());
-    assert!(clients.s3.list_buckets().send().await.unwrap().buckets().is_empty());
-    assert!(clients.iam.list_roles().send().await.unwrap().roles().is_empty());
-    assert!(clients.logs.describe_log_groups().send().await.unwrap().log_groups().is_empty());
+    assert!(
+        clients
+            .lambda
+            .list_functions()
+            .send()
+            .await
+            .unwrap()
+            .functions()
+            .is_empty()
+    );
+    assert!(
+        clients
+            .lambda
+            .list_layers()
+            .send()
+            .await
+            .unwrap()
+            .layers()
+            .is_empty()
+    );
+    assert!(
+        clients
+            .s3
+            .list_buckets()
+            .send()
+            .await
+            .unwrap()
+            .buckets()
+            .is_empty()
+    );
+    assert!(
+        clients
+            .iam
+            .list_roles()
+            .send()
+            .await
+            .unwrap()
+            .roles()
+            .is_empty()
+    );
+    assert!(
+        clients
+            .logs
+            .describe_log_groups()
+            .send()
+            .await
+            .unwrap()
+            .log_groups()
+            .is_empty()
+    );
 }
 
 fn started(project: &Project) -> darkroom_core::event::RunStarted {
@@ -86,15 +150,31 @@ async fn a_run_goes_the_whole_way_ends_with_clean_and_is_not_called_aws() {
     variant(&project, "copy", COPY);
     manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 2);
     let endpoint = account.cloud.endpoint_url().to_owned();
-    let run = ["run", "m.toml", "--target", "aws", "--yes", "--set", "matrix.trigger=[\"direct\", \"s3\"]"];
+    let run = [
+        "run",
+        "m.toml",
+        "--target",
+        "aws",
+        "--yes",
+        "--set",
+        "matrix.trigger=[\"direct\", \"s3\"]",
+    ];
     let (project, answer) = with_endpoint(&run, &endpoint, project).await;
     let answer = answer.exits(0);
     let is_not_aws = format!("{endpoint}, which is not AWS");
     assert!(answer.stdout().contains(&is_not_aws), "{}", answer.stdout());
-    assert!(answer.stderr().contains("removed what was deployed"), "{}", answer.stderr());
+    assert!(
+        answer.stderr().contains("removed what was deployed"),
+        "{}",
+        answer.stderr()
+    );
     let run = started(&project);
-    assert_eq!((run.target.as_str(), run.endpoint), ("aws-endpoint", Some(endpoint.clone())));
-    let page = std::fs::read_to_string(project.root().join("outputs/test/latest/report.html")).unwrap();
+    assert_eq!(
+        (run.target.as_str(), run.endpoint),
+        ("aws-endpoint", Some(endpoint.clone()))
+    );
+    let page =
+        std::fs::read_to_string(project.root().join("outputs/test/latest/report.html")).unwrap();
     assert!(page.contains("an endpoint that is not AWS"));
     nothing_is_left(&account.clients()).await;
 
@@ -102,14 +182,31 @@ async fn a_run_goes_the_whole_way_ends_with_clean_and_is_not_called_aws() {
     let keep = ["run", "m.toml", "--target", "aws", "--yes", "--keep"];
     let (project, answer) = with_endpoint(&keep, &endpoint, project).await;
     assert!(answer.exits(0).stderr().contains("what was deployed stays"));
-    // An extension asks with the cost of what it adds: one repetition of two images, and a warm-up, through two stages.
-    let more = ["run", "m.toml", "--target", "aws", "--extend", "repetitions.count=3"];
+    // An extension asks with the cost of what it adds: one repetition of two images, and a warm-up,
+    // through two stages.
+    let more = [
+        "run",
+        "m.toml",
+        "--target",
+        "aws",
+        "--extend",
+        "repetitions.count=3",
+    ];
     let (project, asked) = with_endpoint(&more, &endpoint, project).await;
-    asked.exits(2).says("bills what this session adds: 2 functions, 6 invocations;");
+    asked
+        .exits(2)
+        .says("bills what this session adds: 2 functions, 6 invocations;");
     let clean = ["clean", "test", "--target", "aws", "--yes"];
     let (clients, role) = (account.clients(), "dkr-test-us-east-1");
     let theirs = "arn:aws:iam::000000000000:policy/theirs";
-    clients.iam.attach_role_policy().role_name(role).policy_arn(theirs).send().await.unwrap();
+    clients
+        .iam
+        .attach_role_policy()
+        .role_name(role)
+        .policy_arn(theirs)
+        .send()
+        .await
+        .unwrap();
     let (project, answer) = with_endpoint(&clean, &endpoint, project).await;
     let answer = answer
         .exits(1)
@@ -117,12 +214,32 @@ async fn a_run_goes_the_whole_way_ends_with_clean_and_is_not_called_aws() {
         .says("DeleteConflict")
         .says("--target aws --region us-east-1");
     let listed = answer.stdout();
-    assert_eq!(listed.lines().filter(|line| line.starts_with("function ")).count(), 2, "{listed}");
-    assert!(listed.contains("role      dkr-test-us-east-1") && listed.contains("AWS bills"), "{listed}");
-    clients.iam.detach_role_policy().role_name(role).policy_arn(theirs).send().await.unwrap();
+    assert_eq!(
+        listed
+            .lines()
+            .filter(|line| line.starts_with("function "))
+            .count(),
+        2,
+        "{listed}"
+    );
+    assert!(
+        listed.contains("role      dkr-test-us-east-1") && listed.contains("AWS bills"),
+        "{listed}"
+    );
+    clients
+        .iam
+        .detach_role_policy()
+        .role_name(role)
+        .policy_arn(theirs)
+        .send()
+        .await
+        .unwrap();
     let (_, answer) = with_endpoint(&clean, &endpoint, project).await;
     let listed = answer.exits(0).stdout();
-    assert!(listed.starts_with("role      dkr-test-us-east-1") && listed.contains("removed all of it"), "{listed}");
+    assert!(
+        listed.starts_with("role      dkr-test-us-east-1") && listed.contains("removed all of it"),
+        "{listed}"
+    );
     nothing_is_left(&account.clients()).await;
     account.cloud.stop().await;
 }
@@ -138,7 +255,10 @@ async fn under_way(clients: &Clients, run_id: &str, days_ago: i64) {
         .tag_set(tag(tags::REGION, "us-east-1"))
         .tag_set(tag(tags::EXPIRES, &expires))
         .tag_set(tag(tags::UNDER_WAY, "yes"));
-    let put = clients.s3.put_bucket_tagging().bucket("dkr-test-000000000000-us-east-1");
+    let put = clients
+        .s3
+        .put_bucket_tagging()
+        .bucket("dkr-test-000000000000-us-east-1");
     put.tagging(tagging.build().unwrap()).send().await.unwrap();
 }
 
@@ -153,7 +273,8 @@ async fn what_another_run_uses_is_not_taken_over_unless_that_run_has_ended_or_is
     let keep = ["run", "m.toml", "--target", "aws", "--yes", "--keep"];
     let (project, answer) = with_endpoint(&keep, &endpoint, project).await;
     answer.exits(0);
-    // As from another machine, where there is no folder of the first; its bucket says that it is over.
+    // As from another machine, where there is no folder of the first; its bucket says that it is
+    // over.
     std::fs::remove_dir_all(project.root().join("outputs")).unwrap();
     let (project, answer) = with_endpoint(&keep, &endpoint, project).await;
     assert!(!answer.exits(0).stderr().contains("not seen to end"));
@@ -168,7 +289,11 @@ async fn what_another_run_uses_is_not_taken_over_unless_that_run_has_ended_or_is
     under_way(&clients, "20261125-000000-abcdef", 3).await;
     let (_, answer) = with_endpoint(&run, &endpoint, project).await;
     let said = answer.exits(0).stderr();
-    assert!(said.contains("was not seen to end; this run takes over") && said.contains("removed what was"), "{said}");
+    assert!(
+        said.contains("was not seen to end; this run takes over")
+            && said.contains("removed what was"),
+        "{said}"
+    );
     nothing_is_left(&clients).await;
     account.cloud.stop().await;
 }
@@ -184,7 +309,11 @@ async fn what_is_suggested_about_a_run_under_way_leads_on() {
     let (project, answer) = with_endpoint(&keep, &endpoint, project).await;
     answer.exits(0);
     // As if it had been killed before its last fact.
-    let run = project.root().join("outputs/test/latest").canonicalize().unwrap();
+    let run = project
+        .root()
+        .join("outputs/test/latest")
+        .canonicalize()
+        .unwrap();
     let journal = std::fs::read_to_string(run.join("journal.ndjson")).unwrap();
     let (before, _) = journal.trim_end().rsplit_once('\n').unwrap();
     std::fs::write(run.join("journal.ndjson"), format!("{before}\n")).unwrap();
@@ -193,7 +322,12 @@ async fn what_is_suggested_about_a_run_under_way_leads_on() {
     let (project, refused) = with_endpoint(&again, &endpoint, project).await;
     let resume = refused.exits(2).suggestion("darkroom resume");
     let (project, answer) = follow_with_yes(&resume, &endpoint, project).await;
-    assert!(answer.exits(0).stderr().contains("removed what was deployed"));
+    assert!(
+        answer
+            .exits(0)
+            .stderr()
+            .contains("removed what was deployed")
+    );
 
     // One of another machine, of which nothing is known here.
     let (project, answer) = with_endpoint(&keep, &endpoint, project).await;
@@ -207,7 +341,8 @@ async fn what_is_suggested_about_a_run_under_way_leads_on() {
 
     let (project, answer) = with_endpoint(&keep, &endpoint, project).await;
     answer.exits(0);
-    let (_, answer) = follow_with_yes(&stays.suggestion("darkroom clean test"), &endpoint, project).await;
+    let (_, answer) =
+        follow_with_yes(&stays.suggestion("darkroom clean test"), &endpoint, project).await;
     answer.exits(0);
     nothing_is_left(&clients).await;
     account.cloud.stop().await;
@@ -224,17 +359,37 @@ fn what_is_suggested_where_the_control_plane_refuses_leads_on() {
     manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 1);
     let variables: Vec<(&str, &str)> = NOBODY.iter().copied().chain(at(injector.url())).collect();
     let run = ["run", "m.toml", "--target", "aws", "--yes", "--keep"];
-    injector.begin(Plan { gone_at: Some(1), ..Plan::default() });
-    let refused = ask(&project, &run, &variables).exits(1).says("these credentials may not do that");
+    injector.begin(Plan {
+        gone_at: Some(1),
+        ..Plan::default()
+    });
+    let refused = ask(&project, &run, &variables)
+        .exits(1)
+        .says("these credentials may not do that");
     let doctor = project.shell_with(&refused.suggestion("darkroom doctor"), &variables);
-    assert!(doctor.stdout().contains("permissions"), "{}{}", doctor.stdout(), doctor.stderr());
+    assert!(
+        doctor.stdout().contains("permissions"),
+        "{}{}",
+        doctor.stdout(),
+        doctor.stderr()
+    );
 
     injector.begin(Plan::default());
     ask(&project, &run, &variables).exits(0);
-    injector.begin(Plan { gone_at: Some(1), ..Plan::default() });
-    let clean = ask(&project, &["clean", "test", "--target", "aws", "--yes"], &variables).exits(1);
+    injector.begin(Plan {
+        gone_at: Some(1),
+        ..Plan::default()
+    });
+    let clean = ask(
+        &project,
+        &["clean", "test", "--target", "aws", "--yes"],
+        &variables,
+    )
+    .exits(1);
     injector.begin(Plan::default());
-    project.shell_with(&clean.suggestion("darkroom clean"), &variables).exits(0);
+    project
+        .shell_with(&clean.suggestion("darkroom clean"), &variables)
+        .exits(0);
     runtime.block_on(async {
         nothing_is_left(&account.clients()).await;
         account.cloud.stop().await;
@@ -247,23 +402,62 @@ async fn a_run_goes_on_only_where_it_was_begun() {
     let project = project();
     variant(&project, "copy", COPY);
     manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 2);
-    let run = ["run", "m.toml", "--target", "aws", "--yes", "--set", "budget.minutes=0.00001"];
+    let run = [
+        "run",
+        "m.toml",
+        "--target",
+        "aws",
+        "--yes",
+        "--set",
+        "budget.minutes=0.00001",
+    ];
     let (project, answer) = with_endpoint(&run, account.cloud.endpoint_url(), project).await;
     answer.says("budget.minutes is used up");
     let said = started(&project);
     assert_eq!(said.account_id.as_deref(), Some("000000000000"));
-    let resume = ["resume", "outputs/test/latest", "--yes", "--set", "budget.minutes=60"];
+    let resume = [
+        "resume",
+        "outputs/test/latest",
+        "--yes",
+        "--set",
+        "budget.minutes=60",
+    ];
     let (project, answer) = with_endpoint(&resume, other.cloud.endpoint_url(), project).await;
-    let answer = answer.exits(2).says("the run was begun on aws-endpoint at").says("AWS_ENDPOINT_URL");
-    assert!(answer.stderr().contains(account.cloud.endpoint_url()), "{}", answer.stderr());
+    let answer = answer
+        .exits(2)
+        .says("the run was begun on aws-endpoint at")
+        .says("AWS_ENDPOINT_URL");
+    assert!(
+        answer.stderr().contains(account.cloud.endpoint_url()),
+        "{}",
+        answer.stderr()
+    );
     nothing_is_left(&other.clients()).await;
     // The new run there has the same budget.
     let anew = answer.suggestion("darkroom run");
-    let begun = project.root().join("outputs/test/latest").canonicalize().unwrap();
+    let begun = project
+        .root()
+        .join("outputs/test/latest")
+        .canonicalize()
+        .unwrap();
     let (project, answer) = follow_with_yes(&anew, other.cloud.endpoint_url(), project).await;
     answer.exits(130).says("budget.minutes is used up");
-    assert_ne!(project.root().join("outputs/test/latest").canonicalize().unwrap(), begun);
-    let resume = ["resume", begun.to_str().unwrap(), "--yes", "--set", "budget.minutes=60"].map(str::to_owned);
+    assert_ne!(
+        project
+            .root()
+            .join("outputs/test/latest")
+            .canonicalize()
+            .unwrap(),
+        begun
+    );
+    let resume = [
+        "resume",
+        begun.to_str().unwrap(),
+        "--yes",
+        "--set",
+        "budget.minutes=60",
+    ]
+    .map(str::to_owned);
     let resume: Vec<&'static str> = resume.map(|word| &*word.leak()).to_vec();
     let (_, answer) = with_endpoint(&resume, account.cloud.endpoint_url(), project).await;
     answer.exits(0);
@@ -278,24 +472,44 @@ async fn a_named_role_is_used_and_none_is_made() {
     let project = project();
     manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 1);
     let role = "target.role='arn:aws:iam::000000000000:role/of-the-lab'";
-    let run = ["run", "m.toml", "--target", "aws", "--yes", "--keep", "--set", role];
+    let run = [
+        "run", "m.toml", "--target", "aws", "--yes", "--keep", "--set", role,
+    ];
     let (_, answer) = with_endpoint(&run, account.cloud.endpoint_url(), project).await;
     answer.exits(0);
     let clients = account.clients();
     let functions = clients.lambda.list_functions().send().await.unwrap();
     assert_eq!(functions.functions().len(), 2);
     for function in functions.functions() {
-        assert_eq!(function.role(), Some("arn:aws:iam::000000000000:role/of-the-lab"));
+        assert_eq!(
+            function.role(),
+            Some("arn:aws:iam::000000000000:role/of-the-lab")
+        );
     }
-    assert!(clients.iam.list_roles().send().await.unwrap().roles().is_empty());
+    assert!(
+        clients
+            .iam
+            .list_roles()
+            .send()
+            .await
+            .unwrap()
+            .roles()
+            .is_empty()
+    );
     account.cloud.stop().await;
 }
 
 #[tokio::test]
 async fn who_names_a_role_needs_no_permission_of_iams_for_a_run_nor_to_clean() {
     let account = Account::new().await;
-    let iam =
-        saying(|_| refused(StatusCode::FORBIDDEN, "AccessDenied", "not authorized to perform: iam:ListRoles")).await;
+    let iam = saying(|_| {
+        refused(
+            StatusCode::FORBIDDEN,
+            "AccessDenied",
+            "not authorized to perform: iam:ListRoles",
+        )
+    })
+    .await;
     let project = project();
     variant(&project, "copy", COPY);
     manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 1);
@@ -306,16 +520,35 @@ async fn who_names_a_role_needs_no_permission_of_iams_for_a_run_nor_to_clean() {
             ("AWS_ENDPOINT_URL_IAM", iam.as_str()),
             ("AWS_ACCESS_KEY_ID", "test"),
             ("AWS_SECRET_ACCESS_KEY", "test"),
-            ("DARKROOM_ROLE_ARN", "arn:aws:iam::000000000000:role/of-the-lab"),
+            (
+                "DARKROOM_ROLE_ARN",
+                "arn:aws:iam::000000000000:role/of-the-lab",
+            ),
         ];
-        let run = ask(&project, &["run", "m.toml", "--target", "aws", "--yes"], &variables).exits(0).stderr();
-        assert!(run.contains("removed what was deployed: 6 resources"), "{run}");
-        assert!(!run.contains("not all") && !run.contains("there may be more"), "{run}");
+        let run = ask(
+            &project,
+            &["run", "m.toml", "--target", "aws", "--yes"],
+            &variables,
+        )
+        .exits(0)
+        .stderr();
+        assert!(
+            run.contains("removed what was deployed: 6 resources"),
+            "{run}"
+        );
+        assert!(
+            !run.contains("not all") && !run.contains("there may be more"),
+            "{run}"
+        );
         let clean = ["clean", "--target", "aws", "--yes"];
         let said = ask(&project, &clean, &variables)
             .exits(0)
             .says("roles were not checked, as these credentials may not list them");
-        assert!(said.stdout().contains("nothing of Darkroom's is there"), "{}", said.stdout());
+        assert!(
+            said.stdout().contains("nothing of Darkroom's is there"),
+            "{}",
+            said.stdout()
+        );
     });
     asked.await.unwrap();
     nothing_is_left(&account.clients()).await;
@@ -326,12 +559,23 @@ async fn who_names_a_role_needs_no_permission_of_iams_for_a_run_nor_to_clean() {
 fn without_credentials_every_command_says_how_to_get_them() {
     let project = project();
     manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 1);
-    for arguments in [vec!["clean", "--target", "aws"], vec!["run", "m.toml", "--target", "aws", "--yes"]] {
-        ask(&project, &arguments, &[]).exits(1).says("there are no AWS credentials").says("aws sso login");
+    for arguments in [
+        vec!["clean", "--target", "aws"],
+        vec!["run", "m.toml", "--target", "aws", "--yes"],
+    ] {
+        ask(&project, &arguments, &[])
+            .exits(1)
+            .says("there are no AWS credentials")
+            .says("aws sso login");
     }
-    let doctor = ask(&project, &["doctor", "--target", "aws"], &[]).exits(1).stdout();
+    let doctor = ask(&project, &["doctor", "--target", "aws"], &[])
+        .exits(1)
+        .stdout();
     let doctor = doctor.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(doctor.contains("missing credentials there are no AWS credentials"), "{doctor}");
+    assert!(
+        doctor.contains("missing credentials there are no AWS credentials"),
+        "{doctor}"
+    );
 }
 
 #[test]
@@ -340,9 +584,18 @@ fn a_profile_that_is_not_there_is_named() {
     project.write("config", "[profile lab]\nregion = us-east-1\n");
     let path = project.root().join("config").display().to_string();
     let home = project.root().display().to_string();
-    let misspelt = [("AWS_CONFIG_FILE", path.as_str()), ("AWS_PROFILE", "lba"), ("HOME", home.as_str())];
-    let doctor = ask(&project, &["doctor", "--target", "aws"], &misspelt).exits(1).stdout();
-    assert!(doctor.contains("the profile `lba` gives no AWS credentials"), "{doctor}");
+    let misspelt = [
+        ("AWS_CONFIG_FILE", path.as_str()),
+        ("AWS_PROFILE", "lba"),
+        ("HOME", home.as_str()),
+    ];
+    let doctor = ask(&project, &["doctor", "--target", "aws"], &misspelt)
+        .exits(1)
+        .stdout();
+    assert!(
+        doctor.contains("the profile `lba` gives no AWS credentials"),
+        "{doctor}"
+    );
 }
 
 #[test]
@@ -353,9 +606,18 @@ fn an_sso_profile_without_a_session_says_to_log_in() {
     project.write("config", config);
     let path = project.root().join("config").display().to_string();
     let home = project.root().display().to_string();
-    let lab = [("AWS_CONFIG_FILE", path.as_str()), ("AWS_PROFILE", "lab"), ("HOME", home.as_str())];
-    let doctor = ask(&project, &["doctor", "--target", "aws"], &lab).exits(1).stdout();
-    assert!(doctor.contains("there is no SSO session, or it has expired"), "{doctor}");
+    let lab = [
+        ("AWS_CONFIG_FILE", path.as_str()),
+        ("AWS_PROFILE", "lab"),
+        ("HOME", home.as_str()),
+    ];
+    let doctor = ask(&project, &["doctor", "--target", "aws"], &lab)
+        .exits(1)
+        .stdout();
+    assert!(
+        doctor.contains("there is no SSO session, or it has expired"),
+        "{doctor}"
+    );
     assert!(doctor.contains("mend: log in: `aws sso login`"), "{doctor}");
 }
 
@@ -365,10 +627,14 @@ type Says = fn(&str) -> Response;
 async fn saying(says: Says) -> String {
     let answer = move |uri: axum::http::Uri, body: Bytes| async move {
         let body = String::from_utf8_lossy(&body).into_owned();
-        let form = body.split('&').find_map(|pair| pair.strip_prefix("Action="));
+        let form = body
+            .split('&')
+            .find_map(|pair| pair.strip_prefix("Action="));
         says(form.unwrap_or(uri.path()))
     };
-    let listener = tokio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+    let listener = tokio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))
+        .await
+        .unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await });
     endpoint
@@ -379,8 +645,13 @@ fn xml(status: StatusCode, text: &str) -> Response {
 }
 
 fn refused(status: StatusCode, code: &str, message: &str) -> Response {
-    let error = format!("<Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>");
-    xml(status, &format!("<ErrorResponse>{error}<RequestId>1</RequestId></ErrorResponse>"))
+    let error = format!(
+        "<Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>"
+    );
+    xml(
+        status,
+        &format!("<ErrorResponse>{error}<RequestId>1</RequestId></ErrorResponse>"),
+    )
 }
 
 fn who(arn: &str) -> Response {
@@ -395,11 +666,18 @@ fn who(arn: &str) -> Response {
 
 async fn doctor(says: Says) -> (i32, BTreeMap<String, Value>) {
     let endpoint = saying(says).await;
-    let (_, answer) = with_endpoint(&["doctor", "--target", "aws", "--json"], &endpoint, project()).await;
+    let (_, answer) = with_endpoint(
+        &["doctor", "--target", "aws", "--json"],
+        &endpoint,
+        project(),
+    )
+    .await;
     let checks: Vec<Value> = serde_json::from_str(&answer.stdout()).unwrap();
     let missing = checks.iter().any(|check| check["state"] == "missing");
     answer.exits(i32::from(missing));
-    let named = checks.into_iter().map(|check| (check["name"].as_str().unwrap().to_owned(), check));
+    let named = checks
+        .into_iter()
+        .map(|check| (check["name"].as_str().unwrap().to_owned(), check));
     (i32::from(missing), named.collect())
 }
 
@@ -408,12 +686,24 @@ async fn every_reason_why_credentials_do_not_work_has_its_sentence_and_its_mend(
     const FORBIDDEN: StatusCode = StatusCode::FORBIDDEN;
     let cases: [(Says, &str, &str); 4] = [
         (
-            |_| refused(FORBIDDEN, "ExpiredToken", "The security token included in the request is expired"),
+            |_| {
+                refused(
+                    FORBIDDEN,
+                    "ExpiredToken",
+                    "The security token included in the request is expired",
+                )
+            },
             "have expired",
             "log in again",
         ),
         (
-            |_| refused(FORBIDDEN, "InvalidClientTokenId", "The security token included in the request is invalid."),
+            |_| {
+                refused(
+                    FORBIDDEN,
+                    "InvalidClientTokenId",
+                    "The security token included in the request is invalid.",
+                )
+            },
             "does not know these credentials",
             "access key",
         ),
@@ -429,7 +719,13 @@ async fn every_reason_why_credentials_do_not_work_has_its_sentence_and_its_mend(
             "set the clock",
         ),
         (
-            |_| refused(FORBIDDEN, "RegionDisabledException", "STS is not activated in this region"),
+            |_| {
+                refused(
+                    FORBIDDEN,
+                    "RegionDisabledException",
+                    "STS is not activated in this region",
+                )
+            },
             "can't be used",
             "[target] region",
         ),
@@ -437,7 +733,11 @@ async fn every_reason_why_credentials_do_not_work_has_its_sentence_and_its_mend(
     for (says, found, mend) in cases {
         let (code, checks) = doctor(says).await;
         let check = &checks["credentials"];
-        assert_eq!((code, check["state"].as_str()), (1, Some("missing")), "{check}");
+        assert_eq!(
+            (code, check["state"].as_str()),
+            (1, Some("missing")),
+            "{check}"
+        );
         assert!(check["found"].as_str().unwrap().contains(found), "{check}");
         assert!(check["mend"].as_str().unwrap().contains(mend), "{check}");
     }
@@ -469,7 +769,10 @@ async fn doctor_asks_the_simulator_and_names_what_is_denied() {
     assert_eq!(code, 1);
     let permissions = &checks["permissions"];
     assert_eq!(permissions["found"], "IAM's simulator denies 1 action");
-    assert_eq!(permissions["details"][0], "lambda:CreateFunction on *: implicitDeny");
+    assert_eq!(
+        permissions["details"][0],
+        "lambda:CreateFunction on *: implicitDeny"
+    );
     assert_eq!(checks["concurrency"]["state"], "limited");
     assert_eq!(checks["code storage"]["state"], "limited");
 
@@ -477,12 +780,20 @@ async fn doctor_asks_the_simulator_and_names_what_is_denied() {
         let mend = checks[check]["mend"].as_str().unwrap();
         suggestions(mend, begin)[0].to_owned()
     };
-    let policy = project().shell(&mend("permissions", "darkroom iam-policy person")).exits(0).stdout();
+    let policy = project()
+        .shell(&mend("permissions", "darkroom iam-policy person"))
+        .exits(0)
+        .stdout();
     assert!(serde_json::from_str::<Value>(&policy).unwrap()["Statement"].is_array());
     let account = Account::new().await;
     let clean = mend("code storage", "darkroom clean --target aws");
     let (_, answer) = follow(&clean, account.cloud.endpoint_url(), project()).await;
-    assert!(answer.exits(0).stdout().contains("nothing of Darkroom's is there"));
+    assert!(
+        answer
+            .exits(0)
+            .stdout()
+            .contains("nothing of Darkroom's is there")
+    );
     account.cloud.stop().await;
 }
 
@@ -490,23 +801,42 @@ async fn doctor_asks_the_simulator_and_names_what_is_denied() {
 async fn where_the_simulator_may_not_be_asked_what_reads_is_tried() {
     let (code, checks) = doctor(|asked| match asked {
         "GetCallerIdentity" => who("arn:aws:iam::123456789012:user/me"),
-        _ => refused(StatusCode::FORBIDDEN, "AccessDenied", "not authorized to perform"),
+        _ => refused(
+            StatusCode::FORBIDDEN,
+            "AccessDenied",
+            "not authorized to perform",
+        ),
     })
     .await;
     assert_eq!(code, 1);
     assert_eq!(checks["permissions"]["state"], "missing");
-    assert_eq!(checks["permissions"]["found"], "5 of 5 calls that only read are refused");
+    assert_eq!(
+        checks["permissions"]["found"],
+        "5 of 5 calls that only read are refused"
+    );
     assert_eq!(checks["credentials"]["state"], "ok");
 }
 
 #[test]
 fn policies_are_json_that_names_the_experiment() {
     let project = Project::new();
-    let scope = ["--experiment", "smoke", "--account", "123456789012", "--region", "eu-central-1"];
+    let scope = [
+        "--experiment",
+        "smoke",
+        "--account",
+        "123456789012",
+        "--region",
+        "eu-central-1",
+    ];
     for who in ["person", "functions", "trust"] {
         let arguments: Vec<&str> = ["iam-policy", who].into_iter().chain(scope).collect();
-        let policy: Value = serde_json::from_str(&project.darkroom(&arguments).exits(0).stdout()).unwrap();
+        let policy: Value =
+            serde_json::from_str(&project.darkroom(&arguments).exits(0).stdout()).unwrap();
         assert_eq!(policy["Version"], "2012-10-17");
-        assert_eq!(policy.to_string().contains("dkr-smoke-"), who != "trust", "{policy}");
+        assert_eq!(
+            policy.to_string().contains("dkr-smoke-"),
+            who != "trust",
+            "{policy}"
+        );
     }
 }

@@ -20,7 +20,13 @@ fn priced() -> Project {
 fn spent(run: &Path) -> Vec<f64> {
     facts(run)
         .into_iter()
-        .filter_map(|event| if let Event::Spent { usd, .. } = event { Some(usd) } else { None })
+        .filter_map(|event| {
+            if let Event::Spent { usd, .. } = event {
+                Some(usd)
+            } else {
+                None
+            }
+        })
         .collect()
 }
 
@@ -28,56 +34,108 @@ fn spent(run: &Path) -> Vec<f64> {
 fn a_run_stops_when_its_money_is_spent_and_goes_on_when_there_is_more() {
     let project = priced();
     // One pass, here the warm-up, costs more than this for S3's requests alone.
-    let stopped = project.darkroom(&["run", "m.toml", "--set", "budget.usd=0.00001"]).exits(130);
-    assert!(stopped.stderr().contains("budget.usd is used up"), "{}", stopped.stderr());
-    let run = latest(&project);
-    let [first] = spent(&run)[..] else { panic!("one session says what was spent") };
-    let passes = facts(&run).iter().filter(|event| matches!(event, Event::PipelineFinished(_))).count();
-    assert!(passes == 1 && first >= 0.000_01, "it stops after the pass under way: {passes} passes, {first} USD");
+    let stopped = project
+        .darkroom(&["run", "m.toml", "--set", "budget.usd=0.00001"])
+        .exits(130);
     assert!(
-        facts(&run).iter().any(|event| matches!(event, Event::RunInterrupted { reason, .. } if reason == "budget.usd"))
+        stopped.stderr().contains("budget.usd is used up"),
+        "{}",
+        stopped.stderr()
     );
+    let run = latest(&project);
+    let [first] = spent(&run)[..] else {
+        panic!("one session says what was spent")
+    };
+    let passes = facts(&run)
+        .iter()
+        .filter(|event| matches!(event, Event::PipelineFinished(_)))
+        .count();
+    assert!(
+        passes == 1 && first >= 0.000_01,
+        "it stops after the pass under way: {passes} passes, {first} USD"
+    );
+    assert!(facts(&run).iter().any(
+        |event| matches!(event, Event::RunInterrupted { reason, .. } if reason == "budget.usd")
+    ));
 
     let path = run.display().to_string();
     let refused = project.darkroom(&["resume", &path]).exits(2).stderr();
-    assert!(refused.contains("has spent") && refused.contains("--set budget.usd="), "{refused}");
+    assert!(
+        refused.contains("has spent") && refused.contains("--set budget.usd="),
+        "{refused}"
+    );
     // What each message suggests leads on, as it stands, and so to the end.
     let mut said = refused;
     for _ in 0..5 {
         let suggested = suggestions(&said, "darkroom resume")[0];
         let next = project.shell(suggested);
-        assert!(matches!(next.code(), Some(0 | 130)), "{suggested}: {}", next.stderr());
+        assert!(
+            matches!(next.code(), Some(0 | 130)),
+            "{suggested}: {}",
+            next.stderr()
+        );
         if next.code() == Some(0) {
             break;
         }
         said = next.stderr();
     }
     each_once(&run, 4);
-    let [_, .., all] = spent(&run)[..] else { panic!("each session says what was spent") };
+    let [_, .., all] = spent(&run)[..] else {
+        panic!("each session says what was spent")
+    };
     assert!(all > first, "a session counts what earlier ones have spent");
-    let cost = project.darkroom(&["cost", "outputs"]).exits(2).suggestion("darkroom cost");
+    let cost = project
+        .darkroom(&["cost", "outputs"])
+        .exits(2)
+        .suggestion("darkroom cost");
     project.shell(&cost).exits(0);
-    let other = ["resume", &path, "--set", "budget.usd=1", "--set", "repetitions.count=3"];
-    project.darkroom(&other).exits(0).says("is finished: there is nothing to resume");
+    let other = [
+        "resume",
+        &path,
+        "--set",
+        "budget.usd=1",
+        "--set",
+        "repetitions.count=3",
+    ];
+    project
+        .darkroom(&other)
+        .exits(0)
+        .says("is finished: there is nothing to resume");
 }
 
 #[test]
 fn a_budget_that_cannot_be_kept_to_is_refused_before_any_effect() {
     let project = crate::runs::project();
     crate::runs::manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 1);
-    let said = project.darkroom(&["run", "m.toml", "--set", "budget.usd=1"]).exits(2);
+    let said = project
+        .darkroom(&["run", "m.toml", "--set", "budget.usd=1"])
+        .exits(2);
     let said = said.says("the prices of us-east-1 are not known");
-    assert!(!project.root().join("outputs").exists(), "{}", said.stderr());
+    assert!(
+        !project.root().join("outputs").exists(),
+        "{}",
+        said.stderr()
+    );
 }
 
 #[test]
 fn a_run_that_is_billed_is_not_begun_without_a_yes() {
     let project = priced();
-    let said = project.darkroom(&["run", "m.toml", "--target", "aws", "--set", "budget.usd=2"]).exits(2);
+    let said = project
+        .darkroom(&["run", "m.toml", "--target", "aws", "--set", "budget.usd=2"])
+        .exits(2);
     let said = said.says("AWS bills what this run does: 2 functions, 10 invocations; at most");
-    let said = said.says("S3 requests, logs and metrics come on top, about $0.00").says("; data transfer apart.");
-    let said = said.says("It stops when $2.00 are spent").says("to agree to it");
-    assert!(!project.root().join("outputs").exists(), "{}", said.stderr());
+    let said = said
+        .says("S3 requests, logs and metrics come on top, about $0.00")
+        .says("; data transfer apart.");
+    let said = said
+        .says("It stops when $2.00 are spent")
+        .says("to agree to it");
+    assert!(
+        !project.root().join("outputs").exists(),
+        "{}",
+        said.stderr()
+    );
     let command = "darkroom run m.toml --target aws --set budget.usd=2";
     let nobody = [
         ("AWS_EC2_METADATA_DISABLED", "true"),
@@ -86,5 +144,7 @@ fn a_run_that_is_billed_is_not_begun_without_a_yes() {
     ];
     let agreed = project.shell_with(&format!("{command} {}", said.suggestion("--yes")), &nobody);
     agreed.exits(1).says("there are no AWS credentials");
-    project.shell(&format!("{command} {}", said.suggestion("--target local"))).exits(0);
+    project
+        .shell(&format!("{command} {}", said.suggestion("--target local")))
+        .exits(0);
 }

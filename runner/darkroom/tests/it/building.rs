@@ -1,4 +1,5 @@
-//! Building is running: what a variant's build script sees of the machine, and what a variant's links lead to.
+//! Building is running: what a variant's build script sees of the machine, and what a variant's
+//! links lead to.
 
 use std::fs;
 use std::io::Read as _;
@@ -37,7 +38,8 @@ fn main() {
     fs::write(Path::new(&env::var("OUT_DIR").unwrap()).join("saw"), format!("SAW[{}]", saw.join(", "))).unwrap();
 }
 "#;
-const MAIN_RS: &str = "fn main() { println!(\"{}\", include_str!(concat!(env!(\"OUT_DIR\"), \"/saw\"))); }\n";
+const MAIN_RS: &str =
+    "fn main() { println!(\"{}\", include_str!(concat!(env!(\"OUT_DIR\"), \"/saw\"))); }\n";
 const CARGO: &str = "[package]\nname = \"bootstrap\"\nversion = \"0.1.0\"\nedition = \"2021\"\nbuild = \"build.rs\"\n\
                      [[bin]]\nname = \"bootstrap\"\npath = \"src/main.rs\"\n[workspace]\n";
 const LOCK: &str = "version = 4\n\n[[package]]\nname = \"bootstrap\"\nversion = \"0.1.0\"\n";
@@ -54,10 +56,15 @@ fn with_build_script(script: &str) -> Project {
              [build]\nkind = \"cargo\"\nbin = \"bootstrap\"\n[handlers]\ngreyscale = \"greyscale\"\nresize = \"resize\"\n"
         ),
     );
-    project.write("functions/evil/Cargo.toml", CARGO).write("functions/evil/Cargo.lock", LOCK);
+    project
+        .write("functions/evil/Cargo.toml", CARGO)
+        .write("functions/evil/Cargo.lock", LOCK);
     project.write("functions/evil/src/main.rs", MAIN_RS);
     project
-        .write("functions/evil/build.rs", script.replace("PROJECT", project.root().to_str().unwrap()))
+        .write(
+            "functions/evil/build.rs",
+            script.replace("PROJECT", project.root().to_str().unwrap()),
+        )
         .manifest("variants = [\"evil\"]\nimage_sets = [\"photos\"]");
     project
 }
@@ -71,7 +78,10 @@ fn seen(project: &Project) -> String {
         .unwrap();
     let mut zip = zip::ZipArchive::new(fs::File::open(zip).unwrap()).unwrap();
     let mut bytes = Vec::new();
-    zip.by_name("bootstrap").unwrap().read_to_end(&mut bytes).unwrap();
+    zip.by_name("bootstrap")
+        .unwrap()
+        .read_to_end(&mut bytes)
+        .unwrap();
     let text = String::from_utf8_lossy(&bytes);
     let start = text.find("SAW[").unwrap();
     text[start..=start + text[start..].find(']').unwrap()].to_owned()
@@ -82,12 +92,19 @@ fn a_build_script_sees_no_secret_no_home_and_no_network() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
     let project = with_build_script(&BUILD_RS.replace("PORT", &port));
-    let secrets = [("AWS_SECRET_ACCESS_KEY", "do-not-tell"), ("OPENAI_API_KEY", "do-not-tell-either")];
+    let secrets = [
+        ("AWS_SECRET_ACCESS_KEY", "do-not-tell"),
+        ("OPENAI_API_KEY", "do-not-tell-either"),
+    ];
     // The binary is no handler, so its outputs are missing; it was built all the same.
     let answer = project.darkroom_with(&["check", "evil", "--stage", "greyscale"], &secrets);
     assert_eq!(answer.code(), Some(1), "{}", answer.told());
     assert_eq!(seen(&project), "SAW[]", "{}", answer.told());
-    assert!(!answer.told().contains("outside of the sandbox"), "{}", answer.told());
+    assert!(
+        !answer.told().contains("outside of the sandbox"),
+        "{}",
+        answer.told()
+    );
     assert!(!project.root().join("functions/evil/written").exists());
     // Nor does anything that was kept hold a secret.
     let mut pending = vec![project.root().to_owned()];
@@ -98,17 +115,25 @@ fn a_build_script_sees_no_secret_no_home_and_no_network() {
                 pending.push(entry.path());
             } else if kind.is_file() {
                 let bytes = fs::read(entry.path()).unwrap();
-                assert!(!bytes.windows(18).any(|part| part == b"do-not-tell-either"), "{}", entry.path().display());
+                assert!(
+                    !bytes.windows(18).any(|part| part == b"do-not-tell-either"),
+                    "{}",
+                    entry.path().display()
+                );
             }
         }
     }
     let state = fs::metadata(project.root().join(".darkroom")).unwrap();
-    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&state.permissions()) & 0o777, 0o700);
+    assert_eq!(
+        std::os::unix::fs::PermissionsExt::mode(&state.permissions()) & 0o777,
+        0o700
+    );
 }
 
 #[test]
 fn what_a_build_script_leaves_in_place_of_the_binary_is_not_followed() {
-    // It waits until cargo has linked the binary, and then there is none: a link to what only root may read.
+    // It waits until cargo has linked the binary, and then there is none: a link to what only root
+    // may read.
     let project = with_build_script(
         r#"
 fn main() {
@@ -124,23 +149,39 @@ fn main() {
 }
 "#,
     );
-    let told = project.darkroom(&["check", "evil", "--stage", "greyscale"]).told();
-    assert!(told.contains("no plain file") || told.contains("cargo can't build"), "{told}");
+    let told = project
+        .darkroom(&["check", "evil", "--stage", "greyscale"])
+        .told();
+    assert!(
+        told.contains("no plain file") || told.contains("cargo can't build"),
+        "{told}"
+    );
 }
 
 #[test]
 fn a_compiler_of_the_variants_own_is_not_started() {
     let project = with_build_script("fn main() {}");
     let marker = project.root().join("started");
-    project.write("functions/evil/toolchain/bin/rustc", format!("#!/bin/sh\ntouch {}\n", marker.display()));
+    project.write(
+        "functions/evil/toolchain/bin/rustc",
+        format!("#!/bin/sh\ntouch {}\n", marker.display()),
+    );
     for (file, text) in [
         ("rust-toolchain.toml", "[toolchain]\npath = \"toolchain\"\n"),
         ("rust-toolchain", "./toolchain\n"),
-        ("rust-toolchain.toml", "[toolchain]\nchannel = \"/tmp/toolchain\"\n"),
+        (
+            "rust-toolchain.toml",
+            "[toolchain]\nchannel = \"/tmp/toolchain\"\n",
+        ),
     ] {
         project.write(&format!("functions/evil/{file}"), text);
-        let told = project.darkroom(&["check", "evil", "--stage", "greyscale"]).told();
-        assert!(told.contains("names a toolchain by a path"), "{text}: {told}");
+        let told = project
+            .darkroom(&["check", "evil", "--stage", "greyscale"])
+            .told();
+        assert!(
+            told.contains("names a toolchain by a path"),
+            "{text}: {told}"
+        );
         project.remove(&format!("functions/evil/{file}"));
     }
     assert!(!marker.exists());
@@ -148,24 +189,43 @@ fn a_compiler_of_the_variants_own_is_not_started() {
 
 #[test]
 fn links_that_leave_a_variant_are_refused_with_the_manifest_and_by_check() {
-    for (link, target) in
-        [("data.py", "/etc/hostname"), ("data.py", "../rust/greyscale.py"), ("data", "/etc"), ("data", "../rust")]
-    {
+    for (link, target) in [
+        ("data.py", "/etc/hostname"),
+        ("data.py", "../rust/greyscale.py"),
+        ("data", "/etc"),
+        ("data", "../rust"),
+    ] {
         let project = Project::new();
         project.manifest("variants = [\"pillow\"]\nimage_sets = [\"photos\"]");
         symlink(target, project.root().join("functions/pillow").join(link)).unwrap();
-        let told = project.darkroom(&["validate", "m.toml"]).exits(2).before_any_effect().told();
+        let told = project
+            .darkroom(&["validate", "m.toml"])
+            .exits(2)
+            .before_any_effect()
+            .told();
         assert!(
-            told.contains(&format!("the link functions/pillow/{link} leads out of the variant's folder")),
+            told.contains(&format!(
+                "the link functions/pillow/{link} leads out of the variant's folder"
+            )),
             "{told}"
         );
-        assert!(told.contains("Copy what it leads to into the variant's folder"), "{told}");
-        let told = project.darkroom(&["check", "pillow", "--stage", "greyscale"]).exits(2).told();
+        assert!(
+            told.contains("Copy what it leads to into the variant's folder"),
+            "{told}"
+        );
+        let told = project
+            .darkroom(&["check", "pillow", "--stage", "greyscale"])
+            .exits(2)
+            .told();
         assert!(told.contains("leads out of the variant's folder"), "{told}");
     }
     // One that stays is as good as a file.
     let project = Project::new();
     project.manifest("variants = [\"pillow\"]\nimage_sets = [\"photos\"]");
-    symlink("greyscale.py", project.root().join("functions/pillow/same.py")).unwrap();
+    symlink(
+        "greyscale.py",
+        project.root().join("functions/pillow/same.py"),
+    )
+    .unwrap();
     project.darkroom(&["validate", "m.toml"]).exits(0);
 }

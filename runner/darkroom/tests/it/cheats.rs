@@ -1,4 +1,5 @@
-//! Handlers that want the answer from elsewhere, or rights that a function has not: refused, named, and never right.
+//! Handlers that want the answer from elsewhere, or rights that a function has not: refused, named,
+//! and never right.
 
 use darkroom_core::event::{CallsRefused, Event, OutputCheck};
 
@@ -45,14 +46,30 @@ def handler(event, context):
 
 fn refused(project: &Project) -> Vec<CallsRefused> {
     let facts = facts(&latest(project)).into_iter();
-    facts.filter_map(|event| if let Event::CallsRefused(refused) = event { Some(refused) } else { None }).collect()
+    facts
+        .filter_map(|event| {
+            if let Event::CallsRefused(refused) = event {
+                Some(refused)
+            } else {
+                None
+            }
+        })
+        .collect()
 }
 
 fn verdicts(project: &Project, variant: &str, stage: &str) -> Vec<bool> {
     let facts = facts(&latest(project)).into_iter();
-    let of = |check: &OutputCheck| check.pass.cell_id.as_str().starts_with(variant) && check.stage == stage;
+    let of = |check: &OutputCheck| {
+        check.pass.cell_id.as_str().starts_with(variant) && check.stage == stage
+    };
     facts
-        .filter_map(|event| if let Event::OutputChecked(check) = event { Some(check) } else { None })
+        .filter_map(|event| {
+            if let Event::OutputChecked(check) = event {
+                Some(check)
+            } else {
+                None
+            }
+        })
         .filter(of)
         .map(|check| check.verdict.pass)
         .collect()
@@ -109,7 +126,13 @@ fn what_a_role_does_not_allow_is_refused_in_each_services_form_and_named_in_the_
     manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 1);
     let told = project.darkroom(&["run", "m.toml"]).exits(0).told();
     let refused = refused(&project);
-    let calls = |action: &str| refused.iter().filter(|it| it.action == action).map(|it| it.calls).sum::<u64>();
+    let calls = |action: &str| {
+        refused
+            .iter()
+            .filter(|it| it.action == action)
+            .map(|it| it.calls)
+            .sum::<u64>()
+    };
     // A warm-up at least, and a repetition of each of two images.
     for (action, each) in [
         ("lambda:CreateFunction", 1),
@@ -119,15 +142,25 @@ fn what_a_role_does_not_allow_is_refused_in_each_services_form_and_named_in_the_
         ("s3:DeleteObject", 2),
         ("iam:ListRoles", 1),
     ] {
-        assert!(calls(action) >= 3 * each && calls(action) % each == 0, "{action}: {refused:?}");
+        assert!(
+            calls(action) >= 3 * each && calls(action) % each == 0,
+            "{action}: {refused:?}"
+        );
     }
-    let shown = told.split("REFUSED copy tried to call").nth(1).expect("refused calls are shown");
-    assert!(shown.contains(" lambda:CreateFunction ") && shown.contains(" iam:ListRoles "), "{told}");
+    let shown = told
+        .split("REFUSED copy tried to call")
+        .nth(1)
+        .expect("refused calls are shown");
+    assert!(
+        shown.contains(" lambda:CreateFunction ") && shown.contains(" iam:ListRoles "),
+        "{told}"
+    );
     let page = std::fs::read_to_string(latest(&project).join("report.html")).unwrap();
     assert!(page.contains("Refused calls") && page.contains("lambda:CreateFunction"));
 }
 
-/// Every way to write and to read under names that are nobody's business but others'; and under its own.
+/// Every way to write and to read under names that are nobody's business but others'; and under its
+/// own.
 const NAMES: &str = r#"
     said.clear()
     import re, urllib.error
@@ -217,17 +250,27 @@ fn a_stage_uses_the_names_that_its_event_and_its_prefix_tell_and_no_other() {
     variant(&project, "copy", &calls);
     let pipeline = "experiments/image-pipeline/pipeline.toml";
     let stages = std::fs::read_to_string(project.root().join(pipeline)).unwrap();
-    project.write(pipeline, stages.replace("timeout_s = 2\n", "timeout_s = 60\n"));
+    project.write(
+        pipeline,
+        stages.replace("timeout_s = 2\n", "timeout_s = 60\n"),
+    );
     manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 1);
     let told = project.darkroom(&["run", "m.toml"]).exits(0).told();
-    let refused = told.split("REFUSED copy tried to call").nth(1).expect("refused calls are shown");
+    let refused = told
+        .split("REFUSED copy tried to call")
+        .nth(1)
+        .expect("refused calls are shown");
     for action in [" s3:PutObject ", " s3:GetObject "] {
         assert!(refused.contains(action), "{action}: {told}");
     }
-    assert!(told.contains("/output/other/x.jpg)"), "the first key is named: {told}");
+    assert!(
+        told.contains("/output/other/x.jpg)"),
+        "the first key is named: {told}"
+    );
 }
 
-/// Answers first and writes then: anew, again and again, and by uploads that began before the answer and end after it.
+/// Answers first and writes then: anew, again and again, and by uploads that began before the
+/// answer and end after it.
 const LATE: &str = r#"
 import http.client, threading, time, urllib.parse
 from botocore.config import Config
@@ -272,7 +315,11 @@ fn work_after_the_answer_is_not_written_and_named() {
     variant(&project, "copy", COPY);
     manifest(&project, "\"copy\", \"late\"", &format!("\"{HOST}\""), 3);
     let told = project.darkroom(&["run", "m.toml"]).exits(1).told();
-    assert!(told.contains("REFUSED late tried to call") && told.contains(" s3:PutObject after its answer "), "{told}");
+    assert!(
+        told.contains("REFUSED late tried to call")
+            && told.contains(" s3:PutObject after its answer "),
+        "{told}"
+    );
     assert!(!told.contains("REFUSED copy"), "{told}");
 }
 
@@ -307,14 +354,25 @@ fn a_variant_can_not_start_the_chain_of_another() {
     assert said == {place: "AccessDenied 403" for place in places}, said
 "#;
     variant(&project, "intrudes", &trying(intrudes));
-    manifest(&project, "\"copy\", \"intrudes\"", &format!("\"{HOST}\""), 2);
-    project.darkroom(&["run", "m.toml", "--set", "matrix.trigger=[\"s3\"]"]).exits(0);
+    manifest(
+        &project,
+        "\"copy\", \"intrudes\"",
+        &format!("\"{HOST}\""),
+        2,
+    );
+    project
+        .darkroom(&["run", "m.toml", "--set", "matrix.trigger=[\"s3\"]"])
+        .exits(0);
 }
 
 #[test]
 fn who_writes_to_another_name_is_told_where_to_write() {
     let project = project();
-    variant(&project, "copy", &COPY.replace("os.environ[\"OUTPUT_PREFIX\"]", "\"output/\""));
+    variant(
+        &project,
+        "copy",
+        &COPY.replace("os.environ[\"OUTPUT_PREFIX\"]", "\"output/\""),
+    );
     manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 1);
     let shown = project.darkroom(&["run", "m.toml"]).exits(1).stdout();
     let line = shown.lines().find(|line| line.starts_with("FAILED copy."));
@@ -329,7 +387,8 @@ fn who_writes_to_another_name_is_told_where_to_write() {
     }
 }
 
-/// Copies what lies where the reference input of the next stage lay, under the names that such a cheat can think of.
+/// Copies what lies where the reference input of the next stage lay, under the names that such a
+/// cheat can think of.
 const LOOKS_FOR_THE_ANSWER: &str = r#"
 import os
 import boto3
@@ -370,15 +429,28 @@ fn the_reference_of_the_next_stage_cannot_be_copied() {
     );
     project.darkroom(&["run", "m.toml"]).exits(1);
     let wrong = verdicts(&project, "cheat", "first");
-    assert!(!wrong.is_empty() && wrong.iter().all(|pass| !pass), "{wrong:?}");
+    assert!(
+        !wrong.is_empty() && wrong.iter().all(|pass| !pass),
+        "{wrong:?}"
+    );
     for (variant, stage) in [("copy", "first"), ("copy", "second"), ("cheat", "second")] {
         let right = verdicts(&project, variant, stage);
-        assert!(!right.is_empty() && right.iter().all(|pass| *pass), "{variant} {stage}: {right:?}");
+        assert!(
+            !right.is_empty() && right.iter().all(|pass| *pass),
+            "{variant} {stage}: {right:?}"
+        );
     }
-    assert!(refused(&project).iter().any(|it| it.action == "s3:GetObject"), "{:?}", refused(&project));
+    assert!(
+        refused(&project)
+            .iter()
+            .any(|it| it.action == "s3:GetObject"),
+        "{:?}",
+        refused(&project)
+    );
 }
 
-/// Keeps its first output in the bucket under a name of its own, and says at the next start whether it is there.
+/// Keeps its first output in the bucket under a name of its own, and says at the next start whether
+/// it is there.
 const KEEPS: &str = r#"
 kept = os.environ["OUTPUT_PREFIX"] + "kept"
 try:
@@ -392,7 +464,11 @@ s3.put_object(Bucket=os.environ["OUTPUT_BUCKET"], Key=kept, Body=b"x")
 #[test]
 fn what_an_earlier_run_kept_in_the_bucket_is_gone() {
     let project = project();
-    variant(&project, "copy", &COPY.replace("\n\ndef change", &format!("\n{KEEPS}\n\ndef change")));
+    variant(
+        &project,
+        "copy",
+        &COPY.replace("\n\ndef change", &format!("\n{KEEPS}\n\ndef change")),
+    );
     manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 1);
     for _ in 0..2 {
         project.darkroom(&["run", "m.toml"]).exits(0);

@@ -1,4 +1,5 @@
-//! The corpus: real trouble as folders of small files. `tests/corpus/README.md` says how to add the next one.
+//! The corpus: real trouble as folders of small files. `tests/corpus/README.md` says how to add the
+//! next one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -91,7 +92,13 @@ fn every_case_of_the_corpus_ends_as_it_says() {
             tried(case).err().map(|why| format!("--- {name}: {why}"))
         })
         .collect();
-    assert!(failures.is_empty(), "{} of {} cases fail:\n{}", failures.len(), cases.len(), failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{} of {} cases fail:\n{}",
+        failures.len(),
+        cases.len(),
+        failures.join("\n")
+    );
 }
 
 fn tried(folder: &Path) -> Result<(), String> {
@@ -103,7 +110,11 @@ fn tried(folder: &Path) -> Result<(), String> {
     let project = project(&case);
     copy(&project, folder, "");
     for name in &case.in_each_folder {
-        for entry in fs::read_dir(folder).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_dir()) {
+        for entry in fs::read_dir(folder)
+            .unwrap()
+            .map(Result::unwrap)
+            .filter(|entry| entry.path().is_dir())
+        {
             let place = format!("{}/{name}", entry.file_name().to_str().unwrap());
             project.write(&place, fs::read(folder.join(name)).unwrap());
         }
@@ -120,15 +131,23 @@ fn tried(folder: &Path) -> Result<(), String> {
     let (mut line, mut told) = (String::new(), String::new());
     for step in [first].iter().chain(&case.then) {
         let (ran, answer) = match &step.follow {
-            None => (spelt(&step.run), project.darkroom(&step.run.iter().map(String::as_str).collect::<Vec<_>>())),
+            None => (
+                spelt(&step.run),
+                project.darkroom(&step.run.iter().map(String::as_str).collect::<Vec<_>>()),
+            ),
             Some(begin) => {
                 let next = followed(&line, &told, begin)?;
                 let answer = project.shell(&next);
                 (next, answer)
             }
         };
-        held(step, &project, &answer)
-            .map_err(|why| format!("{why}\n$ {ran}\nstdout:\n{}\nstderr:\n{}", answer.stdout(), answer.stderr()))?;
+        held(step, &project, &answer).map_err(|why| {
+            format!(
+                "{why}\n$ {ran}\nstdout:\n{}\nstderr:\n{}",
+                answer.stdout(),
+                answer.stderr()
+            )
+        })?;
         (line, told) = (ran, answer.told());
     }
     Ok(())
@@ -153,7 +172,11 @@ fn copy(project: &Project, from: &Path, to: &str) {
     for entry in fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap();
-        let place = if to.is_empty() { name.to_owned() } else { format!("{to}/{name}") };
+        let place = if to.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{to}/{name}")
+        };
         if path.is_dir() {
             copy(project, &path, &place);
         } else if place != "case.toml" {
@@ -164,7 +187,9 @@ fn copy(project: &Project, from: &Path, to: &str) {
 
 /// Returns a command as a shell takes it.
 fn spelt(arguments: &[String]) -> String {
-    let quoted = arguments.iter().map(|argument| format!(" '{}'", argument.replace('\'', r"'\''")));
+    let quoted = arguments
+        .iter()
+        .map(|argument| format!(" '{}'", argument.replace('\'', r"'\''")));
     format!("darkroom{}", quoted.collect::<String>())
 }
 
@@ -178,25 +203,47 @@ fn followed(before: &str, told: &str, begin: &str) -> Result<String, String> {
         ([], [_, ..]) if suggested.iter().all(|words| words.starts_with("--")) => {
             Ok(format!("{before} {}", suggested.join(" ")))
         }
-        _ => Err(format!("no suggestion that begins with `{begin}` can be followed: {suggested:?} in:\n{told}")),
+        _ => Err(format!(
+            "no suggestion that begins with `{begin}` can be followed: {suggested:?} in:\n{told}"
+        )),
     }
 }
 
 fn held(step: &Then, project: &Project, answer: &Answer) -> Result<(), String> {
     let told = answer.told();
     if answer.code() != Some(step.exit) {
-        return Err(format!("it exits with {:?}, and {} is expected", answer.code(), step.exit));
+        return Err(format!(
+            "it exits with {:?}, and {} is expected",
+            answer.code(),
+            step.exit
+        ));
     }
-    if let Some(words) = step.says.iter().find(|words| !told.contains(words.as_str())) {
+    if let Some(words) = step
+        .says
+        .iter()
+        .find(|words| !told.contains(words.as_str()))
+    {
         return Err(format!("{words:?} is not said"));
     }
-    if let Some(words) = step.never_says.iter().find(|words| told.contains(words.as_str())) {
+    if let Some(words) = step
+        .never_says
+        .iter()
+        .find(|words| told.contains(words.as_str()))
+    {
         return Err(format!("{words:?} is said"));
     }
-    if let Some(path) = step.makes.iter().find(|path| !project.root().join(path).exists()) {
+    if let Some(path) = step
+        .makes
+        .iter()
+        .find(|path| !project.root().join(path).exists())
+    {
         return Err(format!("{path} is not there"));
     }
-    match step.never_makes.iter().find(|path| project.root().join(path).exists()) {
+    match step
+        .never_makes
+        .iter()
+        .find(|path| project.root().join(path).exists())
+    {
         Some(path) => Err(format!("{path} is there")),
         None => Ok(()),
     }

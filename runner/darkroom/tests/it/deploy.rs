@@ -12,7 +12,8 @@ use base64::Engine as _;
 use darkroom::deploy::clean::{self, Which};
 use darkroom::deploy::desired::Change;
 use darkroom::deploy::{
-    Clients, Counts, DeployError, DeploySettings, Deployment, FunctionKey, WantedFunction, deploy, steps,
+    Clients, Counts, DeployError, DeploySettings, Deployment, FunctionKey, WantedFunction, deploy,
+    steps,
 };
 use darkroom::package::{Archive, LayerPackage, Package};
 use darkroom_cloud::{Config, LocalCloud};
@@ -33,9 +34,15 @@ impl Account {
     pub async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let program = env!("CARGO_BIN_EXE_darkroom").into();
-        let cloud = LocalCloud::start(Config::new(program, folder.path().join("runtimes"))).await.unwrap();
+        let cloud = LocalCloud::start(Config::new(program, folder.path().join("runtimes")))
+            .await
+            .unwrap();
         let config = sdk_config(cloud.endpoint_url(), "test", "test");
-        Self { cloud, config, folder }
+        Self {
+            cloud,
+            config,
+            folder,
+        }
     }
 
     pub fn clients(&self) -> Clients {
@@ -44,10 +51,18 @@ impl Account {
 
     /// Clients whose calls go elsewhere first.
     pub fn clients_at(&self, endpoint: &str) -> Clients {
-        Clients::new(&self.config.clone().into_builder().endpoint_url(endpoint).build())
+        Clients::new(
+            &self
+                .config
+                .clone()
+                .into_builder()
+                .endpoint_url(endpoint)
+                .build(),
+        )
     }
 
-    /// Two stages, two memory sizes and two deployments of one variant whose code and dependencies are these texts.
+    /// Two stages, two memory sizes and two deployments of one variant whose code and dependencies
+    /// are these texts.
     pub fn wanted(&self, code: &str, dependency: &str) -> Vec<WantedFunction> {
         let package = Arc::new(Package {
             variant: "fake".into(),
@@ -87,9 +102,15 @@ impl Account {
         wanted
     }
 
-    async fn deploy(&self, want: &[WantedFunction]) -> Result<(Deployment, Vec<FunctionDeployed>), DeployError> {
+    async fn deploy(
+        &self,
+        want: &[WantedFunction],
+    ) -> Result<(Deployment, Vec<FunctionDeployed>), DeployError> {
         let mut events = Vec::new();
-        let deployment = deploy(&self.clients(), &settings(), want, &mut |event| events.push(event)).await?;
+        let deployment = deploy(&self.clients(), &settings(), want, &mut |event| {
+            events.push(event)
+        })
+        .await?;
         Ok((deployment, events))
     }
 
@@ -97,7 +118,10 @@ impl Account {
     async fn revisions(&self) -> BTreeMap<String, String> {
         let page = self.clients().lambda.list_functions().send().await.unwrap();
         let pair = |function: &aws_sdk_lambda::types::FunctionConfiguration| {
-            Some((function.function_name()?.to_owned(), function.revision_id()?.to_owned()))
+            Some((
+                function.function_name()?.to_owned(),
+                function.revision_id()?.to_owned(),
+            ))
         };
         page.functions().iter().filter_map(pair).collect()
     }
@@ -126,7 +150,12 @@ pub fn settings() -> DeploySettings {
 /// Writes a zip with one file and describes it as `package` would.
 fn zip(folder: &Path, name: &str, text: &str) -> Archive {
     let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    writer.start_file(name, zip::write::SimpleFileOptions::default().unix_permissions(0o644)).unwrap();
+    writer
+        .start_file(
+            name,
+            zip::write::SimpleFileOptions::default().unix_permissions(0o644),
+        )
+        .unwrap();
     writer.write_all(text.as_bytes()).unwrap();
     let bytes = writer.finish().unwrap().into_inner();
     let digest = Sha256::digest(&bytes);
@@ -145,19 +174,43 @@ async fn a_second_deployment_of_unchanged_code_changes_nothing() {
     let account = Account::new().await;
     let want = account.wanted("code 1", "dependency 1");
     let (first, events) = account.deploy(&want).await.unwrap();
-    assert_eq!(first.counts, Counts { created: 8, layers_published: 1, ..Counts::default() });
+    assert_eq!(
+        first.counts,
+        Counts {
+            created: 8,
+            layers_published: 1,
+            ..Counts::default()
+        }
+    );
     assert_eq!(first.functions.len(), 8);
     assert_eq!(events.len(), 8);
     for event in &events {
         assert_eq!(event.code_sha256, want[0].package.archive.sha256_base64);
-        assert_eq!(event.layers_sha256, [want[0].package.layers[0].archive.sha256_base64.clone()]);
+        assert_eq!(
+            event.layers_sha256,
+            [want[0].package.layers[0].archive.sha256_base64.clone()]
+        );
     }
 
     let revisions = account.revisions().await;
-    assert!(steps(&account.clients(), &settings(), &want).await.unwrap().is_empty());
+    assert!(
+        steps(&account.clients(), &settings(), &want)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     let (second, events) = account.deploy(&want).await.unwrap();
-    assert_eq!(second.counts, Counts { unchanged: 8, ..Counts::default() });
-    assert_eq!((second.functions, second.bucket), (first.functions, first.bucket));
+    assert_eq!(
+        second.counts,
+        Counts {
+            unchanged: 8,
+            ..Counts::default()
+        }
+    );
+    assert_eq!(
+        (second.functions, second.bucket),
+        (first.functions, first.bucket)
+    );
     // What runs is proven in every run, whether or not it had to be uploaded.
     assert_eq!(events.len(), 8);
     assert_eq!(account.revisions().await, revisions);
@@ -173,12 +226,22 @@ async fn a_function_is_configured_as_wanted_and_told_where_to_write() {
     assert_eq!(deployed.name, "dkr-smoke-fake-x86_64-512-resize-d1");
     assert_eq!(deployed.output_prefix, "fake-x86_64-512-d1/resize/");
 
-    let found = account.clients().lambda.get_function().function_name(&deployed.name).send().await.unwrap();
+    let found = account
+        .clients()
+        .lambda
+        .get_function()
+        .function_name(&deployed.name)
+        .send()
+        .await
+        .unwrap();
     let configuration = found.configuration().unwrap();
     assert_eq!(configuration.memory_size(), Some(512));
     assert_eq!(configuration.timeout(), Some(30));
     assert_eq!(configuration.handler(), Some("greyscale.handler"));
-    assert_eq!(configuration.code_sha256(), Some(deployed.code_sha256.as_str()));
+    assert_eq!(
+        configuration.code_sha256(),
+        Some(deployed.code_sha256.as_str())
+    );
     assert_eq!(configuration.layers().len(), 1);
     let variables = configuration.environment().unwrap().variables().unwrap();
     assert_eq!(variables["OUTPUT_BUCKET"], deployment.bucket);
@@ -190,22 +253,54 @@ async fn a_function_is_configured_as_wanted_and_told_where_to_write() {
 #[tokio::test]
 async fn changed_code_or_dependencies_reach_every_function_that_has_them() {
     let account = Account::new().await;
-    account.deploy(&account.wanted("code 1", "dependency 1")).await.unwrap();
+    account
+        .deploy(&account.wanted("code 1", "dependency 1"))
+        .await
+        .unwrap();
 
     let want = account.wanted("code 2", "dependency 1");
     let (deployment, _) = account.deploy(&want).await.unwrap();
-    assert_eq!(deployment.counts, Counts { updated: 8, ..Counts::default() });
+    assert_eq!(
+        deployment.counts,
+        Counts {
+            updated: 8,
+            ..Counts::default()
+        }
+    );
 
     let want = account.wanted("code 2", "dependency 2");
     let changes = steps(&account.clients(), &settings(), &want).await.unwrap();
-    let layers = Change::Update { code: false, configuration: vec!["layers"], tags: false };
-    assert!(changes.functions.values().all(|change| *change == layers), "{changes}");
+    let layers = Change::Update {
+        code: false,
+        configuration: vec!["layers"],
+        tags: false,
+    };
+    assert!(
+        changes.functions.values().all(|change| *change == layers),
+        "{changes}"
+    );
     let (deployment, _) = account.deploy(&want).await.unwrap();
-    assert_eq!(deployment.counts, Counts { updated: 8, layers_published: 1, ..Counts::default() });
+    assert_eq!(
+        deployment.counts,
+        Counts {
+            updated: 8,
+            layers_published: 1,
+            ..Counts::default()
+        }
+    );
 
     // Going back finds the layer that is still there.
-    let (deployment, _) = account.deploy(&account.wanted("code 1", "dependency 1")).await.unwrap();
-    assert_eq!(deployment.counts, Counts { updated: 8, ..Counts::default() });
+    let (deployment, _) = account
+        .deploy(&account.wanted("code 1", "dependency 1"))
+        .await
+        .unwrap();
+    assert_eq!(
+        deployment.counts,
+        Counts {
+            updated: 8,
+            ..Counts::default()
+        }
+    );
     account.cloud.stop().await;
 }
 
@@ -213,15 +308,28 @@ async fn changed_code_or_dependencies_reach_every_function_that_has_them() {
 async fn a_large_zip_is_uploaded_once_however_many_functions_share_it() {
     let account = Account::new().await;
     // Text that hardly compresses: the hashes of numbers.
-    let code: String = (0..60_000_u32).map(|number| hex::encode(Sha256::digest(number.to_le_bytes()))).collect();
+    let code: String = (0..60_000_u32)
+        .map(|number| hex::encode(Sha256::digest(number.to_le_bytes())))
+        .collect();
     let want = account.wanted(&code, "dependency");
     assert!(want[0].package.archive.bytes > 1_000_000);
     let (deployment, _) = account.deploy(&want).await.unwrap();
     assert_eq!(deployment.counts.created, 8);
     let stored = async || {
-        let page = account.clients().s3.list_objects_v2().bucket(&deployment.bucket).send().await.unwrap();
-        let object =
-            |object: &aws_sdk_s3::types::Object| (object.key().unwrap().to_owned(), object.last_modified().copied());
+        let page = account
+            .clients()
+            .s3
+            .list_objects_v2()
+            .bucket(&deployment.bucket)
+            .send()
+            .await
+            .unwrap();
+        let object = |object: &aws_sdk_s3::types::Object| {
+            (
+                object.key().unwrap().to_owned(),
+                object.last_modified().copied(),
+            )
+        };
         page.contents().iter().map(object).collect::<Vec<_>>()
     };
     let before = stored().await;
@@ -236,7 +344,14 @@ async fn a_large_zip_is_uploaded_once_however_many_functions_share_it() {
         .await
         .unwrap();
     let (again, _) = account.deploy(&want).await.unwrap();
-    assert_eq!(again.counts, Counts { created: 1, unchanged: 7, ..Counts::default() });
+    assert_eq!(
+        again.counts,
+        Counts {
+            created: 1,
+            unchanged: 7,
+            ..Counts::default()
+        }
+    );
     assert_eq!(stored().await, before);
     account.cloud.stop().await;
 }
@@ -259,7 +374,12 @@ async fn a_deployment_that_was_cut_off_is_completed_by_the_next() {
     }
     let (deployment, events) = account.deploy(&want).await.unwrap();
     assert_eq!(events.len(), 8);
-    let Counts { created, updated, unchanged, layers_published } = deployment.counts;
+    let Counts {
+        created,
+        updated,
+        unchanged,
+        layers_published,
+    } = deployment.counts;
     assert_eq!((created + updated + unchanged, layers_published), (8, 0));
     assert!(unchanged >= 1, "{:?}", deployment.counts);
     account.cloud.stop().await;
@@ -283,13 +403,27 @@ async fn what_is_not_tagged_is_neither_changed_nor_cleaned() {
         .send()
         .await
         .unwrap();
-    clients.s3.create_bucket().bucket("dkr-theirs").send().await.unwrap();
+    clients
+        .s3
+        .create_bucket()
+        .bucket("dkr-theirs")
+        .send()
+        .await
+        .unwrap();
 
     let error = account.deploy(&want).await.unwrap_err();
-    assert!(matches!(&error, DeployError::Foreign { resource, .. } if resource.contains(theirs)), "{error}");
+    assert!(
+        matches!(&error, DeployError::Foreign { resource, .. } if resource.contains(theirs)),
+        "{error}"
+    );
     // Nothing was made before that was known.
     assert_eq!(account.revisions().await.len(), 1);
-    assert!(clean::find(&clients, REGION, &Which::Everything).await.unwrap().is_empty());
+    assert!(
+        clean::find(&clients, REGION, &Which::Everything)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     account.cloud.stop().await;
 }
 
@@ -297,29 +431,85 @@ async fn what_is_not_tagged_is_neither_changed_nor_cleaned() {
 async fn clean_removes_all_that_a_deployment_made_and_finds_nothing_afterwards() {
     let account = Account::new().await;
     let clients = account.clients();
-    let (deployment, _) = account.deploy(&account.wanted("code", "dependency")).await.unwrap();
-    let other = DeploySettings { experiment: "other".into(), ..settings() };
-    deploy(&clients, &other, &account.wanted("code", "dependency"), &mut |_| {}).await.unwrap();
+    let (deployment, _) = account
+        .deploy(&account.wanted("code", "dependency"))
+        .await
+        .unwrap();
+    let other = DeploySettings {
+        experiment: "other".into(),
+        ..settings()
+    };
+    deploy(
+        &clients,
+        &other,
+        &account.wanted("code", "dependency"),
+        &mut |_| {},
+    )
+    .await
+    .unwrap();
     for index in 0..3 {
         let key = format!("images/{index}.jpg");
         let body = aws_sdk_s3::primitives::ByteStream::from_static(b"image");
-        clients.s3.put_object().bucket(&deployment.bucket).key(key).body(body).send().await.unwrap();
+        clients
+            .s3
+            .put_object()
+            .bucket(&deployment.bucket)
+            .key(key)
+            .body(body)
+            .send()
+            .await
+            .unwrap();
     }
 
     let smoke = Which::Experiment("smoke".into());
     let found = clean::find(&clients, REGION, &smoke).await.unwrap();
-    assert_eq!((found.functions.len(), found.layers.len(), found.buckets.len()), (8, 1, 1));
+    assert_eq!(
+        (
+            found.functions.len(),
+            found.layers.len(),
+            found.buckets.len()
+        ),
+        (8, 1, 1)
+    );
     assert_eq!((found.buckets[0].objects, found.buckets[0].bytes), (3, 15));
     assert_eq!(told(&clean::remove(&clients, &found).await), [""; 0]);
-    assert!(clean::find(&clients, REGION, &smoke).await.unwrap().is_empty());
+    assert!(
+        clean::find(&clients, REGION, &smoke)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     // What is gone is gone: the same removal again is no error.
     assert_eq!(told(&clean::remove(&clients, &found).await), [""; 0]);
 
-    let rest = clean::find(&clients, REGION, &Which::Everything).await.unwrap();
-    assert_eq!((rest.functions.len(), rest.layers.len(), rest.buckets.len()), (8, 1, 1));
+    let rest = clean::find(&clients, REGION, &Which::Everything)
+        .await
+        .unwrap();
+    assert_eq!(
+        (rest.functions.len(), rest.layers.len(), rest.buckets.len()),
+        (8, 1, 1)
+    );
     assert_eq!(told(&clean::remove(&clients, &rest).await), [""; 0]);
     assert_eq!(account.revisions().await, BTreeMap::new());
-    assert!(clients.lambda.list_layers().send().await.unwrap().layers().is_empty());
-    assert!(clients.s3.list_buckets().send().await.unwrap().buckets().is_empty());
+    assert!(
+        clients
+            .lambda
+            .list_layers()
+            .send()
+            .await
+            .unwrap()
+            .layers()
+            .is_empty()
+    );
+    assert!(
+        clients
+            .s3
+            .list_buckets()
+            .send()
+            .await
+            .unwrap()
+            .buckets()
+            .is_empty()
+    );
     account.cloud.stop().await;
 }

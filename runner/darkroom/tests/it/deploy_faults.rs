@@ -1,4 +1,5 @@
-//! What deployment does when a cloud is slow to believe itself: a scripted Lambda that answers as AWS does on a bad day.
+//! What deployment does when a cloud is slow to believe itself: a scripted Lambda that answers as
+//! AWS does on a bad day.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,7 +8,9 @@ use axum::extract::State;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
-use darkroom::deploy::{Clients, Counts, DeployError, DeploySettings, Deployment, FunctionKey, WantedFunction, deploy};
+use darkroom::deploy::{
+    Clients, Counts, DeployError, DeploySettings, Deployment, FunctionKey, WantedFunction, deploy,
+};
 use darkroom::package::{Archive, Package};
 use darkroom_core::cell::{Architecture, Start, Trigger};
 use serde_json::{Value, json};
@@ -60,10 +63,16 @@ impl Script {
             return bucket(method, uri);
         }
         let body: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
-        match (method.as_str(), path.ends_with("/code"), path.ends_with("/configuration")) {
+        match (
+            method.as_str(),
+            path.ends_with("/code"),
+            path.ends_with("/configuration"),
+        ) {
             ("GET", ..) => self.read(),
             ("POST", ..) => self.create(body),
-            ("PUT", true, _) => self.update("code", |function| function.code_sha256 = sha256_of(&body["ZipFile"])),
+            ("PUT", true, _) => self.update("code", |function| {
+                function.code_sha256 = sha256_of(&body["ZipFile"])
+            }),
             ("PUT", _, true) => self.update("configuration", |function| function.settings = body),
             _ => StatusCode::NOT_IMPLEMENTED.into_response(),
         }
@@ -74,15 +83,31 @@ impl Script {
         if self.unknown_role > 0 {
             self.unknown_role -= 1;
             let why = "The role defined for the function cannot be assumed by Lambda.";
-            return refused(StatusCode::BAD_REQUEST, "InvalidParameterValueException", why);
+            return refused(
+                StatusCode::BAD_REQUEST,
+                "InvalidParameterValueException",
+                why,
+            );
         }
         let code_sha256 = sha256_of(&body["Code"]["ZipFile"]);
-        self.now = Some(Function { revision: 1, code_sha256, settings: body });
+        self.now = Some(Function {
+            revision: 1,
+            code_sha256,
+            settings: body,
+        });
         self.pending_reads = self.slow;
         if self.lost {
-            return refused(StatusCode::CONFLICT, "ResourceConflictException", "Function already exist: f");
+            return refused(
+                StatusCode::CONFLICT,
+                "ResourceConflictException",
+                "Function already exist: f",
+            );
         }
-        (StatusCode::CREATED, self.described("Pending", None)["Configuration"].to_string()).into_response()
+        (
+            StatusCode::CREATED,
+            self.described("Pending", None)["Configuration"].to_string(),
+        )
+            .into_response()
     }
 
     fn update(&mut self, what: &str, change: impl FnOnce(&mut Function)) -> Response {
@@ -97,25 +122,43 @@ impl Script {
         change(function);
         function.revision += 1;
         (self.pending_reads, self.stale_reads) = (self.slow, self.stale);
-        self.described("Active", Some("InProgress"))["Configuration"].to_string().into_response()
+        self.described("Active", Some("InProgress"))["Configuration"]
+            .to_string()
+            .into_response()
     }
 
     fn read(&mut self) -> Response {
         if self.now.is_none() {
-            return refused(StatusCode::NOT_FOUND, "ResourceNotFoundException", "Function not found: f");
+            return refused(
+                StatusCode::NOT_FOUND,
+                "ResourceNotFoundException",
+                "Function not found: f",
+            );
         }
         if self.stale_reads > 0 {
             self.stale_reads -= 1;
-            let old = Self { now: self.before.clone(), ..Self::default() };
-            return old.described("Active", Some("Successful")).to_string().into_response();
+            let old = Self {
+                now: self.before.clone(),
+                ..Self::default()
+            };
+            return old
+                .described("Active", Some("Successful"))
+                .to_string()
+                .into_response();
         }
         if self.pending_reads > 0 {
             self.pending_reads -= 1;
             let first = self.before.is_none();
-            let (state, update) = if first { ("Pending", None) } else { ("Active", Some("InProgress")) };
+            let (state, update) = if first {
+                ("Pending", None)
+            } else {
+                ("Active", Some("InProgress"))
+            };
             return self.described(state, update).to_string().into_response();
         }
-        self.described("Active", Some("Successful")).to_string().into_response()
+        self.described("Active", Some("Successful"))
+            .to_string()
+            .into_response()
     }
 
     fn described(&self, state: &str, update: Option<&str>) -> Value {
@@ -137,7 +180,10 @@ impl Script {
 
 /// The experiment's bucket is there, and tagged.
 fn bucket(method: &Method, uri: &Uri) -> Response {
-    match (method.as_str(), uri.query().unwrap_or_default().contains("tagging")) {
+    match (
+        method.as_str(),
+        uri.query().unwrap_or_default().contains("tagging"),
+    ) {
         ("HEAD" | "PUT", _) => StatusCode::OK.into_response(),
         ("GET", true) => BUCKET_TAGS.into_response(),
         _ => StatusCode::NOT_IMPLEMENTED.into_response(),
@@ -151,7 +197,9 @@ fn refused(status: StatusCode, code: &str, message: &str) -> Response {
 
 fn sha256_of(zip_file: &Value) -> String {
     let base64 = base64::engine::general_purpose::STANDARD;
-    base64.encode(Sha256::digest(base64.decode(zip_file.as_str().unwrap()).unwrap()))
+    base64.encode(Sha256::digest(
+        base64.decode(zip_file.as_str().unwrap()).unwrap(),
+    ))
 }
 
 type Shared = Arc<Mutex<Script>>;
@@ -163,7 +211,9 @@ async fn scripted(State(script): State<Shared>, method: Method, uri: Uri, body: 
 /// Serves a script on a free loopback port for as long as the test's runtime lives.
 async fn serve(script: Script) -> (Shared, Clients) {
     let shared = Arc::new(Mutex::new(script));
-    let router = axum::Router::new().fallback(scripted).with_state(Arc::clone(&shared));
+    let router = axum::Router::new()
+        .fallback(scripted)
+        .with_state(Arc::clone(&shared));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, router).await });
@@ -172,7 +222,11 @@ async fn serve(script: Script) -> (Shared, Clients) {
 }
 
 /// Deploys one function with this code and timeout.
-async fn deploy_one(clients: &Clients, code: &str, timeout_s: u32) -> Result<Deployment, DeployError> {
+async fn deploy_one(
+    clients: &Clients,
+    code: &str,
+    timeout_s: u32,
+) -> Result<Deployment, DeployError> {
     let folder = tempfile::tempdir().unwrap();
     let zip = folder.path().join("code.zip");
     std::fs::write(&zip, code).unwrap();
@@ -190,7 +244,12 @@ async fn deploy_one(clients: &Clients, code: &str, timeout_s: u32) -> Result<Dep
         variant: "fake".into(),
         architecture: Architecture::X86_64,
         runtime: "python3.13".into(),
-        archive: Archive { zip, sha256_base64, bytes: code.len() as u64, unzipped_bytes: 1 },
+        archive: Archive {
+            zip,
+            sha256_base64,
+            bytes: code.len() as u64,
+            unzipped_bytes: 1,
+        },
         layers: Vec::new(),
         profiled: false,
         build: darkroom_core::event::Build::default(),
@@ -217,28 +276,64 @@ async fn deploy_one(clients: &Clients, code: &str, timeout_s: u32) -> Result<Dep
 
 #[tokio::test]
 async fn a_role_that_lambda_does_not_know_yet_is_waited_for() {
-    let (script, clients) = serve(Script { unknown_role: 2, slow: 3, ..Script::default() }).await;
+    let (script, clients) = serve(Script {
+        unknown_role: 2,
+        slow: 3,
+        ..Script::default()
+    })
+    .await;
     let deployment = deploy_one(&clients, "code", 30).await.unwrap();
-    assert_eq!(deployment.counts, Counts { created: 1, ..Counts::default() });
+    assert_eq!(
+        deployment.counts,
+        Counts {
+            created: 1,
+            ..Counts::default()
+        }
+    );
     assert_eq!(script.lock().unwrap().calls, ["create", "create", "create"]);
 }
 
 #[tokio::test]
 async fn a_creation_whose_answer_is_lost_is_not_taken_for_somebody_elses() {
-    let (script, clients) = serve(Script { lost: true, slow: 2, ..Script::default() }).await;
+    let (script, clients) = serve(Script {
+        lost: true,
+        slow: 2,
+        ..Script::default()
+    })
+    .await;
     let deployment = deploy_one(&clients, "code", 30).await.unwrap();
-    assert_eq!(deployment.counts, Counts { created: 1, ..Counts::default() });
+    assert_eq!(
+        deployment.counts,
+        Counts {
+            created: 1,
+            ..Counts::default()
+        }
+    );
     assert_eq!(script.lock().unwrap().calls, ["create"]);
 }
 
 #[tokio::test]
 async fn an_old_ready_after_an_update_is_not_believed() {
-    let (script, clients) = serve(Script { slow: 2, stale: 3, ..Script::default() }).await;
+    let (script, clients) = serve(Script {
+        slow: 2,
+        stale: 3,
+        ..Script::default()
+    })
+    .await;
     deploy_one(&clients, "old", 30).await.unwrap();
     let deployment = deploy_one(&clients, "new", 31).await.unwrap();
-    assert_eq!(deployment.counts, Counts { updated: 1, ..Counts::default() });
+    assert_eq!(
+        deployment.counts,
+        Counts {
+            updated: 1,
+            ..Counts::default()
+        }
+    );
     // The second update is made only once the first is in force: AWS refuses it before.
-    assert_eq!(script.lock().unwrap().calls, ["create", "code", "configuration"]);
+    assert_eq!(
+        script.lock().unwrap().calls,
+        ["create", "code", "configuration"]
+    );
 }
 
 #[tokio::test]
@@ -247,12 +342,22 @@ async fn an_update_that_meets_another_is_made_again() {
     deploy_one(&clients, "old", 30).await.unwrap();
     script.lock().unwrap().busy = 2;
     deploy_one(&clients, "new", 30).await.unwrap();
-    assert_eq!(script.lock().unwrap().calls, ["create", "code", "code", "code"]);
+    assert_eq!(
+        script.lock().unwrap().calls,
+        ["create", "code", "code", "code"]
+    );
 }
 
 #[tokio::test]
 async fn code_that_is_not_what_was_packaged_ends_the_deployment() {
-    let (_script, clients) = serve(Script { wrong_code: Some("b3RoZXI=".into()), ..Script::default() }).await;
+    let (_script, clients) = serve(Script {
+        wrong_code: Some("b3RoZXI=".into()),
+        ..Script::default()
+    })
+    .await;
     let error = deploy_one(&clients, "code", 30).await.unwrap_err();
-    assert!(matches!(&error, DeployError::CodeDiffers { found, .. } if found == "b3RoZXI="), "{error}");
+    assert!(
+        matches!(&error, DeployError::CodeDiffers { found, .. } if found == "b3RoZXI="),
+        "{error}"
+    );
 }

@@ -1,7 +1,9 @@
-//! Runs through a proxy that spoils what passes, by seeded schedules: every planned repetition ends measured or named as failed,
-//! nothing is counted twice, the cloud's own record agrees, and nothing is left behind.
+//! Runs through a proxy that spoils what passes, by seeded schedules: every planned repetition ends
+//! measured or named as failed, nothing is counted twice, the cloud's own record agrees, and
+//! nothing is left behind.
 //!
-//! A schedule that fails says its seed; `DARKROOM_FAULT_SEED=<seed>` runs it alone and tells what happened in it.
+//! A schedule that fails says its seed; `DARKROOM_FAULT_SEED=<seed>` runs it alone and tells what
+//! happened in it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
@@ -43,7 +45,11 @@ struct Cloud {
 
 impl Cloud {
     fn start(concurrent_executions: u32) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
         let runtimes = Path::new(env!("CARGO_TARGET_TMPDIR")).join("runtimes");
         std::fs::create_dir_all(&runtimes).unwrap();
         let mut config = Config::new(env!("CARGO_BIN_EXE_darkroom").into(), runtimes);
@@ -52,7 +58,12 @@ impl Cloud {
         let cloud = runtime.block_on(LocalCloud::start(config)).unwrap();
         let endpoint = cloud.endpoint_url().to_owned();
         let config = sdk_config(&endpoint, "darkroom", "darkroom");
-        Self { runtime, running: Some(cloud), endpoint, config }
+        Self {
+            runtime,
+            running: Some(cloud),
+            endpoint,
+            config,
+        }
     }
 
     /// Returns the requests that each of these functions has begun, by its own log.
@@ -60,10 +71,26 @@ impl Cloud {
         let logs = aws_sdk_cloudwatchlogs::Client::new(&self.config);
         let of = |function: &String| {
             let group = format!("/aws/lambda/{function}");
-            let pages = logs.filter_log_events().log_group_name(group).filter_pattern("\"START RequestId: \"");
-            let pages = self.runtime.block_on(pages.into_paginator().send().collect::<Vec<_>>());
-            let events = pages.into_iter().flatten().flat_map(|page| page.events.unwrap_or_default());
-            let id = |message: &str| Some(message.strip_prefix("START RequestId: ")?.split(' ').next()?.to_owned());
+            let pages = logs
+                .filter_log_events()
+                .log_group_name(group)
+                .filter_pattern("\"START RequestId: \"");
+            let pages = self
+                .runtime
+                .block_on(pages.into_paginator().send().collect::<Vec<_>>());
+            let events = pages
+                .into_iter()
+                .flatten()
+                .flat_map(|page| page.events.unwrap_or_default());
+            let id = |message: &str| {
+                Some(
+                    message
+                        .strip_prefix("START RequestId: ")?
+                        .split(' ')
+                        .next()?
+                        .to_owned(),
+                )
+            };
             let ids = events.filter_map(|event| id(event.message()?)).collect();
             (function.clone(), ids)
         };
@@ -73,7 +100,9 @@ impl Cloud {
     /// Returns the names of all that is there.
     fn left(&self) -> Vec<String> {
         let lambda = aws_sdk_lambda::Client::new(&self.config);
-        let s3_config = aws_sdk_s3::config::Builder::from(&self.config).force_path_style(true).build();
+        let s3_config = aws_sdk_s3::config::Builder::from(&self.config)
+            .force_path_style(true)
+            .build();
         let s3 = aws_sdk_s3::Client::from_conf(s3_config);
         let logs = aws_sdk_cloudwatchlogs::Client::new(&self.config);
         self.runtime.block_on(async {
@@ -83,10 +112,30 @@ impl Cloud {
             let groups = logs.describe_log_groups().send().await.unwrap();
             let named = |what: &str, name: Option<&str>| format!("{what} {}", name.unwrap_or("?"));
             let mut left: Vec<String> = Vec::new();
-            left.extend(functions.functions().iter().map(|it| named("function", it.function_name())));
-            left.extend(layers.layers().iter().map(|it| named("layer", it.layer_name())));
-            left.extend(buckets.buckets().iter().map(|it| named("bucket", it.name())));
-            left.extend(groups.log_groups().iter().map(|it| named("log group", it.log_group_name())));
+            left.extend(
+                functions
+                    .functions()
+                    .iter()
+                    .map(|it| named("function", it.function_name())),
+            );
+            left.extend(
+                layers
+                    .layers()
+                    .iter()
+                    .map(|it| named("layer", it.layer_name())),
+            );
+            left.extend(
+                buckets
+                    .buckets()
+                    .iter()
+                    .map(|it| named("bucket", it.name())),
+            );
+            left.extend(
+                groups
+                    .log_groups()
+                    .iter()
+                    .map(|it| named("log group", it.log_group_name())),
+            );
             left
         })
     }
@@ -125,7 +174,11 @@ impl Schedule {
             trigger: if triggered { "s3" } else { "direct" },
             start: if cold { "cold" } else { "warm" },
             concurrency: if several { 2 } else { 1 },
-            images: if random.random() { &["one"] } else { &["one", "two"] },
+            images: if random.random() {
+                &["one"]
+            } else {
+                &["one", "two"]
+            },
             count: random.random_range(2..5),
         }
     }
@@ -141,19 +194,48 @@ impl Schedule {
 
 /// What one session meets: each seed has faults of its own kind, drawn anew for each session.
 fn plan(seed: u64, random: &mut StdRng) -> Plan {
-    use Fault::{CutShort, Failed, FailedAfter, Held, HeldAfter, LogsLost, ResetAfter, ResetBefore, Throttled};
-    let everywhere = |invoke: u32, other: u32, faults: &[Fault]| -> BTreeMap<Kind, (u32, Vec<Fault>)> {
-        let others = [Kind::Control, Kind::Storage, Kind::Logs, Kind::Metrics, Kind::Identity];
-        let others = others.map(|kind| (kind, (other, faults.to_vec())));
-        others.into_iter().chain([(Kind::Invoke, (invoke, faults.to_vec()))]).collect()
+    use Fault::{
+        CutShort, Failed, FailedAfter, Held, HeldAfter, LogsLost, ResetAfter, ResetBefore,
+        Throttled,
     };
-    let mixed = [Throttled, Failed, FailedAfter, ResetBefore, ResetAfter, CutShort];
+    let everywhere =
+        |invoke: u32, other: u32, faults: &[Fault]| -> BTreeMap<Kind, (u32, Vec<Fault>)> {
+            let others = [
+                Kind::Control,
+                Kind::Storage,
+                Kind::Logs,
+                Kind::Metrics,
+                Kind::Identity,
+            ];
+            let others = others.map(|kind| (kind, (other, faults.to_vec())));
+            others
+                .into_iter()
+                .chain([(Kind::Invoke, (invoke, faults.to_vec()))])
+                .collect()
+        };
+    let mixed = [
+        Throttled,
+        Failed,
+        FailedAfter,
+        ResetBefore,
+        ResetAfter,
+        CutShort,
+    ];
     let (chances, most) = match seed % 10 {
         0 => (everywhere(300, 80, &[Throttled]), 8),
         1 => (everywhere(200, 50, &[Failed, FailedAfter]), 15),
-        2 => (everywhere(200, 50, &[ResetBefore, ResetAfter, CutShort]), 15),
+        2 => (
+            everywhere(200, 50, &[ResetBefore, ResetAfter, CutShort]),
+            15,
+        ),
         3 => (everywhere(150, 10, &[Held, HeldAfter]), 3),
-        4 => (BTreeMap::from([(Kind::Logs, (700, vec![LogsLost, LogsLost, Throttled, Failed]))]), 20),
+        4 => (
+            BTreeMap::from([(
+                Kind::Logs,
+                (700, vec![LogsLost, LogsLost, Throttled, Failed]),
+            )]),
+            20,
+        ),
         5 | 6 => (everywhere(50, 20, &mixed), 5),
         7 => (everywhere(0, 30, &mixed), 10),
         _ => (everywhere(150, 40, &mixed), 15),
@@ -162,10 +244,16 @@ fn plan(seed: u64, random: &mut StdRng) -> Plan {
     let goes = seed % 10 == 5 || (seed % 10 == 9 && random.random());
     let expires_at = random.random_range(2..120);
     let gone_at = random.random_range(2..30);
-    Plan { chances, most, expires_at: expires.then_some(expires_at), gone_at: goes.then_some(gone_at) }
+    Plan {
+        chances,
+        most,
+        expires_at: expires.then_some(expires_at),
+        gone_at: goes.then_some(gone_at),
+    }
 }
 
-/// The first stage is sometimes slow, and sometimes writes its output twice, so that what follows is started twice.
+/// The first stage is sometimes slow, and sometimes writes its output twice, so that what follows
+/// is started twice.
 const FIRST: &str = "
     import time
     import zlib
@@ -190,10 +278,21 @@ impl<'a> Story<'a> {
     fn new(schedule: &'a Schedule) -> Self {
         let project = crate::runs::project();
         project.images(schedule.images);
-        let triggered = if schedule.trigger == "s3" { "True" } else { "False" };
-        let first = crate::runs::changing(FIRST.trim_start_matches('\n')).replace("TRIGGERED", triggered);
+        let triggered = if schedule.trigger == "s3" {
+            "True"
+        } else {
+            "False"
+        };
+        let first =
+            crate::runs::changing(FIRST.trim_start_matches('\n')).replace("TRIGGERED", triggered);
         project.write("functions/copy/first.py", first);
-        let Schedule { trigger, start, concurrency, count, .. } = schedule;
+        let Schedule {
+            trigger,
+            start,
+            concurrency,
+            count,
+            ..
+        } = schedule;
         project.write(
             "m.toml",
             format!(
@@ -205,7 +304,12 @@ impl<'a> Story<'a> {
         );
         let cloud = Cloud::start(1000);
         let injector = Injector::new(&cloud.endpoint, schedule.seed);
-        Self { schedule, project, cloud, injector }
+        Self {
+            schedule,
+            project,
+            cloud,
+            injector,
+        }
     }
 
     /// Runs `darkroom` through the proxy to its end; returns its exit code and what it said.
@@ -213,17 +317,31 @@ impl<'a> Story<'a> {
         aws(&self.project, self.injector.url(), arguments)
     }
 
-    /// Most runs leave what they deployed, so that the cloud's own record can be asked; the others end with cleaning.
+    /// Most runs leave what they deployed, so that the cloud's own record can be asked; the others
+    /// end with cleaning.
     fn keep(&self) -> &'static [&'static str] {
-        if self.schedule.keeps() { &["--keep"] } else { &[] }
+        if self.schedule.keeps() {
+            &["--keep"]
+        } else {
+            &[]
+        }
     }
 
     fn tell(&self) -> String {
-        format!("{:?}\nhappened: {:?}", self.schedule, self.injector.happened())
+        format!(
+            "{:?}\nhappened: {:?}",
+            self.schedule,
+            self.injector.happened()
+        )
     }
 
     fn run(&self) -> Option<PathBuf> {
-        let latest = self.project.root().join("outputs/faults/latest").canonicalize().ok()?;
+        let latest = self
+            .project
+            .root()
+            .join("outputs/faults/latest")
+            .canonicalize()
+            .ok()?;
         latest.join("journal.ndjson").is_file().then_some(latest)
     }
 
@@ -231,17 +349,30 @@ impl<'a> Story<'a> {
     fn sessions(&self) -> (i32, String) {
         let mut log = String::new();
         for session in 0..MOST_SESSIONS {
-            self.injector.begin(self.schedule.sessions.get(session).cloned().unwrap_or_default());
+            self.injector.begin(
+                self.schedule
+                    .sessions
+                    .get(session)
+                    .cloned()
+                    .unwrap_or_default(),
+            );
             let run = self.run().map(|run| run.display().to_string());
             let (code, told) = match &run {
-                None => self.darkroom(&[&["run", "m.toml", "--target", "aws", "--yes"], self.keep()].concat()),
+                None => self.darkroom(
+                    &[&["run", "m.toml", "--target", "aws", "--yes"], self.keep()].concat(),
+                ),
                 Some(run) => self.darkroom(&[&["resume", run, "--yes"], self.keep()].concat()),
             };
             let _ = writeln!(log, "--- session {session}: exit {code}\n{told}");
             // A deployment whose credentials expired could not say either that it is over.
             if code == 2 && told.contains("may still be under way") {
                 self.injector.begin(Plan::default());
-                assert_eq!(self.darkroom(&["clean", "faults", "--target", "aws", "--yes"]).0, 0, "{log}");
+                assert_eq!(
+                    self.darkroom(&["clean", "faults", "--target", "aws", "--yes"])
+                        .0,
+                    0,
+                    "{log}"
+                );
                 continue;
             }
             assert!(matches!(code, 0 | 1), "exit {code}\n{log}");
@@ -250,7 +381,9 @@ impl<'a> Story<'a> {
             }
             assert_eq!(code, 1, "an unfinished run is no success\n{log}");
         }
-        panic!("not finished after {MOST_SESSIONS} sessions, the last of which met no faults\n{log}");
+        panic!(
+            "not finished after {MOST_SESSIONS} sessions, the last of which met no faults\n{log}"
+        );
     }
 
     /// Everything that must hold whatever happened.
@@ -262,7 +395,13 @@ impl<'a> Story<'a> {
         assert!(counts.values().all(|times| *times == 1), "{counts:?}");
         let rows: Vec<&Invocation> = facts
             .iter()
-            .filter_map(|event| if let Event::InvocationFinished(row) = event { Some(row) } else { None })
+            .filter_map(|event| {
+                if let Event::InvocationFinished(row) = event {
+                    Some(row)
+                } else {
+                    None
+                }
+            })
             .collect();
         each_row_is_one_of_its_kind(&rows);
         if self.schedule.keeps() {
@@ -271,7 +410,9 @@ impl<'a> Story<'a> {
         let passes: Vec<&PipelinePass> = facts
             .iter()
             .filter_map(|event| match event {
-                Event::PipelineFinished(pass) if pass.again.is_none() && !pass.pass.warm_up => Some(pass),
+                Event::PipelineFinished(pass) if pass.again.is_none() && !pass.pass.warm_up => {
+                    Some(pass)
+                }
                 _ => None,
             })
             .collect();
@@ -281,13 +422,23 @@ impl<'a> Story<'a> {
             let own: Vec<&&Invocation> = rows.iter().filter(|row| row.pass == pass.pass).collect();
             let well = own.iter().filter(|row| row.status == Status::Ok).count();
             assert_eq!(pass.complete, pass.failed_stage.is_none(), "{pass:?}");
-            assert!(!pass.complete || (well, own.len()) == (2, 2), "{pass:?} {own:?}");
-            // On a crowded machine five attempts may all have started cold: the last stands, and is no sample.
+            assert!(
+                !pass.complete || (well, own.len()) == (2, 2),
+                "{pass:?} {own:?}"
+            );
+            // On a crowded machine five attempts may all have started cold: the last stands, and is
+            // no sample.
             let asked_cold = self.schedule.start == "cold";
-            let as_asked = |row: &&Invocation| row.report.as_ref().is_some_and(|it| it.init_ms.is_some() == asked_cold);
+            let as_asked = |row: &&Invocation| {
+                row.report
+                    .as_ref()
+                    .is_some_and(|it| it.init_ms.is_some() == asked_cold)
+            };
             whole &= pass.complete && own.iter().all(|row| as_asked(row));
         }
-        let right = facts.iter().all(|event| !matches!(event, Event::OutputChecked(check) if !check.verdict.pass));
+        let right = facts
+            .iter()
+            .all(|event| !matches!(event, Event::OutputChecked(check) if !check.verdict.pass));
         let removed = !log.contains("what it deployed is not all removed");
         let well = whole && right && removed;
         assert_eq!(
@@ -298,40 +449,73 @@ impl<'a> Story<'a> {
         self.tables_count_the_plan(&run);
     }
 
-    /// Every invocation that the cloud began is a row, but for those that the rows call unanswered, and the reverse.
+    /// Every invocation that the cloud began is a row, but for those that the rows call unanswered,
+    /// and the reverse.
     fn the_cloud_agrees(&self, rows: &[&Invocation]) {
         let functions: HashSet<String> = rows.iter().map(|row| row.function.clone()).collect();
         for (function, begun) in self.cloud.begun(&functions) {
-            let own: Vec<&&Invocation> = rows.iter().filter(|row| row.function == function).collect();
-            let known: HashSet<&str> = own.iter().filter_map(|row| row.request_id.as_deref()).collect();
-            for row in own.iter().filter(|row| !matches!(row.status, Status::Throttled | Status::CallError)) {
+            let own: Vec<&&Invocation> =
+                rows.iter().filter(|row| row.function == function).collect();
+            let known: HashSet<&str> = own
+                .iter()
+                .filter_map(|row| row.request_id.as_deref())
+                .collect();
+            for row in own
+                .iter()
+                .filter(|row| !matches!(row.status, Status::Throttled | Status::CallError))
+            {
                 let id = row.request_id.as_deref();
-                assert!(id.is_none_or(|id| begun.iter().any(|begun| begun == id)), "nobody ran {row:?}");
-                assert!(id.is_some() || self.schedule.trigger == "s3", "a call that was answered has an id: {row:?}");
+                assert!(
+                    id.is_none_or(|id| begun.iter().any(|begun| begun == id)),
+                    "nobody ran {row:?}"
+                );
+                assert!(
+                    id.is_some() || self.schedule.trigger == "s3",
+                    "a call that was answered has an id: {row:?}"
+                );
             }
-            let unknown = begun.iter().filter(|id| !known.contains(id.as_str())).count();
+            let unknown = begun
+                .iter()
+                .filter(|id| !known.contains(id.as_str()))
+                .count();
             let unseen = own.iter().filter(|row| row.may_have_run_unseen()).count();
-            // What S3 starts ends behind the runner's back; warm-ups at once are given up together when a session ends.
-            let explained = self.schedule.trigger == "s3" || self.schedule.concurrency > 1 || unknown <= unseen;
-            assert!(explained, "{function} ran {unknown} times unrecorded, and {unseen} calls got no answer");
+            // What S3 starts ends behind the runner's back; warm-ups at once are given up together
+            // when a session ends.
+            let explained =
+                self.schedule.trigger == "s3" || self.schedule.concurrency > 1 || unknown <= unseen;
+            assert!(
+                explained,
+                "{function} ran {unknown} times unrecorded, and {unseen} calls got no answer"
+            );
         }
     }
 
     fn tables_count_the_plan(&self, run: &Path) {
-        let (_, _, json) = command(&self.project, &[], &["aggregate", &run.display().to_string(), "--json"]);
+        let (_, _, json) = command(
+            &self.project,
+            &[],
+            &["aggregate", &run.display().to_string(), "--json"],
+        );
         let summary: serde_json::Value = serde_json::from_str(&json).unwrap();
         let cell = &summary["cells"][0];
         for stage in cell["stages"].as_array().unwrap() {
-            let (n, failed) = (stage["time_ms"]["n"].as_u64().unwrap(), stage["n_failed"].as_u64().unwrap());
+            let (n, failed) = (
+                stage["time_ms"]["n"].as_u64().unwrap(),
+                stage["n_failed"].as_u64().unwrap(),
+            );
             assert!(n + failed <= self.schedule.planned() as u64, "{stage}");
         }
-        assert!(cell["passes"].as_u64().unwrap() <= self.schedule.planned() as u64, "{cell}");
+        assert!(
+            cell["passes"].as_u64().unwrap() <= self.schedule.planned() as u64,
+            "{cell}"
+        );
         let differences = summary["reconciliation"]["differences"].as_array().unwrap();
-        // A throttle that was injected is none that the cloud counted; what a session left under way when it broke off, the
-        // cloud counts in the next.
+        // A throttle that was injected is none that the cloud counted; what a session left under
+        // way when it broke off, the cloud counts in the next.
         let differs = differences.iter().any(|difference| {
             let more = difference["reported"].as_f64() > difference["recorded"].as_f64();
-            difference["metric"] != "throttles" && !(difference["session"].as_u64() > Some(1) && more)
+            difference["metric"] != "throttles"
+                && !(difference["session"].as_u64() > Some(1) && more)
         });
         assert!(self.schedule.trigger == "s3" || !differs, "{differences:?}");
     }
@@ -340,7 +524,13 @@ impl<'a> Story<'a> {
     fn clean(&self) {
         let mut log = String::new();
         for session in 0..MOST_SESSIONS {
-            self.injector.begin(self.schedule.sessions.get(session).cloned().unwrap_or_default());
+            self.injector.begin(
+                self.schedule
+                    .sessions
+                    .get(session)
+                    .cloned()
+                    .unwrap_or_default(),
+            );
             let (code, told) = self.darkroom(&["clean", "faults", "--target", "aws", "--yes"]);
             let _ = writeln!(log, "--- clean {session}: exit {code}\n{told}");
             if code == 0 {
@@ -354,16 +544,26 @@ impl<'a> Story<'a> {
 }
 
 fn is_finished(run: &Path) -> bool {
-    facts(run).iter().rev().any(|event| matches!(event, Event::RunFinished { .. }))
+    facts(run)
+        .iter()
+        .rev()
+        .any(|event| matches!(event, Event::RunFinished { .. }))
 }
 
 fn each_row_is_one_of_its_kind(rows: &[&Invocation]) {
-    let (mut sequences, mut places, mut requests) = (HashSet::new(), HashSet::new(), HashSet::new());
+    let (mut sequences, mut places, mut requests) =
+        (HashSet::new(), HashSet::new(), HashSet::new());
     for row in rows {
-        assert!(sequences.insert(row.sequence), "two rows have the sequence of {row:?}");
+        assert!(
+            sequences.insert(row.sequence),
+            "two rows have the sequence of {row:?}"
+        );
         // What S3 delivers more than once is of one attempt that does not count.
         let surplus = row.pass.cell_id.as_str().contains(".s3.");
-        assert!(places.insert((row.pass.clone(), row.stage_index)) || surplus, "two rows for {row:?}");
+        assert!(
+            places.insert((row.pass.clone(), row.stage_index)) || surplus,
+            "two rows for {row:?}"
+        );
         if let Some(id) = row.request_id.as_ref().filter(|_| row.report.is_some()) {
             assert!(requests.insert(id.clone()), "one invocation twice: {row:?}");
         }
@@ -386,9 +586,17 @@ fn aws(project: &Project, endpoint: &str, arguments: &[&str]) -> (i32, String) {
     (code, told)
 }
 
-/// Runs a command that must end, by itself and without a panic; returns its exit code, stderr and stdout.
-fn command(project: &Project, variables: &[(&str, &str)], arguments: &[&str]) -> (i32, String, String) {
-    let (out, err) = (project.root().join("stdout.txt"), project.root().join("stderr.txt"));
+/// Runs a command that must end, by itself and without a panic; returns its exit code, stderr and
+/// stdout.
+fn command(
+    project: &Project,
+    variables: &[(&str, &str)],
+    arguments: &[&str],
+) -> (i32, String, String) {
+    let (out, err) = (
+        project.root().join("stdout.txt"),
+        project.root().join("stderr.txt"),
+    );
     let file = |path: &Path| Stdio::from(std::fs::File::create(path).unwrap());
     let mut child = Command::new(env!("CARGO_BIN_EXE_darkroom"))
         .args(arguments)
@@ -409,11 +617,17 @@ fn command(project: &Project, variables: &[(&str, &str)], arguments: &[&str]) ->
         if began.elapsed() > LONGEST {
             child.kill().unwrap();
             child.wait().unwrap();
-            panic!("{arguments:?} hangs:\n{}", std::fs::read_to_string(&err).unwrap());
+            panic!(
+                "{arguments:?} hangs:\n{}",
+                std::fs::read_to_string(&err).unwrap()
+            );
         }
         std::thread::sleep(Duration::from_millis(20));
     };
-    let (stdout, stderr) = (std::fs::read_to_string(&out).unwrap(), std::fs::read_to_string(&err).unwrap());
+    let (stdout, stderr) = (
+        std::fs::read_to_string(&out).unwrap(),
+        std::fs::read_to_string(&err).unwrap(),
+    );
     assert!(!stderr.contains("panicked"), "{arguments:?}:\n{stderr}");
     (status.code().expect("it ends by itself"), stderr, stdout)
 }
@@ -430,13 +644,18 @@ fn holds(seed: u64) -> Result<String, String> {
     let told = story.tell();
     checked.map(|()| told.clone()).map_err(|panic| {
         let said = panic.downcast_ref::<String>().cloned();
-        let said = said.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default();
+        let said = said
+            .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+            .unwrap_or_default();
         format!("{said}\n{told}")
     })
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "which schedule took how long; shown when one failed")]
+#[expect(
+    clippy::print_stderr,
+    reason = "which schedule took how long; shown when one failed"
+)]
 fn every_repetition_is_accounted_for_whatever_fifty_schedules_of_faults_do() {
     if let Ok(seed) = std::env::var("DARKROOM_FAULT_SEED") {
         let told = holds(seed.parse().unwrap()).unwrap_or_else(|failed| panic!("{failed}"));
@@ -452,17 +671,21 @@ fn every_repetition_is_accounted_for_whatever_fifty_schedules_of_faults_do() {
                     let outcome = holds(seed);
                     eprintln!("seed {seed}: {:.1} s", began.elapsed().as_secs_f64());
                     if let Err(error) = outcome {
-                        failed
-                            .lock()
-                            .unwrap()
-                            .push(format!("seed {seed} (alone: DARKROOM_FAULT_SEED={seed}): {error}"));
+                        failed.lock().unwrap().push(format!(
+                            "seed {seed} (alone: DARKROOM_FAULT_SEED={seed}): {error}"
+                        ));
                     }
                 }
             });
         }
     });
     let failed = failed.into_inner().unwrap();
-    assert!(failed.is_empty(), "{} of {SCHEDULES} schedules:\n{}", failed.len(), failed.join("\n\n"));
+    assert!(
+        failed.is_empty(),
+        "{} of {SCHEDULES} schedules:\n{}",
+        failed.len(),
+        failed.join("\n\n")
+    );
 }
 
 #[test]
@@ -470,9 +693,20 @@ fn more_at_once_than_the_account_allows_is_refused_before_anything_is_deployed()
     let project = crate::runs::project();
     crate::runs::manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 1);
     let cloud = Cloud::start(150);
-    let arguments = ["run", "m.toml", "--target", "aws", "--yes", "--set", "matrix.concurrency=[200]"];
+    let arguments = [
+        "run",
+        "m.toml",
+        "--target",
+        "aws",
+        "--yes",
+        "--set",
+        "matrix.concurrency=[200]",
+    ];
     let (code, told) = aws(&project, &cloud.endpoint, &arguments);
     assert_eq!(code, 2, "{told}");
-    assert!(told.contains("the account lets") && told.contains("200 invocations at once"), "{told}");
+    assert!(
+        told.contains("the account lets") && told.contains("200 invocations at once"),
+        "{told}"
+    );
     assert_eq!(cloud.left(), Vec::<String>::new());
 }

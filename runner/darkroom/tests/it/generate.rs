@@ -1,4 +1,5 @@
-//! Stories of `generate`, told to a scripted endpoint. What it answers is test data: no model wrote it.
+//! Stories of `generate`, told to a scripted endpoint. What it answers is test data: no model wrote
+//! it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,10 @@ const KEY: &str = "canary-key-0d1f6c";
 const HANDLER: &str = "def handler(event, context):\n    return 'of one stage'\n";
 
 fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap()
 }
 
 /// A project of two stages whose model `scripted` is this endpoint.
@@ -25,7 +29,10 @@ fn project(endpoint: &Endpoint) -> Project {
     let project = Project::new();
     models(&project, endpoint, "");
     let pinned = "numpy==2.5.5 --hash=sha256:aa\npillow==13.0.0 --hash=sha256:bb\n";
-    project.write("experiments/image-pipeline/generated/requirements.txt", pinned);
+    project.write(
+        "experiments/image-pipeline/generated/requirements.txt",
+        pinned,
+    );
     project
 }
 
@@ -52,7 +59,9 @@ fn fenced(code: &str) -> Reply {
 }
 
 fn provenance(project: &Project, variant: &str) -> toml::Table {
-    text(project, &format!("functions/{variant}/provenance.toml")).parse().unwrap()
+    text(project, &format!("functions/{variant}/provenance.toml"))
+        .parse()
+        .unwrap()
 }
 
 fn text(project: &Project, path: &str) -> String {
@@ -66,11 +75,16 @@ fn files_with_key(root: &Path) -> Vec<PathBuf> {
 
 fn files_with(root: &Path, words: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()) {
+    for entry in fs::read_dir(root)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+    {
         if entry.is_dir() && !entry.is_symlink() {
             found.extend(files_with(&entry, words));
         } else if let Ok(bytes) = fs::read(&entry)
-            && bytes.windows(words.len()).any(|window| window == words.as_bytes())
+            && bytes
+                .windows(words.len())
+                .any(|window| window == words.as_bytes())
         {
             found.push(entry);
         }
@@ -80,7 +94,9 @@ fn files_with(root: &Path, words: &str) -> Vec<PathBuf> {
 
 fn functions(project: &Project) -> Vec<String> {
     let entries = fs::read_dir(project.root().join("functions")).unwrap();
-    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     names
 }
@@ -92,26 +108,62 @@ fn every_stage_is_asked_for_once_and_the_answers_become_a_variant() {
     let answer = generate(&project, &[]).exits(0);
     assert_eq!(answer.stdout(), "functions/new\n");
     let asked = endpoint.asked();
-    let dry: Json = serde_json::from_str(&generate(&project, &["--dry-run", "--json"]).exits(0).stdout()).unwrap();
+    let dry: Json = serde_json::from_str(
+        &generate(&project, &["--dry-run", "--json"])
+            .exits(0)
+            .stdout(),
+    )
+    .unwrap();
     for (index, stage) in ["greyscale", "resize"].into_iter().enumerate() {
         assert_eq!(asked[index].authorization, format!("Bearer {KEY}"));
         assert_eq!(asked[index].body["model"], "scripted-model");
         assert_eq!(asked[index].body["temperature"], 0.5);
-        assert_eq!(asked[index].body["messages"], json!([{ "role": "user", "content": dry[index]["prompt"] }]));
-        assert_eq!(text(&project, &format!("functions/new/{stage}.py")), HANDLER);
+        assert_eq!(
+            asked[index].body["messages"],
+            json!([{ "role": "user", "content": dry[index]["prompt"] }])
+        );
+        assert_eq!(
+            text(&project, &format!("functions/new/{stage}.py")),
+            HANDLER
+        );
         let kept = text(&project, &format!("functions/new/provenance/{stage}.md"));
-        assert_eq!(kept, format!("Here it is:\n\n```python\n{HANDLER}```\n"), "word for word");
+        assert_eq!(
+            kept,
+            format!("Here it is:\n\n```python\n{HANDLER}```\n"),
+            "word for word"
+        );
         let ask = &provenance(&project, "new")["asks"][index];
-        assert_eq!(ask["prompt_sha256"].as_str(), Some(hex::encode(Sha256::digest(asked[index].words())).as_str()));
-        assert_eq!(ask["answer_sha256"].as_str(), Some(hex::encode(Sha256::digest(&kept)).as_str()));
+        assert_eq!(
+            ask["prompt_sha256"].as_str(),
+            Some(hex::encode(Sha256::digest(asked[index].words())).as_str())
+        );
+        assert_eq!(
+            ask["answer_sha256"].as_str(),
+            Some(hex::encode(Sha256::digest(&kept)).as_str())
+        );
         assert_eq!(ask["model_answered"].as_str(), Some("scripted-model"));
-        assert_eq!((ask["input_tokens"].as_integer(), ask["output_tokens"].as_integer()), (Some(1000), Some(500)));
+        assert_eq!(
+            (
+                ask["input_tokens"].as_integer(),
+                ask["output_tokens"].as_integer()
+            ),
+            (Some(1000), Some(500))
+        );
         assert!((ask["cost_usd"].as_float().unwrap() - 0.006).abs() < 1e-12);
         assert_eq!(ask["rule"].as_str(), Some("only_block"));
-        assert!(ask["asked_at"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok());
+        assert!(
+            ask["asked_at"]
+                .as_str()
+                .unwrap()
+                .parse::<jiff::Timestamp>()
+                .is_ok()
+        );
     }
     assert_eq!(asked.len(), 2);
-    project.manifest("variants = [\"new\"]\nimage_sets = [\"photos\"]").darkroom(&["validate", "m.toml"]).exits(0);
+    project
+        .manifest("variants = [\"new\"]\nimage_sets = [\"photos\"]")
+        .darkroom(&["validate", "m.toml"])
+        .exits(0);
     assert_eq!(files_with_key(project.root()), [""; 0].map(PathBuf::from));
     assert!(!answer.stderr().contains(KEY));
 }
@@ -121,13 +173,23 @@ fn what_is_suggested_for_variants_that_no_model_was_asked_for_makes_them() {
     let endpoint = Endpoint::new(vec![fenced(HANDLER); 6]);
     let project = project(&endpoint);
     let key = [("SCRIPTED_KEY", KEY)];
-    for (variants, made) in
-        [("\"scripted\"", vec!["scripted"]), ("\"scripted-s2\"", vec!["scripted-s1", "scripted-s2"])]
-    {
-        project.manifest(&format!("variants = [{variants}]\nimage_sets = [\"photos\"]"));
+    for (variants, made) in [
+        ("\"scripted\"", vec!["scripted"]),
+        ("\"scripted-s2\"", vec!["scripted-s1", "scripted-s2"]),
+    ] {
+        project.manifest(&format!(
+            "variants = [{variants}]\nimage_sets = [\"photos\"]"
+        ));
         let refused = project.darkroom(&["validate", "m.toml"]).exits(2);
-        project.shell_with(&refused.suggestion("darkroom generate"), &key).exits(0);
-        assert!(made.iter().all(|name| functions(&project).contains(&(*name).to_owned())), "{:?}", functions(&project));
+        project
+            .shell_with(&refused.suggestion("darkroom generate"), &key)
+            .exits(0);
+        assert!(
+            made.iter()
+                .all(|name| functions(&project).contains(&(*name).to_owned())),
+            "{:?}",
+            functions(&project)
+        );
         project.darkroom(&["validate", "m.toml"]).exits(0);
     }
     assert_eq!(endpoint.asked().len(), 6);
@@ -137,37 +199,87 @@ fn what_is_suggested_for_variants_that_no_model_was_asked_for_makes_them() {
 fn the_prompts_are_printed_without_a_key_and_nobody_is_asked() {
     let endpoint = Endpoint::new(vec![]);
     let project = project(&endpoint);
-    let arguments =
-        ["generate", "--model", "scripted", "--variant", "new", "--dry-run", "--stage", "resize", "--python", "3.14"];
+    let arguments = [
+        "generate",
+        "--model",
+        "scripted",
+        "--variant",
+        "new",
+        "--dry-run",
+        "--stage",
+        "resize",
+        "--python",
+        "3.14",
+    ];
     let prompt = project.darkroom(&arguments).exits(0).stdout();
-    assert!(prompt.starts_with("Write an AWS Lambda function in Python 3.14."), "{prompt}");
-    assert!(prompt.contains("numpy 2.5.5 and pillow 13.0.0") && prompt.contains("\"Records\""), "{prompt}");
+    assert!(
+        prompt.starts_with("Write an AWS Lambda function in Python 3.14."),
+        "{prompt}"
+    );
+    assert!(
+        prompt.contains("numpy 2.5.5 and pillow 13.0.0") && prompt.contains("\"Records\""),
+        "{prompt}"
+    );
     assert!(endpoint.asked().is_empty() && functions(&project) == ["pillow", "rust"]);
-    let both =
-        project.darkroom(&["generate", "--model", "scripted", "--variant", "new", "--dry-run"]).exits(0).stdout();
+    let both = project
+        .darkroom(&[
+            "generate",
+            "--model",
+            "scripted",
+            "--variant",
+            "new",
+            "--dry-run",
+        ])
+        .exits(0)
+        .stdout();
     assert!(both.contains("===== greyscale =====\n") && both.contains("===== resize =====\n"));
 }
 
 #[test]
 fn samples_are_independent_variants_and_those_that_are_there_are_left_alone() {
-    let answers = |range: std::ops::Range<u32>| range.map(|n| fenced(&format!("{HANDLER}# {n}\n"))).collect::<Vec<_>>();
+    let answers = |range: std::ops::Range<u32>| {
+        range
+            .map(|n| fenced(&format!("{HANDLER}# {n}\n")))
+            .collect::<Vec<_>>()
+    };
     let endpoint = Endpoint::new(answers(0..4));
     let project = project(&endpoint);
     generate(&project, &["--samples", "2", "--quiet"]).exits(0);
     assert_eq!(functions(&project), ["new-s1", "new-s2", "pillow", "rust"]);
     for sample in 1..=2 {
-        let variant: toml::Table = text(&project, &format!("functions/new-s{sample}/variant.toml")).parse().unwrap();
-        assert_eq!((variant["model"].as_str(), variant["sample"].as_integer()), (Some("scripted"), Some(sample)));
+        let variant: toml::Table = text(&project, &format!("functions/new-s{sample}/variant.toml"))
+            .parse()
+            .unwrap();
+        assert_eq!(
+            (variant["model"].as_str(), variant["sample"].as_integer()),
+            (Some("scripted"), Some(sample))
+        );
     }
-    assert_ne!(text(&project, "functions/new-s1/resize.py"), text(&project, "functions/new-s2/resize.py"));
+    assert_ne!(
+        text(&project, "functions/new-s1/resize.py"),
+        text(&project, "functions/new-s2/resize.py")
+    );
     let more = Endpoint::new(answers(4..6));
     models(&project, &more, "");
     let before = text(&project, "functions/new-s1/resize.py");
     generate(&project, &["--samples", "3"]).exits(0);
-    assert_eq!((text(&project, "functions/new-s1/resize.py"), more.asked().len()), (before, 2));
-    generate(&project, &["--samples", "3"]).exits(2).says("every sample of `new` is there");
-    project.write("functions/new-s1/variant.toml", text(&project, "functions/pillow/variant.toml"));
-    generate(&project, &["--samples", "3"]).exits(2).says("functions/new-s1 is there already");
+    assert_eq!(
+        (
+            text(&project, "functions/new-s1/resize.py"),
+            more.asked().len()
+        ),
+        (before, 2)
+    );
+    generate(&project, &["--samples", "3"])
+        .exits(2)
+        .says("every sample of `new` is there");
+    project.write(
+        "functions/new-s1/variant.toml",
+        text(&project, "functions/pillow/variant.toml"),
+    );
+    generate(&project, &["--samples", "3"])
+        .exits(2)
+        .says("functions/new-s1 is there already");
 }
 
 fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
@@ -178,24 +290,46 @@ fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
 fn wrong_requests_are_refused_before_anyone_is_asked() {
     let endpoint = Endpoint::new(vec![]);
     let project = project(&endpoint);
-    project.darkroom(&with(&["new"])).exits(2).before_any_effect().says("SCRIPTED_KEY is not set");
+    project
+        .darkroom(&with(&["new"]))
+        .exits(2)
+        .before_any_effect()
+        .says("SCRIPTED_KEY is not set");
     let key = [("SCRIPTED_KEY", "two\nlines")];
-    project.darkroom_with(&with(&["new"]), &key).exits(2).before_any_effect().says("SCRIPTED_KEY does not hold a key");
+    project
+        .darkroom_with(&with(&["new"]), &key)
+        .exits(2)
+        .before_any_effect()
+        .says("SCRIPTED_KEY does not hold a key");
     let key = [("SCRIPTED_KEY", KEY)];
     for (arguments, words) in [
         (with(&["pillow"]), "functions/pillow is there already"),
         (with(&["../x"]), "`../x` can't be the name of a variant"),
         (with(&["new", "--stage", "crop"]), "unknown stage `crop`"),
-        (with(&["new", "--python", "3.9"]), "known versions: 3.13, 3.14"),
-        (with(&["new", "--pipeline", "none"]), "cannot read experiments/none/pipeline.toml"),
-        (vec!["generate", "--model", "other", "--variant", "new"], "models.toml has: scripted"),
+        (
+            with(&["new", "--python", "3.9"]),
+            "known versions: 3.13, 3.14",
+        ),
+        (
+            with(&["new", "--pipeline", "none"]),
+            "cannot read experiments/none/pipeline.toml",
+        ),
+        (
+            vec!["generate", "--model", "other", "--variant", "new"],
+            "models.toml has: scripted",
+        ),
     ] {
-        project.darkroom_with(&arguments, &key).exits(2).before_any_effect().says(words);
+        project
+            .darkroom_with(&arguments, &key)
+            .exits(2)
+            .before_any_effect()
+            .says(words);
     }
     assert!(endpoint.asked().is_empty());
 }
 
-/// Asks for the first stage only, with this as the last reply, and expects it to be told so and nothing to be made.
+/// Asks for the first stage only, with this as the last reply, and expects it to be told so and
+/// nothing to be made.
 #[track_caller]
 fn told(replies: Vec<Reply>, words: &[&str]) -> (Project, Endpoint) {
     let endpoint = Endpoint::new(replies);
@@ -206,32 +340,58 @@ fn told(replies: Vec<Reply>, words: &[&str]) -> (Project, Endpoint) {
         answer = answer.says(words);
     }
     assert!(!answer.stderr().contains(KEY), "{}", answer.stderr());
-    assert_eq!(functions(&project), ["pillow", "rust"], "nothing half-written");
+    assert_eq!(
+        functions(&project),
+        ["pillow", "rust"],
+        "nothing half-written"
+    );
     assert_eq!(files_with_key(project.root()), [""; 0].map(PathBuf::from));
     (project, endpoint)
 }
 
 fn error(message: &str, kind: &str) -> String {
-    json!({ "error": { "message": message, "type": kind, "param": null, "code": null } }).to_string()
+    json!({ "error": { "message": message, "type": kind, "param": null, "code": null } })
+        .to_string()
 }
 
 #[test]
 fn a_rate_limit_is_waited_out_as_the_endpoint_asks_and_one_that_stays_is_told() {
-    let limit = || Reply::Status(429, vec![("retry-after", "0")], error("slow down", "rate_limit_error"));
+    let limit = || {
+        Reply::Status(
+            429,
+            vec![("retry-after", "0")],
+            error("slow down", "rate_limit_error"),
+        )
+    };
     let endpoint = Endpoint::new(vec![limit(), limit(), fenced(HANDLER)]);
     let project = project(&endpoint);
     generate(&project, &["--stage", "greyscale"]).exits(0);
     assert_eq!(endpoint.asked().len(), 3);
-    let (_, endpoint) = told(vec![limit(); 8], &["HTTP 429", "slow down", "wait until the account may ask again"]);
+    let (_, endpoint) = told(
+        vec![limit(); 8],
+        &[
+            "HTTP 429",
+            "slow down",
+            "wait until the account may ask again",
+        ],
+    );
     assert_eq!(endpoint.asked().len(), 4, "the first try and three more");
     let quota = Reply::Status(429, vec![], error("no credit", "insufficient_quota"));
     let (_, endpoint) = told(vec![quota], &["HTTP 429", "no credit"]);
-    assert_eq!(endpoint.asked().len(), 1, "waiting does not mend an empty account");
+    assert_eq!(
+        endpoint.asked().len(),
+        1,
+        "waiting does not mend an empty account"
+    );
 }
 
 #[test]
 fn a_wait_longer_than_the_models_time_ends_with_it() {
-    let limit = Reply::Status(429, vec![("retry-after", "86400")], error("tomorrow", "rate_limit_error"));
+    let limit = Reply::Status(
+        429,
+        vec![("retry-after", "86400")],
+        error("tomorrow", "rate_limit_error"),
+    );
     told(vec![limit], &["no answer within 5 s", "`timeout_s`"]);
     told(vec![Reply::Hang], &["no answer within 5 s"]);
 }
@@ -239,12 +399,30 @@ fn a_wait_longer_than_the_models_time_ends_with_it() {
 #[test]
 fn refused_keys_unknown_models_and_failing_endpoints_are_told_with_the_mend() {
     let status = |status, body: String| vec![Reply::Status(status, vec![], body)];
-    let key = error(&format!("Incorrect API key provided: {KEY}"), "invalid_request_error");
-    told(status(401, key), &["the key was refused (HTTP 401): ", "[key]", "in SCRIPTED_KEY"]);
-    told(status(404, error("no such model", "invalid_request_error")), &["HTTP 404", "scripted-model-2"]);
-    told(status(400, error("no temperature", "invalid_request_error")), &["HTTP 400", "`parameters`"]);
-    let (_, endpoint) =
-        told(vec![Reply::Status(503, vec![("retry-after", "0")], "<html>busy</html>".into()); 8], &["HTTP 503"]);
+    let key = error(
+        &format!("Incorrect API key provided: {KEY}"),
+        "invalid_request_error",
+    );
+    told(
+        status(401, key),
+        &[
+            "the key was refused (HTTP 401): ",
+            "[key]",
+            "in SCRIPTED_KEY",
+        ],
+    );
+    told(
+        status(404, error("no such model", "invalid_request_error")),
+        &["HTTP 404", "scripted-model-2"],
+    );
+    told(
+        status(400, error("no temperature", "invalid_request_error")),
+        &["HTTP 400", "`parameters`"],
+    );
+    let (_, endpoint) = told(
+        vec![Reply::Status(503, vec![("retry-after", "0")], "<html>busy</html>".into()); 8],
+        &["HTTP 503"],
+    );
     assert_eq!(endpoint.asked().len(), 4);
 }
 
@@ -252,52 +430,112 @@ fn refused_keys_unknown_models_and_failing_endpoints_are_told_with_the_mend() {
 fn what_is_no_chat_completion_is_told() {
     for (body, quoted) in [
         ("<html>hello</html>".to_owned(), "<html>hello</html>"),
-        ("{\"model\": \"scripted-model\", \"choices\"".to_owned(), "\"choices\""),
+        (
+            "{\"model\": \"scripted-model\", \"choices\"".to_owned(),
+            "\"choices\"",
+        ),
         ("{\"answer\": 42}".to_owned(), "{\"answer\":42}"),
-        (json!({ "model": "scripted-model", "choices": [] }).to_string(), "no chat completion"),
+        (
+            json!({ "model": "scripted-model", "choices": [] }).to_string(),
+            "no chat completion",
+        ),
         (String::new(), "(nothing)"),
     ] {
-        told(vec![Reply::Body(body)], &["what came is no chat completion", quoted]);
+        told(
+            vec![Reply::Body(body)],
+            &["what came is no chat completion", quoted],
+        );
     }
 }
 
 #[test]
 fn answers_without_code_are_told_and_kept() {
-    let finished = |why: &str, text: &str| Reply::Body(completion(text, &[("/choices/0/finish_reason", json!(why))]));
+    let finished = |why: &str, text: &str| {
+        Reply::Body(completion(
+            text,
+            &[("/choices/0/finish_reason", json!(why))],
+        ))
+    };
     let (project, _) = told(
         vec![finished("length", "```python\nimport os\n\ndef handler(ev")],
-        &["the answer was cut off after 500 tokens", "raise the limit of tokens", "kept in .darkroom/generate/new"],
+        &[
+            "the answer was cut off after 500 tokens",
+            "raise the limit of tokens",
+            "kept in .darkroom/generate/new",
+        ],
     );
     let kept = text(&project, ".darkroom/generate/new/1/greyscale.md");
     assert_eq!(kept, "```python\nimport os\n\ndef handler(ev");
     let half = "```python\nimport os\n\ndef handler(ev";
-    told(vec![finished("insufficient_system_resource", half)], &["finish_reason is \"insufficient_system_resource\""]);
-    let unsaid = Reply::Body(completion(half, &[("/choices/0/finish_reason", serde_json::Value::Null)]));
-    told(vec![unsaid], &["does not say that the answer is whole: its finish_reason is missing"]);
-    told(vec![finished("content_filter", "")], &["the model declines: content filter"]);
-    let refusal = [("/choices/0/message", json!({ "role": "assistant", "content": null, "refusal": "I will not." }))];
-    told(vec![Reply::Body(completion("", &refusal))], &["the model declines: I will not."]);
-    told(vec![Reply::Text("I'm sorry, I can't help with that.".into())], &["no Python code block", "I'm sorry"]);
+    told(
+        vec![finished("insufficient_system_resource", half)],
+        &["finish_reason is \"insufficient_system_resource\""],
+    );
+    let unsaid = Reply::Body(completion(
+        half,
+        &[("/choices/0/finish_reason", serde_json::Value::Null)],
+    ));
+    told(
+        vec![unsaid],
+        &["does not say that the answer is whole: its finish_reason is missing"],
+    );
+    told(
+        vec![finished("content_filter", "")],
+        &["the model declines: content filter"],
+    );
+    let refusal = [(
+        "/choices/0/message",
+        json!({ "role": "assistant", "content": null, "refusal": "I will not." }),
+    )];
+    told(
+        vec![Reply::Body(completion("", &refusal))],
+        &["the model declines: I will not."],
+    );
+    told(
+        vec![Reply::Text("I'm sorry, I can't help with that.".into())],
+        &["no Python code block", "I'm sorry"],
+    );
     told(vec![Reply::Text(" \n".into())], &["the answer is empty"]);
     let two = format!("```python\n{HANDLER}```\nor\n```python\n{HANDLER}```\n");
-    told(vec![Reply::Text(two)], &["2 of the answer's code blocks define `handler`"]);
+    told(
+        vec![Reply::Text(two)],
+        &["2 of the answer's code blocks define `handler`"],
+    );
 }
 
 #[test]
 fn another_model_that_answers_is_not_ascribed_to_the_one_that_was_asked() {
-    let other = Reply::Body(completion(&format!("```python\n{HANDLER}```"), &[("/model", json!("scripted-model-2"))]));
-    told(vec![other], &["`scripted-model` was asked and `scripted-model-2` answered", "an entry of its own"]);
-    let snapshot = completion(&format!("```python\n{HANDLER}```"), &[("/model", json!("scripted-model-2026-01-31"))]);
+    let other = Reply::Body(completion(
+        &format!("```python\n{HANDLER}```"),
+        &[("/model", json!("scripted-model-2"))],
+    ));
+    told(
+        vec![other],
+        &[
+            "`scripted-model` was asked and `scripted-model-2` answered",
+            "an entry of its own",
+        ],
+    );
+    let snapshot = completion(
+        &format!("```python\n{HANDLER}```"),
+        &[("/model", json!("scripted-model-2026-01-31"))],
+    );
     let endpoint = Endpoint::new(vec![Reply::Body(snapshot)]);
     let project = project(&endpoint);
     generate(&project, &["--stage", "greyscale"]).exits(0);
-    let answered = provenance(&project, "new")["asks"][0]["model_answered"].as_str().unwrap().to_owned();
+    let answered = provenance(&project, "new")["asks"][0]["model_answered"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     assert_eq!(answered, "scripted-model-2026-01-31");
 }
 
 #[test]
 fn an_answer_that_repeats_the_key_is_not_kept() {
-    told(vec![Reply::Text(format!("```python\nkey = '{KEY}'\n```"))], &["the answer repeats the key"]);
+    told(
+        vec![Reply::Text(format!("```python\nkey = '{KEY}'\n```"))],
+        &["the answer repeats the key"],
+    );
 }
 
 #[test]
@@ -305,48 +543,85 @@ fn an_answer_without_a_fence_is_taken_if_it_is_python_as_a_whole() {
     let endpoint = Endpoint::new(vec![Reply::Text(HANDLER.into())]);
     let project = project(&endpoint);
     generate(&project, &["--stage", "greyscale"]).exits(0);
-    assert_eq!(provenance(&project, "new")["asks"][0]["rule"].as_str(), Some("whole_text"));
+    assert_eq!(
+        provenance(&project, "new")["asks"][0]["rule"].as_str(),
+        Some("whole_text")
+    );
     let prose_at_the_end = format!("{HANDLER}\nI hope this helps you!\n");
-    told(vec![Reply::Text(prose_at_the_end)], &["is not Python as a whole"]);
+    told(
+        vec![Reply::Text(prose_at_the_end)],
+        &["is not Python as a whole"],
+    );
 }
 
 #[test]
 fn no_variant_is_left_of_a_stage_that_fails_and_the_next_try_asks_for_it_alone() {
-    let endpoint = Endpoint::new(vec![fenced(HANDLER), Reply::Text("No.".into()), fenced(HANDLER)]);
+    let endpoint = Endpoint::new(vec![
+        fenced(HANDLER),
+        Reply::Text("No.".into()),
+        fenced(HANDLER),
+    ]);
     let project = project(&endpoint);
-    let answer = generate(&project, &[]).exits(1).says("stage resize: the answer holds no Python code block");
+    let answer = generate(&project, &[])
+        .exits(1)
+        .says("stage resize: the answer holds no Python code block");
     answer.says("asks only for what is missing");
     assert_eq!(functions(&project), ["pillow", "rust"]);
-    generate(&project, &[]).exits(0).says("greyscale: answered in attempt 1, not asked again");
+    generate(&project, &[])
+        .exits(0)
+        .says("greyscale: answered in attempt 1, not asked again");
     assert_eq!(endpoint.asked().len(), 3);
     let provenance = provenance(&project, "new");
     assert_eq!(provenance["attempt"].as_integer(), Some(2));
-    assert_eq!(attempts(&provenance), [1, 2], "each answer says when it was given");
+    assert_eq!(
+        attempts(&provenance),
+        [1, 2],
+        "each answer says when it was given"
+    );
 }
 
 /// The attempt of every ask.
 fn attempts(provenance: &toml::Table) -> Vec<i64> {
-    provenance["asks"].as_array().unwrap().iter().map(|ask| ask["attempt"].as_integer().unwrap()).collect()
+    provenance["asks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|ask| ask["attempt"].as_integer().unwrap())
+        .collect()
 }
 
-/// What becomes of a second try after a first one that ended so, with another endpoint and another key.
+/// What becomes of a second try after a first one that ended so, with another endpoint and another
+/// key.
 #[track_caller]
 fn goes_on_after(end: Reply) {
     let broken = Endpoint::new(
-        std::iter::once(fenced("def handler(event, context):\n    return 1\n")).chain(vec![end; 4]).collect(),
+        std::iter::once(fenced("def handler(event, context):\n    return 1\n"))
+            .chain(vec![end; 4])
+            .collect(),
     );
     let project = project(&broken);
     models(&project, &broken, "timeout_s = 5\n");
-    generate(&project, &[]).exits(1).says("kept in .darkroom/generate/new");
+    generate(&project, &[])
+        .exits(1)
+        .says("kept in .darkroom/generate/new");
     let whole = Endpoint::new(vec![fenced(HANDLER)]);
     models(&project, &whole, "");
-    project.darkroom_with(&with(&["new"]), &[("SCRIPTED_KEY", "another-key")]).exits(0);
+    project
+        .darkroom_with(&with(&["new"]), &[("SCRIPTED_KEY", "another-key")])
+        .exits(0);
     assert_eq!(whole.asked().len(), 1, "only what is missing");
     assert_eq!(whole.asked()[0].authorization, "Bearer another-key");
-    assert_eq!(text(&project, "functions/new/greyscale.py"), "def handler(event, context):\n    return 1\n");
+    assert_eq!(
+        text(&project, "functions/new/greyscale.py"),
+        "def handler(event, context):\n    return 1\n"
+    );
     let provenance = provenance(&project, "new");
     assert_eq!(attempts(&provenance), [1, 2]);
-    let asked_at = |ask: usize| provenance["asks"][ask].get("base_url").and_then(toml::Value::as_str);
+    let asked_at = |ask: usize| {
+        provenance["asks"][ask]
+            .get("base_url")
+            .and_then(toml::Value::as_str)
+    };
     assert_eq!(
         (asked_at(0), asked_at(1)),
         (Some(broken.url()), None),
@@ -357,8 +632,16 @@ fn goes_on_after(end: Reply) {
 
 #[test]
 fn an_answer_that_was_given_is_not_asked_again_whatever_ended_the_attempt() {
-    goes_on_after(Reply::Status(500, vec![("retry-after", "0")], error("broken", "server_error")));
-    goes_on_after(Reply::Status(401, vec![], error("expired", "invalid_request_error")));
+    goes_on_after(Reply::Status(
+        500,
+        vec![("retry-after", "0")],
+        error("broken", "server_error"),
+    ));
+    goes_on_after(Reply::Status(
+        401,
+        vec![],
+        error("expired", "invalid_request_error"),
+    ));
     goes_on_after(Reply::HangUp);
     goes_on_after(Reply::Cut);
     goes_on_after(Reply::Hang);
@@ -366,7 +649,11 @@ fn an_answer_that_was_given_is_not_asked_again_whatever_ended_the_attempt() {
 
 #[test]
 fn another_question_is_asked_and_so_is_one_whose_answer_was_changed() {
-    let endpoint = Endpoint::new(vec![fenced(HANDLER), Reply::Text("No.".into()), Reply::Text("No.".into())]);
+    let endpoint = Endpoint::new(vec![
+        fenced(HANDLER),
+        Reply::Text("No.".into()),
+        Reply::Text("No.".into()),
+    ]);
     let project = project(&endpoint);
     generate(&project, &[]).exits(1);
     project.write(
@@ -385,13 +672,23 @@ fn another_question_is_asked_and_so_is_one_whose_answer_was_changed() {
 
 #[test]
 fn a_deleted_variant_is_made_of_the_same_answers_unless_asked_for_again() {
-    let endpoint = Endpoint::new((0..4).map(|n| fenced(&format!("{HANDLER}# {n}\n"))).collect());
+    let endpoint = Endpoint::new(
+        (0..4)
+            .map(|n| fenced(&format!("{HANDLER}# {n}\n")))
+            .collect(),
+    );
     let project = project(&endpoint);
     generate(&project, &[]).exits(0);
     let first = text(&project, "functions/new/resize.py");
     fs::remove_dir_all(project.root().join("functions/new")).unwrap();
     generate(&project, &[]).exits(0);
-    assert_eq!((text(&project, "functions/new/resize.py"), endpoint.asked().len()), (first, 2));
+    assert_eq!(
+        (
+            text(&project, "functions/new/resize.py"),
+            endpoint.asked().len()
+        ),
+        (first, 2)
+    );
     assert_eq!(provenance(&project, "new")["attempt"].as_integer(), Some(2));
     fs::remove_dir_all(project.root().join("functions/new")).unwrap();
     generate(&project, &["--ask-again"]).exits(0);
@@ -400,13 +697,22 @@ fn a_deleted_variant_is_made_of_the_same_answers_unless_asked_for_again() {
 
 #[test]
 fn a_connection_that_ends_before_an_answer_begins_is_made_anew() {
-    let endpoint = Endpoint::new(vec![Reply::HangUp, fenced(HANDLER), Reply::HangUp, Reply::HangUp, fenced(HANDLER)]);
+    let endpoint = Endpoint::new(vec![
+        Reply::HangUp,
+        fenced(HANDLER),
+        Reply::HangUp,
+        Reply::HangUp,
+        fenced(HANDLER),
+    ]);
     let project = project(&endpoint);
     generate(&project, &[]).exits(0);
     assert_eq!(endpoint.asked().len(), 5);
     let (_, endpoint) = told(vec![Reply::HangUp; 5], &["the endpoint can't be reached"]);
     assert_eq!(endpoint.asked().len(), 3, "three times, and no more");
-    let (_, endpoint) = told(vec![Reply::Cut; 2], &["the connection ended in the middle of the answer"]);
+    let (_, endpoint) = told(
+        vec![Reply::Cut; 2],
+        &["the connection ended in the middle of the answer"],
+    );
     assert_eq!(endpoint.asked().len(), 1, "an answer had begun");
 }
 
@@ -421,7 +727,10 @@ fn killed_after(project: &Project, endpoint: &Endpoint, asked: usize, more: &[&s
         .spawn()
         .unwrap();
     while endpoint.asked().len() < asked {
-        assert!(child.try_wait().unwrap().is_none(), "it ended before it asked {asked} times");
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "it ended before it asked {asked} times"
+        );
         std::thread::yield_now();
     }
     child.kill().unwrap();
@@ -433,7 +742,12 @@ fn a_kill_loses_no_answer_and_what_it_leaves_is_swept() {
     let endpoint = Endpoint::new(vec![fenced(HANDLER), Reply::Hang]);
     let project = project(&endpoint);
     killed_after(&project, &endpoint, 2, &[]);
-    assert_eq!(functions(&project).len(), 3, "a hidden draft is left behind: {:?}", functions(&project));
+    assert_eq!(
+        functions(&project).len(),
+        3,
+        "a hidden draft is left behind: {:?}",
+        functions(&project)
+    );
     let more = Endpoint::new(vec![fenced(HANDLER)]);
     models(&project, &more, "");
     generate(&project, &[]).exits(0);
@@ -454,7 +768,10 @@ fn an_interrupt_leaves_nothing_half_written() {
         .spawn()
         .unwrap();
     while endpoint.asked().len() < 2 {
-        assert!(child.try_wait().unwrap().is_none(), "it ended before it asked twice");
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "it ended before it asked twice"
+        );
         std::thread::yield_now();
     }
     let id = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
@@ -463,12 +780,16 @@ fn an_interrupt_leaves_nothing_half_written() {
     assert_eq!(functions(&project), ["pillow", "rust"]);
 }
 
-/// The project's own pipeline over one generated image; layers and runtime are shared by all stories.
+/// The project's own pipeline over one generated image; layers and runtime are shared by all
+/// stories.
 fn whole_project(endpoint: &Endpoint) -> Project {
     let project = project(endpoint);
     let experiment = repository().join("experiments/image-pipeline");
     for file in ["pipeline.toml", "generated/requirements.txt"] {
-        project.write(&format!("experiments/image-pipeline/{file}"), fs::read(experiment.join(file)).unwrap());
+        project.write(
+            &format!("experiments/image-pipeline/{file}"),
+            fs::read(experiment.join(file)).unwrap(),
+        );
     }
     let set = "description = \"for tests\"\n[generated]\nseed = 1\nformat = \"png\"\nsizes = [\"160x120\"]\n";
     project.write("experiments/image-pipeline/image-sets/photos.toml", set);
@@ -492,7 +813,10 @@ fn hand_written(variant: &str, module: &str) -> String {
 const MODULES: [&str; 5] = ["greyscale", "resize", "colour_depth", "rotate", "convert"];
 
 fn right() -> Vec<Reply> {
-    MODULES.iter().map(|module| fenced(&hand_written("pillow", module))).collect()
+    MODULES
+        .iter()
+        .map(|module| fenced(&hand_written("pillow", module)))
+        .collect()
 }
 
 fn with_black_colour_depth() -> Vec<Reply> {
@@ -503,42 +827,109 @@ fn with_black_colour_depth() -> Vec<Reply> {
 
 #[test]
 fn generated_variants_appear_with_model_and_sample_and_a_wrong_one_is_not_ranked() {
-    let endpoint = Endpoint::new(right().into_iter().chain(with_black_colour_depth()).collect());
+    let endpoint = Endpoint::new(
+        right()
+            .into_iter()
+            .chain(with_black_colour_depth())
+            .collect(),
+    );
     let project = whole_project(&endpoint);
     generate(&project, &["--samples", "2", "--quiet"]).exits(0);
-    let matrix =
-        format!("variants = [\"new-s1\", \"new-s2\"]\narchitectures = [\"{HOST}\"]\nimage_sets = [\"photos\"]");
-    let manifest = format!("[experiment]\nname = \"test\"\n\n[matrix]\n{matrix}\n\n[repetitions]\ncount = 1\n");
+    let matrix = format!(
+        "variants = [\"new-s1\", \"new-s2\"]\narchitectures = [\"{HOST}\"]\nimage_sets = [\"photos\"]"
+    );
+    let manifest = format!(
+        "[experiment]\nname = \"test\"\n\n[matrix]\n{matrix}\n\n[repetitions]\ncount = 1\n"
+    );
     project.write("m.toml", manifest);
     let answer = project.darkroom(&["run", "m.toml", "--json"]).exits(1);
     let summary: Json = serde_json::from_str(&answer.stdout()).unwrap();
     let cells = summary["cells"].as_array().unwrap();
-    let found: Vec<_> = cells.iter().map(|cell| (&cell["model"], &cell["sample"], &cell["outputs_ok"])).collect();
+    let found: Vec<_> = cells
+        .iter()
+        .map(|cell| (&cell["model"], &cell["sample"], &cell["outputs_ok"]))
+        .collect();
     let model = json!("scripted");
-    assert_eq!(found, [(&model, &json!(1), &json!(true)), (&model, &json!(2), &json!(false))], "{summary:#}");
+    assert_eq!(
+        found,
+        [
+            (&model, &json!(1), &json!(true)),
+            (&model, &json!(2), &json!(false))
+        ],
+        "{summary:#}"
+    );
     let reason = cells[1]["reason"].as_str().unwrap();
-    assert!(reason.contains("colour-depth") && reason.contains("blank"), "{reason}");
-    let is_ranked =
-        |cell: &Json| cell["stages"].as_array().unwrap().iter().any(|stage| !stage["time_ms"]["rank"].is_null());
-    assert!(!cells.iter().any(is_ranked), "a sample is one draw of many: {summary:#}");
+    assert!(
+        reason.contains("colour-depth") && reason.contains("blank"),
+        "{reason}"
+    );
+    let is_ranked = |cell: &Json| {
+        cell["stages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|stage| !stage["time_ms"]["rank"].is_null())
+    };
+    assert!(
+        !cells.iter().any(is_ranked),
+        "a sample is one draw of many: {summary:#}"
+    );
     let run = project.root().join("outputs/test/latest");
-    let prompt = endpoint.asked()[0].words().lines().next().unwrap().to_owned();
+    let prompt = endpoint.asked()[0]
+        .words()
+        .lines()
+        .next()
+        .unwrap()
+        .to_owned();
     for secret in [KEY, &prompt] {
-        assert_eq!(files_with(&project.root().join("outputs"), secret), [""; 0].map(PathBuf::from));
+        assert_eq!(
+            files_with(&project.root().join("outputs"), secret),
+            [""; 0].map(PathBuf::from)
+        );
         assert!(!answer.stderr().contains(secret));
     }
-    let looks = read(&run.join("journal.ndjson")).unwrap().map(Result::unwrap);
-    let looks: Vec<_> =
-        looks.filter_map(|event| if let Event::CodeExamined(code) = event { Some(code) } else { None }).collect();
-    assert_eq!(looks.len(), 10, "every stage of both");
-    let resize = looks.iter().find(|code| code.stage.as_deref() == Some("resize")).unwrap();
-    assert_eq!((&resize.files[..], resize.functions), (&["resize.py".to_owned()][..], Some(4)), "{resize:?}");
-    assert!(resize.complexity_max == Some(1) && resize.lints.is_some() && resize.note.is_none(), "{resize:?}");
-    let checked = read(&run.join("journal.ndjson")).unwrap().map(Result::unwrap);
-    let passed: Vec<bool> = checked
-        .filter_map(|event| if let Event::OutputChecked(check) = event { Some(check.verdict.pass) } else { None })
+    let looks = read(&run.join("journal.ndjson"))
+        .unwrap()
+        .map(Result::unwrap);
+    let looks: Vec<_> = looks
+        .filter_map(|event| {
+            if let Event::CodeExamined(code) = event {
+                Some(code)
+            } else {
+                None
+            }
+        })
         .collect();
-    assert!(passed.len() >= 10 && passed.iter().any(|pass| !pass), "{passed:?}");
+    assert_eq!(looks.len(), 10, "every stage of both");
+    let resize = looks
+        .iter()
+        .find(|code| code.stage.as_deref() == Some("resize"))
+        .unwrap();
+    assert_eq!(
+        (&resize.files[..], resize.functions),
+        (&["resize.py".to_owned()][..], Some(4)),
+        "{resize:?}"
+    );
+    assert!(
+        resize.complexity_max == Some(1) && resize.lints.is_some() && resize.note.is_none(),
+        "{resize:?}"
+    );
+    let checked = read(&run.join("journal.ndjson"))
+        .unwrap()
+        .map(Result::unwrap);
+    let passed: Vec<bool> = checked
+        .filter_map(|event| {
+            if let Event::OutputChecked(check) = event {
+                Some(check.verdict.pass)
+            } else {
+                None
+            }
+        })
+        .collect();
+    assert!(
+        passed.len() >= 10 && passed.iter().any(|pass| !pass),
+        "{passed:?}"
+    );
 }
 
 #[test]
@@ -547,23 +938,52 @@ fn a_repair_sends_the_verdict_back_and_is_recorded_as_one() {
     replies.push(fenced(&hand_written("pillow", "colour_depth")));
     let endpoint = Endpoint::new(replies);
     let project = whole_project(&endpoint);
-    let answer = generate(&project, &["--repair", "2"]).exits(0).says("the gate finds nothing wrong");
-    assert_eq!(functions(&project), ["new", "pillow", "rust"], "{}", answer.stderr());
+    let answer = generate(&project, &["--repair", "2"])
+        .exits(0)
+        .says("the gate finds nothing wrong");
+    assert_eq!(
+        functions(&project),
+        ["new", "pillow", "rust"],
+        "{}",
+        answer.stderr()
+    );
     let asked = endpoint.asked();
-    assert_eq!(asked.len(), 6, "one repair was enough, and only of the stage that was wrong");
-    let roles: Vec<_> = asked[5].body["messages"].as_array().unwrap().iter().map(|it| it["role"].clone()).collect();
+    assert_eq!(
+        asked.len(),
+        6,
+        "one repair was enough, and only of the stage that was wrong"
+    );
+    let roles: Vec<_> = asked[5].body["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["role"].clone())
+        .collect();
     assert_eq!(roles, ["user", "assistant", "user"]);
-    assert!(asked[5].words().contains("is wrong: blank"), "{}", asked[5].words());
+    assert!(
+        asked[5].words().contains("is wrong: blank"),
+        "{}",
+        asked[5].words()
+    );
     let provenance = provenance(&project, "new");
     let asks = provenance["asks"].as_array().unwrap();
-    assert_eq!((asks[5]["stage"].as_str(), asks[5]["round"].as_integer()), (Some("colour-depth"), Some(1)));
+    assert_eq!(
+        (asks[5]["stage"].as_str(), asks[5]["round"].as_integer()),
+        (Some("colour-depth"), Some(1))
+    );
     assert!(asks[5]["verdict"].as_str().unwrap().contains("blank"));
-    assert_eq!(text(&project, "functions/new/colour_depth.py"), hand_written("pillow", "colour_depth"));
+    assert_eq!(
+        text(&project, "functions/new/colour_depth.py"),
+        hand_written("pillow", "colour_depth")
+    );
     assert!(
         text(&project, "functions/new/provenance/colour-depth.md").contains("value >> 2"),
         "the first answer is kept"
     );
-    assert!(!project.root().join("outputs").exists(), "the check is no run of the project");
+    assert!(
+        !project.root().join("outputs").exists(),
+        "the check is no run of the project"
+    );
 }
 
 #[test]
@@ -572,7 +992,9 @@ fn a_server_that_closes_connections_while_the_check_runs_is_asked_over_a_new_one
     replies.push(fenced(&hand_written("pillow", "colour_depth")));
     let endpoint = Endpoint::that_closes_idle_connections(replies);
     let project = whole_project(&endpoint);
-    generate(&project, &["--repair", "2"]).exits(0).says("the gate finds nothing wrong");
+    generate(&project, &["--repair", "2"])
+        .exits(0)
+        .says("the gate finds nothing wrong");
     assert_eq!(endpoint.asked().len(), 6);
 }
 
@@ -590,21 +1012,44 @@ fn the_variant_of_the_round_before_stays_when_an_endpoint_dies_in_a_repair() {
     answer
         .says("round 1 of repair was not made: stage colour-depth: the endpoint can't be reached")
         .says("that of the first answers");
-    assert_eq!(text(&project, "functions/new/greyscale.py"), broken, "the round before, whole");
+    assert_eq!(
+        text(&project, "functions/new/greyscale.py"),
+        broken,
+        "the round before, whole"
+    );
     let made = provenance(&project, "new");
     let stopped = made["repair_stopped"].as_table().unwrap();
     assert_eq!(stopped["round"].as_integer(), Some(1));
-    assert!(stopped["reason"].as_str().unwrap().contains("can't be reached"), "{stopped}");
-    assert_eq!(stopped["answers_left_out"].as_array().unwrap()[0].as_str(), Some("greyscale"));
-    assert_eq!(made["asks"].as_array().unwrap().len(), 5, "only what is in the handlers");
+    assert!(
+        stopped["reason"]
+            .as_str()
+            .unwrap()
+            .contains("can't be reached"),
+        "{stopped}"
+    );
+    assert_eq!(
+        stopped["answers_left_out"].as_array().unwrap()[0].as_str(),
+        Some("greyscale")
+    );
+    assert_eq!(
+        made["asks"].as_array().unwrap().len(),
+        5,
+        "only what is in the handlers"
+    );
 
-    // With the endpoint back, the repair goes on where it stopped: the error message differs, the answer is kept.
+    // With the endpoint back, the repair goes on where it stopped: the error message differs, the
+    // answer is kept.
     fs::remove_dir_all(project.root().join("functions/new")).unwrap();
     let back = Endpoint::new(vec![fenced(&hand_written("pillow", "colour_depth"))]);
     models(&project, &back, "");
-    generate(&project, &["--repair", "2"]).exits(0).says("greyscale, repair 1: answered in attempt 1, not asked again");
+    generate(&project, &["--repair", "2"])
+        .exits(0)
+        .says("greyscale, repair 1: answered in attempt 1, not asked again");
     assert_eq!(back.asked().len(), 1);
-    assert_eq!(attempts(&provenance(&project, "new")), [1, 1, 1, 1, 1, 1, 2]);
+    assert_eq!(
+        attempts(&provenance(&project, "new")),
+        [1, 1, 1, 1, 1, 1, 2]
+    );
     assert!(provenance(&project, "new").get("repair_stopped").is_none());
 }
 
@@ -614,18 +1059,35 @@ fn generated() -> Project {
     let project = project(&endpoint);
     generate(&project, &["--quiet"]).exits(0);
     project.manifest("variants = [\"new\"]\nimage_sets = [\"photos\"]");
-    project.darkroom(&["validate", "m.toml", "--quiet"]).exits(0);
+    project
+        .darkroom(&["validate", "m.toml", "--quiet"])
+        .exits(0);
     project
 }
 
 #[test]
 fn code_of_a_model_that_was_edited_is_refused_wherever_it_would_be_measured() {
     let project = generated();
-    project.write("functions/new/resize.py", HANDLER.replace("'of one stage'", "'by hand'"));
-    let said = "edited after generation: here it differs from the model's answer in provenance/resize.md";
-    for command in [&["validate", "m.toml"][..], &["plan", "m.toml"], &["run", "m.toml"], &["check", "new"]] {
-        let answer = project.darkroom(command).exits(2).says(said).says("return 'by hand'");
-        answer.says("`git checkout functions/new/resize.py`").says("copy functions/new to a new name");
+    project.write(
+        "functions/new/resize.py",
+        HANDLER.replace("'of one stage'", "'by hand'"),
+    );
+    let said =
+        "edited after generation: here it differs from the model's answer in provenance/resize.md";
+    for command in [
+        &["validate", "m.toml"][..],
+        &["plan", "m.toml"],
+        &["run", "m.toml"],
+        &["check", "new"],
+    ] {
+        let answer = project
+            .darkroom(command)
+            .exits(2)
+            .says(said)
+            .says("return 'by hand'");
+        answer
+            .says("`git checkout functions/new/resize.py`")
+            .says("copy functions/new to a new name");
     }
     assert!(!project.root().join("outputs").exists());
     project.write("functions/new/resize.py", HANDLER);
@@ -641,29 +1103,43 @@ fn every_way_to_pass_other_code_off_as_a_models_is_refused_by_name() {
         project.write(&format!("functions/new/{file}"), text.replace(from, to));
         project.darkroom(&["validate", "m.toml"]).exits(2)
     };
-    edit("provenance/resize.md", "one stage", "no stage").says("functions/new/provenance/resize.md was edited after");
+    edit("provenance/resize.md", "one stage", "no stage")
+        .says("functions/new/provenance/resize.md was edited after");
     edit("requirements.txt", "sha256:bb", "sha256:bc")
         .says("functions/new/requirements.txt was edited after generation");
-    edit("variant.toml", "sample = 1", "sample = 2").says("it says `2`, and provenance.toml says `1`");
-    edit("variant.toml", "\"scripted\"", "\"other\"").says("it says `other`, and provenance.toml says `scripted`");
+    edit("variant.toml", "sample = 1", "sample = 2")
+        .says("it says `2`, and provenance.toml says `1`");
+    edit("variant.toml", "\"scripted\"", "\"other\"")
+        .says("it says `other`, and provenance.toml says `scripted`");
     edit("variant.toml", "model = \"scripted\"\nsample = 1\n", "")
         .says("it says nothing, and provenance.toml says `scripted`");
-    edit("variant.toml", "\"greyscale.handler\"", "\"resize.handler\"")
-        .says("provenance.toml says `greyscale.handler`");
+    edit(
+        "variant.toml",
+        "\"greyscale.handler\"",
+        "\"resize.handler\"",
+    )
+    .says("provenance.toml says `greyscale.handler`");
     edit("provenance.toml", "sample = 1", "sample = one").says("functions/new/provenance.toml");
     let project = generated();
     project.write("functions/new/numpy.py", "# not the library\n");
-    project.darkroom(&["validate", "m.toml"]).exits(2).says("functions/new/numpy.py was added after generation");
-    project.remove("functions/new/numpy.py").remove("functions/new/provenance.toml");
+    project
+        .darkroom(&["validate", "m.toml"])
+        .exits(2)
+        .says("functions/new/numpy.py was added after generation");
+    project
+        .remove("functions/new/numpy.py")
+        .remove("functions/new/provenance.toml");
     let answer = project.darkroom(&["validate", "m.toml"]).exits(2);
     answer
         .says("ascribes the code to `scripted`, and functions/new/provenance.toml is missing")
         .says("delete `model` and");
     // What the messages say: a copy that names no author is anybody's own.
-    let own = text(&project, "functions/new/variant.toml").replace("model = \"scripted\"\nsample = 1\n", "");
-    project
-        .write("functions/new/variant.toml", own)
-        .write("functions/new/resize.py", "def handler(event, context): 1\n");
+    let own = text(&project, "functions/new/variant.toml")
+        .replace("model = \"scripted\"\nsample = 1\n", "");
+    project.write("functions/new/variant.toml", own).write(
+        "functions/new/resize.py",
+        "def handler(event, context): 1\n",
+    );
     project.write("functions/new/README.md", "edited by hand\n");
     project.darkroom(&["validate", "m.toml"]).exits(0);
 }
@@ -672,12 +1148,21 @@ fn every_way_to_pass_other_code_off_as_a_models_is_refused_by_name() {
 fn a_copy_of_a_generated_variant_is_no_further_sample() {
     let project = generated();
     let copied = |sample: &str| {
-        for file in ["greyscale.py", "resize.py", "requirements.txt", "provenance/greyscale.md", "provenance/resize.md"]
-        {
-            project.write(&format!("functions/new-s9/{file}"), text(&project, &format!("functions/new/{file}")));
+        for file in [
+            "greyscale.py",
+            "resize.py",
+            "requirements.txt",
+            "provenance/greyscale.md",
+            "provenance/resize.md",
+        ] {
+            project.write(
+                &format!("functions/new-s9/{file}"),
+                text(&project, &format!("functions/new/{file}")),
+            );
         }
         for file in ["variant.toml", "provenance.toml"] {
-            let text = text(&project, &format!("functions/new/{file}")).replace("sample = 1", sample);
+            let text =
+                text(&project, &format!("functions/new/{file}")).replace("sample = 1", sample);
             project.write(&format!("functions/new-s9/{file}"), text);
         }
     };
@@ -685,7 +1170,9 @@ fn a_copy_of_a_generated_variant_is_no_further_sample() {
     for sample in ["sample = 1", "sample = 9"] {
         copied(sample);
         let answer = project.darkroom(&["validate", "m.toml"]).exits(2);
-        answer.says("functions/new-s9 and functions/new hold the same answers of the model").says("Delete one of them");
+        answer
+            .says("functions/new-s9 and functions/new hold the same answers of the model")
+            .says("Delete one of them");
     }
     project.manifest("variants = [\"new\"]\nimage_sets = [\"photos\"]");
     project.darkroom(&["validate", "m.toml"]).exits(0);
@@ -693,10 +1180,17 @@ fn a_copy_of_a_generated_variant_is_no_further_sample() {
 
 #[test]
 fn a_line_that_is_missing_at_the_end_and_other_line_ends_are_edits_too() {
-    for text in [HANDLER.lines().next().unwrap().to_owned() + "\n", HANDLER.replace('\n', "\r\n"), String::new()] {
+    for text in [
+        HANDLER.lines().next().unwrap().to_owned() + "\n",
+        HANDLER.replace('\n', "\r\n"),
+        String::new(),
+    ] {
         let project = generated();
         project.write("functions/new/greyscale.py", text);
-        project.darkroom(&["validate", "m.toml"]).exits(2).says("edited after generation");
+        project
+            .darkroom(&["validate", "m.toml"])
+            .exits(2)
+            .says("edited after generation");
     }
 }
 
@@ -705,27 +1199,64 @@ fn a_prompt_of_ones_own_and_a_systems_message_are_sent_and_recorded() {
     let endpoint = Endpoint::new(vec![fenced(HANDLER)]);
     let project = project(&endpoint);
     project
-        .write("mine.md", "{prompt}\nMake {width}x{height} fast: { \"fast\": true }\n")
+        .write(
+            "mine.md",
+            "{prompt}\nMake {width}x{height} fast: { \"fast\": true }\n",
+        )
         .write("system.md", "You are terse.\n");
-    let own = ["--stage", "resize", "--prompt", "mine.md", "--system", "system.md"];
+    let own = [
+        "--stage",
+        "resize",
+        "--prompt",
+        "mine.md",
+        "--system",
+        "system.md",
+    ];
     generate(&project, &own).exits(0);
     let messages = endpoint.asked()[0].body["messages"].clone();
-    assert_eq!(messages[0], json!({ "role": "system", "content": "You are terse.\n" }));
+    assert_eq!(
+        messages[0],
+        json!({ "role": "system", "content": "You are terse.\n" })
+    );
     let prompt = messages[1]["content"].as_str().unwrap();
     assert!(
         prompt.starts_with("Write an AWS Lambda function")
             && prompt.ends_with("Make 800x600 fast: { \"fast\": true }\n")
     );
     let made = provenance(&project, "new");
-    for (key, file) in [("prompt_template", "mine.md"), ("system_message", "system.md")] {
+    for (key, file) in [
+        ("prompt_template", "mine.md"),
+        ("system_message", "system.md"),
+    ] {
         let kept = made[key].as_str().unwrap();
-        assert_eq!(text(&project, &format!("functions/new/{kept}")), text(&project, file));
+        assert_eq!(
+            text(&project, &format!("functions/new/{kept}")),
+            text(&project, file)
+        );
     }
-    assert_eq!(text(&project, "functions/new/provenance/resize.prompt.md"), prompt);
-    let dry = project.darkroom(&[&["generate", "--dry-run"], &own[..]].concat()).exits(0).stdout();
-    assert!(dry.contains("You are terse.") && dry.contains("Make 800x600 fast"), "{dry}");
-    project.write("mine.md", "{colour}").write("empty.md", " \n");
-    generate(&project, &["--prompt", "mine.md"]).exits(2).says("mine.md names {colour}").says("known are prompt, task");
-    generate(&project, &["--system", "empty.md"]).exits(2).says("empty.md is empty");
-    generate(&project, &["--prompt", "none.md"]).exits(2).says("cannot read none.md");
+    assert_eq!(
+        text(&project, "functions/new/provenance/resize.prompt.md"),
+        prompt
+    );
+    let dry = project
+        .darkroom(&[&["generate", "--dry-run"], &own[..]].concat())
+        .exits(0)
+        .stdout();
+    assert!(
+        dry.contains("You are terse.") && dry.contains("Make 800x600 fast"),
+        "{dry}"
+    );
+    project
+        .write("mine.md", "{colour}")
+        .write("empty.md", " \n");
+    generate(&project, &["--prompt", "mine.md"])
+        .exits(2)
+        .says("mine.md names {colour}")
+        .says("known are prompt, task");
+    generate(&project, &["--system", "empty.md"])
+        .exits(2)
+        .says("empty.md is empty");
+    generate(&project, &["--prompt", "none.md"])
+        .exits(2)
+        .says("cannot read none.md");
 }

@@ -1,4 +1,5 @@
-//! `darkroom init`: what it writes is what the repository holds, it validates, and it refuses what it must before any effect.
+//! `darkroom init`: what it writes is what the repository holds, it validates, and it refuses what
+//! it must before any effect.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,8 +9,11 @@ use std::process::{Command, Output};
 
 use darkroom::study::{Template, files};
 
-const TEMPLATES: [(Template, &str); 3] =
-    [(Template::Smoke, "smoke"), (Template::LlmStudy, "llm-study"), (Template::Payload, "payload")];
+const TEMPLATES: [(Template, &str); 3] = [
+    (Template::Smoke, "smoke"),
+    (Template::LlmStudy, "llm-study"),
+    (Template::Payload, "payload"),
+];
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -34,7 +38,10 @@ fn below(folder: &str) -> BTreeSet<String> {
 /// Returns every file below a folder, from it.
 fn written(folder: &Path) -> BTreeSet<String> {
     fn walk(root: &Path, folder: &Path, found: &mut BTreeSet<String>) {
-        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        for path in fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+        {
             if path.is_dir() {
                 walk(root, &path, found);
             } else {
@@ -50,18 +57,30 @@ fn written(folder: &Path) -> BTreeSet<String> {
 /// Runs `darkroom` in a folder.
 fn darkroom(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_darkroom"));
-    command.args(arguments).current_dir(folder).output().unwrap()
+    command
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap()
 }
 
 fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
+    String::from_utf8(output.stderr.clone())
+        .unwrap()
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 #[track_caller]
 fn refused(above: &Path, folder: &str, why: &str) {
     let output = darkroom(above, &["init", folder]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");
-    assert!(stderr(&output).contains(why), "{why:?} is not in: {}", stderr(&output));
+    assert!(
+        stderr(&output).contains(why),
+        "{why:?} is not in: {}",
+        stderr(&output)
+    );
     assert_eq!(output.stdout, b"");
 }
 
@@ -72,25 +91,38 @@ fn what_init_writes_is_what_the_repository_holds() {
         let output = darkroom(above.path(), &["init", "study", "--template", name]);
         assert_eq!(output.status.code(), Some(0), "{output:?}");
         let study = above.path().join("study");
-        let expected: BTreeSet<String> = files(template).iter().map(|file| file.path.to_owned()).collect();
+        let expected: BTreeSet<String> = files(template)
+            .iter()
+            .map(|file| file.path.to_owned())
+            .collect();
         assert_eq!(written(&study), expected);
         for path in &expected {
             let texts = "runner/darkroom/src/study/texts";
             let source = match path.as_str() {
                 ".gitignore" => format!("{texts}/gitignore"),
                 "README.md" => format!("{texts}/README.md"),
-                "manifests/smoke.toml" if darkroom::prebuilt::RELEASE.is_none() => format!("{texts}/smoke.toml"),
+                "manifests/smoke.toml" if darkroom::prebuilt::RELEASE.is_none() => {
+                    format!("{texts}/smoke.toml")
+                }
                 other => other.to_owned(),
             };
-            assert!(fs::read(study.join(path)).unwrap() == fs::read(repository().join(&source)).unwrap(), "{source}");
+            assert!(
+                fs::read(study.join(path)).unwrap()
+                    == fs::read(repository().join(&source)).unwrap(),
+                "{source}"
+            );
         }
     }
 }
 
 #[test]
 fn init_forgets_no_file_of_the_folders_that_it_copies() {
-    let listed =
-        |template: Template| -> BTreeSet<String> { files(template).iter().map(|file| file.path.to_owned()).collect() };
+    let listed = |template: Template| -> BTreeSet<String> {
+        files(template)
+            .iter()
+            .map(|file| file.path.to_owned())
+            .collect()
+    };
     let of = [
         (
             Template::Smoke,
@@ -103,13 +135,19 @@ fn init_forgets_no_file_of_the_folders_that_it_copies() {
                 "experiments/prices",
             ][..],
         ),
-        (Template::Payload, &["functions/pillow-payload", "experiments/payload-pipeline"]),
+        (
+            Template::Payload,
+            &["functions/pillow-payload", "experiments/payload-pipeline"],
+        ),
     ];
     for (template, folders) in of {
         let listed = listed(template);
         for folder in folders {
             let forgotten: Vec<String> = below(folder).difference(&listed).cloned().collect();
-            assert!(forgotten.is_empty(), "list these in src/study/files.rs, or delete them: {forgotten:#?}");
+            assert!(
+                forgotten.is_empty(),
+                "list these in src/study/files.rs, or delete them: {forgotten:#?}"
+            );
         }
     }
 }
@@ -117,25 +155,56 @@ fn init_forgets_no_file_of_the_folders_that_it_copies() {
 #[test]
 fn a_new_study_is_valid_and_is_found_from_any_folder_below_it() {
     let above = tempfile::tempdir().unwrap();
-    assert!(darkroom(above.path(), &["init", "my study's", "--template", "payload"]).status.success());
+    assert!(
+        darkroom(
+            above.path(),
+            &["init", "my study's", "--template", "payload"]
+        )
+        .status
+        .success()
+    );
     let study = above.path().join("my study's").canonicalize().unwrap();
     for manifest in ["smoke.toml", "payload.toml", "aws-first.toml"] {
         let output = darkroom(&study, &["validate", &format!("manifests/{manifest}")]);
-        assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""), "{manifest}");
+        assert_eq!(
+            (output.status.code(), stderr(&output).as_str()),
+            (Some(0), ""),
+            "{manifest}"
+        );
     }
     let output = darkroom(&study.join("manifests"), &["validate", "smoke.toml"]);
     assert_eq!(output.status.code(), Some(0));
-    assert_eq!(stderr(&output), format!("project folder: {}", study.display()));
-    assert_eq!(stderr(&darkroom(&study.join("manifests"), &["validate", "smoke.toml", "--quiet"])), "");
+    assert_eq!(
+        stderr(&output),
+        format!("project folder: {}", study.display())
+    );
+    assert_eq!(
+        stderr(&darkroom(
+            &study.join("manifests"),
+            &["validate", "smoke.toml", "--quiet"]
+        )),
+        ""
+    );
 }
 
 #[test]
 fn the_models_of_an_llm_study_are_still_to_be_asked() {
     let above = tempfile::tempdir().unwrap();
-    assert!(darkroom(above.path(), &["init", "study", "--template", "llm-study"]).status.success());
-    let output = darkroom(&above.path().join("study"), &["validate", "manifests/llm-study.toml"]);
+    assert!(
+        darkroom(above.path(), &["init", "study", "--template", "llm-study"])
+            .status
+            .success()
+    );
+    let output = darkroom(
+        &above.path().join("study"),
+        &["validate", "manifests/llm-study.toml"],
+    );
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("`darkroom generate --model gpt-5 --variant gpt-5`"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("`darkroom generate --model gpt-5 --variant gpt-5`"),
+        "{}",
+        stderr(&output)
+    );
     let output = darkroom(&above.path().join("study"), &["generate", "--dry-run"]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
 }
@@ -146,7 +215,10 @@ fn a_folder_that_holds_such_files_is_left_as_it_is() {
     let study = above.path().join("study");
     fs::create_dir_all(study.join("manifests")).unwrap();
     fs::write(study.join("notes.txt"), "mine").unwrap();
-    assert!(darkroom(above.path(), &["init", "study"]).status.success(), "other files are in nobody's way");
+    assert!(
+        darkroom(above.path(), &["init", "study"]).status.success(),
+        "other files are in nobody's way"
+    );
     fs::remove_dir_all(&study).unwrap();
 
     fs::create_dir_all(study.join("manifests")).unwrap();
@@ -154,7 +226,11 @@ fn a_folder_that_holds_such_files_is_left_as_it_is() {
     // A link that leads nowhere is something, too.
     std::os::unix::fs::symlink("/nowhere", study.join("manifests/smoke.toml")).unwrap();
     let before = written(&study);
-    refused(above.path(), "study", "already holds files that a new study would have: README.md, manifests/smoke.toml");
+    refused(
+        above.path(),
+        "study",
+        "already holds files that a new study would have: README.md, manifests/smoke.toml",
+    );
     assert_eq!(written(&study), before);
     assert_eq!(fs::read_to_string(study.join("README.md")).unwrap(), "mine");
 }
@@ -173,16 +249,37 @@ fn what_can_not_be_a_study_is_refused_before_any_effect() {
     fs::write(above.path().join("file"), "").unwrap();
     fs::create_dir(above.path().join("half")).unwrap();
     fs::write(above.path().join("half/functions"), "").unwrap();
-    refused(above.path(), "file", "file is a file, and a study needs a folder there");
-    refused(above.path(), "file/study", "file is a file, and a study needs a folder there");
+    refused(
+        above.path(),
+        "file",
+        "file is a file, and a study needs a folder there",
+    );
+    refused(
+        above.path(),
+        "file/study",
+        "file is a file, and a study needs a folder there",
+    );
     refused(above.path(), "half", "half/functions is a file");
-    refused(above.path(), "two\nlines", "its name has a control character");
+    refused(
+        above.path(),
+        "two\nlines",
+        "its name has a control character",
+    );
     let mut command = Command::new(env!("CARGO_BIN_EXE_darkroom"));
-    command.arg("init").arg(std::ffi::OsStr::from_bytes(b"caf\xe9")).current_dir(above.path());
+    command
+        .arg("init")
+        .arg(std::ffi::OsStr::from_bytes(b"caf\xe9"))
+        .current_dir(above.path());
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("its name is not UTF-8"), "{output:?}");
-    assert_eq!(written(above.path()), BTreeSet::from(["file".to_owned(), "half/functions".to_owned()]));
+    assert!(
+        stderr(&output).contains("its name is not UTF-8"),
+        "{output:?}"
+    );
+    assert_eq!(
+        written(above.path()),
+        BTreeSet::from(["file".to_owned(), "half/functions".to_owned()])
+    );
 }
 
 #[test]
@@ -192,7 +289,11 @@ fn a_place_that_can_not_be_written_is_named() {
     assert!(stderr(&output).contains("/proc"), "{output:?}");
     // The system lets root write anywhere, until it is tried.
     let is_root = nix::unistd::geteuid().is_root();
-    assert_eq!(output.status.code(), Some(if is_root { 1 } else { 2 }), "{output:?}");
+    assert_eq!(
+        output.status.code(),
+        Some(if is_root { 1 } else { 2 }),
+        "{output:?}"
+    );
 }
 
 #[test]
@@ -201,7 +302,10 @@ fn who_is_in_no_project_is_told_how_to_make_one() {
     for folder in ["functions", "experiments"] {
         fs::remove_dir_all(story.root().join(folder)).unwrap();
     }
-    let answer = story.darkroom(&["check", "pillow"]).exits(2).says("is in no project");
+    let answer = story
+        .darkroom(&["check", "pillow"])
+        .exits(2)
+        .says("is in no project");
     story.shell(&answer.suggestion("darkroom init")).exits(0);
     assert!(story.root().join("study/manifests/smoke.toml").is_file());
 }
@@ -210,11 +314,24 @@ fn who_is_in_no_project_is_told_how_to_make_one() {
 fn the_version_says_what_the_program_was_built_as() {
     let story = crate::story::Project::new();
     for arguments in [["--version", "--json"], ["--json", "--version"]] {
-        let built: serde_json::Value = serde_json::from_str(&story.darkroom(&arguments).exits(0).stdout()).unwrap();
+        let built: serde_json::Value =
+            serde_json::from_str(&story.darkroom(&arguments).exits(0).stdout()).unwrap();
         assert_eq!(built["version"], env!("CARGO_PKG_VERSION"));
-        assert!(built["target"].as_str().unwrap().contains(std::env::consts::ARCH), "{built}");
-        assert!(["debug", "release"].contains(&built["profile"].as_str().unwrap()), "{built}");
+        assert!(
+            built["target"]
+                .as_str()
+                .unwrap()
+                .contains(std::env::consts::ARCH),
+            "{built}"
+        );
+        assert!(
+            ["debug", "release"].contains(&built["profile"].as_str().unwrap()),
+            "{built}"
+        );
         assert!(built.as_object().unwrap().contains_key("commit"), "{built}");
     }
-    assert_eq!(story.darkroom(&["--version"]).exits(0).stdout(), format!("darkroom {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        story.darkroom(&["--version"]).exits(0).stdout(),
+        format!("darkroom {}\n", env!("CARGO_PKG_VERSION"))
+    );
 }

@@ -1,7 +1,8 @@
-//! A proxy between the runner and a cloud that spoils what passes: throttles, errors, silence, broken connections.
+//! A proxy between the runner and a cloud that spoils what passes: throttles, errors, silence,
+//! broken connections.
 //!
-//! What it does follows from a seed and the order of requests. It knows HTTP and how AWS spells its errors, and nothing of
-//! experiments. One connection carries one request.
+//! What it does follows from a seed and the order of requests. It knows HTTP and how AWS spells its
+//! errors, and nothing of experiments. One connection carries one request.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -34,7 +35,8 @@ pub enum Fault {
     CutShort,
     /// The credentials have expired; so they have for every later request of the session.
     Expired,
-    /// A permission has been taken away: the control plane refuses every later request of the session.
+    /// A permission has been taken away: the control plane refuses every later request of the
+    /// session.
     Gone,
     /// Some log events are left out of the answer.
     LogsLost,
@@ -87,7 +89,12 @@ impl State {
         if self.plan.expires_at.is_some_and(|at| self.requests >= at) {
             return Some(Fault::Expired);
         }
-        if kind == Kind::Control && self.plan.gone_at.is_some_and(|at| self.control_requests >= at) {
+        if kind == Kind::Control
+            && self
+                .plan
+                .gone_at
+                .is_some_and(|at| self.control_requests >= at)
+        {
             return Some(Fault::Gone);
         }
         let (chance, faults) = self.plan.chances.get(&kind)?;
@@ -119,7 +126,11 @@ impl Injector {
             happened: Vec::new(),
         };
         let state = Arc::new(Mutex::new(state));
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let upstream = endpoint.strip_prefix("http://").unwrap().to_owned();
@@ -131,7 +142,11 @@ impl Injector {
                 tokio::spawn(async move { serve(client, &upstream, &shared).await });
             }
         });
-        Self { url, state, _runtime: runtime }
+        Self {
+            url,
+            state,
+            _runtime: runtime,
+        }
     }
 
     pub fn url(&self) -> &str {
@@ -141,7 +156,12 @@ impl Injector {
     /// Begins a session that may meet this.
     pub fn begin(&self, plan: Plan) {
         let mut state = self.state.lock().unwrap();
-        (state.left, state.requests, state.control_requests, state.plan) = (plan.most, 0, 0, plan);
+        (
+            state.left,
+            state.requests,
+            state.control_requests,
+            state.plan,
+        ) = (plan.most, 0, 0, plan);
     }
 
     /// What has happened so far.
@@ -158,15 +178,33 @@ struct Request {
 
 impl Request {
     fn header(&self, name: &str) -> Option<&str> {
-        let lines = self.head.lines().skip(1).filter_map(|line| line.split_once(':'));
-        lines.filter(|(key, _)| key.trim().eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).next()
+        let lines = self
+            .head
+            .lines()
+            .skip(1)
+            .filter_map(|line| line.split_once(':'));
+        lines
+            .filter(|(key, _)| key.trim().eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim())
+            .next()
     }
 
     /// The service, as its signature names it.
     fn kind(&self) -> Kind {
-        let scope = self.header("authorization").and_then(|text| text.split("Credential=").nth(1)).unwrap_or_default();
+        let scope = self
+            .header("authorization")
+            .and_then(|text| text.split("Credential=").nth(1))
+            .unwrap_or_default();
         match scope.split('/').nth(3).unwrap_or_default() {
-            "lambda" if self.head.lines().next().is_some_and(|line| line.contains("/invocations")) => Kind::Invoke,
+            "lambda"
+                if self
+                    .head
+                    .lines()
+                    .next()
+                    .is_some_and(|line| line.contains("/invocations")) =>
+            {
+                Kind::Invoke
+            }
             "lambda" => Kind::Control,
             "logs" => Kind::Logs,
             "monitoring" => Kind::Metrics,
@@ -183,9 +221,20 @@ async fn serve(mut client: TcpStream, upstream: &str, state: &Mutex<State>) -> O
     let fault = state.lock().unwrap().decide(kind);
     let passes = !matches!(
         fault,
-        Some(Fault::Throttled | Fault::Failed | Fault::Held | Fault::ResetBefore | Fault::Expired | Fault::Gone)
+        Some(
+            Fault::Throttled
+                | Fault::Failed
+                | Fault::Held
+                | Fault::ResetBefore
+                | Fault::Expired
+                | Fault::Gone
+        )
     );
-    let answer = if passes { forward(&request, upstream).await? } else { Vec::new() };
+    let answer = if passes {
+        forward(&request, upstream).await?
+    } else {
+        Vec::new()
+    };
     match fault {
         None => client.write_all(&answer).await.ok()?,
         Some(Fault::LogsLost) => client.write_all(&without_events(&answer)).await.ok()?,
@@ -196,11 +245,17 @@ async fn serve(mut client: TcpStream, upstream: &str, state: &Mutex<State>) -> O
         }
         Some(Fault::ResetBefore | Fault::ResetAfter) => reset(client),
         Some(Fault::CutShort) => {
-            client.write_all(&answer[..answer.len() * 2 / 3]).await.ok()?;
+            client
+                .write_all(&answer[..answer.len() * 2 / 3])
+                .await
+                .ok()?;
             client.flush().await.ok()?;
             reset(client);
         }
-        Some(fault) => client.write_all(refusal(kind, fault).as_bytes()).await.ok()?,
+        Some(fault) => client
+            .write_all(refusal(kind, fault).as_bytes())
+            .await
+            .ok()?,
     }
     Some(())
 }
@@ -224,11 +279,18 @@ async fn read(client: &mut TcpStream) -> Option<Request> {
     };
     let head = String::from_utf8_lossy(&bytes[..body_at]).into_owned();
     let mut request = Request { bytes, head };
-    let length: Option<usize> = request.header("content-length").and_then(|text| text.parse().ok());
-    let chunked = request.header("transfer-encoding").is_some_and(|text| text.contains("chunked"));
+    let length: Option<usize> = request
+        .header("content-length")
+        .and_then(|text| text.parse().ok());
+    let chunked = request
+        .header("transfer-encoding")
+        .is_some_and(|text| text.contains("chunked"));
     let continues = request.header("expect").is_some();
     if continues {
-        client.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await.ok()?;
+        client
+            .write_all(b"HTTP/1.1 100 Continue\r\n\r\n")
+            .await
+            .ok()?;
     }
     let whole = |bytes: &[u8]| match length {
         Some(length) => bytes.len() >= body_at + length,
@@ -242,7 +304,8 @@ async fn read(client: &mut TcpStream) -> Option<Request> {
     Some(request)
 }
 
-/// Sends a request on over a connection of its own and returns all of the answer, which then ends the client's too.
+/// Sends a request on over a connection of its own and returns all of the answer, which then ends
+/// the client's too.
 async fn forward(request: &Request, upstream: &str) -> Option<Vec<u8>> {
     let mut server = TcpStream::connect(upstream).await.ok()?;
     let end_of_head = request.head.len() - 2;
@@ -254,33 +317,55 @@ async fn forward(request: &Request, upstream: &str) -> Option<Vec<u8>> {
     server.read_to_end(&mut answer).await.ok()?;
     // What was asked to continue has been told so already.
     let continued = b"HTTP/1.1 100 Continue\r\n\r\n";
-    Some(answer.strip_prefix(continued.as_slice()).map_or_else(|| answer.clone(), <[u8]>::to_vec))
+    Some(
+        answer
+            .strip_prefix(continued.as_slice())
+            .map_or_else(|| answer.clone(), <[u8]>::to_vec),
+    )
 }
 
 /// Leaves every second event out of an answer of `FilterLogEvents`.
 fn without_events(answer: &[u8]) -> Vec<u8> {
-    let Some(at) = answer.windows(4).position(|window| window == b"\r\n\r\n") else { return answer.to_vec() };
-    let Ok(mut body) = serde_json::from_slice::<serde_json::Value>(&answer[at + 4..]) else { return answer.to_vec() };
-    if let Some(events) = body.get_mut("events").and_then(|events| events.as_array_mut()) {
+    let Some(at) = answer.windows(4).position(|window| window == b"\r\n\r\n") else {
+        return answer.to_vec();
+    };
+    let Ok(mut body) = serde_json::from_slice::<serde_json::Value>(&answer[at + 4..]) else {
+        return answer.to_vec();
+    };
+    if let Some(events) = body
+        .get_mut("events")
+        .and_then(|events| events.as_array_mut())
+    {
         let mut keep = false;
         events.retain(|_| {
             keep = !keep;
             keep
         });
     }
-    response("200 OK", "content-type: application/x-amz-json-1.1\r\n", &body.to_string()).into_bytes()
+    response(
+        "200 OK",
+        "content-type: application/x-amz-json-1.1\r\n",
+        &body.to_string(),
+    )
+    .into_bytes()
 }
 
 /// An error as the service spells it.
 fn refusal(kind: Kind, fault: Fault) -> String {
-    let xml =
-        |code: &str| format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>injected</Message></Error>");
+    let xml = |code: &str| {
+        format!(
+            "<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>injected</Message></Error>"
+        )
+    };
     let query = |code: &str| {
-        format!("<ErrorResponse><Error><Code>{code}</Code><Message>injected</Message></Error></ErrorResponse>")
+        format!(
+            "<ErrorResponse><Error><Code>{code}</Code><Message>injected</Message></Error></ErrorResponse>"
+        )
     };
     let json = |code: &str| format!("{{\"__type\":\"{code}\",\"message\":\"injected\"}}");
-    let lambda =
-        |status: &str, code: &str, body: &str| response(status, &format!("x-amzn-errortype: {code}\r\n"), body);
+    let lambda = |status: &str, code: &str, body: &str| {
+        response(status, &format!("x-amzn-errortype: {code}\r\n"), body)
+    };
     match (kind, fault) {
         (Kind::Invoke | Kind::Control, Fault::Throttled) => lambda(
             "429 Too Many Requests",
@@ -292,23 +377,38 @@ fn refusal(kind: Kind, fault: Fault) -> String {
             "ExpiredTokenException",
             r#"{"message":"The security token included in the request is expired"}"#,
         ),
-        (Kind::Control, Fault::Gone) => {
-            lambda("403 Forbidden", "AccessDeniedException", r#"{"message":"not authorized"}"#)
-        }
-        (Kind::Invoke | Kind::Control, _) => {
-            lambda("500 Internal Server Error", "ServiceException", r#"{"Type":"Service"}"#)
-        }
+        (Kind::Control, Fault::Gone) => lambda(
+            "403 Forbidden",
+            "AccessDeniedException",
+            r#"{"message":"not authorized"}"#,
+        ),
+        (Kind::Invoke | Kind::Control, _) => lambda(
+            "500 Internal Server Error",
+            "ServiceException",
+            r#"{"Type":"Service"}"#,
+        ),
         (Kind::Storage, Fault::Throttled) => response("503 Slow Down", "", &xml("SlowDown")),
         (Kind::Storage, Fault::Expired) => response("400 Bad Request", "", &xml("ExpiredToken")),
         (Kind::Storage, _) => response("500 Internal Server Error", "", &xml("InternalError")),
-        (Kind::Logs, Fault::Throttled) => response("400 Bad Request", "", &json("ThrottlingException")),
-        (Kind::Logs, Fault::Expired) => response("400 Bad Request", "", &json("ExpiredTokenException")),
+        (Kind::Logs, Fault::Throttled) => {
+            response("400 Bad Request", "", &json("ThrottlingException"))
+        }
+        (Kind::Logs, Fault::Expired) => {
+            response("400 Bad Request", "", &json("ExpiredTokenException"))
+        }
         (Kind::Identity, Fault::Throttled) => response("400 Bad Request", "", &query("Throttling")),
-        (Kind::Identity | Kind::Metrics, Fault::Expired) => response("403 Forbidden", "", &query("ExpiredToken")),
-        (Kind::Logs | Kind::Identity | Kind::Metrics, _) => response("503 Service Unavailable", "", "injected"),
+        (Kind::Identity | Kind::Metrics, Fault::Expired) => {
+            response("403 Forbidden", "", &query("ExpiredToken"))
+        }
+        (Kind::Logs | Kind::Identity | Kind::Metrics, _) => {
+            response("503 Service Unavailable", "", "injected")
+        }
     }
 }
 
 fn response(status: &str, headers: &str, body: &str) -> String {
-    format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
+    format!(
+        "HTTP/1.1 {status}\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    )
 }

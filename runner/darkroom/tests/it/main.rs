@@ -1,6 +1,9 @@
 //! Stories of the command line: a project, a command, what it says and how it ends.
 
-#![allow(clippy::unwrap_used, reason = "a story that can't be told fails its test")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a story that can't be told fails its test"
+)]
 
 mod answers;
 mod architecture;

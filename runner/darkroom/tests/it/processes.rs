@@ -18,9 +18,12 @@ pub fn is_alive(process: Process) -> bool {
 }
 
 pub fn descendants(root: u32) -> BTreeSet<Process> {
-    let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
-    let all: Vec<(u32, u32, u64)> =
-        pids.filter_map(|pid| parent_and_start(pid).map(|(parent, start)| (pid, parent, start))).collect();
+    let pids = fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+    let all: Vec<(u32, u32, u64)> = pids
+        .filter_map(|pid| parent_and_start(pid).map(|(parent, start)| (pid, parent, start)))
+        .collect();
     let (mut found, mut parents) = (BTreeSet::new(), vec![root]);
     while let Some(parent) = parents.pop() {
         for (pid, _, start) in all.iter().filter(|one| one.1 == parent) {

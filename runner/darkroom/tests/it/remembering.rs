@@ -1,4 +1,5 @@
-//! Code that remembers outputs by the hash of its input is said to remember, and honest code beside it is not.
+//! Code that remembers outputs by the hash of its input is said to remember, and honest code beside
+//! it is not.
 
 use std::fs;
 use std::path::Path;
@@ -31,7 +32,8 @@ def wrap(real):
     return handler
 ";
 
-/// What wraps a handler of `pillow` so that it knows an image by its look, and hides it: a few pixels of what it kept change.
+/// What wraps a handler of `pillow` so that it knows an image by its look, and hides it: a few
+/// pixels of what it kept change.
 const DISGUISE: &str = "
 import io
 import objects
@@ -77,7 +79,14 @@ def wrap(real):
 /// A project with six scenes, `pillow`, and a variant which is pillow with a memory.
 fn project(cheat: &str, wrap: &str) -> Project {
     let project = Project::study("image-pipeline", &["pillow"]);
-    project.scenes(&[(800, 600), (820, 600), (840, 620), (860, 640), (880, 660), (900, 680)]);
+    project.scenes(&[
+        (800, 600),
+        (820, 600),
+        (840, 620),
+        (860, 640),
+        (880, 660),
+        (900, 680),
+    ]);
     let pillow = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../functions/pillow");
     for entry in fs::read_dir(pillow).unwrap() {
         let path = entry.unwrap().path();
@@ -87,7 +96,9 @@ fn project(cheat: &str, wrap: &str) -> Project {
             project.write(&format!("functions/{cheat}/{name}"), text);
             continue;
         };
-        let wrapped = format!("import real_{stage}\nfrom wrap import wrap\n\nhandler = wrap(real_{stage}.handler)\n");
+        let wrapped = format!(
+            "import real_{stage}\nfrom wrap import wrap\n\nhandler = wrap(real_{stage}.handler)\n"
+        );
         project.write(&format!("functions/{cheat}/real_{name}"), text);
         project.write(&format!("functions/{cheat}/{name}"), wrapped);
     }
@@ -96,9 +107,14 @@ fn project(cheat: &str, wrap: &str) -> Project {
 }
 
 fn manifest(project: &Project, cheat: &str, repetitions: &str) {
-    let matrix = format!("variants = [\"pillow\", \"{cheat}\"]\nimage_sets = [\"photos\"]\nmemory_mb = [512]\n");
+    let matrix = format!(
+        "variants = [\"pillow\", \"{cheat}\"]\nimage_sets = [\"photos\"]\nmemory_mb = [512]\n"
+    );
     let repetitions = format!("[repetitions]\ncount = 2\nwarm_up = 1\n{repetitions}\n");
-    project.write("m.toml", format!("[experiment]\nname = \"test\"\n\n[matrix]\n{matrix}\n{repetitions}"));
+    project.write(
+        "m.toml",
+        format!("[experiment]\nname = \"test\"\n\n[matrix]\n{matrix}\n{repetitions}"),
+    );
 }
 
 #[test]
@@ -107,14 +123,24 @@ fn code_that_remembers_outputs_is_said_to_and_honest_code_is_not() {
     manifest(&project, "cheat-memo", "");
     let told = project.darkroom(&["run", "m.toml"]).exits(0).told();
     for stage in ["greyscale", "resize", "convert"] {
-        let words = told.split("REMEMBERS cheat-memo").nth(1).and_then(|part| part.split("(in brackets").next());
-        assert!(words.is_some_and(|words| words.contains(&format!("{stage} "))), "{stage}: {told}");
+        let words = told
+            .split("REMEMBERS cheat-memo")
+            .nth(1)
+            .and_then(|part| part.split("(in brackets").next());
+        assert!(
+            words.is_some_and(|words| words.contains(&format!("{stage} "))),
+            "{stage}: {told}"
+        );
     }
     assert!(!told.contains("REMEMBERS pillow"), "{told}");
     let mut runs = fs::read_dir(project.root().join("outputs/test")).unwrap();
-    let report = runs.find_map(|entry| fs::read_to_string(entry.unwrap().path().join("report.html")).ok());
+    let report =
+        runs.find_map(|entry| fs::read_to_string(entry.unwrap().path().join("report.html")).ok());
     let report = report.expect("a report");
-    assert!(report.contains("REMEMBERS OUTPUTS, so it is not ranked: cheat-memo"), "{told}");
+    assert!(
+        report.contains("REMEMBERS OUTPUTS, so it is not ranked: cheat-memo"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -131,10 +157,14 @@ fn nothing_is_remembered_with_own_pixels_for_every_repetition() {
 fn code_that_knows_an_image_by_its_look_is_wrong_however_it_changes_what_it_kept() {
     let project = project("cheat-look", DISGUISE);
     manifest(&project, "cheat-look", "");
-    let told = project.darkroom(&["run", "m.toml", "--set", "matrix.input=[\"reference\"]"]).exits(1).told();
+    let told = project
+        .darkroom(&["run", "m.toml", "--set", "matrix.input=[\"reference\"]"])
+        .exits(1)
+        .told();
     for stage in ["greyscale", "resize", "colour-depth", "rotate", "convert"] {
-        let named =
-            format!("WRONG cheat-look.x86_64.512mb.photos.direct.reference.warm.c1 · {stage}: made of other pixels");
+        let named = format!(
+            "WRONG cheat-look.x86_64.512mb.photos.direct.reference.warm.c1 · {stage}: made of other pixels"
+        );
         assert!(told.contains(&named), "{stage}: {told}");
     }
     assert!(!told.contains("WRONG pillow"), "{told}");

@@ -1,4 +1,5 @@
-//! A scripted OpenAI-compatible endpoint on loopback: gives what a story tells it to, and remembers what it was asked.
+//! A scripted OpenAI-compatible endpoint on loopback: gives what a story tells it to, and remembers
+//! what it was asked.
 
 use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -34,7 +35,9 @@ pub struct Asked {
 impl Asked {
     /// Content of the last message.
     pub fn words(&self) -> &str {
-        self.body["messages"].as_array().unwrap().last().unwrap()["content"].as_str().unwrap()
+        self.body["messages"].as_array().unwrap().last().unwrap()["content"]
+            .as_str()
+            .unwrap()
     }
 }
 
@@ -76,7 +79,11 @@ impl Endpoint {
     }
 
     fn with(replies: Vec<Reply>, manners: Manners) -> Self {
-        let script = Arc::new(Mutex::new(Script { replies: replies.into(), asked: Vec::new(), manners }));
+        let script = Arc::new(Mutex::new(Script {
+            replies: replies.into(),
+            asked: Vec::new(),
+            manners,
+        }));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/v1", listener.local_addr().unwrap());
         let told = Arc::clone(&script);
@@ -120,13 +127,22 @@ fn connection(mut stream: &TcpStream, script: &Mutex<Script>) -> std::io::Result
             Some(Reply::Status(status, headers, body)) => (status, headers, body),
             Some(Reply::Hang) => return lines.read_to_end(&mut Vec::new()).map(drop),
             Some(Reply::HangUp) => return Ok(()),
-            Some(Reply::Cut) => return stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n{\"id\": "),
+            Some(Reply::Cut) => {
+                return stream
+                    .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n{\"id\": ");
+            }
             None => (400, Vec::new(), over()),
         };
-        let headers = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect::<Vec<_>>().concat();
+        let headers = headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}\r\n"))
+            .collect::<Vec<_>>()
+            .concat();
         let length = body.len();
-        stream
-            .write_all(format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n{headers}\r\n{body}").as_bytes())?;
+        stream.write_all(
+            format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n{headers}\r\n{body}")
+                .as_bytes(),
+        )?;
         if manners == Manners::ClosesIdle {
             return Ok(());
         }
@@ -143,15 +159,22 @@ fn request(lines: &mut BufReader<TcpStream>) -> std::io::Result<Option<Asked>> {
             return Ok(None);
         }
         match line.trim_end().split_once(": ") {
-            Some((name, value)) if name.eq_ignore_ascii_case("content-length") => length = value.parse().unwrap(),
-            Some((name, value)) if name.eq_ignore_ascii_case("authorization") => value.clone_into(&mut authorization),
+            Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
+                length = value.parse().unwrap()
+            }
+            Some((name, value)) if name.eq_ignore_ascii_case("authorization") => {
+                value.clone_into(&mut authorization)
+            }
             None if line.trim_end().is_empty() => break,
             _ => {}
         }
     }
     let mut body = vec![0; length];
     lines.read_exact(&mut body)?;
-    Ok(Some(Asked { authorization, body: serde_json::from_slice(&body).unwrap() }))
+    Ok(Some(Asked {
+        authorization,
+        body: serde_json::from_slice(&body).unwrap(),
+    }))
 }
 
 /// A chat completion as vendors spell it, with what a story changes in it.

@@ -1,4 +1,5 @@
-//! Tells a story: a project in a folder of its own, what is wrong with it, a command, and what comes of it.
+//! Tells a story: a project in a folder of its own, what is wrong with it, a command, and what
+//! comes of it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,8 +9,16 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 /// The architecture of this machine as manifests spell it, and the other one.
-pub const HOST: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
-pub const OTHER: &str = if cfg!(target_arch = "aarch64") { "x86_64" } else { "arm64" };
+pub const HOST: &str = if cfg!(target_arch = "aarch64") {
+    "arm64"
+} else {
+    "x86_64"
+};
+pub const OTHER: &str = if cfg!(target_arch = "aarch64") {
+    "x86_64"
+} else {
+    "arm64"
+};
 
 const PIPELINE: &str = include_str!("../../../darkroom-core/tests/fixtures/two-stages.toml");
 
@@ -21,14 +30,17 @@ build = { kind = "python" }
 handlers = { greyscale = "greyscale.handler", resize = "resize.handler" }
 "#;
 
-/// A project with variants `pillow` and `rust`, a pipeline of two stages, and an image set `photos` of two images.
+/// A project with variants `pillow` and `rust`, a pipeline of two stages, and an image set `photos`
+/// of two images.
 pub struct Project {
     root: TempDir,
 }
 
 impl Project {
     pub fn new() -> Self {
-        let project = Self { root: tempfile::tempdir().unwrap() };
+        let project = Self {
+            root: tempfile::tempdir().unwrap(),
+        };
         for variant in ["pillow", "rust"] {
             project.variant(variant);
         }
@@ -37,8 +49,8 @@ impl Project {
         project
     }
 
-    /// A project with a pipeline of this repository and copies of these variants. What is installed or packaged once is
-    /// shared by all stories.
+    /// A project with a pipeline of this repository and copies of these variants. What is installed
+    /// or packaged once is shared by all stories.
     pub fn study(pipeline: &str, variants: &[&str]) -> Self {
         let project = Self::new();
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -53,7 +65,11 @@ impl Project {
         fs::create_dir_all(project.root().join(".darkroom")).unwrap();
         for folder in ["runtimes", "packages"] {
             fs::create_dir_all(cache.join(folder)).unwrap();
-            std::os::unix::fs::symlink(cache.join(folder), project.root().join(".darkroom").join(folder)).unwrap();
+            std::os::unix::fs::symlink(
+                cache.join(folder),
+                project.root().join(".darkroom").join(folder),
+            )
+            .unwrap();
         }
         project
     }
@@ -63,7 +79,10 @@ impl Project {
         for entry in fs::read_dir(from).unwrap() {
             let entry = entry.unwrap();
             if entry.file_type().unwrap().is_file() {
-                self.write(&format!("{to}/{}", entry.file_name().to_str().unwrap()), fs::read(entry.path()).unwrap());
+                self.write(
+                    &format!("{to}/{}", entry.file_name().to_str().unwrap()),
+                    fs::read(entry.path()).unwrap(),
+                );
             }
         }
         self
@@ -113,7 +132,10 @@ impl Project {
     pub fn variant(&self, name: &str) -> &Self {
         self.write(&format!("functions/{name}/variant.toml"), VARIANT);
         for stage in ["greyscale", "resize"] {
-            self.write(&format!("functions/{name}/{stage}.py"), "def handler(event, context): pass\n");
+            self.write(
+                &format!("functions/{name}/{stage}.py"),
+                "def handler(event, context): pass\n",
+            );
         }
         self
     }
@@ -123,7 +145,9 @@ impl Project {
         let mut set = "description = \"for tests\"\n".to_owned();
         for name in names {
             let mut png = std::io::Cursor::new(Vec::new());
-            image::RgbImage::new(4, 4).write_to(&mut png, image::ImageFormat::Png).unwrap();
+            image::RgbImage::new(4, 4)
+                .write_to(&mut png, image::ImageFormat::Png)
+                .unwrap();
             set += &self.file(name, &png.into_inner());
         }
         self.write("experiments/image-pipeline/image-sets/photos.toml", set)
@@ -131,14 +155,20 @@ impl Project {
 
     /// Writes a file of the set and returns its declaration.
     pub fn file(&self, name: &str, bytes: &[u8]) -> String {
-        self.write(&format!("experiments/image-pipeline/image-sets/photos/{name}.png"), bytes);
+        self.write(
+            &format!("experiments/image-pipeline/image-sets/photos/{name}.png"),
+            bytes,
+        );
         let sha256 = hex::encode(Sha256::digest(bytes));
         format!("[[files]]\npath = \"photos/{name}.png\"\nsha256 = \"{sha256}\"\n")
     }
 
     /// Writes `m.toml`: an experiment called `test`, with these lines in its matrix.
     pub fn manifest(&self, matrix: &str) -> &Self {
-        self.write("m.toml", format!("[experiment]\nname = \"test\"\n\n[matrix]\n{matrix}\n"))
+        self.write(
+            "m.toml",
+            format!("[experiment]\nname = \"test\"\n\n[matrix]\n{matrix}\n"),
+        )
     }
 
     /// Runs `darkroom` in the project's folder to its end.
@@ -155,7 +185,10 @@ impl Project {
             .envs(variables.iter().copied())
             .output()
             .unwrap();
-        Answer { output, root: self.root().canonicalize().unwrap() }
+        Answer {
+            output,
+            root: self.root().canonicalize().unwrap(),
+        }
     }
 
     /// Runs a line as a person's shell would in the project's folder, with this build's `darkroom`.
@@ -167,12 +200,20 @@ impl Project {
     pub fn shell_with(&self, line: &str, variables: &[(&str, &str)]) -> Answer {
         let binary = Path::new(env!("CARGO_BIN_EXE_darkroom")).parent().unwrap();
         let path = std::env::join_paths(
-            std::iter::once(binary.to_owned()).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
+            std::iter::once(binary.to_owned())
+                .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
         );
         let mut shell = Command::new("sh");
-        shell.args(["-c", line]).current_dir(self.root()).env("PATH", path.unwrap()).env_remove("NO_COLOR");
+        shell
+            .args(["-c", line])
+            .current_dir(self.root())
+            .env("PATH", path.unwrap())
+            .env_remove("NO_COLOR");
         shell.envs(variables.iter().copied());
-        Answer { output: shell.output().unwrap(), root: self.root().canonicalize().unwrap() }
+        Answer {
+            output: shell.output().unwrap(),
+            root: self.root().canonicalize().unwrap(),
+        }
     }
 }
 
@@ -185,7 +226,13 @@ pub struct Answer {
 impl Answer {
     #[track_caller]
     pub fn exits(self, code: i32) -> Self {
-        assert_eq!(self.output.status.code(), Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout(), self.stderr());
+        assert_eq!(
+            self.output.status.code(),
+            Some(code),
+            "stdout:\n{}\nstderr:\n{}",
+            self.stdout(),
+            self.stderr()
+        );
         self
     }
 
@@ -222,13 +269,19 @@ impl Answer {
         let told = self.told();
         match suggestions(&told, begin)[..] {
             [only] => only.to_owned(),
-            ref found => panic!("one suggestion that begins with `{begin}` is expected, not {found:?}, in:\n{told}"),
+            ref found => panic!(
+                "one suggestion that begins with `{begin}` is expected, not {found:?}, in:\n{told}"
+            ),
         }
     }
 
     #[track_caller]
     pub fn says(self, words: &str) -> Self {
-        assert!(one_line(&self.stderr()).contains(words), "{words:?} is not in:\n{}", self.stderr());
+        assert!(
+            one_line(&self.stderr()).contains(words),
+            "{words:?} is not in:\n{}",
+            self.stderr()
+        );
         self
     }
 
@@ -240,14 +293,21 @@ impl Answer {
             .replace("$0.0999", "$USD")
             .replace("$0.14;", "$USD;")
             .replace("$0.11;", "$USD;");
-        text.replace(std::env::consts::ARCH, "HOST").replace(HOST, "HOST").replace(OTHER, "OTHER")
+        text.replace(std::env::consts::ARCH, "HOST")
+            .replace(HOST, "HOST")
+            .replace(OTHER, "OTHER")
     }
 }
 
 /// Returns what stands in backticks and begins with this, each once.
 pub fn suggestions<'a>(told: &'a str, begin: &str) -> Vec<&'a str> {
     let mut found = Vec::new();
-    for words in told.split('`').skip(1).step_by(2).filter(|words| words.starts_with(begin)) {
+    for words in told
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|words| words.starts_with(begin))
+    {
         if !found.contains(&words) {
             found.push(words);
         }
@@ -257,5 +317,9 @@ pub fn suggestions<'a>(told: &'a str, begin: &str) -> Vec<&'a str> {
 
 /// As one line: where a message wraps, after a space or a hyphen, is not what is asked.
 fn one_line(text: &str) -> String {
-    text.split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" ").replace("- ", "-")
+    text.split_whitespace()
+        .filter(|word| *word != "│")
+        .collect::<Vec<_>>()
+        .join(" ")
+        .replace("- ", "-")
 }

@@ -1,4 +1,5 @@
-//! The account's limits and usage, and the settings that deployers ask for and that change nothing here.
+//! The account's limits and usage, and the settings that deployers ask for and that change nothing
+//! here.
 
 use super::super::Lambda;
 use super::super::error::ApiResult;
@@ -10,7 +11,11 @@ use serde_json::json;
 
 pub(crate) fn settings(lambda: &Lambda) -> Reply {
     let records = lambda.store.read();
-    let reserved: u32 = records.functions.values().filter_map(|function| function.reserved_concurrency).sum();
+    let reserved: u32 = records
+        .functions
+        .values()
+        .filter_map(|function| function.reserved_concurrency)
+        .sum();
     Reply::ok(json!({
         "AccountLimit": {
             "TotalCodeSize": limits::TOTAL_CODE,
@@ -36,7 +41,9 @@ pub(crate) fn get_recursion(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
     let wanted = call.plain_function(&lambda.home)?;
     let mut records = lambda.store.read();
     let function = records.function(&lambda.home, &wanted)?;
-    Ok(Reply::ok(json!({ "RecursiveLoop": function.recursive_loop.as_deref().unwrap_or("Terminate") })))
+    Ok(Reply::ok(
+        json!({ "RecursiveLoop": function.recursive_loop.as_deref().unwrap_or("Terminate") }),
+    ))
 }
 
 pub(crate) fn put_recursion(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
@@ -46,7 +53,11 @@ pub(crate) fn put_recursion(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
     if input.recursive_loop.is_none() {
         found.missing("recursiveLoop");
     }
-    found.one_of("recursiveLoop", input.recursive_loop.as_deref(), &["Terminate", "Allow"]);
+    found.one_of(
+        "recursiveLoop",
+        input.recursive_loop.as_deref(),
+        &["Terminate", "Allow"],
+    );
     found.into_result()?;
     let mut records = lambda.store.change();
     let function = records.function(&lambda.home, &wanted)?;
@@ -59,5 +70,7 @@ pub(crate) fn put_recursion(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
 pub(crate) fn runtime_management(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
     let wanted = call.function(&lambda.home)?;
     lambda.store.read().function(&lambda.home, &wanted)?;
-    Ok(Reply::ok(json!({ "UpdateRuntimeOn": "Auto", "FunctionArn": wanted.arn(&lambda.home) })))
+    Ok(Reply::ok(
+        json!({ "UpdateRuntimeOn": "Auto", "FunctionArn": wanted.arn(&lambda.home) }),
+    ))
 }

@@ -30,7 +30,10 @@ struct RoutingConfig {
 
 impl AliasInput {
     fn weights(&self) -> Option<&IndexMap<String, f64>> {
-        self.routing_config.as_ref()?.additional_version_weights.as_ref()
+        self.routing_config
+            .as_ref()?
+            .additional_version_weights
+            .as_ref()
     }
 
     /// Finds violations of what both operations take.
@@ -44,10 +47,22 @@ impl AliasInput {
         {
             found.pattern("functionVersion", version, r"(\$LATEST|[0-9]+)");
         }
-        let Some(weights) = self.weights() else { return };
-        let value = format!("{{{}}}", weights.iter().map(|(v, w)| format!("{v}={w:?}")).collect::<Vec<_>>().join(", "));
+        let Some(weights) = self.weights() else {
+            return;
+        };
+        let value = format!(
+            "{{{}}}",
+            weights
+                .iter()
+                .map(|(v, w)| format!("{v}={w:?}"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        );
         let field = "routingConfig.additionalVersionWeights";
-        if weights.keys().any(|key| key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_digit())) {
+        if weights
+            .keys()
+            .any(|key| key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_digit()))
+        {
             let keys = "Map keys must satisfy constraint: [Member must have length less than or equal to 1024, Member \
                         must have length greater than or equal to 1, Member must satisfy regular expression pattern: [0-9]+]";
             found.push(field, &value, keys);
@@ -60,12 +75,23 @@ impl AliasInput {
     }
 
     /// Returns the routing that an alias to `version` may have.
-    fn routing(&self, home: &Home, function: &Function, version: &str) -> ApiResult<Option<(String, f64)>> {
-        let Some(weights) = self.weights().filter(|weights| !weights.is_empty()) else { return Ok(None) };
+    fn routing(
+        &self,
+        home: &Home,
+        function: &Function,
+        version: &str,
+    ) -> ApiResult<Option<(String, f64)>> {
+        let Some(weights) = self.weights().filter(|weights| !weights.is_empty()) else {
+            return Ok(None);
+        };
         if weights.len() > 1 {
-            return Err(ApiError::invalid("Number of items in AdditionalVersionWeights cannot be greater than 1"));
+            return Err(ApiError::invalid(
+                "Number of items in AdditionalVersionWeights cannot be greater than 1",
+            ));
         }
-        let Some((other, weight)) = weights.first() else { return Ok(None) };
+        let Some((other, weight)) = weights.first() else {
+            return Ok(None);
+        };
         if version == LATEST {
             return Err(ApiError::invalid_untyped(
                 "$LATEST is not supported for an alias pointing to more than 1 version",
@@ -82,15 +108,27 @@ impl AliasInput {
 }
 
 fn check_version(home: &Home, function: &Function, version: &str) -> ApiResult<()> {
-    let found = version == LATEST || version.parse().is_ok_and(|number: u64| function.versions.contains_key(&number));
-    if found { Ok(()) } else { Err(ApiError::function_not_found(&home.qualified_arn(&function.name, version))) }
+    let found = version == LATEST
+        || version
+            .parse()
+            .is_ok_and(|number: u64| function.versions.contains_key(&number));
+    if found {
+        Ok(())
+    } else {
+        Err(ApiError::function_not_found(
+            &home.qualified_arn(&function.name, version),
+        ))
+    }
 }
 
 pub(crate) fn create(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
     let input: AliasInput = call.input()?;
     let mut wanted = call.plain_function(&lambda.home)?;
     let mut found = Violations::default();
-    let (name, version) = (input.name.as_deref().unwrap_or_default(), input.function_version.as_deref());
+    let (name, version) = (
+        input.name.as_deref().unwrap_or_default(),
+        input.function_version.as_deref(),
+    );
     if input.name.is_none() {
         found.missing("name");
     } else {
@@ -132,9 +170,16 @@ pub(crate) fn get(lambda: &Lambda, call: &Call, name: &str) -> ApiResult<Reply> 
     let mut records = lambda.store.read();
     let arn = lambda.home.qualified_arn(&wanted.name, name);
     let missing = || ApiError::not_found(format!("Cannot find alias arn: {arn}"));
-    let function = records.functions.get_mut(&wanted.name).ok_or_else(missing)?;
+    let function = records
+        .functions
+        .get_mut(&wanted.name)
+        .ok_or_else(missing)?;
     let alias = function.aliases.get(name).ok_or_else(missing)?;
-    Ok(Reply::ok(describe::alias(&lambda.home, &wanted.name, alias)))
+    Ok(Reply::ok(describe::alias(
+        &lambda.home,
+        &wanted.name,
+        alias,
+    )))
 }
 
 pub(crate) fn update(lambda: &Lambda, call: &Call, name: &str) -> ApiResult<Reply> {
@@ -146,17 +191,33 @@ pub(crate) fn update(lambda: &Lambda, call: &Call, name: &str) -> ApiResult<Repl
     let mut records = lambda.store.change();
     let arn = lambda.home.qualified_arn(&wanted.name, name);
     let missing = || ApiError::not_found(format!("Alias not found: {arn}"));
-    let function = records.functions.get_mut(&wanted.name).ok_or_else(missing)?;
+    let function = records
+        .functions
+        .get_mut(&wanted.name)
+        .ok_or_else(missing)?;
     let alias = function.aliases.get(name).ok_or_else(missing)?.clone();
-    check_revision(input.revision_id.as_deref(), &alias.revision_id, "GetFunction/GetAlias")?;
-    let version = input.function_version.clone().unwrap_or_else(|| alias.version.clone());
+    check_revision(
+        input.revision_id.as_deref(),
+        &alias.revision_id,
+        "GetFunction/GetAlias",
+    )?;
+    let version = input
+        .function_version
+        .clone()
+        .unwrap_or_else(|| alias.version.clone());
     check_version(&lambda.home, function, &version)?;
     let additional = match input.weights() {
         Some(_) => input.routing(&lambda.home, function, &version)?,
         None => alias.additional,
     };
     let description = input.description.unwrap_or(alias.description);
-    let changed = Alias { name: alias.name, version, description, revision_id: new_id(), additional };
+    let changed = Alias {
+        name: alias.name,
+        version,
+        description,
+        revision_id: new_id(),
+        additional,
+    };
     let reply = describe::alias(&lambda.home, &function.name, &changed);
     function.aliases.insert(changed.name.clone(), changed);
     Ok(Reply::ok(reply))
@@ -181,10 +242,24 @@ pub(crate) fn list(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
     let version = call.query("FunctionVersion");
     let points = |alias: &&Alias| {
         version.is_none_or(|version| {
-            alias.version == version || alias.additional.as_ref().is_some_and(|(other, _)| other == version)
+            alias.version == version
+                || alias
+                    .additional
+                    .as_ref()
+                    .is_some_and(|(other, _)| other == version)
         })
     };
-    let shown = |alias: &Alias| (alias.name.clone(), describe::alias(&lambda.home, &function.name, alias));
-    let items = function.aliases.values().filter(points).map(shown).collect();
+    let shown = |alias: &Alias| {
+        (
+            alias.name.clone(),
+            describe::alias(&lambda.home, &function.name, alias),
+        )
+    };
+    let items = function
+        .aliases
+        .values()
+        .filter(points)
+        .map(shown)
+        .collect();
     page.reply("Aliases", items)
 }

@@ -44,7 +44,11 @@ impl Call {
 
     /// Reads the JSON body; an empty one counts as `{}`.
     pub fn input<T: DeserializeOwned>(&self) -> ApiResult<T> {
-        let body: &[u8] = if self.body.iter().all(u8::is_ascii_whitespace) { b"{}" } else { &self.body };
+        let body: &[u8] = if self.body.iter().all(u8::is_ascii_whitespace) {
+            b"{}"
+        } else {
+            &self.body
+        };
         serde_json::from_slice(body).map_err(|error| ApiError::serialization(error.to_string()))
     }
 
@@ -55,7 +59,12 @@ impl Call {
 
     /// Reads the function in the path with its qualifier, where a version or alias may be meant.
     pub fn function(&self, home: &Home) -> ApiResult<FunctionRef> {
-        names::function(home, NameShape::Namespaced, self.name(), self.query("Qualifier"))
+        names::function(
+            home,
+            NameShape::Namespaced,
+            self.name(),
+            self.query("Qualifier"),
+        )
     }
 
     /// Reads the function in the path where AWS's model means functions only.
@@ -68,14 +77,19 @@ impl Call {
         let size = match self.query("MaxItems") {
             None => most.min(limits::PAGE),
             Some(text) => {
-                let items = text.parse().map_err(|_| ApiError::serialization("MaxItems is not a number"))?;
+                let items = text
+                    .parse()
+                    .map_err(|_| ApiError::serialization("MaxItems is not a number"))?;
                 let mut violations = Violations::default();
                 violations.range("maxItems", Some(items), &(1..=10_000));
                 violations.into_result()?;
                 usize::try_from(items).unwrap_or(most).min(most)
             }
         };
-        Ok(Page { start: self.query("Marker").map(str::to_owned), size })
+        Ok(Page {
+            start: self.query("Marker").map(str::to_owned),
+            size,
+        })
     }
 }
 
@@ -89,20 +103,25 @@ pub(crate) struct Page {
 impl Page {
     /// Cuts the page out of `items`, whose keys ascend, and returns it with `NextMarker`.
     ///
-    /// A marker is the key of the last item shown, in hex so that nobody relies on it. That item may be gone by the next
-    /// call: a client that deletes what it lists misses nothing.
+    /// A marker is the key of the last item shown, in hex so that nobody relies on it. That item
+    /// may be gone by the next call: a client that deletes what it lists misses nothing.
     pub fn cut<T>(&self, items: Vec<(String, T)>) -> ApiResult<(Vec<T>, Option<String>)> {
         let start = match &self.start {
             None => 0,
             Some(marker) => {
-                let key = hex::decode(marker).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+                let key = hex::decode(marker)
+                    .ok()
+                    .and_then(|bytes| String::from_utf8(bytes).ok());
                 let key = key.ok_or_else(|| ApiError::invalid("Invalid Marker"))?;
                 items.partition_point(|(candidate, _)| *candidate <= key)
             }
         };
         let more = items.len() > start + self.size;
         let page: Vec<(String, T)> = items.into_iter().skip(start).take(self.size).collect();
-        let marker = page.last().filter(|_| more).map(|(key, _)| hex::encode(key));
+        let marker = page
+            .last()
+            .filter(|_| more)
+            .map(|(key, _)| hex::encode(key));
         Ok((page.into_iter().map(|(_, item)| item).collect(), marker))
     }
 
@@ -157,12 +176,17 @@ mod tests {
     use super::*;
 
     fn items(count: usize) -> Vec<(String, usize)> {
-        (0..count).map(|number| (format!("key-{number}"), number)).collect()
+        (0..count)
+            .map(|number| (format!("key-{number}"), number))
+            .collect()
     }
 
     #[test]
     fn pages_follow_each_other_without_gap_or_overlap() {
-        let mut page = Page { start: None, size: 3 };
+        let mut page = Page {
+            start: None,
+            size: 3,
+        };
         let mut seen = Vec::new();
         loop {
             let (found, marker) = page.cut(items(8)).unwrap();
@@ -177,21 +201,36 @@ mod tests {
 
     #[test]
     fn a_full_last_page_has_no_marker() {
-        let page = Page { start: None, size: 4 };
+        let page = Page {
+            start: None,
+            size: 4,
+        };
         assert_eq!(page.cut(items(4)).unwrap().1, None);
     }
 
     #[test]
     fn deleting_what_was_listed_skips_nothing() {
-        let first = Page { start: None, size: 3 };
+        let first = Page {
+            start: None,
+            size: 3,
+        };
         let (_, marker) = first.cut(items(8)).unwrap();
-        let next = Page { start: marker, size: 3 };
+        let next = Page {
+            start: marker,
+            size: 3,
+        };
         assert_eq!(next.cut(items(8).split_off(3)).unwrap().0, [3, 4, 5]);
     }
 
     #[test]
     fn an_invented_marker_is_refused() {
-        let page = Page { start: Some("zz".to_owned()), size: 4 };
-        assert_eq!(page.cut(items(4)).unwrap_err().name, "InvalidParameterValueException");
+        let page = Page {
+            start: Some("zz".to_owned()),
+            size: 4,
+        };
+        assert_eq!(
+            page.cut(items(4)).unwrap_err().name,
+            "InvalidParameterValueException"
+        );
     }
 }

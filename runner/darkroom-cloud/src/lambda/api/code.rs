@@ -43,7 +43,11 @@ impl CodeInput {
                     "The local cloud runs functions from zip packages only, not from images.",
                 ));
             }
-            (None, None, None) => return Err(ApiError::invalid("Please provide a source for function code.")),
+            (None, None, None) => {
+                return Err(ApiError::invalid(
+                    "Please provide a source for function code.",
+                ));
+            }
             _ => {
                 return Err(ApiError::invalid(
                     "Please do not provide other FunctionCode parameters when providing a ZipFile.",
@@ -55,22 +59,37 @@ impl CodeInput {
 }
 
 fn decode(base64: &str) -> ApiResult<Bytes> {
-    let zip = STANDARD.decode(base64).map_err(|_| ApiError::serialization("ZipFile is not base64"))?;
+    let zip = STANDARD
+        .decode(base64)
+        .map_err(|_| ApiError::serialization("ZipFile is not base64"))?;
     if zip.len() > limits::ZIPPED {
-        return Err(ApiError::entity_too_large(format!("Zipped size must be smaller than {} bytes", limits::ZIPPED)));
+        return Err(ApiError::entity_too_large(format!(
+            "Zipped size must be smaller than {} bytes",
+            limits::ZIPPED
+        )));
     }
     Ok(zip.into())
 }
 
-async fn from_bucket(lambda: &Lambda, bucket: &str, key: &str, version: Option<&str>) -> ApiResult<Bytes> {
-    lambda.objects.get(bucket, key, version, limits::ZIPPED_FROM_S3).await.map_err(|error| match error {
-        ObjectError::Refused { code, message } => ApiError::invalid(format!(
-            "Error occurred while GetObject. S3 Error Code: {code}. S3 Error Message: {message}"
-        )),
-        ObjectError::TooLarge => {
-            ApiError::invalid(format!("Unzipped size must be smaller than {} bytes", limits::UNZIPPED))
-        }
-    })
+async fn from_bucket(
+    lambda: &Lambda,
+    bucket: &str,
+    key: &str,
+    version: Option<&str>,
+) -> ApiResult<Bytes> {
+    lambda
+        .objects
+        .get(bucket, key, version, limits::ZIPPED_FROM_S3)
+        .await
+        .map_err(|error| match error {
+            ObjectError::Refused { code, message } => ApiError::invalid(format!(
+                "Error occurred while GetObject. S3 Error Code: {code}. S3 Error Message: {message}"
+            )),
+            ObjectError::TooLarge => ApiError::invalid(format!(
+                "Unzipped size must be smaller than {} bytes",
+                limits::UNZIPPED
+            )),
+        })
 }
 
 #[derive(Deserialize)]
@@ -116,7 +135,12 @@ pub(crate) async fn update(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
         let mut preview = function.latest.clone();
         preview.configuration = configured;
         preview.code = code;
-        return Ok(Reply::ok(describe::configuration(&lambda.home, function, &preview, &arn)));
+        return Ok(Reply::ok(describe::configuration(
+            &lambda.home,
+            function,
+            &preview,
+            &arn,
+        )));
     }
     function.latest.update(configured, code);
     if input.publish {
@@ -125,9 +149,21 @@ pub(crate) async fn update(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
         if let Some(version) = function.versions.get_mut(&number) {
             version.phase = Phase::Creating(Instant::now());
         }
-        let version = function.version(Some(&published)).unwrap_or(&function.latest);
+        let version = function
+            .version(Some(&published))
+            .unwrap_or(&function.latest);
         let arn = lambda.home.qualified_arn(&function.name, &published);
-        return Ok(Reply::ok(describe::configuration(&lambda.home, function, version, &arn)));
+        return Ok(Reply::ok(describe::configuration(
+            &lambda.home,
+            function,
+            version,
+            &arn,
+        )));
     }
-    Ok(Reply::ok(describe::configuration(&lambda.home, function, &function.latest, &arn)))
+    Ok(Reply::ok(describe::configuration(
+        &lambda.home,
+        function,
+        &function.latest,
+        &arn,
+    )))
 }

@@ -30,10 +30,18 @@ pub(crate) fn put(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
     let reserved = input.reserved_concurrent_executions.unwrap_or_default();
     let mut records = lambda.store.change();
     if !records.functions.contains_key(&wanted.name) {
-        return Err(ApiError::function_not_found(&wanted.arn_or_latest(&lambda.home)));
+        return Err(ApiError::function_not_found(
+            &wanted.arn_or_latest(&lambda.home),
+        ));
     }
-    let others = records.functions.values().filter(|function| function.name != wanted.name);
-    let others: i64 = others.filter_map(|function| function.reserved_concurrency).map(i64::from).sum();
+    let others = records
+        .functions
+        .values()
+        .filter(|function| function.name != wanted.name);
+    let others: i64 = others
+        .filter_map(|function| function.reserved_concurrency)
+        .map(i64::from)
+        .sum();
     let pool = i64::from(lambda.concurrent_executions);
     // A small pool (a new account's, or a test's) keeps what it can.
     let least = i64::from(limits::MIN_UNRESERVED).min(pool);
@@ -45,7 +53,9 @@ pub(crate) fn put(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
     }
     let function = records.function(&lambda.home, &wanted)?;
     function.reserved_concurrency = u32::try_from(reserved).ok();
-    Ok(Reply::ok(json!({ "ReservedConcurrentExecutions": reserved })))
+    Ok(Reply::ok(
+        json!({ "ReservedConcurrentExecutions": reserved }),
+    ))
 }
 
 pub(crate) fn get(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
@@ -61,6 +71,8 @@ pub(crate) fn get(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
 pub(crate) fn delete(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
     let wanted = call.plain_function(&lambda.home)?;
     let mut records = lambda.store.change();
-    records.function(&lambda.home, &wanted)?.reserved_concurrency = None;
+    records
+        .function(&lambda.home, &wanted)?
+        .reserved_concurrency = None;
     Ok(Reply::no_content())
 }

@@ -1,4 +1,5 @@
-//! The settings that `CreateFunction` and `UpdateFunctionConfiguration` share: read, checked, applied.
+//! The settings that `CreateFunction` and `UpdateFunctionConfiguration` share: read, checked,
+//! applied.
 
 use super::super::error::{ApiError, ApiResult};
 use super::super::function::{Configuration, LayerUse};
@@ -146,24 +147,51 @@ impl ConfigurationChange {
         }
         found.range("timeout", self.timeout, &limits::TIMEOUT_S);
         found.range("memorySize", self.memory_size, &limits::MEMORY_MB);
-        let size = self.ephemeral_storage.as_ref().and_then(|storage| storage.size);
+        let size = self
+            .ephemeral_storage
+            .as_ref()
+            .and_then(|storage| storage.size);
         found.range("ephemeralStorage.size", size, &limits::EPHEMERAL_MB);
-        let mode = self.tracing_config.as_ref().and_then(|tracing| tracing.mode.as_deref());
+        let mode = self
+            .tracing_config
+            .as_ref()
+            .and_then(|tracing| tracing.mode.as_deref());
         found.one_of("tracingConfig.mode", mode, &["PassThrough", "Active"]);
-        let apply_on = self.snap_start.as_ref().and_then(|snap| snap.apply_on.as_deref());
-        found.one_of("snapStart.applyOn", apply_on, &["PublishedVersions", "None"]);
+        let apply_on = self
+            .snap_start
+            .as_ref()
+            .and_then(|snap| snap.apply_on.as_deref());
+        found.one_of(
+            "snapStart.applyOn",
+            apply_on,
+            &["PublishedVersions", "None"],
+        );
         self.logging_violations(found);
         self.variable_violations(found);
         self.layer_violations(found);
     }
 
     fn logging_violations(&self, found: &mut Violations) {
-        let Some(logging) = &self.logging_config else { return };
-        found.one_of("loggingConfig.logFormat", logging.log_format.as_deref(), &["JSON", "Text"]);
+        let Some(logging) = &self.logging_config else {
+            return;
+        };
+        found.one_of(
+            "loggingConfig.logFormat",
+            logging.log_format.as_deref(),
+            &["JSON", "Text"],
+        );
         let levels = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
-        found.one_of("loggingConfig.applicationLogLevel", logging.application_log_level.as_deref(), &levels);
+        found.one_of(
+            "loggingConfig.applicationLogLevel",
+            logging.application_log_level.as_deref(),
+            &levels,
+        );
         let levels = ["DEBUG", "INFO", "WARN"];
-        found.one_of("loggingConfig.systemLogLevel", logging.system_log_level.as_deref(), &levels);
+        found.one_of(
+            "loggingConfig.systemLogLevel",
+            logging.system_log_level.as_deref(),
+            &levels,
+        );
         if let Some(group) = &logging.log_group {
             found.max_length("loggingConfig.logGroup", group, 512);
             let fits = |byte: u8| byte.is_ascii_alphanumeric() || b".-_/#".contains(&byte);
@@ -178,10 +206,14 @@ impl ConfigurationChange {
         let letters = |name: &str| {
             name.len() > 1
                 && name.starts_with(|first: char| first.is_ascii_alphabetic())
-                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+                && name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
         };
         let reserved = |name: &str| RESERVED_VARIABLES.contains(&name);
-        let wrong = self.variables().is_some_and(|all| all.keys().any(|name| !letters(name) && !reserved(name)));
+        let wrong = self
+            .variables()
+            .is_some_and(|all| all.keys().any(|name| !letters(name) && !reserved(name)));
         if wrong {
             found.hidden(
                 "environment.variables",
@@ -218,13 +250,19 @@ impl ConfigurationChange {
         self.role.as_deref()
     }
 
-    /// Checks what the model's constraints don't say: runtime, variables, layers; and returns the layers to use.
+    /// Checks what the model's constraints don't say: runtime, variables, layers; and returns the
+    /// layers to use.
     pub fn check(&self, home: &Home, records: &Records) -> ApiResult<Option<Vec<LayerUse>>> {
         self.check_runtime()?;
         self.check_variables()?;
-        let Some(arns) = &self.layers else { return Ok(None) };
+        let Some(arns) = &self.layers else {
+            return Ok(None);
+        };
         if arns.len() > limits::LAYERS {
-            return Err(ApiError::invalid(format!("Cannot reference more than {} layers.", limits::LAYERS)));
+            return Err(ApiError::invalid(format!(
+                "Cannot reference more than {} layers.",
+                limits::LAYERS
+            )));
         }
         let mut layers: Vec<LayerUse> = Vec::new();
         for arn in arns {
@@ -234,7 +272,9 @@ impl ConfigurationChange {
     }
 
     fn check_runtime(&self) -> ApiResult<()> {
-        let Some(runtime) = &self.runtime else { return Ok(()) };
+        let Some(runtime) = &self.runtime else {
+            return Ok(());
+        };
         if runtimes::DEPRECATED.contains(&runtime.as_str()) {
             return Err(ApiError::invalid(format!(
                 "The runtime parameter of {runtime} is no longer supported for creating or updating AWS Lambda \
@@ -251,9 +291,14 @@ impl ConfigurationChange {
     }
 
     fn check_variables(&self) -> ApiResult<()> {
-        let Some(variables) = self.variables() else { return Ok(()) };
-        let reserved: Vec<&str> =
-            variables.keys().map(String::as_str).filter(|name| RESERVED_VARIABLES.contains(name)).collect();
+        let Some(variables) = self.variables() else {
+            return Ok(());
+        };
+        let reserved: Vec<&str> = variables
+            .keys()
+            .map(String::as_str)
+            .filter(|name| RESERVED_VARIABLES.contains(name))
+            .collect();
         if !reserved.is_empty() {
             return Err(ApiError::invalid(format!(
                 "Lambda was unable to configure your environment variables because the environment variables you have \
@@ -272,19 +317,35 @@ impl ConfigurationChange {
         Ok(())
     }
 
-    /// Puts the settings into a configuration; `layers` are those that [`ConfigurationChange::check`] found.
+    /// Puts the settings into a configuration; `layers` are those that
+    /// [`ConfigurationChange::check`] found.
     pub fn apply(self, configuration: &mut Configuration, layers: Option<Vec<LayerUse>>) {
         set(&mut configuration.runtime, self.runtime);
         set(&mut configuration.role, self.role);
         set(&mut configuration.handler, self.handler);
         set(&mut configuration.description, self.description);
         // Ranges were checked: every value fits.
-        set(&mut configuration.timeout_s, self.timeout.and_then(|value| u32::try_from(value).ok()));
-        set(&mut configuration.memory_mb, self.memory_size.and_then(|value| u32::try_from(value).ok()));
+        set(
+            &mut configuration.timeout_s,
+            self.timeout.and_then(|value| u32::try_from(value).ok()),
+        );
+        set(
+            &mut configuration.memory_mb,
+            self.memory_size.and_then(|value| u32::try_from(value).ok()),
+        );
         let size = self.ephemeral_storage.and_then(|storage| storage.size);
-        set(&mut configuration.ephemeral_mb, size.and_then(|value| u32::try_from(value).ok()));
-        set(&mut configuration.tracing_mode, self.tracing_config.and_then(|tracing| tracing.mode));
-        set(&mut configuration.snap_start, self.snap_start.and_then(|snap| snap.apply_on));
+        set(
+            &mut configuration.ephemeral_mb,
+            size.and_then(|value| u32::try_from(value).ok()),
+        );
+        set(
+            &mut configuration.tracing_mode,
+            self.tracing_config.and_then(|tracing| tracing.mode),
+        );
+        set(
+            &mut configuration.snap_start,
+            self.snap_start.and_then(|snap| snap.apply_on),
+        );
         set(&mut configuration.layers, layers);
         if let Some(environment) = self.environment {
             configuration.environment = Some(environment.variables.unwrap_or_default());
@@ -314,7 +375,8 @@ impl LoggingConfig {
         if configuration.json_logs {
             let default = || Some("INFO".to_owned());
             let application = configuration.application_log_level.take();
-            configuration.application_log_level = self.application_log_level.or(application).or_else(default);
+            configuration.application_log_level =
+                self.application_log_level.or(application).or_else(default);
             let system = configuration.system_log_level.take();
             configuration.system_log_level = self.system_log_level.or(system).or_else(default);
         } else {
@@ -349,18 +411,27 @@ fn set<T>(place: &mut T, value: Option<T>) {
 
 fn is_role(role: &str) -> bool {
     let parts: Vec<&str> = role.splitn(6, ':').collect();
-    let ["arn", partition, "iam", "", account, resource] = parts.as_slice() else { return false };
+    let ["arn", partition, "iam", "", account, resource] = parts.as_slice() else {
+        return false;
+    };
     let name = resource.strip_prefix("role").unwrap_or_default();
     let name = name.strip_prefix('/').unwrap_or(name);
     (partition.is_empty() || partition.starts_with("aws"))
         && account.len() == 12
         && account.bytes().all(|byte| byte.is_ascii_digit())
         && !name.is_empty()
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@-/".contains(&byte))
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@-/".contains(&byte))
 }
 
 /// Finds a layer version to use, next to those already found.
-fn find_layer(home: &Home, records: &Records, arn: &str, found: &[LayerUse]) -> ApiResult<LayerUse> {
+fn find_layer(
+    home: &Home,
+    records: &Records,
+    arn: &str,
+    found: &[LayerUse],
+) -> ApiResult<LayerUse> {
     let missing = || ApiError::invalid(format!("Layer version {arn} does not exist."));
     let wanted = names::layer_version(arn).ok_or_else(missing)?;
     if wanted.region != home.region {
@@ -374,8 +445,12 @@ fn find_layer(home: &Home, records: &Records, arn: &str, found: &[LayerUse]) -> 
             "User is not authorized to perform: lambda:GetLayerVersion on resource: {arn}"
         ))));
     }
-    let layer = records.layer_version(&wanted.name, wanted.version).ok_or_else(missing)?;
-    let same = |other: &&LayerUse| names::layer_version(&other.arn).is_some_and(|other| other.name == wanted.name);
+    let layer = records
+        .layer_version(&wanted.name, wanted.version)
+        .ok_or_else(missing)?;
+    let same = |other: &&LayerUse| {
+        names::layer_version(&other.arn).is_some_and(|other| other.name == wanted.name)
+    };
     if let Some(other) = found.iter().find(same) {
         return Err(ApiError::invalid(format!(
             "Two different versions of the same layer are not allowed to be referenced in the same function. {} and \
@@ -383,7 +458,10 @@ fn find_layer(home: &Home, records: &Records, arn: &str, found: &[LayerUse]) -> 
             other.arn
         )));
     }
-    Ok(LayerUse { arn: arn.to_owned(), code: layer.code.clone() })
+    Ok(LayerUse {
+        arn: arn.to_owned(),
+        code: layer.code.clone(),
+    })
 }
 
 /// Refuses code that is larger, unzipped and with its layers, than a function may be.

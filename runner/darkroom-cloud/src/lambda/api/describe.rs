@@ -1,15 +1,25 @@
 //! Records as the API shows them.
 
-use super::super::function::{Alias, EventInvokeConfig, Function, Phase, Version, runtime_version_arn};
+use super::super::function::{
+    Alias, EventInvokeConfig, Function, Phase, Version, runtime_version_arn,
+};
 use super::super::names::Home;
 use serde_json::{Map, Value, json};
 
 /// Returns a function's configuration under the ARN it was asked for by.
-pub(crate) fn configuration(home: &Home, function: &Function, version: &Version, arn: &str) -> Value {
+pub(crate) fn configuration(
+    home: &Home,
+    function: &Function,
+    version: &Version,
+    arn: &str,
+) -> Value {
     let mut shown = listed(function, version, arn);
     if let Value::Object(fields) = &mut shown {
         let runtime = runtime_version_arn(&home.region, &version.configuration.runtime);
-        fields.insert("RuntimeVersionConfig".to_owned(), json!({ "RuntimeVersionArn": runtime }));
+        fields.insert(
+            "RuntimeVersionConfig".to_owned(),
+            json!({ "RuntimeVersionArn": runtime }),
+        );
         add_state(fields, version.phase);
     }
     shown
@@ -66,7 +76,9 @@ fn add_optional(shown: &mut Value, version: &Version) {
     }
     if !configuration.layers.is_empty() {
         let layers = configuration.layers.iter();
-        shown["Layers"] = layers.map(|layer| json!({ "Arn": layer.arn, "CodeSize": layer.code.size })).collect();
+        shown["Layers"] = layers
+            .map(|layer| json!({ "Arn": layer.arn, "CodeSize": layer.code.size }))
+            .collect();
     }
     if let Some(target) = &configuration.dead_letter {
         shown["DeadLetterConfig"] = json!({ "TargetArn": target });
@@ -116,8 +128,16 @@ pub(crate) fn alias(home: &Home, function: &str, alias: &Alias) -> Value {
     shown
 }
 
-pub(crate) fn event_invoke(home: &Home, function: &str, qualifier: &str, config: &EventInvokeConfig) -> Value {
-    let destination = |arn: &Option<String>| arn.as_ref().map_or(json!({}), |arn| json!({ "Destination": arn }));
+pub(crate) fn event_invoke(
+    home: &Home,
+    function: &str,
+    qualifier: &str,
+    config: &EventInvokeConfig,
+) -> Value {
+    let destination = |arn: &Option<String>| {
+        arn.as_ref()
+            .map_or(json!({}), |arn| json!({ "Destination": arn }))
+    };
     let mut shown = json!({
         "FunctionArn": home.qualified_arn(function, qualifier),
         "LastModified": config.last_modified,

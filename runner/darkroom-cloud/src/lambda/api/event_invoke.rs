@@ -36,17 +36,28 @@ struct Destination {
 
 impl DestinationConfig {
     fn success(&self) -> Option<&str> {
-        self.on_success.as_ref()?.destination.as_deref().filter(|arn| !arn.is_empty())
+        self.on_success
+            .as_ref()?
+            .destination
+            .as_deref()
+            .filter(|arn| !arn.is_empty())
     }
 
     fn failure(&self) -> Option<&str> {
-        self.on_failure.as_ref()?.destination.as_deref().filter(|arn| !arn.is_empty())
+        self.on_failure
+            .as_ref()?
+            .destination
+            .as_deref()
+            .filter(|arn| !arn.is_empty())
     }
 
     /// Returns it as AWS prints it in its error.
     fn printed(&self) -> String {
         let side = |name: &str, side: &Option<Destination>| match side {
-            Some(one) => format!("{name}(destination={})", one.destination.as_deref().unwrap_or("null")),
+            Some(one) => format!(
+                "{name}(destination={})",
+                one.destination.as_deref().unwrap_or("null")
+            ),
             None => "null".to_owned(),
         };
         format!(
@@ -60,12 +71,27 @@ impl DestinationConfig {
 impl Input {
     fn check(&self) -> ApiResult<()> {
         let mut found = Violations::default();
-        found.range("maximumRetryAttempts", self.maximum_retry_attempts, &limits::RETRIES);
-        found.range("maximumEventAgeInSeconds", self.maximum_event_age_in_seconds, &limits::EVENT_AGE_S);
+        found.range(
+            "maximumRetryAttempts",
+            self.maximum_retry_attempts,
+            &limits::RETRIES,
+        );
+        found.range(
+            "maximumEventAgeInSeconds",
+            self.maximum_event_age_in_seconds,
+            &limits::EVENT_AGE_S,
+        );
         if let Some(config) = &self.destination_config {
-            for (field, arn) in [("onSuccess", config.success()), ("onFailure", config.failure())] {
+            for (field, arn) in [
+                ("onSuccess", config.success()),
+                ("onFailure", config.failure()),
+            ] {
                 if let Some(arn) = arn.filter(|arn| !is_destination(arn)) {
-                    found.pattern(&format!("destinationConfig.{field}.destination"), arn, DESTINATION_PATTERN);
+                    found.pattern(
+                        &format!("destinationConfig.{field}.destination"),
+                        arn,
+                        DESTINATION_PATTERN,
+                    );
                 }
             }
         }
@@ -74,13 +100,22 @@ impl Input {
             && self.maximum_event_age_in_seconds.is_none()
             && self.destination_config.is_none();
         if nothing {
-            return Err(ApiError::invalid("You must specify at least one of error handling or destination setting."));
+            return Err(ApiError::invalid(
+                "You must specify at least one of error handling or destination setting.",
+            ));
         }
         Ok(())
     }
 
-    fn check_destinations(&self, lambda: &Lambda, records: &Records, function: &str) -> ApiResult<()> {
-        let Some(config) = &self.destination_config else { return Ok(()) };
+    fn check_destinations(
+        &self,
+        lambda: &Lambda,
+        records: &Records,
+        function: &str,
+    ) -> ApiResult<()> {
+        let Some(config) = &self.destination_config else {
+            return Ok(());
+        };
         for arn in [config.success(), config.failure()].into_iter().flatten() {
             let service = arn.split(':').nth(2).unwrap_or_default();
             if !matches!(service, "lambda" | "sqs" | "sns" | "events" | "s3") {
@@ -93,11 +128,18 @@ impl Input {
                 continue; // kept and shown; deliveries fail and are counted, as there is no such service here
             }
             let target = names::function_arn(&lambda.home, arn);
-            if target.as_ref().is_some_and(|target| target.name == function) {
-                return Err(ApiError::invalid("You can't specify the function as a destination for itself."));
+            if target
+                .as_ref()
+                .is_some_and(|target| target.name == function)
+            {
+                return Err(ApiError::invalid(
+                    "You can't specify the function as a destination for itself.",
+                ));
             }
             if target.is_none_or(|target| !exists(records, &target)) {
-                return Err(ApiError::invalid(format!("The destination ARN {arn} is invalid.")));
+                return Err(ApiError::invalid(format!(
+                    "The destination ARN {arn} is invalid."
+                )));
             }
         }
         Ok(())
@@ -105,8 +147,10 @@ impl Input {
 
     fn apply(self, config: &mut EventInvokeConfig) {
         let small = |value: Option<i64>| value.and_then(|value| u32::try_from(value).ok());
-        config.maximum_retry_attempts = small(self.maximum_retry_attempts).or(config.maximum_retry_attempts);
-        config.maximum_event_age_s = small(self.maximum_event_age_in_seconds).or(config.maximum_event_age_s);
+        config.maximum_retry_attempts =
+            small(self.maximum_retry_attempts).or(config.maximum_retry_attempts);
+        config.maximum_event_age_s =
+            small(self.maximum_event_age_in_seconds).or(config.maximum_event_age_s);
         if let Some(destinations) = self.destination_config {
             config.on_success = destinations.success().map(str::to_owned);
             config.on_failure = destinations.failure().map(str::to_owned);
@@ -123,12 +167,17 @@ fn is_destination(arn: &str) -> bool {
     };
     partition.starts_with("aws")
         && !service.is_empty()
-        && service.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        && service
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
         && (account.is_empty() || account.len() == 12)
 }
 
 fn exists(records: &Records, wanted: &FunctionRef) -> bool {
-    records.functions.get(&wanted.name).is_some_and(|function| function.version(wanted.qualifier.as_deref()).is_some())
+    records
+        .functions
+        .get(&wanted.name)
+        .is_some_and(|function| function.version(wanted.qualifier.as_deref()).is_some())
 }
 
 fn qualifier(wanted: &FunctionRef) -> &str {
@@ -137,7 +186,9 @@ fn qualifier(wanted: &FunctionRef) -> &str {
 
 fn not_configured(lambda: &Lambda, wanted: &FunctionRef) -> ApiError {
     let arn = wanted.arn_or_latest(&lambda.home);
-    ApiError::not_found(format!("The function {arn} doesn't have an EventInvokeConfig"))
+    ApiError::not_found(format!(
+        "The function {arn} doesn't have an EventInvokeConfig"
+    ))
 }
 
 /// Replaces all settings.
@@ -177,9 +228,17 @@ pub(crate) fn get(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
     let wanted = call.function(&lambda.home)?;
     let records = lambda.store.read();
     let key = qualifier(&wanted);
-    let config = records.functions.get(&wanted.name).and_then(|function| function.event_invoke.get(key));
+    let config = records
+        .functions
+        .get(&wanted.name)
+        .and_then(|function| function.event_invoke.get(key));
     let config = config.ok_or_else(|| not_configured(lambda, &wanted))?;
-    Ok(Reply::ok(describe::event_invoke(&lambda.home, &wanted.name, key, config)))
+    Ok(Reply::ok(describe::event_invoke(
+        &lambda.home,
+        &wanted.name,
+        key,
+        config,
+    )))
 }
 
 pub(crate) fn delete(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
@@ -198,7 +257,13 @@ pub(crate) fn list(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
     let function = records.functions.get(&wanted.name);
     let function = function.ok_or_else(|| ApiError::not_found("The function doesn't exist."))?;
     let shown = |(qualifier, config): (&String, &EventInvokeConfig)| {
-        (qualifier.clone(), describe::event_invoke(&lambda.home, &function.name, qualifier, config))
+        (
+            qualifier.clone(),
+            describe::event_invoke(&lambda.home, &function.name, qualifier, config),
+        )
     };
-    page.reply("FunctionEventInvokeConfigs", function.event_invoke.iter().map(shown).collect())
+    page.reply(
+        "FunctionEventInvokeConfigs",
+        function.event_invoke.iter().map(shown).collect(),
+    )
 }

@@ -45,7 +45,8 @@ pub(crate) async fn create(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
         return Err(ApiError::code_storage_exceeded());
     }
     let architecture = input.architectures.and_then(|all| all.into_iter().next());
-    let mut configured = configuration::defaults(&name, architecture.unwrap_or_else(|| "x86_64".to_owned()));
+    let mut configured =
+        configuration::defaults(&name, architecture.unwrap_or_else(|| "x86_64".to_owned()));
     settings.apply(&mut configured, layers);
     let mut function = Function::new(&name, Version::new(LATEST, configured, code));
     function.tags = input.tags.unwrap_or_default();
@@ -53,7 +54,11 @@ pub(crate) async fn create(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
         function.publish(None);
     }
     let arn = lambda.home.function_arn(&name);
-    let shown = function.versions.values().next_back().unwrap_or(&function.latest);
+    let shown = function
+        .versions
+        .values()
+        .next_back()
+        .unwrap_or(&function.latest);
     let reply = describe::configuration(&lambda.home, &function, shown, &arn);
     lambda.prepare(&function.latest.configuration.runtime);
     records.functions.insert(name, function);
@@ -61,7 +66,11 @@ pub(crate) async fn create(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
 }
 
 /// Checks everything about a new function that needs no look at the store, and returns its name.
-fn check_create(home: &Home, input: &CreateInput, settings: &ConfigurationChange) -> ApiResult<String> {
+fn check_create(
+    home: &Home,
+    input: &CreateInput,
+    settings: &ConfigurationChange,
+) -> ApiResult<String> {
     let mut found = Violations::default();
     if input.function_name.is_none() {
         found.missing("functionName");
@@ -74,7 +83,11 @@ fn check_create(home: &Home, input: &CreateInput, settings: &ConfigurationChange
     }
     settings.violations(&mut found);
     architecture_violations(input.architectures.as_deref(), &mut found);
-    found.one_of("packageType", input.package_type.as_deref(), &["Image", "Zip"]);
+    found.one_of(
+        "packageType",
+        input.package_type.as_deref(),
+        &["Image", "Zip"],
+    );
     let text = input.function_name.as_deref().unwrap_or_default();
     if !text.is_empty() {
         names::function(home, NameShape::Function, text, None)?;
@@ -90,7 +103,9 @@ fn check_create(home: &Home, input: &CreateInput, settings: &ConfigurationChange
         )));
     }
     if input.package_type.as_deref() == Some("Image") {
-        return Err(ApiError::invalid("The local cloud runs functions from zip packages only, not from images."));
+        return Err(ApiError::invalid(
+            "The local cloud runs functions from zip packages only, not from images.",
+        ));
     }
     if !settings.has_runtime_and_handler() {
         return Err(ApiError::invalid(
@@ -102,14 +117,27 @@ fn check_create(home: &Home, input: &CreateInput, settings: &ConfigurationChange
 }
 
 pub(crate) fn architecture_violations(architectures: Option<&[String]>, found: &mut Violations) {
-    let Some(architectures) = architectures else { return };
+    let Some(architectures) = architectures else {
+        return;
+    };
     let value = format!("[{}]", architectures.join(", "));
     if architectures.len() > 1 {
-        found.push("architectures", &value, "Member must have length less than or equal to 1");
+        found.push(
+            "architectures",
+            &value,
+            "Member must have length less than or equal to 1",
+        );
     } else if architectures.is_empty() {
-        found.push("architectures", &value, "Member must have length greater than or equal to 1");
+        found.push(
+            "architectures",
+            &value,
+            "Member must have length greater than or equal to 1",
+        );
     }
-    if architectures.iter().any(|one| !runtimes::ARCHITECTURES.contains(&one.as_str())) {
+    if architectures
+        .iter()
+        .any(|one| !runtimes::ARCHITECTURES.contains(&one.as_str()))
+    {
         found.push(
             "architectures",
             &value,
@@ -120,7 +148,9 @@ pub(crate) fn architecture_violations(architectures: Option<&[String]>, found: &
 
 fn check_new(records: &Records, name: &str) -> ApiResult<()> {
     if records.functions.contains_key(name) {
-        return Err(ApiError::conflict(format!("Function already exist: {name}")));
+        return Err(ApiError::conflict(format!(
+            "Function already exist: {name}"
+        )));
     }
     Ok(())
 }
@@ -150,13 +180,24 @@ pub(crate) fn get_configuration(lambda: &Lambda, call: &Call) -> ApiResult<Reply
     let function = records.function(&lambda.home, &wanted)?;
     function.settle();
     let version = find_version(&lambda.home, function, &wanted)?;
-    Ok(Reply::ok(describe::configuration(&lambda.home, function, version, &wanted.arn(&lambda.home))))
+    Ok(Reply::ok(describe::configuration(
+        &lambda.home,
+        function,
+        version,
+        &wanted.arn(&lambda.home),
+    )))
 }
 
 /// Returns the version meant, or AWS's error, which names the qualifier.
-pub(crate) fn find_version<'a>(home: &Home, function: &'a Function, wanted: &FunctionRef) -> ApiResult<&'a Version> {
+pub(crate) fn find_version<'a>(
+    home: &Home,
+    function: &'a Function,
+    wanted: &FunctionRef,
+) -> ApiResult<&'a Version> {
     let missing = || ApiError::function_not_found(&wanted.arn(home));
-    function.version(wanted.qualifier.as_deref()).ok_or_else(missing)
+    function
+        .version(wanted.qualifier.as_deref())
+        .ok_or_else(missing)
 }
 
 pub(crate) fn list(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
@@ -173,7 +214,10 @@ pub(crate) fn list(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
             items.extend(every_version(&lambda.home, function));
         } else {
             let arn = lambda.home.function_arn(&function.name);
-            items.push((function.name.clone(), describe::listed(function, &function.latest, &arn)));
+            items.push((
+                function.name.clone(),
+                describe::listed(function, &function.latest, &arn),
+            ));
         }
     }
     page.reply("Functions", items)
@@ -181,12 +225,19 @@ pub(crate) fn list(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
 
 /// Lists `$LATEST` and the published versions, each under its qualified ARN, with keys that ascend.
 pub(crate) fn every_version(home: &Home, function: &Function) -> Vec<(String, Value)> {
-    let numbered = function.versions.iter().map(|(number, version)| (*number, version));
+    let numbered = function
+        .versions
+        .iter()
+        .map(|(number, version)| (*number, version));
     let all = std::iter::once((0, &function.latest)).chain(numbered);
     all.map(|(number, version)| {
         let arn = home.qualified_arn(&function.name, &version.version);
-        // No name has a byte below `-`, so a space keeps a function's versions before the next function.
-        (format!("{} {number:020}", function.name), describe::listed(function, version, &arn))
+        // No name has a byte below `-`, so a space keeps a function's versions before the next
+        // function.
+        (
+            format!("{} {number:020}", function.name),
+            describe::listed(function, version, &arn),
+        )
     })
     .collect()
 }
@@ -216,11 +267,20 @@ pub(crate) fn update_configuration(lambda: &Lambda, call: &Call) -> ApiResult<Re
     let code = function.latest.code.clone();
     function.latest.update(configured, code);
     let arn = lambda.home.function_arn(&function.name);
-    Ok(Reply::ok(describe::configuration(&lambda.home, function, &function.latest, &arn)))
+    Ok(Reply::ok(describe::configuration(
+        &lambda.home,
+        function,
+        &function.latest,
+        &arn,
+    )))
 }
 
 /// Refuses an update while another is under way, or one that was meant for another revision.
-pub(crate) fn begin_update(home: &Home, function: &mut Function, revision: Option<&str>) -> ApiResult<()> {
+pub(crate) fn begin_update(
+    home: &Home,
+    function: &mut Function,
+    revision: Option<&str>,
+) -> ApiResult<()> {
     function.latest.settle_if_due();
     match function.latest.phase {
         Phase::Ready => {}
@@ -236,7 +296,11 @@ pub(crate) fn begin_update(home: &Home, function: &mut Function, revision: Optio
             )));
         }
     }
-    check_revision(revision, &function.latest.revision_id, "GetFunction/GetAlias")
+    check_revision(
+        revision,
+        &function.latest.revision_id,
+        "GetFunction/GetAlias",
+    )
 }
 
 pub(crate) fn check_revision(given: Option<&str>, current: &str, call: &str) -> ApiResult<()> {
@@ -264,14 +328,25 @@ pub(crate) fn functions_only() -> ApiError {
 pub(crate) fn delete(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
     let wanted = call.function(&lambda.home)?;
     if wanted.qualifier.as_deref() == Some(LATEST) {
-        return Err(ApiError::invalid("$LATEST version cannot be deleted without deleting the function."));
+        return Err(ApiError::invalid(
+            "$LATEST version cannot be deleted without deleting the function.",
+        ));
     }
     let number = wanted.qualifier.as_deref().map(str::parse::<u64>);
-    let alias = wanted.qualifier.as_deref().is_some_and(names::is_plain_name) && matches!(number, Some(Err(_)));
+    let alias = wanted
+        .qualifier
+        .as_deref()
+        .is_some_and(names::is_plain_name)
+        && matches!(number, Some(Err(_)));
     if alias {
-        return Err(ApiError::invalid("Deletion of aliases is not currently supported."));
+        return Err(ApiError::invalid(
+            "Deletion of aliases is not currently supported.",
+        ));
     }
-    let unqualified = FunctionRef { name: wanted.name, qualifier: None };
+    let unqualified = FunctionRef {
+        name: wanted.name,
+        qualifier: None,
+    };
     let mut records = lambda.store.change();
     let function = records.function(&lambda.home, &unqualified)?;
     match number {
@@ -289,9 +364,18 @@ pub(crate) fn delete(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
 fn delete_version(function: &mut Function, number: u64) -> ApiResult<()> {
     let text = number.to_string();
     let uses = |alias: &&super::super::function::Alias| {
-        alias.version == text || alias.additional.as_ref().is_some_and(|(version, _)| *version == text)
+        alias.version == text
+            || alias
+                .additional
+                .as_ref()
+                .is_some_and(|(version, _)| *version == text)
     };
-    let aliases: Vec<&str> = function.aliases.values().filter(uses).map(|alias| alias.name.as_str()).collect();
+    let aliases: Vec<&str> = function
+        .aliases
+        .values()
+        .filter(uses)
+        .map(|alias| alias.name.as_str())
+        .collect();
     if !aliases.is_empty() {
         return Err(ApiError::conflict(format!(
             "Unable to delete version because the following aliases reference it: [{}]",

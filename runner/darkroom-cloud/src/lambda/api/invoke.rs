@@ -27,7 +27,11 @@ const PIECES: usize = 16;
 pub(crate) async fn invoke(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
     let kind = call.header(TYPE).unwrap_or("RequestResponse");
     let mut found = Violations::default();
-    found.one_of("invocationType", Some(kind), &["Event", "RequestResponse", "DryRun"]);
+    found.one_of(
+        "invocationType",
+        Some(kind),
+        &["Event", "RequestResponse", "DryRun"],
+    );
     found.one_of("logType", call.header("x-amz-log-type"), &["None", "Tail"]);
     found.into_result()?;
     let wanted = call.function(&lambda.home)?;
@@ -53,42 +57,72 @@ pub(crate) async fn invoke(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
 
 /// Takes a place for a caller that waits.
 fn admit(lambda: &Lambda, target: &ChosenVersion) -> ApiResult<Permit> {
-    lambda.invoker.admit(target).map_err(|throttle| ApiError::throttled(throttle.reason()))
+    lambda
+        .invoker
+        .admit(target)
+        .map_err(|throttle| ApiError::throttled(throttle.reason()))
 }
 
 /// Adds the run to the chain of a caller that waits; one run too many is refused.
 fn lengthen(lambda: &Lambda, target: &ChosenVersion, event: &mut Event) -> ApiResult<()> {
-    lambda.invoker.lengthen(&target.function, &mut event.chain).map_err(|Recursive| ApiError::recursive())
+    lambda
+        .invoker
+        .lengthen(&target.function, &mut event.chain)
+        .map_err(|Recursive| ApiError::recursive())
 }
 
 /// Reads the payload, which must be JSON (`{}` when empty), and the client context.
 fn event(call: &Call) -> ApiResult<Event> {
-    let payload = if call.body.is_empty() { Bytes::from_static(b"{}") } else { call.body.clone() };
+    let payload = if call.body.is_empty() {
+        Bytes::from_static(b"{}")
+    } else {
+        call.body.clone()
+    };
     json_check::check(&payload).map_err(|complaint| {
         ApiError::invalid_content(format!(
             "Could not parse request body into json: Could not parse payload into json: {complaint}"
         ))
     })?;
-    let client_context = call.header("x-amz-client-context").map(client_context).transpose()?;
-    Ok(Event { request_id: call.request_id.clone(), payload, client_context, chain: call.chain.clone() })
+    let client_context = call
+        .header("x-amz-client-context")
+        .map(client_context)
+        .transpose()?;
+    Ok(Event {
+        request_id: call.request_id.clone(),
+        payload,
+        client_context,
+        chain: call.chain.clone(),
+    })
 }
 
 fn client_context(base64: &str) -> ApiResult<String> {
-    let decoded = STANDARD.decode(base64).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let decoded = STANDARD
+        .decode(base64)
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok());
     let object = decoded.filter(|text| serde_json::from_str::<serde_json::Map<_, _>>(text).is_ok());
-    object.ok_or_else(|| ApiError::invalid_content("Client context must be a valid Base64-encoded JSON object."))
+    object.ok_or_else(|| {
+        ApiError::invalid_content("Client context must be a valid Base64-encoded JSON object.")
+    })
 }
 
 fn answer(version: &str, outcome: InvokeOutcome, tail: bool) -> Response<wire::Body> {
     let mut response = wire::json(StatusCode::OK, outcome.payload);
     let headers = response.headers_mut();
-    headers.insert("x-amzn-remapped-content-length", HeaderValue::from_static("0"));
+    headers.insert(
+        "x-amzn-remapped-content-length",
+        HeaderValue::from_static("0"),
+    );
     insert(headers, "x-amz-executed-version", version);
     if let Some(error) = &outcome.function_error {
         insert(headers, "x-amz-function-error", error);
     }
     if tail {
-        insert(headers, "x-amz-log-result", &STANDARD.encode(&outcome.log_tail));
+        insert(
+            headers,
+            "x-amz-log-result",
+            &STANDARD.encode(&outcome.log_tail),
+        );
     }
     response
 }
@@ -103,7 +137,11 @@ fn insert(headers: &mut HeaderMap, name: &'static str, value: &str) {
 /// The error for a payload of `size` bytes.
 pub(crate) fn too_large(size: u64, headers: &HeaderMap) -> ApiError {
     let kind = wire::header(headers, TYPE).unwrap_or("RequestResponse");
-    let limit = if kind == "Event" { limits::ASYNC_PAYLOAD } else { limits::SYNC_PAYLOAD };
+    let limit = if kind == "Event" {
+        limits::ASYNC_PAYLOAD
+    } else {
+        limits::SYNC_PAYLOAD
+    };
     ApiError::payload_too_large(format!(
         "{size} byte payload is too large for the {kind} invocation type (limit {limit} bytes)"
     ))
@@ -124,7 +162,8 @@ pub(crate) fn invoke_async(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
     Ok(Reply::Json(StatusCode::ACCEPTED, json!({ "Status": 202 })))
 }
 
-/// Answers in event-stream frames. What a runtime streams goes to the caller piece by piece while the handler runs.
+/// Answers in event-stream frames. What a runtime streams goes to the caller piece by piece while
+/// the handler runs.
 pub(crate) fn streaming(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
     let kind = call.header(TYPE).unwrap_or("RequestResponse");
     let mut found = Violations::default();
@@ -145,7 +184,10 @@ pub(crate) fn streaming(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
     let tail = call.header("x-amz-log-type") == Some("Tail");
     let mut response = Response::new(event_stream::body(pieces, running, tail));
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/vnd.amazon.eventstream"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/vnd.amazon.eventstream"),
+    );
     insert(headers, "x-amz-executed-version", &version);
     Ok(Reply::Raw(response))
 }

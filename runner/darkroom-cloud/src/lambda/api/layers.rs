@@ -36,14 +36,28 @@ impl PublishInput {
         if let Some(license) = &self.license_info {
             found.max_length("licenseInfo", license, 512);
         }
-        let known = |one: &String| runtimes::KNOWN.contains(&one.as_str()) || runtimes::CURRENT.contains(&one.as_str());
-        if let Some(all) = self.compatible_runtimes.as_ref().filter(|all| !all.iter().all(known)) {
+        let known = |one: &String| {
+            runtimes::KNOWN.contains(&one.as_str()) || runtimes::CURRENT.contains(&one.as_str())
+        };
+        if let Some(all) = self
+            .compatible_runtimes
+            .as_ref()
+            .filter(|all| !all.iter().all(known))
+        {
             let set = runtimes::CURRENT.join(", ");
             let value = format!("[{}]", all.join(", "));
-            found.push("compatibleRuntimes", &value, &format!("Member must satisfy enum value set: [{set}]"));
+            found.push(
+                "compatibleRuntimes",
+                &value,
+                &format!("Member must satisfy enum value set: [{set}]"),
+            );
         }
         let architecture = |one: &String| runtimes::ARCHITECTURES.contains(&one.as_str());
-        if let Some(all) = self.compatible_architectures.as_ref().filter(|all| !all.iter().all(architecture)) {
+        if let Some(all) = self
+            .compatible_architectures
+            .as_ref()
+            .filter(|all| !all.iter().all(architecture))
+        {
             found.push(
                 "compatibleArchitectures",
                 &format!("[{}]", all.join(", ")),
@@ -63,7 +77,10 @@ pub(crate) async fn publish(lambda: &Lambda, call: &Call, name: &str) -> ApiResu
     if records.total_code_size() + code.size > limits::TOTAL_CODE {
         return Err(ApiError::code_storage_exceeded());
     }
-    let new = || Layer { versions: std::collections::BTreeMap::new(), next_version: 1 };
+    let new = || Layer {
+        versions: std::collections::BTreeMap::new(),
+        next_version: 1,
+    };
     let layer = records.layers.entry(name.to_owned()).or_insert_with(new);
     let number = layer.next_version;
     layer.next_version += 1;
@@ -97,7 +114,9 @@ fn version_number(text: &str) -> ApiResult<u64> {
     match text.parse::<i64>() {
         Ok(number) if number < 1 => Err(ApiError::invalid("Layer Version Cannot be less than 1")),
         Ok(number) => Ok(number.unsigned_abs()),
-        Err(_) => Err(ApiError::serialization("the layer's version is not a number")),
+        Err(_) => Err(ApiError::serialization(
+            "the layer's version is not a number",
+        )),
     }
 }
 
@@ -136,7 +155,9 @@ fn described(lambda: &Lambda, name: &str, version: &LayerVersion) -> Value {
 pub(crate) fn get(lambda: &Lambda, name: &str, number: &str) -> ApiResult<Reply> {
     let (name, number) = (layer_name(name)?, version_number(number)?);
     let records = lambda.store.read();
-    let version = records.layer_version(name, number).ok_or_else(ApiError::no_such_resource)?;
+    let version = records
+        .layer_version(name, number)
+        .ok_or_else(ApiError::no_such_resource)?;
     Ok(Reply::ok(described(lambda, name, version)))
 }
 
@@ -149,7 +170,9 @@ pub(crate) fn get_by_arn(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
         return Err(ApiError::no_such_resource());
     };
     let records = lambda.store.read();
-    let version = records.layer_version(&wanted.name, wanted.version).ok_or_else(ApiError::no_such_resource)?;
+    let version = records
+        .layer_version(&wanted.name, wanted.version)
+        .ok_or_else(ApiError::no_such_resource)?;
     Ok(Reply::ok(described(lambda, &wanted.name, version)))
 }
 
@@ -170,12 +193,21 @@ fn filter(call: &Call) -> ApiResult<impl Fn(&LayerVersion) -> bool> {
     if runtime.is_none_or(|runtime| !runtimes::CURRENT.contains(&runtime)) {
         found.one_of("compatibleRuntime", runtime, runtimes::KNOWN);
     }
-    found.one_of("compatibleArchitecture", architecture, runtimes::ARCHITECTURES);
+    found.one_of(
+        "compatibleArchitecture",
+        architecture,
+        runtimes::ARCHITECTURES,
+    );
     found.into_result()?;
     let has = |all: &Option<Vec<String>>, wanted: Option<&str>| {
-        wanted.is_none_or(|wanted| all.as_ref().is_some_and(|all| all.iter().any(|one| one == wanted)))
+        wanted.is_none_or(|wanted| {
+            all.as_ref()
+                .is_some_and(|all| all.iter().any(|one| one == wanted))
+        })
     };
-    Ok(move |version: &LayerVersion| has(&version.runtimes, runtime) && has(&version.architectures, architecture))
+    Ok(move |version: &LayerVersion| {
+        has(&version.runtimes, runtime) && has(&version.architectures, architecture)
+    })
 }
 
 /// Lists a layer's versions, newest first.
@@ -184,9 +216,16 @@ pub(crate) fn list_versions(lambda: &Lambda, call: &Call, name: &str) -> ApiResu
     let passes = filter(call)?;
     let page = call.page(limits::PAGE)?;
     let records = lambda.store.read();
-    let versions = records.layers.get(name).into_iter().flat_map(|layer| layer.versions.values().rev());
+    let versions = records
+        .layers
+        .get(name)
+        .into_iter()
+        .flat_map(|layer| layer.versions.values().rev());
     let key = |version: &LayerVersion| format!("{:020}", u64::MAX - version.number);
-    let items = versions.filter(|version| passes(version)).map(|one| (key(one), listed(lambda, name, one))).collect();
+    let items = versions
+        .filter(|version| passes(version))
+        .map(|one| (key(one), listed(lambda, name, one)))
+        .collect();
     page.reply("LayerVersions", items)
 }
 
@@ -196,7 +235,11 @@ pub(crate) fn list(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
     let page = call.page(limits::PAGE)?;
     let records = lambda.store.read();
     let newest = |(name, layer): (&String, &Layer)| {
-        let version = layer.versions.values().rev().find(|version| passes(version))?;
+        let version = layer
+            .versions
+            .values()
+            .rev()
+            .find(|version| passes(version))?;
         let shown = json!({
             "LayerName": name,
             "LayerArn": lambda.home.layer_arn(name),
@@ -216,7 +259,12 @@ struct PermissionInput {
     organization_id: Option<String>,
 }
 
-pub(crate) fn add_permission(lambda: &Lambda, call: &Call, name: &str, number: &str) -> ApiResult<Reply> {
+pub(crate) fn add_permission(
+    lambda: &Lambda,
+    call: &Call,
+    name: &str,
+    number: &str,
+) -> ApiResult<Reply> {
     let (name, number) = (layer_name(name)?, version_number(number)?);
     let input: PermissionInput = call.input()?;
     let mut found = Violations::default();
@@ -231,9 +279,17 @@ pub(crate) fn add_permission(lambda: &Lambda, call: &Call, name: &str, number: &
     found.into_result()?;
     let arn = format!("{}:{number}", lambda.home.layer_arn(name));
     let mut records = lambda.store.change();
-    let version = records.layers.get_mut(name).and_then(|layer| layer.versions.get_mut(&number));
-    let version = version.ok_or_else(|| ApiError::not_found(format!("Layer version {arn} does not exist.")))?;
-    check_revision(call.query("RevisionId"), &version.policy_revision, "GetLayerPolicy")?;
+    let version = records
+        .layers
+        .get_mut(name)
+        .and_then(|layer| layer.versions.get_mut(&number));
+    let version = version
+        .ok_or_else(|| ApiError::not_found(format!("Layer version {arn} does not exist.")))?;
+    check_revision(
+        call.query("RevisionId"),
+        &version.policy_revision,
+        "GetLayerPolicy",
+    )?;
     if version.policy.iter().any(|statement| statement.sid == sid) {
         return Err(ApiError::conflict(format!(
             "The statement id ({sid}) provided already exists. Please provide a new statement id, or remove the existing \
@@ -259,23 +315,47 @@ pub(crate) fn get_policy(lambda: &Lambda, name: &str, number: &str) -> ApiResult
     let arn = format!("{}:{number}", lambda.home.layer_arn(name));
     let records = lambda.store.read();
     let version = records.layer_version(name, number);
-    let version = version.ok_or_else(|| ApiError::not_found(format!("Layer version {arn} does not exist.")))?;
+    let version = version
+        .ok_or_else(|| ApiError::not_found(format!("Layer version {arn} does not exist.")))?;
     if version.policy.is_empty() {
-        return Err(ApiError::not_found("No policy is associated with the given resource."));
+        return Err(ApiError::not_found(
+            "No policy is associated with the given resource.",
+        ));
     }
     let (policy, revision) = (policy_document(&version.policy), &version.policy_revision);
-    Ok(Reply::ok(json!({ "Policy": policy, "RevisionId": revision })))
+    Ok(Reply::ok(
+        json!({ "Policy": policy, "RevisionId": revision }),
+    ))
 }
 
-pub(crate) fn remove_permission(lambda: &Lambda, call: &Call, name: &str, number: &str, sid: &str) -> ApiResult<Reply> {
+pub(crate) fn remove_permission(
+    lambda: &Lambda,
+    call: &Call,
+    name: &str,
+    number: &str,
+    sid: &str,
+) -> ApiResult<Reply> {
     let (name, number) = (layer_name(name)?, version_number(number)?);
     let arn = format!("{}:{number}", lambda.home.layer_arn(name));
     let mut records = lambda.store.change();
-    let version = records.layers.get_mut(name).and_then(|layer| layer.versions.get_mut(&number));
-    let version = version.ok_or_else(|| ApiError::not_found(format!("Layer version {arn} does not exist.")))?;
-    let missing = || ApiError::not_found(format!("Statement {sid} is not found in resource policy."));
-    let at = version.policy.iter().position(|statement| statement.sid == sid).ok_or_else(missing)?;
-    check_revision(call.query("RevisionId"), &version.policy_revision, "GetLayerPolicy")?;
+    let version = records
+        .layers
+        .get_mut(name)
+        .and_then(|layer| layer.versions.get_mut(&number));
+    let version = version
+        .ok_or_else(|| ApiError::not_found(format!("Layer version {arn} does not exist.")))?;
+    let missing =
+        || ApiError::not_found(format!("Statement {sid} is not found in resource policy."));
+    let at = version
+        .policy
+        .iter()
+        .position(|statement| statement.sid == sid)
+        .ok_or_else(missing)?;
+    check_revision(
+        call.query("RevisionId"),
+        &version.policy_revision,
+        "GetLayerPolicy",
+    )?;
     version.policy.remove(at);
     version.policy_revision = new_id();
     Ok(Reply::no_content())

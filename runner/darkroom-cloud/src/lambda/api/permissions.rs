@@ -35,7 +35,8 @@ impl AddInput {
             None => found.missing("action"),
             Some(action) => {
                 let named = action.strip_prefix("lambda:").unwrap_or_default();
-                let letters = !named.is_empty() && named.bytes().all(|byte| byte.is_ascii_alphabetic());
+                let letters =
+                    !named.is_empty() && named.bytes().all(|byte| byte.is_ascii_alphabetic());
                 if action != "*" && named != "*" && !letters {
                     found.pattern("action", action, r"(lambda:[*]|lambda:[a-zA-Z]+|[*])");
                 }
@@ -44,7 +45,11 @@ impl AddInput {
         if self.principal.is_none() {
             found.missing("principal");
         }
-        found.one_of("functionUrlAuthType", self.function_url_auth_type.as_deref(), &["NONE", "AWS_IAM"]);
+        found.one_of(
+            "functionUrlAuthType",
+            self.function_url_auth_type.as_deref(),
+            &["NONE", "AWS_IAM"],
+        );
         found.into_result()
     }
 
@@ -60,7 +65,9 @@ impl AddInput {
         } else if principal.starts_with("arn:aws") {
             Ok(json!({ "AWS": principal }))
         } else {
-            Err(ApiError::invalid("The provided principal was invalid. Please check the principal and try again."))
+            Err(ApiError::invalid(
+                "The provided principal was invalid. Please check the principal and try again.",
+            ))
         }
     }
 
@@ -104,7 +111,9 @@ pub(crate) fn add(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
     input.check()?;
     let principal = input.principal()?;
     if wanted.qualifier.as_deref() == Some(LATEST) {
-        return Err(ApiError::invalid("We currently do not support adding policies for $LATEST."));
+        return Err(ApiError::invalid(
+            "We currently do not support adding policies for $LATEST.",
+        ));
     }
     let sid = input.statement_id.clone().unwrap_or_default();
     let mut body = json!({
@@ -120,11 +129,17 @@ pub(crate) fn add(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
     }
     let mut records = lambda.store.change();
     let Some(function) = records.functions.get_mut(&wanted.name) else {
-        return Err(ApiError::function_not_found(&lambda.home.function_arn(&wanted.name)));
+        return Err(ApiError::function_not_found(
+            &lambda.home.function_arn(&wanted.name),
+        ));
     };
     function.settle();
     let key = resource(&lambda.home, function, &wanted)?;
-    check_revision(input.revision_id.as_deref(), revision(function, &key), "GetPolicy")?;
+    check_revision(
+        input.revision_id.as_deref(),
+        revision(function, &key),
+        "GetPolicy",
+    )?;
     let policy = function.policies.entry(key.clone()).or_default();
     if policy.iter().any(|statement| statement.sid == sid) {
         return Err(ApiError::conflict(format!(
@@ -138,9 +153,14 @@ pub(crate) fn add(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
     Ok(Reply::created(reply))
 }
 
-/// Returns the key of the policy meant: `""` for the function, else the version or alias, which must exist.
+/// Returns the key of the policy meant: `""` for the function, else the version or alias, which
+/// must exist.
 fn resource(home: &Home, function: &Function, wanted: &FunctionRef) -> ApiResult<String> {
-    let Some(qualifier) = wanted.qualifier.as_deref().filter(|qualifier| *qualifier != LATEST) else {
+    let Some(qualifier) = wanted
+        .qualifier
+        .as_deref()
+        .filter(|qualifier| *qualifier != LATEST)
+    else {
         return Ok(String::new());
     };
     if function.version(Some(qualifier)).is_some() {
@@ -161,13 +181,20 @@ fn revision<'a>(function: &'a Function, key: &str) -> &'a str {
         return &alias.revision_id;
     }
     let qualifier = Some(key).filter(|key| !key.is_empty());
-    function.version(qualifier).map(|version| version.revision_id.as_str()).unwrap_or_default()
+    function
+        .version(qualifier)
+        .map(|version| version.revision_id.as_str())
+        .unwrap_or_default()
 }
 
 fn renew_revision(function: &mut Function, key: &str) {
     if let Some(alias) = function.aliases.get_mut(key) {
         alias.revision_id = new_id();
-    } else if let Some(version) = key.parse().ok().and_then(|number: u64| function.versions.get_mut(&number)) {
+    } else if let Some(version) = key
+        .parse()
+        .ok()
+        .and_then(|number: u64| function.versions.get_mut(&number))
+    {
         version.revision_id = new_id();
     } else {
         function.latest.revision_id = new_id();
@@ -177,36 +204,64 @@ fn renew_revision(function: &mut Function, key: &str) {
 pub(crate) fn get(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
     let wanted = call.function(&lambda.home)?;
     let mut records = lambda.store.read();
-    let function = records.functions.get_mut(&wanted.name).ok_or_else(ApiError::no_such_resource)?;
+    let function = records
+        .functions
+        .get_mut(&wanted.name)
+        .ok_or_else(ApiError::no_such_resource)?;
     function.settle();
-    let key = resource(&lambda.home, function, &wanted).map_err(|_| ApiError::no_such_resource())?;
-    let policy = function.policies.get(&key).filter(|policy| !policy.is_empty());
+    let key =
+        resource(&lambda.home, function, &wanted).map_err(|_| ApiError::no_such_resource())?;
+    let policy = function
+        .policies
+        .get(&key)
+        .filter(|policy| !policy.is_empty());
     let policy = policy.ok_or_else(ApiError::no_such_resource)?;
-    Ok(Reply::ok(json!({ "Policy": policy_document(policy), "RevisionId": revision(function, &key) })))
+    Ok(Reply::ok(
+        json!({ "Policy": policy_document(policy), "RevisionId": revision(function, &key) }),
+    ))
 }
 
 pub(crate) fn remove(lambda: &Lambda, call: &Call, sid: &str) -> ApiResult<Reply> {
     let wanted = call.function(&lambda.home)?;
     let mut records = lambda.store.change();
     let Some(function) = records.functions.get_mut(&wanted.name) else {
-        return Err(ApiError::not_found(format!("No policy found for: {}", wanted.arn(&lambda.home))));
+        return Err(ApiError::not_found(format!(
+            "No policy found for: {}",
+            wanted.arn(&lambda.home)
+        )));
     };
     function.settle();
     let key = resource(&lambda.home, function, &wanted)?;
     let current = revision(function, &key).to_owned();
-    let Some(policy) = function.policies.get_mut(&key).filter(|policy| !policy.is_empty()) else {
-        return Err(ApiError::not_found("No policy is associated with the given resource."));
+    let Some(policy) = function
+        .policies
+        .get_mut(&key)
+        .filter(|policy| !policy.is_empty())
+    else {
+        return Err(ApiError::not_found(
+            "No policy is associated with the given resource.",
+        ));
     };
-    let missing = || ApiError::not_found(format!("Statement {sid} is not found in resource policy."));
-    let at = policy.iter().position(|statement| statement.sid == sid).ok_or_else(missing)?;
+    let missing =
+        || ApiError::not_found(format!("Statement {sid} is not found in resource policy."));
+    let at = policy
+        .iter()
+        .position(|statement| statement.sid == sid)
+        .ok_or_else(missing)?;
     check_revision(call.query("RevisionId"), &current, "GetPolicy")?;
     policy.remove(at);
     renew_revision(function, &key);
     Ok(Reply::no_content())
 }
 
-/// Tells whether a policy lets an AWS service invoke for a source, as S3 asks before it takes a notification.
-pub(crate) fn allows(policy: &[Statement], service: &str, source_arn: &str, source_account: &str) -> bool {
+/// Tells whether a policy lets an AWS service invoke for a source, as S3 asks before it takes a
+/// notification.
+pub(crate) fn allows(
+    policy: &[Statement],
+    service: &str,
+    source_arn: &str,
+    source_account: &str,
+) -> bool {
     policy.iter().any(|statement| {
         let body = &statement.body;
         let principal = &body["Principal"];
@@ -215,7 +270,10 @@ pub(crate) fn allows(policy: &[Statement], service: &str, source_arn: &str, sour
         let account = condition["StringEquals"]["AWS:SourceAccount"].as_str();
         let arn = condition["ArnLike"]["AWS:SourceArn"].as_str();
         (principal == "*" || principal["Service"] == service)
-            && matches!(action, "*" | "lambda:*" | "lambda:InvokeFunction" | "lambda:Invoke")
+            && matches!(
+                action,
+                "*" | "lambda:*" | "lambda:InvokeFunction" | "lambda:Invoke"
+            )
             && account.is_none_or(|account| account == source_account)
             && arn.is_none_or(|pattern| wildcard::matches(pattern, source_arn))
     })
@@ -227,19 +285,35 @@ mod tests {
 
     fn statement(principal: &Value, condition: &Value) -> Vec<Statement> {
         let body = json!({ "Principal": principal, "Action": "lambda:InvokeFunction", "Condition": condition });
-        vec![Statement { sid: "s".to_owned(), body }]
+        vec![Statement {
+            sid: "s".to_owned(),
+            body,
+        }]
     }
 
     #[test]
     fn a_service_may_invoke_for_the_sources_its_statement_names() {
         let bucket = "arn:aws:s3:::photos";
         let service = json!({ "Service": "s3.amazonaws.com" });
-        let allowed = |policy: &[Statement]| allows(policy, "s3.amazonaws.com", bucket, "000000000000");
+        let allowed =
+            |policy: &[Statement]| allows(policy, "s3.amazonaws.com", bucket, "000000000000");
         assert!(allowed(&statement(&service, &json!({}))));
-        assert!(allowed(&statement(&json!("*"), &json!({ "ArnLike": { "AWS:SourceArn": "arn:aws:s3:::ph*" } }))));
-        assert!(!allowed(&statement(&service, &json!({ "ArnLike": { "AWS:SourceArn": "arn:aws:s3:::other" } }))));
-        assert!(!allowed(&statement(&service, &json!({ "StringEquals": { "AWS:SourceAccount": "111111111111" } }))));
-        assert!(!allowed(&statement(&json!({ "Service": "sns.amazonaws.com" }), &json!({}))));
+        assert!(allowed(&statement(
+            &json!("*"),
+            &json!({ "ArnLike": { "AWS:SourceArn": "arn:aws:s3:::ph*" } })
+        )));
+        assert!(!allowed(&statement(
+            &service,
+            &json!({ "ArnLike": { "AWS:SourceArn": "arn:aws:s3:::other" } })
+        )));
+        assert!(!allowed(&statement(
+            &service,
+            &json!({ "StringEquals": { "AWS:SourceAccount": "111111111111" } })
+        )));
+        assert!(!allowed(&statement(
+            &json!({ "Service": "sns.amazonaws.com" }),
+            &json!({})
+        )));
         assert!(!allowed(&[]));
     }
 }

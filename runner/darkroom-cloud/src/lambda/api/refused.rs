@@ -1,8 +1,8 @@
-//! Parts of Lambda that the local cloud does not have: function URLs, event source mappings, provisioned concurrency
-//! and code signing.
+//! Parts of Lambda that the local cloud does not have: function URLs, event source mappings,
+//! provisioned concurrency and code signing.
 //!
-//! Looking finds none, removing removes none, with AWS's own words; making one is refused plainly, after the checks that
-//! AWS makes first, so that nobody believes that there is one.
+//! Looking finds none, removing removes none, with AWS's own words; making one is refused plainly,
+//! after the checks that AWS makes first, so that nobody believes that there is one.
 
 use super::super::Lambda;
 use super::super::error::{ApiError, ApiResult};
@@ -12,7 +12,12 @@ use super::call::{Call, Reply};
 use http::Method;
 use serde_json::{Value, json};
 
-pub(crate) fn route(lambda: &Lambda, method: &Method, call: &Call, segments: &[&str]) -> ApiResult<Reply> {
+pub(crate) fn route(
+    lambda: &Lambda,
+    method: &Method,
+    call: &Call,
+    segments: &[&str],
+) -> ApiResult<Reply> {
     match (method.as_str(), segments) {
         ("GET", ["functions", _, "urls"]) => no_urls(lambda, call),
         (verb, ["functions", _, "url"]) => url(lambda, call, verb),
@@ -20,16 +25,18 @@ pub(crate) fn route(lambda: &Lambda, method: &Method, call: &Call, segments: &[&
 
         ("GET", ["event-source-mappings"]) => Ok(Reply::ok(json!({ "EventSourceMappings": [] }))),
         ("POST", ["event-source-mappings"]) => create_mapping(lambda, call),
-        ("GET" | "PUT" | "DELETE", ["event-source-mappings", _]) => Err(ApiError::no_such_resource()),
+        ("GET" | "PUT" | "DELETE", ["event-source-mappings", _]) => {
+            Err(ApiError::no_such_resource())
+        }
 
         (verb, ["functions", _, "code-signing-config"]) => function_signing(lambda, call, verb),
         ("GET", ["code-signing-configs"]) => Ok(Reply::ok(json!({ "CodeSigningConfigs": [] }))),
-        ("POST", ["code-signing-configs"]) => {
-            Err(ApiError::invalid("The local cloud does not check signatures of code: there is no code signing."))
-        }
-        ("GET" | "PUT" | "DELETE", ["code-signing-configs", arn, ..]) => {
-            Err(ApiError::not_found(format!("The Lambda code signing configuration {arn} can not be found.")))
-        }
+        ("POST", ["code-signing-configs"]) => Err(ApiError::invalid(
+            "The local cloud does not check signatures of code: there is no code signing.",
+        )),
+        ("GET" | "PUT" | "DELETE", ["code-signing-configs", arn, ..]) => Err(ApiError::not_found(
+            format!("The Lambda code signing configuration {arn} can not be found."),
+        )),
 
         _ => Err(ApiError::unknown_operation()),
     }
@@ -55,20 +62,29 @@ fn url(lambda: &Lambda, call: &Call, verb: &str) -> ApiResult<Reply> {
     }
     let input: Value = call.input()?;
     let mut found = Violations::default();
-    found.one_of("invokeMode", input["InvokeMode"].as_str(), &["RESPONSE_STREAM", "BUFFERED"]);
+    found.one_of(
+        "invokeMode",
+        input["InvokeMode"].as_str(),
+        &["RESPONSE_STREAM", "BUFFERED"],
+    );
     found.one_of("authType", input["AuthType"].as_str(), &["NONE", "AWS_IAM"]);
     found.into_result()?;
     let mut records = lambda.store.read();
-    let function = records
-        .function(&lambda.home, &wanted)
-        .map(|function| wanted.qualifier.as_deref().is_none_or(|qualifier| function.aliases.contains_key(qualifier)));
+    let function = records.function(&lambda.home, &wanted).map(|function| {
+        wanted
+            .qualifier
+            .as_deref()
+            .is_none_or(|qualifier| function.aliases.contains_key(qualifier))
+    });
     if !function.unwrap_or(false) {
         return Err(ApiError::not_found("Function does not exist"));
     }
     if verb == "PUT" {
         return Err(ApiError::no_such_resource());
     }
-    Err(ApiError::invalid("The local cloud has no function URLs; call the function with Invoke."))
+    Err(ApiError::invalid(
+        "The local cloud has no function URLs; call the function with Invoke.",
+    ))
 }
 
 fn no_urls(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
@@ -99,11 +115,16 @@ fn provisioned(lambda: &Lambda, call: &Call, verb: &str) -> ApiResult<Reply> {
     let qualifier = wanted.qualifier.as_deref().unwrap_or(LATEST);
     if qualifier == LATEST {
         return Err(ApiError::invalid(match verb {
-            "PUT" => "Provisioned Concurrency Configs cannot be applied to unpublished function versions.",
+            "PUT" => {
+                "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
+            }
             _ => "The function resource provided must be an alias or a published version.",
         }));
     }
-    let known = records.functions.get(&wanted.name).is_some_and(|function| function.version(Some(qualifier)).is_some());
+    let known = records
+        .functions
+        .get(&wanted.name)
+        .is_some_and(|function| function.version(Some(qualifier)).is_some());
     if !known {
         let arn = wanted.arn(&lambda.home);
         return Err(if qualifier.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -126,7 +147,11 @@ fn create_mapping(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
     let input: Value = call.input()?;
     let mut found = Violations::default();
     let positions = ["LATEST", "AT_TIMESTAMP", "TRIM_HORIZON"];
-    found.one_of("startingPosition", input["StartingPosition"].as_str(), &positions);
+    found.one_of(
+        "startingPosition",
+        input["StartingPosition"].as_str(),
+        &positions,
+    );
     if input["FunctionName"].as_str().is_none() {
         found.missing("functionName");
     }
@@ -141,10 +166,14 @@ fn create_mapping(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
         ));
     }
     if service == "dynamodb" && input["StartingPosition"] == "AT_TIMESTAMP" {
-        return Err(ApiError::invalid(format!("Unsupported starting position for arn type: {source}")));
+        return Err(ApiError::invalid(format!(
+            "Unsupported starting position for arn type: {source}"
+        )));
     }
     if service == "sqs" && !input["DestinationConfig"].is_null() {
-        return Err(ApiError::invalid("Unsupported DestinationConfig parameter for given event source mapping type."));
+        return Err(ApiError::invalid(
+            "Unsupported DestinationConfig parameter for given event source mapping type.",
+        ));
     }
     let name = input["FunctionName"].as_str().unwrap_or_default();
     let wanted = names::function(&lambda.home, NameShape::Namespaced, name, None)?;

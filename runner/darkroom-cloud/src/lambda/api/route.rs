@@ -5,8 +5,8 @@ use super::super::error::{ApiError, ApiResult};
 use super::super::limits;
 use super::call::{Call, Reply};
 use super::{
-    account, action, aliases, code, concurrency, event_invoke, functions, invoke, layers, permissions, refused, tags,
-    versions,
+    account, action, aliases, code, concurrency, event_invoke, functions, invoke, layers,
+    permissions, refused, tags, versions,
 };
 use crate::keys::Keys;
 use crate::server::signature;
@@ -16,18 +16,30 @@ use http::{HeaderValue, Method, Response};
 use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
 
-/// Tells whether an unsigned request's path is one of the Lambda API: `/YYYY-MM-DD/functions…` and its like.
+/// Tells whether an unsigned request's path is one of the Lambda API: `/YYYY-MM-DD/functions…` and
+/// its like.
 pub(crate) fn is_lambda_path(path: &str) -> bool {
     let mut segments = path.trim_start_matches('/').splitn(3, '/');
     let date = segments.next().unwrap_or_default();
     let dash = |at: usize| at == 4 || at == 7;
     let dated = date.len() == 10
-        && date.bytes().enumerate().all(|(at, byte)| if dash(at) { byte == b'-' } else { byte.is_ascii_digit() });
+        && date.bytes().enumerate().all(|(at, byte)| {
+            if dash(at) {
+                byte == b'-'
+            } else {
+                byte.is_ascii_digit()
+            }
+        });
     let noun = segments.next().unwrap_or_default();
     dated
         && matches!(
             noun,
-            "functions" | "layers" | "tags" | "account-settings" | "event-source-mappings" | "code-signing-configs"
+            "functions"
+                | "layers"
+                | "tags"
+                | "account-settings"
+                | "event-source-mappings"
+                | "code-signing-configs"
         )
 }
 
@@ -51,15 +63,28 @@ impl Lambda {
     }
 }
 
-async fn read(keys: &Keys, mut parts: Parts, body: Incoming, request_id: String) -> ApiResult<(Method, Call)> {
+async fn read(
+    keys: &Keys,
+    mut parts: Parts,
+    body: Incoming,
+    request_id: String,
+) -> ApiResult<(Method, Call)> {
     let decoded = |segment: &str| percent_decode_str(segment).decode_utf8_lossy().into_owned();
     let path = parts.uri.path().trim_matches('/');
     // The first segment is the API's version; operations are told apart without it.
     let segments: Vec<String> = path.split('/').skip(1).map(decoded).collect();
     let query = parts.uri.query().unwrap_or_default();
-    let query = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    let invocation = segments.get(2).is_some_and(|last| last.ends_with("invocations"));
-    let limit = if invocation { limits::SYNC_PAYLOAD } else { limits::CONTROL_REQUEST };
+    let query = form_urlencoded::parse(query.as_bytes())
+        .into_owned()
+        .collect();
+    let invocation = segments
+        .get(2)
+        .is_some_and(|last| last.ends_with("invocations"));
+    let limit = if invocation {
+        limits::SYNC_PAYLOAD
+    } else {
+        limits::CONTROL_REQUEST
+    };
     let body = wire::read(body, limit).await.map_err(|error| match error {
         BodyError::TooLarge(size) if invocation => invoke::too_large(size, &parts.headers),
         BodyError::TooLarge(_) => ApiError::entity_too_large(format!(
@@ -72,15 +97,28 @@ async fn read(keys: &Keys, mut parts: Parts, body: Incoming, request_id: String)
     signature::check(keys, &parts, &body).map_err(ApiError::unsigned)?;
     let chain = parts.extensions.remove().unwrap_or_default();
     let caller = parts.extensions.remove();
-    let call = Call { segments, query, headers: parts.headers, body, request_id, chain, caller };
+    let call = Call {
+        segments,
+        query,
+        headers: parts.headers,
+        body,
+        request_id,
+        chain,
+        caller,
+    };
     Ok((parts.method, call))
 }
 
 /// Judges what the code of a function asks for; others may ask for anything.
 fn judge(lambda: &Lambda, method: &Method, call: &Call) -> ApiResult<()> {
-    let Some(caller) = &call.caller else { return Ok(()) };
+    let Some(caller) = &call.caller else {
+        return Ok(());
+    };
     let asked = action::of(&lambda.home, method, call);
-    lambda.access.judge(caller, &asked).map_err(|message| ApiError::access_denied(Some(message)))
+    lambda
+        .access
+        .judge(caller, &asked)
+        .map_err(|message| ApiError::access_denied(Some(message)))
 }
 
 /// Names the operations that carry code, for the message of one that is too large.
@@ -98,7 +136,9 @@ async fn route(lambda: &Lambda, method: &Method, call: &Call) -> ApiResult<Reply
     match (method.as_str(), segments.as_slice()) {
         ("POST", ["functions", _, "invocations"]) => invoke::invoke(lambda, call).await,
         ("POST", ["functions", _, "invoke-async"]) => invoke::invoke_async(lambda, call),
-        ("POST", ["functions", _, "response-streaming-invocations"]) => invoke::streaming(lambda, call),
+        ("POST", ["functions", _, "response-streaming-invocations"]) => {
+            invoke::streaming(lambda, call)
+        }
 
         ("POST", ["functions"]) => functions::create(lambda, call).await,
         ("GET", ["functions"]) => functions::list(lambda, call),
@@ -129,14 +169,21 @@ async fn route(lambda: &Lambda, method: &Method, call: &Call) -> ApiResult<Reply
         ("POST", ["functions", _, "event-invoke-config"]) => event_invoke::update(lambda, call),
         ("GET", ["functions", _, "event-invoke-config"]) => event_invoke::get(lambda, call),
         ("DELETE", ["functions", _, "event-invoke-config"]) => event_invoke::delete(lambda, call),
-        ("GET", ["functions", _, "event-invoke-config", "list"]) => event_invoke::list(lambda, call),
+        ("GET", ["functions", _, "event-invoke-config", "list"]) => {
+            event_invoke::list(lambda, call)
+        }
 
         _ => route_rest(lambda, method, call, &segments).await,
     }
 }
 
 /// Layers, tags, the account, and the settings of a function that are kept but change nothing here.
-async fn route_rest(lambda: &Lambda, method: &Method, call: &Call, segments: &[&str]) -> ApiResult<Reply> {
+async fn route_rest(
+    lambda: &Lambda,
+    method: &Method,
+    call: &Call,
+    segments: &[&str],
+) -> ApiResult<Reply> {
     match (method.as_str(), segments) {
         ("GET", ["layers"]) if call.query("find").is_some() => layers::get_by_arn(lambda, call),
         ("GET", ["layers"]) => layers::list(lambda, call),
@@ -144,8 +191,12 @@ async fn route_rest(lambda: &Lambda, method: &Method, call: &Call, segments: &[&
         ("GET", ["layers", name, "versions"]) => layers::list_versions(lambda, call, name),
         ("GET", ["layers", name, "versions", number]) => layers::get(lambda, name, number),
         ("DELETE", ["layers", name, "versions", number]) => layers::delete(lambda, name, number),
-        ("POST", ["layers", name, "versions", number, "policy"]) => layers::add_permission(lambda, call, name, number),
-        ("GET", ["layers", name, "versions", number, "policy"]) => layers::get_policy(lambda, name, number),
+        ("POST", ["layers", name, "versions", number, "policy"]) => {
+            layers::add_permission(lambda, call, name, number)
+        }
+        ("GET", ["layers", name, "versions", number, "policy"]) => {
+            layers::get_policy(lambda, name, number)
+        }
         ("DELETE", ["layers", name, "versions", number, "policy", sid]) => {
             layers::remove_permission(lambda, call, name, number, sid)
         }
@@ -157,7 +208,9 @@ async fn route_rest(lambda: &Lambda, method: &Method, call: &Call, segments: &[&
         ("GET", ["account-settings"]) => Ok(account::settings(lambda)),
         ("GET", ["functions", _, "recursion-config"]) => account::get_recursion(lambda, call),
         ("PUT", ["functions", _, "recursion-config"]) => account::put_recursion(lambda, call),
-        ("GET", ["functions", _, "runtime-management-config"]) => account::runtime_management(lambda, call),
+        ("GET", ["functions", _, "runtime-management-config"]) => {
+            account::runtime_management(lambda, call)
+        }
 
         _ => refused::route(lambda, method, call, segments),
     }

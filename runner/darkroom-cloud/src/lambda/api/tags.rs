@@ -38,7 +38,9 @@ fn resource(lambda: &Lambda, arn: &str) -> ApiResult<FunctionRef> {
 
 pub(crate) fn check_count(count: usize) -> ApiResult<()> {
     if count > limits::TAGS {
-        return Err(ApiError::invalid("Number of tags exceeds resource tag limit."));
+        return Err(ApiError::invalid(
+            "Number of tags exceeds resource tag limit.",
+        ));
     }
     Ok(())
 }
@@ -49,7 +51,9 @@ pub(crate) fn add(lambda: &Lambda, call: &Call, arn: &str) -> ApiResult<Reply> {
     let mut records = lambda.store.change();
     let function = records.function(&lambda.home, &wanted)?;
     if tags.is_empty() {
-        return Err(ApiError::invalid("An error occurred and the request cannot be processed."));
+        return Err(ApiError::invalid(
+            "An error occurred and the request cannot be processed.",
+        ));
     }
     let mut all = function.tags.clone();
     all.extend(tags);
@@ -61,7 +65,12 @@ pub(crate) fn add(lambda: &Lambda, call: &Call, arn: &str) -> ApiResult<Reply> {
 
 pub(crate) fn remove(lambda: &Lambda, call: &Call, arn: &str) -> ApiResult<Reply> {
     let wanted = resource(lambda, arn)?;
-    let keys: Vec<&String> = call.query.iter().filter(|(name, _)| name == "tagKeys").map(|(_, key)| key).collect();
+    let keys: Vec<&String> = call
+        .query
+        .iter()
+        .filter(|(name, _)| name == "tagKeys")
+        .map(|(_, key)| key)
+        .collect();
     if keys.is_empty() {
         let mut found = Violations::default();
         found.missing("tagKeys");

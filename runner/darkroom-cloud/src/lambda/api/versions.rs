@@ -29,19 +29,33 @@ pub(crate) fn publish(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
     let mut records = lambda.store.change();
     let function = records.function(&lambda.home, &wanted)?;
     function.settle();
-    check_revision(input.revision_id.as_deref(), &function.latest.revision_id, "GetFunction/GetAlias")?;
+    check_revision(
+        input.revision_id.as_deref(),
+        &function.latest.revision_id,
+        "GetFunction/GetAlias",
+    )?;
     let current = function.latest.code.sha256_base64();
-    if let Some(given) = input.code_sha256.filter(|given| !given.is_empty() && *given != current) {
+    if let Some(given) = input
+        .code_sha256
+        .filter(|given| !given.is_empty() && *given != current)
+    {
         return Err(ApiError::invalid(format!(
             "CodeSHA256 ({given}) is different from current CodeSHA256 in $LATEST ({current}). Please try again with the \
              CodeSHA256 in $LATEST."
         )));
     }
-    let description = input.description.filter(|description| !description.is_empty());
+    let description = input
+        .description
+        .filter(|description| !description.is_empty());
     let number = function.publish(description).version.clone();
     let arn = lambda.home.qualified_arn(&function.name, &number);
     let version = function.version(Some(&number)).unwrap_or(&function.latest);
-    Ok(Reply::created(describe::configuration(&lambda.home, function, version, &arn)))
+    Ok(Reply::created(describe::configuration(
+        &lambda.home,
+        function,
+        version,
+        &arn,
+    )))
 }
 
 pub(crate) fn list(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {

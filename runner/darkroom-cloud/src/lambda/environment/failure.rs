@@ -1,4 +1,5 @@
-//! How AWS words what went wrong (FACTS.md, section 6): documents for the caller, error types for the report.
+//! How AWS words what went wrong (FACTS.md, section 6): documents for the caller, error types for
+//! the report.
 
 use super::types::Status;
 use crate::lambda::runtime_api::RESPONSE_LIMIT;
@@ -21,7 +22,8 @@ pub enum RunFailure {
     Exited(Exit),
     /// There is no program to start, in AWS's words.
     Entrypoint(String),
-    /// This local cloud can't run the function: no such language here, or the sandbox could not be made.
+    /// This local cloud can't run the function: no such language here, or the sandbox could not be
+    /// made.
     Unavailable(String),
 }
 
@@ -63,14 +65,26 @@ impl RunFailure {
             Self::TooLarge => "Response too large".to_owned(),
             Self::Timeout { seconds } => format!("Task timed out after {seconds}.00 seconds"),
             Self::Exited(Exit {
-                killed_for: Some(offence @ (Offence::Unwatchable | Offence::WorkedWhileFrozen { .. })),
+                killed_for:
+                    Some(offence @ (Offence::Unwatchable | Offence::WorkedWhileFrozen { .. })),
                 ..
             }) => ended_for(*offence),
-            Self::Exited(Exit { signal: Some(signal), .. }) => {
-                format!("Runtime exited with error: signal: {}", signal_name(*signal))
+            Self::Exited(Exit {
+                signal: Some(signal),
+                ..
+            }) => {
+                format!(
+                    "Runtime exited with error: signal: {}",
+                    signal_name(*signal)
+                )
             }
-            Self::Exited(Exit { code: None | Some(0), .. }) => "Runtime exited without providing a reason".to_owned(),
-            Self::Exited(Exit { code: Some(code), .. }) => format!("Runtime exited with error: exit status {code}"),
+            Self::Exited(Exit {
+                code: None | Some(0),
+                ..
+            }) => "Runtime exited without providing a reason".to_owned(),
+            Self::Exited(Exit {
+                code: Some(code), ..
+            }) => format!("Runtime exited with error: exit status {code}"),
             Self::Entrypoint(reason) | Self::Unavailable(reason) => reason.clone(),
         };
         format!("RequestId: {request_id} Error: {what}")
@@ -82,7 +96,10 @@ impl RunFailure {
             Self::Reported { error_type, .. } => error_type.clone(),
             Self::TooLarge => Some("Function.ResponseSizeTooLarge".to_owned()),
             Self::Timeout { .. } => Some("Sandbox.Timedout".to_owned()),
-            Self::Exited(Exit { killed_for: Some(offence), .. }) => Some(
+            Self::Exited(Exit {
+                killed_for: Some(offence),
+                ..
+            }) => Some(
                 match offence {
                     Offence::OutOfMemory => "Runtime.OutOfMemory",
                     Offence::Unwatchable => "Darkroom.Unwatchable",
@@ -113,9 +130,12 @@ impl RunFailure {
 /// Says for what Darkroom ended an environment; AWS has no words for it.
 pub fn ended_for(offence: Offence) -> String {
     match offence {
-        Offence::OutOfMemory => "Darkroom ended the environment: it used more memory than its size".to_owned(),
+        Offence::OutOfMemory => {
+            "Darkroom ended the environment: it used more memory than its size".to_owned()
+        }
         Offence::Unwatchable => {
-            "Darkroom ended the environment: what it uses could no longer be read from /proc".to_owned()
+            "Darkroom ended the environment: what it uses could no longer be read from /proc"
+                .to_owned()
         }
         Offence::WorkedWhileFrozen { cpu_ms } => format!(
             "Darkroom ended the environment: it used {cpu_ms} ms of CPU time after its answer, while it was to stand still"
@@ -150,15 +170,34 @@ mod tests {
 
     #[test]
     fn failures_read_as_awss() {
-        let exit = |code, signal| RunFailure::Exited(Exit { code, signal, ..Exit::default() });
+        let exit = |code, signal| {
+            RunFailure::Exited(Exit {
+                code,
+                signal,
+                ..Exit::default()
+            })
+        };
         let cases = [
-            (exit(Some(0), None), "RequestId: r Error: Runtime exited without providing a reason"),
-            (exit(Some(127), None), "RequestId: r Error: Runtime exited with error: exit status 127"),
-            (exit(None, Some(9)), "RequestId: r Error: Runtime exited with error: signal: killed"),
-            (RunFailure::Timeout { seconds: 1 }, "RequestId: r Error: Task timed out after 1.00 seconds"),
+            (
+                exit(Some(0), None),
+                "RequestId: r Error: Runtime exited without providing a reason",
+            ),
+            (
+                exit(Some(127), None),
+                "RequestId: r Error: Runtime exited with error: exit status 127",
+            ),
+            (
+                exit(None, Some(9)),
+                "RequestId: r Error: Runtime exited with error: signal: killed",
+            ),
+            (
+                RunFailure::Timeout { seconds: 1 },
+                "RequestId: r Error: Task timed out after 1.00 seconds",
+            ),
         ];
         for (failure, sentence) in cases {
-            let document: serde_json::Value = serde_json::from_slice(&failure.document("r")).unwrap();
+            let document: serde_json::Value =
+                serde_json::from_slice(&failure.document("r")).unwrap();
             assert_eq!(document["errorMessage"], sentence);
         }
     }

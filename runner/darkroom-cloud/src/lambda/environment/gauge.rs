@@ -1,7 +1,8 @@
 //! The most memory that an environment's processes have had resident, from the kernel.
 //!
-//! `VmHWM` of `/proc/PID/status`: the peak since the process started, file pages it has mapped included, `/tmp` and the
-//! page cache not. With several processes their peaks are added. Memory that no process has mapped is told, not read.
+//! `VmHWM` of `/proc/PID/status`: the peak since the process started, file pages it has mapped
+//! included, `/tmp` and the page cache not. With several processes their peaks are added. Memory
+//! that no process has mapped is told, not read.
 
 use crate::sandbox::protocol::MemoryUse;
 use std::fs::File;
@@ -31,7 +32,8 @@ impl MemoryGauge {
         self.peak_kb = self.peak_kb.max(peak_kb);
     }
 
-    /// Takes in how much memory is used now, by processes that may end before [`Self::read_mb`], and by none of them.
+    /// Takes in how much memory is used now, by processes that may end before [`Self::read_mb`],
+    /// and by none of them.
     pub fn take(&mut self, memory: MemoryUse) {
         self.shared_kb = memory.shared;
         self.take_peak(memory.alone + memory.shared);
@@ -42,18 +44,36 @@ impl MemoryGauge {
         self.shared_kb > 1024
     }
 
-    /// Returns the peak so far in MB, rounded up, at most `memory_mb`; 0 where the kernel does not tell (macOS, while
-    /// the runtime lives).
+    /// Returns the peak so far in MB, rounded up, at most `memory_mb`; 0 where the kernel does not
+    /// tell (macOS, while the runtime lives).
     pub fn read_mb(&mut self, memory_mb: u32) -> u32 {
-        let mut sum = self.status.as_ref().and_then(Peak::read).unwrap_or_default();
+        let mut sum = self
+            .status
+            .as_ref()
+            .and_then(Peak::read)
+            .unwrap_or_default();
         let mut list = [0; 512];
-        let length = self.children.as_ref().and_then(|file| file.read_at(&mut list, 0).ok()).unwrap_or(0);
+        let length = self
+            .children
+            .as_ref()
+            .and_then(|file| file.read_at(&mut list, 0).ok())
+            .unwrap_or(0);
         for pid in String::from_utf8_lossy(&list[..length]).split_whitespace() {
             let status = File::open(format!("/proc/{pid}/status"));
-            sum = sum.plus(status.ok().as_ref().and_then(Peak::read).unwrap_or_default());
+            sum = sum.plus(
+                status
+                    .ok()
+                    .as_ref()
+                    .and_then(Peak::read)
+                    .unwrap_or_default(),
+            );
         }
-        // A peak has in it what was shared and mapped then, so what is shared now is set beside what is alone now.
-        self.peak_kb = self.peak_kb.max(sum.peak_kb).max(sum.alone_kb + self.shared_kb);
+        // A peak has in it what was shared and mapped then, so what is shared now is set beside
+        // what is alone now.
+        self.peak_kb = self
+            .peak_kb
+            .max(sum.peak_kb)
+            .max(sum.alone_kb + self.shared_kb);
         (self.peak_kb.div_ceil(1024) as u32).min(memory_mb)
     }
 }
@@ -78,11 +98,17 @@ impl Peak {
             line.trim().trim_end_matches(" kB").parse::<u64>().ok()
         };
         let alone_kb = line("RssAnon:").unwrap_or(0) + line("RssFile:").unwrap_or(0);
-        Some(Self { peak_kb: line("VmHWM:")?, alone_kb })
+        Some(Self {
+            peak_kb: line("VmHWM:")?,
+            alone_kb,
+        })
     }
 
     fn plus(self, other: Self) -> Self {
-        Self { peak_kb: self.peak_kb + other.peak_kb, alone_kb: self.alone_kb + other.alone_kb }
+        Self {
+            peak_kb: self.peak_kb + other.peak_kb,
+            alone_kb: self.alone_kb + other.alone_kb,
+        }
     }
 }
 

@@ -1,7 +1,8 @@
-//! What to start for a function, and in what surroundings: program, arguments, environment, folders.
+//! What to start for a function, and in what surroundings: program, arguments, environment,
+//! folders.
 //!
-//! The environment is AWS's (FACTS.md, section 5) plus what leads SDKs to the local cloud, and nothing of the
-//! host's. Pure but for asking which folders exist.
+//! The environment is AWS's (FACTS.md, section 5) plus what leads SDKs to the local cloud, and
+//! nothing of the host's. Pure but for asking which folders exist.
 
 use super::types::{FunctionSpec, LogFormat};
 use crate::access::Credentials;
@@ -50,9 +51,17 @@ impl Places {
     }
 
     /// The host's paths, where there is no root of its own.
-    pub fn plain(spec: &FunctionSpec, runtime: &Runtime, layers: Option<&Path>, tmp: &Path) -> Self {
+    pub fn plain(
+        spec: &FunctionSpec,
+        runtime: &Runtime,
+        layers: Option<&Path>,
+        tmp: &Path,
+    ) -> Self {
         let (runtime, language) = match runtime {
-            Runtime::Python(python) => (python.runtime_dir.clone(), python.interpreter.prefix.clone()),
+            Runtime::Python(python) => (
+                python.runtime_dir.clone(),
+                python.interpreter.prefix.clone(),
+            ),
             Runtime::Provided => (PathBuf::from("/nonexistent"), PathBuf::from("/nonexistent")),
         };
         Self {
@@ -74,7 +83,8 @@ pub struct Surroundings<'a> {
     pub log_stream: &'a str,
 }
 
-/// Returns the program that serves `spec`'s invocations; `Err` names the places that have no `bootstrap`.
+/// Returns the program that serves `spec`'s invocations; `Err` names the places that have no
+/// `bootstrap`.
 pub fn program(
     spec: &FunctionSpec,
     runtime: &Runtime,
@@ -89,24 +99,37 @@ pub fn program(
     let mut program = Program {
         path,
         arguments,
-        environment: environment(spec, runtime, places, surroundings).into_iter().collect(),
+        environment: environment(spec, runtime, places, surroundings)
+            .into_iter()
+            .collect(),
         directory: places.task.clone(),
-        telemetry_variable: matches!(runtime, Runtime::Python(_)).then(|| "_LAMBDA_TELEMETRY_LOG_FD".to_owned()),
+        telemetry_variable: matches!(runtime, Runtime::Python(_))
+            .then(|| "_LAMBDA_TELEMETRY_LOG_FD".to_owned()),
     };
     if let Some(wrapper) = wrapper(spec).filter(|_| matches!(runtime, Runtime::Python(_))) {
         let wrapped = std::mem::replace(&mut program.path, wrapper.into());
-        program.arguments.insert(0, wrapped.to_string_lossy().into_owned());
+        program
+            .arguments
+            .insert(0, wrapped.to_string_lossy().into_owned());
     }
     Ok(program)
 }
 
 /// Returns the script that the function wants its runtime started by (`AWS_LAMBDA_EXEC_WRAPPER`).
 pub fn wrapper(spec: &FunctionSpec) -> Option<&str> {
-    spec.environment.get("AWS_LAMBDA_EXEC_WRAPPER").map(String::as_str).filter(|path| !path.is_empty())
+    spec.environment
+        .get("AWS_LAMBDA_EXEC_WRAPPER")
+        .map(String::as_str)
+        .filter(|path| !path.is_empty())
 }
 
-/// Starts awslambdaric with AWS's search order: the code, the layers, then `/var/runtime` from `PYTHONPATH`.
-fn python_command(spec: &FunctionSpec, python: &PythonRuntime, places: &Places) -> (PathBuf, Vec<String>) {
+/// Starts awslambdaric with AWS's search order: the code, the layers, then `/var/runtime` from
+/// `PYTHONPATH`.
+fn python_command(
+    spec: &FunctionSpec,
+    python: &PythonRuntime,
+    places: &Places,
+) -> (PathBuf, Vec<String>) {
     let (major, minor, _) = python.interpreter.version;
     let mut search = vec![places.task.clone()];
     for opt in &places.opt {
@@ -136,9 +159,19 @@ fn python_command(spec: &FunctionSpec, python: &PythonRuntime, places: &Places) 
 }
 
 /// Returns the first `bootstrap` in the code or the layers, as the handler's file system names it.
-fn bootstrap(spec: &FunctionSpec, places: &Places, layers: Option<&Path>) -> Result<PathBuf, String> {
-    let opt = places.opt.first().map_or_else(|| PathBuf::from("/opt"), Clone::clone);
-    let candidates = [(Some(spec.code_dir.as_path()), &places.task), (layers, &opt)];
+fn bootstrap(
+    spec: &FunctionSpec,
+    places: &Places,
+    layers: Option<&Path>,
+) -> Result<PathBuf, String> {
+    let opt = places
+        .opt
+        .first()
+        .map_or_else(|| PathBuf::from("/opt"), Clone::clone);
+    let candidates = [
+        (Some(spec.code_dir.as_path()), &places.task),
+        (layers, &opt),
+    ];
     for (host, inside) in &candidates {
         if host.is_some_and(|host| host.join("bootstrap").is_file()) {
             return Ok(inside.join("bootstrap"));
@@ -154,11 +187,19 @@ fn environment(
     surroundings: &Surroundings<'_>,
 ) -> BTreeMap<String, String> {
     let show = |path: &Path| path.to_string_lossy().into_owned();
-    let (task, runtime_dir, language) = (show(&places.task), show(&places.runtime), show(&places.language));
-    let opt = places.opt.first().map_or_else(|| "/opt".to_owned(), |opt| show(opt));
+    let (task, runtime_dir, language) = (
+        show(&places.task),
+        show(&places.runtime),
+        show(&places.language),
+    );
+    let opt = places
+        .opt
+        .first()
+        .map_or_else(|| "/opt".to_owned(), |opt| show(opt));
     let path = format!("{language}/bin:/usr/local/bin:/usr/bin/:/bin:{opt}/bin");
-    let libraries =
-        format!("{language}/lib:/lib64:/usr/lib64:{runtime_dir}:{runtime_dir}/lib:{task}:{task}/lib:{opt}/lib");
+    let libraries = format!(
+        "{language}/lib:/lib64:/usr/lib64:{runtime_dir}:{runtime_dir}/lib:{task}:{task}/lib:{opt}/lib"
+    );
     let api = surroundings.runtime_api.to_string();
     let credentials = surroundings.credentials;
     let fixed = [
@@ -166,7 +207,10 @@ fn environment(
         ("AWS_REGION", &spec.region),
         ("AWS_DEFAULT_REGION", &spec.region),
         ("AWS_LAMBDA_FUNCTION_NAME", &spec.name),
-        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &spec.memory_mb.to_string()),
+        (
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+            &spec.memory_mb.to_string(),
+        ),
         ("AWS_LAMBDA_FUNCTION_VERSION", &spec.version),
         ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
         ("AWS_LAMBDA_LOG_GROUP_NAME", &spec.log_group),
@@ -190,8 +234,10 @@ fn environment(
         ("PWD", &task),
         ("SHLVL", "0"),
     ];
-    let mut all: BTreeMap<String, String> =
-        fixed.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let mut all: BTreeMap<String, String> = fixed
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
     let mut set = |name: &str, value: String| all.insert(name.to_owned(), value);
     if let Runtime::Python(_) = runtime {
         set("AWS_EXECUTION_ENV", format!("AWS_Lambda_{}", spec.runtime));
@@ -200,12 +246,21 @@ fn environment(
     }
     if spec.log_format == LogFormat::Json {
         set("AWS_LAMBDA_LOG_FORMAT", "JSON".to_owned());
-        set("AWS_LAMBDA_LOG_LEVEL", spec.application_log_level.clone().unwrap_or_else(|| "INFO".to_owned()));
+        set(
+            "AWS_LAMBDA_LOG_LEVEL",
+            spec.application_log_level
+                .clone()
+                .unwrap_or_else(|| "INFO".to_owned()),
+        );
     }
     if let Some(tmp) = &places.tmp {
         set("TMPDIR", show(tmp));
     }
-    all.extend(spec.environment.iter().map(|(name, value)| (name.clone(), value.clone())));
+    all.extend(
+        spec.environment
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone())),
+    );
     all
 }
 
@@ -224,9 +279,15 @@ pub fn folders(
         binds.push((prefix.clone(), places.language.clone()));
         binds.push((python.runtime_dir.clone(), places.runtime));
         // The host's own packages are not part of the runtime.
-        let packages =
-            [format!("lib/python{major}.{minor}/site-packages"), "lib/python3/dist-packages".into(), "local".into()];
-        for folder in packages.iter().filter(|folder| prefix.join(folder).is_dir()) {
+        let packages = [
+            format!("lib/python{major}.{minor}/site-packages"),
+            "lib/python3/dist-packages".into(),
+            "local".into(),
+        ];
+        for folder in packages
+            .iter()
+            .filter(|folder| prefix.join(folder).is_dir())
+        {
             covers.push(places.language.join(folder));
         }
     }
@@ -235,8 +296,16 @@ pub fn folders(
 
 /// Returns the version that `INIT_START` prints, for example `python:3.13.v1`.
 pub fn version_text(runtime: &str) -> String {
-    let dotted = runtime.split_once('.').filter(|(name, _)| !name.ends_with(|c: char| c.is_ascii_digit()));
-    let digits = || runtime.split_at(runtime.find(|c: char| c.is_ascii_digit()).unwrap_or(runtime.len()));
+    let dotted = runtime
+        .split_once('.')
+        .filter(|(name, _)| !name.ends_with(|c: char| c.is_ascii_digit()));
+    let digits = || {
+        runtime.split_at(
+            runtime
+                .find(|c: char| c.is_ascii_digit())
+                .unwrap_or(runtime.len()),
+        )
+    };
     let (name, version) = dotted.unwrap_or_else(digits);
     format!("{name}:{version}.v1")
 }
@@ -263,11 +332,22 @@ mod tests {
             credentials: &credentials,
             log_stream: "stream",
         };
-        let all = environment(&spec, &Runtime::Provided, &Places::sandboxed(), &surroundings);
+        let all = environment(
+            &spec,
+            &Runtime::Provided,
+            &Places::sandboxed(),
+            &surroundings,
+        );
         assert_eq!(all["AWS_LAMBDA_RUNTIME_API"], "169.254.100.1:9001");
         assert_eq!(all["OUTPUT_BUCKET"], "b");
-        assert_eq!(all["PATH"], "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin");
-        assert!(!all.contains_key("AWS_EXECUTION_ENV"), "absent for provided runtimes");
+        assert_eq!(
+            all["PATH"],
+            "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin"
+        );
+        assert!(
+            !all.contains_key("AWS_EXECUTION_ENV"),
+            "absent for provided runtimes"
+        );
         assert!(!all.contains_key("HOME") && !all.contains_key("USER"));
     }
 }

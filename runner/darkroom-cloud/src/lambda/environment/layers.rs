@@ -1,4 +1,5 @@
-//! One folder out of several layers, as AWS unzips them into `/opt`: in order, a later one over an earlier one.
+//! One folder out of several layers, as AWS unzips them into `/opt`: in order, a later one over an
+//! earlier one.
 
 use std::collections::HashMap;
 use std::fs;
@@ -17,7 +18,10 @@ pub struct Layers {
 impl Layers {
     pub fn new() -> io::Result<Self> {
         let folder = Scratch::new("layers")?;
-        Ok(Self { folder, made: Mutex::default() })
+        Ok(Self {
+            folder,
+            made: Mutex::default(),
+        })
     }
 
     /// Returns a folder with the contents of `layers`; `None` if there are none. Blocking.
@@ -43,7 +47,8 @@ impl Layers {
     }
 }
 
-/// Copies the tree at `source` over the one at `target`, by hard links where the file system allows.
+/// Copies the tree at `source` over the one at `target`, by hard links where the file system
+/// allows.
 fn copy_over(source: &Path, target: &Path) -> io::Result<()> {
     if !target.is_dir() {
         remove(target)?;
@@ -86,9 +91,11 @@ mod tests {
     fn a_later_layer_wins_and_no_layer_is_changed() {
         let folder = tempfile::tempdir().unwrap();
         let (first, second) = (folder.path().join("first"), folder.path().join("second"));
-        for (layer, name, text) in
-            [(&first, "python/a.py", "1"), (&first, "python/b.py", "1"), (&second, "python/b.py", "2")]
-        {
+        for (layer, name, text) in [
+            (&first, "python/a.py", "1"),
+            (&first, "python/b.py", "1"),
+            (&second, "python/b.py", "2"),
+        ] {
             fs::create_dir_all(layer.join("python")).unwrap();
             fs::write(layer.join(name), text).unwrap();
         }

@@ -1,7 +1,7 @@
 //! What an environment writes to its log stream, and the tail of it that a caller may ask for.
 //!
-//! Bytes of the runtime's pipes and the platform's own lines in; events to a [`LogSink`] out. Memory is bounded whatever
-//! a handler prints: one unfinished event and the last 4 KB.
+//! Bytes of the runtime's pipes and the platform's own lines in; events to a [`LogSink`] out.
+//! Memory is bounded whatever a handler prints: one unfinished event and the last 4 KB.
 
 use super::types::{FunctionSpec, LogFormat, LogSink, Report, Status};
 use jiff::Timestamp;
@@ -12,10 +12,12 @@ use std::sync::Arc;
 /// `X-Amz-Log-Result` holds this much (FACTS.md, section 7).
 const TAIL_BYTES: usize = 4096;
 
-/// A longer event is cut into several, as `CloudWatch` Logs limits one (256 KB, less its overhead of 26 bytes).
+/// A longer event is cut into several, as `CloudWatch` Logs limits one (256 KB, less its overhead
+/// of 26 bytes).
 const LARGEST_EVENT: usize = 262_144 - 26;
 
-/// What is kept of an invocation's log, in bytes. The rest of what it prints is not written, and a line says so.
+/// What is kept of an invocation's log, in bytes. The rest of what it prints is not written, and a
+/// line says so.
 const MOST_KEPT: usize = 64 << 20;
 
 /// What an event costs beside its text: its line in the log's file, its place in the index.
@@ -41,7 +43,8 @@ pub struct LogLines {
     frames: Vec<u8>,
     /// Collects the present invocation's text if there is one.
     tail: Option<Tail>,
-    /// Bytes that were written since the present invocation began, [`EVENT_COST`] for each event included.
+    /// Bytes that were written since the present invocation began, [`EVENT_COST`] for each event
+    /// included.
     kept: usize,
     /// When the last event happened: a record that a handler dates otherwise changes no order.
     latest_ms: i64,
@@ -104,11 +107,14 @@ impl LogLines {
                 return;
             }
             let length = u32::from_be_bytes([header[4], header[5], header[6], header[7]]) as usize;
-            let micros = header[8..16].iter().fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
+            let micros = header[8..16]
+                .iter()
+                .fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
             let (start, end) = (taken + FRAME_HEADER, taken + FRAME_HEADER + length);
             let Some(message) = buffer.get(start..end) else {
                 if length > LARGEST_EVENT && buffer.len() - start > LARGEST_EVENT {
-                    // Too long to wait for: write what is here and call the rest a frame of its own.
+                    // Too long to wait for: write what is here and call the rest a frame of its
+                    // own.
                     let (message, here) = (&buffer[start..], buffer.len() - start);
                     self.write_event(message, dated(micros));
                     let mut rest = header[..4].to_vec();
@@ -144,7 +150,8 @@ impl LogLines {
         }
     }
 
-    /// Writes one event, cut if it is too long. Events of a stream are in the order in which they came.
+    /// Writes one event, cut if it is too long. Events of a stream are in the order in which they
+    /// came.
     fn event(&mut self, message: &[u8], timestamp_ms: i64) {
         let timestamp_ms = timestamp_ms.max(self.latest_ms);
         self.latest_ms = timestamp_ms;
@@ -152,7 +159,12 @@ impl LogLines {
         // An empty record is an event too.
         let mut piece = Some(pieces.next().unwrap_or_default());
         while let Some(bytes) = piece {
-            self.sink.append(&self.group, &self.stream, timestamp_ms, &String::from_utf8_lossy(bytes));
+            self.sink.append(
+                &self.group,
+                &self.stream,
+                timestamp_ms,
+                &String::from_utf8_lossy(bytes),
+            );
             piece = pieces.next();
         }
         if let Some(tail) = &mut self.tail {
@@ -203,34 +215,55 @@ impl LogLines {
     pub fn init_report(&mut self, init_ms: f64, phase: &str, failure: Option<&InitFailure<'_>>) {
         let status = failure.map_or("success", |failure| failure.status);
         let error_type = failure.and_then(|failure| failure.error_type);
-        let level = if failure.is_some() { Level::Warn } else { Level::Debug };
+        let level = if failure.is_some() {
+            Level::Warn
+        } else {
+            Level::Debug
+        };
         match (self.format, failure) {
             (LogFormat::Text, None) => {}
             (LogFormat::Text, Some(_)) => {
-                let error = error_type.map(|name| format!("\tError Type: {name}")).unwrap_or_default();
+                let error = error_type
+                    .map(|name| format!("\tError Type: {name}"))
+                    .unwrap_or_default();
                 self.text(&format!(
                     "INIT_REPORT Init Duration: {init_ms:.2} ms\tPhase: {phase}\tStatus: {status}{error}\n"
                 ));
             }
             (LogFormat::Json, _) => {
-                let done = json!({ "initializationType": "on-demand", "phase": phase, "status": status });
-                self.record("platform.initRuntimeDone", level, &with(done, "errorType", error_type));
+                let done =
+                    json!({ "initializationType": "on-demand", "phase": phase, "status": status });
+                self.record(
+                    "platform.initRuntimeDone",
+                    level,
+                    &with(done, "errorType", error_type),
+                );
                 let report = json!({
                     "initializationType": "on-demand",
                     "phase": phase,
                     "status": status,
                     "metrics": { "durationMs": rounded(init_ms) },
                 });
-                self.record("platform.initReport", level, &with(report, "errorType", error_type));
+                self.record(
+                    "platform.initReport",
+                    level,
+                    &with(report, "errorType", error_type),
+                );
             }
         }
     }
 
     pub fn start(&mut self, request_id: &str, version: &str) {
         match self.format {
-            LogFormat::Text => self.text(&format!("START RequestId: {request_id} Version: {version}\n")),
+            LogFormat::Text => self.text(&format!(
+                "START RequestId: {request_id} Version: {version}\n"
+            )),
             LogFormat::Json => {
-                self.record("platform.start", Level::Info, &json!({ "requestId": request_id, "version": version }));
+                self.record(
+                    "platform.start",
+                    Level::Info,
+                    &json!({ "requestId": request_id, "version": version }),
+                );
             }
         }
     }
@@ -239,7 +272,9 @@ impl LogLines {
     pub fn timed_out(&mut self, request_id: &str, timeout_s: u32) {
         if self.format == LogFormat::Text {
             let time = iso(Timestamp::now());
-            self.text(&format!("{time} {request_id} Task timed out after {timeout_s}.00 seconds\n\n"));
+            self.text(&format!(
+                "{time} {request_id} Task timed out after {timeout_s}.00 seconds\n\n"
+            ));
         }
     }
 
@@ -282,7 +317,11 @@ impl LogLines {
             "metrics": { "durationMs": rounded(report.duration_ms), "producedBytes": produced_bytes },
         });
         let level = if good { Level::Debug } else { Level::Warn };
-        self.record("platform.runtimeDone", level, &with(done, "errorType", error_type));
+        self.record(
+            "platform.runtimeDone",
+            level,
+            &with(done, "errorType", error_type),
+        );
         let mut metrics = json!({
             "durationMs": rounded(report.duration_ms),
             "billedDurationMs": report.billed_duration_ms,
@@ -292,9 +331,14 @@ impl LogLines {
         if let Some(init_ms) = report.init_ms {
             metrics["initDurationMs"] = json!(rounded(init_ms));
         }
-        let record = json!({ "requestId": report.request_id, "status": status, "metrics": metrics });
+        let record =
+            json!({ "requestId": report.request_id, "status": status, "metrics": metrics });
         let level = if good { Level::Info } else { Level::Warn };
-        self.record("platform.report", level, &with(record, "errorType", error_type));
+        self.record(
+            "platform.report",
+            level,
+            &with(record, "errorType", error_type),
+        );
     }
 
     fn text(&mut self, line: &str) {
@@ -322,7 +366,8 @@ pub struct InitFailure<'a> {
     pub error_type: Option<&'a str>,
 }
 
-/// From which system log level on a record is written ("Lambda system log level event mapping" in AWS's guide).
+/// From which system log level on a record is written ("Lambda system log level event mapping" in
+/// AWS's guide).
 #[derive(Clone, Copy)]
 enum Level {
     Debug,
@@ -360,7 +405,11 @@ impl Tail {
 fn report_line(report: &Report) -> String {
     let mut line = format!(
         "REPORT RequestId: {}\tDuration: {:.2} ms\tBilled Duration: {} ms\tMemory Size: {} MB\tMax Memory Used: {} MB\t",
-        report.request_id, report.duration_ms, report.billed_duration_ms, report.memory_mb, report.max_memory_used_mb
+        report.request_id,
+        report.duration_ms,
+        report.billed_duration_ms,
+        report.memory_mb,
+        report.max_memory_used_mb
     );
     if let Some(init_ms) = report.init_ms {
         let _ = write!(line, "Init Duration: {init_ms:.2} ms\t");
@@ -398,7 +447,9 @@ fn rounded(milliseconds: f64) -> f64 {
 
 /// When a record happened that is dated so, in microseconds: not in the future.
 fn dated(micros: u64) -> i64 {
-    i64::try_from(micros / 1000).unwrap_or(i64::MAX).min(now_ms())
+    i64::try_from(micros / 1000)
+        .unwrap_or(i64::MAX)
+        .min(now_ms())
 }
 
 pub fn now_ms() -> i64 {
@@ -484,13 +535,27 @@ mod tests {
         let piece = ["x".repeat(65_535), "\n".to_owned()].concat().into_bytes();
         for _ in 0..(MOST_KEPT + MOST_KEPT / 8) / piece.len() {
             lines.printed(&piece);
-            let kept: usize = memory.0.lock().unwrap().drain(..).map(|event| event.len()).sum();
+            let kept: usize = memory
+                .0
+                .lock()
+                .unwrap()
+                .drain(..)
+                .map(|event| event.len())
+                .sum();
             assert!(kept <= 2 * piece.len());
         }
         lines.printed(b"left out\n");
         lines.start("next", "1");
-        assert_eq!(*memory.0.lock().unwrap(), ["START RequestId: next Version: 1\n"]);
-        assert!(lines.take_tail().ends_with(b"left out\nSTART RequestId: next Version: 1\n"), "the tail has the end");
+        assert_eq!(
+            *memory.0.lock().unwrap(),
+            ["START RequestId: next Version: 1\n"]
+        );
+        assert!(
+            lines
+                .take_tail()
+                .ends_with(b"left out\nSTART RequestId: next Version: 1\n"),
+            "the tail has the end"
+        );
         lines.begin_tail();
         lines.printed(b"kept\n");
         assert_eq!(memory.0.lock().unwrap().last().unwrap(), "kept\n");
@@ -515,7 +580,10 @@ mod tests {
         }
         lines.printed(b"plain\n");
         let times = times.0.lock().unwrap();
-        assert!(times.is_sorted() && times.len() == 6 && times[5] <= now_ms(), "{times:?}");
+        assert!(
+            times.is_sorted() && times.len() == 6 && times[5] <= now_ms(),
+            "{times:?}"
+        );
     }
 
     #[test]
@@ -551,7 +619,9 @@ mod tests {
         report.status = Status::Failure;
         report.error_type = Some("Runtime.ExitError".into());
         assert!(
-            report_line(&report).ends_with("Max Memory Used: 36 MB\tStatus: error\tError Type: Runtime.ExitError\n")
+            report_line(&report).ends_with(
+                "Max Memory Used: 36 MB\tStatus: error\tError Type: Runtime.ExitError\n"
+            )
         );
     }
 
@@ -573,7 +643,12 @@ mod tests {
             "é",
             "\r",
         ];
-        crate::hostile::Parser { name: "log-lines", words, longest: 1 << 20 }.hold(|input| {
+        crate::hostile::Parser {
+            name: "log-lines",
+            words,
+            longest: 1 << 20,
+        }
+        .hold(|input| {
             let (_, mut lines) = lines();
             lines.begin_tail();
             // In pieces, as a pipe gives them.

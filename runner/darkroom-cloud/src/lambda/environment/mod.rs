@@ -1,8 +1,9 @@
 //! Execution environments: from an accepted invocation to its answer, log lines and report.
 //!
-//! The control plane counts concurrency and resolves qualifiers, then calls [`Environments::invoke`]; everything from
-//! there on happens here. The way of an invocation: `pool` (a free environment or a new one) → `open` (`launch`,
-//! `layers`, then the sandbox) → `run` (init, event, answer) → `lines`. This room never speaks the public Lambda API.
+//! The control plane counts concurrency and resolves qualifiers, then calls
+//! [`Environments::invoke`]; everything from there on happens here. The way of an invocation:
+//! `pool` (a free environment or a new one) → `open` (`launch`, `layers`, then the sandbox) → `run`
+//! (init, event, answer) → `lines`. This room never speaks the public Lambda API.
 
 mod failure;
 mod gauge;
@@ -16,7 +17,8 @@ mod types;
 
 pub use launch::RUNTIME_API_ADDRESS;
 pub use types::{
-    DiscardLogs, FunctionSpec, InvokeOutcome, InvokeRequest, LogFormat, LogSink, MetricSink, Misdeed, Report, Status,
+    DiscardLogs, FunctionSpec, InvokeOutcome, InvokeRequest, LogFormat, LogSink, MetricSink,
+    Misdeed, Report, Status,
 };
 
 use crate::access::Access;
@@ -33,7 +35,8 @@ use tokio::net::TcpStream;
 use tokio::sync::{Notify, OwnedSemaphorePermit, RwLock, Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 
-/// Serves a connection that a handler has opened to the local cloud's endpoint, knowing what the handler works on.
+/// Serves a connection that a handler has opened to the local cloud's endpoint, knowing what the
+/// handler works on.
 pub type ServeConnection = Arc<dyn Fn(TcpStream, Working) + Send + Sync>;
 
 /// How environments are made and kept.
@@ -41,13 +44,17 @@ pub type ServeConnection = Arc<dyn Fn(TcpStream, Working) + Send + Sync>;
 pub struct EnvironmentsConfig {
     /// An executable whose `main` first calls [`crate::sandbox::run_if_asked`].
     pub sandbox_program: PathBuf,
-    /// Where language runtimes are installed once and kept, for example AWS's `/var/runtime` for Python.
+    /// Where language runtimes are installed once and kept, for example AWS's `/var/runtime` for
+    /// Python.
     pub cache_dir: PathBuf,
-    /// The local cloud's base URL, for example `http://127.0.0.1:4566`; handlers get it as `AWS_ENDPOINT_URL`.
+    /// The local cloud's base URL, for example `http://127.0.0.1:4566`; handlers get it as
+    /// `AWS_ENDPOINT_URL`.
     pub endpoint_url: String,
-    /// Serves what handlers send to the endpoint; `None` passes it on to `endpoint_url` byte by byte.
+    /// Serves what handlers send to the endpoint; `None` passes it on to `endpoint_url` byte by
+    /// byte.
     pub serve: Option<ServeConnection>,
-    /// Gives each environment keys of its own; `None` gives all of them the same, which nobody checks.
+    /// Gives each environment keys of its own; `None` gives all of them the same, which nobody
+    /// checks.
     pub access: Option<Access>,
     /// What to isolate handlers by, where the host has it.
     pub means: Means,
@@ -60,7 +67,8 @@ pub struct EnvironmentsConfig {
 }
 
 impl EnvironmentsConfig {
-    /// Returns AWS's limits with idle times that suit one machine: frozen after 50 ms, reaped after 10 minutes.
+    /// Returns AWS's limits with idle times that suit one machine: frozen after 50 ms, reaped after
+    /// 10 minutes.
     pub fn new(sandbox_program: PathBuf, cache_dir: PathBuf, endpoint_url: String) -> Self {
         Self {
             sandbox_program,
@@ -91,7 +99,8 @@ struct Shared {
     layers: layers::Layers,
     runtimes: open::Runtimes,
     stopping: watch::Sender<bool>,
-    /// How many environments may be starting at once: were it all of a burst, all would be too slow for INIT's limit.
+    /// How many environments may be starting at once: were it all of a burst, all would be too slow
+    /// for INIT's limit.
     starting: Arc<Semaphore>,
     /// Read while an invocation or a closing is under way.
     busy: Arc<RwLock<()>>,
@@ -112,7 +121,9 @@ impl Environments {
             layers: layers::Layers::new()?,
             runtimes: open::Runtimes::default(),
             stopping: watch::Sender::new(false),
-            starting: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(8, |cores| cores.get() * 4))),
+            starting: Arc::new(Semaphore::new(
+                std::thread::available_parallelism().map_or(8, |cores| cores.get() * 4),
+            )),
             busy: Arc::default(),
             idle: Arc::default(),
         });
@@ -120,17 +131,22 @@ impl Environments {
         Ok(Self { shared })
     }
 
-    /// Finds, and if need be installs, what `runtime` (`python3.13`) needs, so that the first invocation need not wait.
+    /// Finds, and if need be installs, what `runtime` (`python3.13`) needs, so that the first
+    /// invocation need not wait.
     ///
     /// An error says what is missing and how to mend it.
     pub async fn prepare(&self, runtime: &str) -> Result<(), String> {
-        self.shared.runtimes.get(runtime, &self.shared.config.cache_dir).await.map(drop)
+        self.shared
+            .runtimes
+            .get(runtime, &self.shared.config.cache_dir)
+            .await
+            .map(drop)
     }
 
     /// Runs one invocation in a free environment of `spec`'s revision, or in a new one.
     ///
-    /// Never fails: whatever the handler does is an [`InvokeOutcome`], worded as AWS words it. Dropping the future does
-    /// not stop the invocation, as a caller that hangs up does not on AWS.
+    /// Never fails: whatever the handler does is an [`InvokeOutcome`], worded as AWS words it.
+    /// Dropping the future does not stop the invocation, as a caller that hangs up does not on AWS.
     pub async fn invoke(&self, spec: Arc<FunctionSpec>, request: InvokeRequest) -> InvokeOutcome {
         let (reply, answer) = oneshot::channel();
         let unanswered = (Arc::clone(&spec), request.request_id.clone());
@@ -141,7 +157,8 @@ impl Environments {
         })
     }
 
-    /// Retires every environment of the function (any version) after its current work. `function_arn` is unqualified.
+    /// Retires every environment of the function (any version) after its current work.
+    /// `function_arn` is unqualified.
     pub fn retire(&self, function_arn: &str) {
         close_all(&self.shared, self.shared.pools.retire(function_arn));
     }
@@ -156,13 +173,19 @@ impl Environments {
         closing.join_all().await;
         // Waits for the last invocation and the last closing that began before.
         drop(self.shared.busy.write().await);
-        let late: JoinSet<()> = self.shared.pools.retire_all().into_iter().map(Environment::close).collect();
+        let late: JoinSet<()> = self
+            .shared
+            .pools
+            .retire_all()
+            .into_iter()
+            .map(Environment::close)
+            .collect();
         late.join_all().await;
         self.shared.host.settled().await;
     }
 
-    /// Returns what functions did so far that no honest one does. What an environment did while idle is known when it is
-    /// next used or closed.
+    /// Returns what functions did so far that no honest one does. What an environment did while
+    /// idle is known when it is next used or closed.
     pub fn misdeeds(&self) -> Vec<Misdeed> {
         self.shared.misdeeds.all()
     }
@@ -189,11 +212,18 @@ async fn run_one(
     let (mut environment, place) = match free_or_new(&shared, &pool, &spec).await {
         Ok(found) => found,
         Err(failure) => {
-            let _ = reply.send(open::not_opened(&shared, &spec, &request.request_id, &failure));
+            let _ = reply.send(open::not_opened(
+                &shared,
+                &spec,
+                &request.request_id,
+                &failure,
+            ));
             return;
         }
     };
-    environment.run(request, reply, place, || pool.finishing()).await;
+    environment
+        .run(request, reply, place, || pool.finishing())
+        .await;
     match pool.give_back(environment) {
         Some(environment) => environment.close().await,
         None => shared.idle.notify_one(),
@@ -232,7 +262,9 @@ fn close_all(shared: &Arc<Shared>, environments: Vec<Environment>) {
 /// Freezes and reaps idle environments for as long as there are any.
 async fn keep_tidy(shared: Weak<Shared>) {
     loop {
-        let Some(strong) = shared.upgrade() else { return };
+        let Some(strong) = shared.upgrade() else {
+            return;
+        };
         if *strong.stopping.borrow() {
             return;
         }

@@ -1,4 +1,5 @@
-//! Makes a new environment: finds the language runtime, merges the layers, opens the sandbox, serves its listeners.
+//! Makes a new environment: finds the language runtime, merges the layers, opens the sandbox,
+//! serves its listeners.
 
 use super::failure::RunFailure;
 use super::gauge::MemoryGauge;
@@ -29,7 +30,8 @@ pub struct Runtimes {
 }
 
 impl Runtimes {
-    /// Returns the runtime of that name, found or installed at the first call; an error says how to mend it.
+    /// Returns the runtime of that name, found or installed at the first call; an error says how to
+    /// mend it.
     pub async fn get(&self, name: &str, cache_dir: &Path) -> Result<Runtime, String> {
         if name.starts_with("provided") {
             return Ok(Runtime::Provided);
@@ -41,7 +43,9 @@ impl Runtimes {
         }
         let (cache_dir, wanted) = (cache_dir.to_owned(), name.to_owned());
         let python = spawn_blocking(move || python::runtime(&cache_dir, &wanted)).await;
-        let python = python.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+        let python = python
+            .map_err(|error| error.to_string())?
+            .map_err(|error| error.to_string())?;
         let runtime = Runtime::Python(python);
         found.insert(name.to_owned(), runtime.clone());
         Ok(runtime)
@@ -49,26 +53,51 @@ impl Runtimes {
 }
 
 /// Makes an environment for `spec`; its runtime is not started yet.
-pub async fn environment(shared: &Arc<Shared>, spec: &Arc<FunctionSpec>) -> Result<Environment, RunFailure> {
+pub async fn environment(
+    shared: &Arc<Shared>,
+    spec: &Arc<FunctionSpec>,
+) -> Result<Environment, RunFailure> {
     let config = &shared.config;
-    let runtime = shared.runtimes.get(&spec.runtime, &config.cache_dir).await.map_err(RunFailure::Unavailable)?;
+    let runtime = shared
+        .runtimes
+        .get(&spec.runtime, &config.cache_dir)
+        .await
+        .map_err(RunFailure::Unavailable)?;
     let layers = layers(shared, spec).await?;
     let stream = stream_name(&spec.version);
     let lines = LogLines::new(Arc::clone(&shared.logs), spec, stream.clone());
-    let unavailable = |error: io::Error| RunFailure::Unavailable(format!("the sandbox can't be made: {error}"));
+    let unavailable =
+        |error: io::Error| RunFailure::Unavailable(format!("the sandbox can't be made: {error}"));
 
     let (binds, covers) = launch::folders(spec, &runtime, layers.as_deref());
     let listen = listen_at(&config.endpoint_url);
-    let plan = Plan { binds, covers, memory_mb: spec.memory_mb, tmp_mb: spec.ephemeral_mb, listen };
-    let mut sandbox = Sandbox::open(&shared.host, &plan).await.map_err(unavailable)?;
+    let plan = Plan {
+        binds,
+        covers,
+        memory_mb: spec.memory_mb,
+        tmp_mb: spec.ephemeral_mb,
+        listen,
+    };
+    let mut sandbox = Sandbox::open(&shared.host, &plan)
+        .await
+        .map_err(unavailable)?;
 
     let (api, events) = RuntimeApi::new();
     let mut servers = JoinSet::new();
     let listeners = std::mem::take(&mut sandbox.listeners);
-    let lease = config.access.as_ref().map(|access: &Access| access.issue(spec));
+    let lease = config
+        .access
+        .as_ref()
+        .map(|access: &Access| access.issue(spec));
     let working = Working::of(lease.as_ref().map(|lease| Arc::clone(&lease.caller)));
     let connection = config.serve.clone().map(|serve| (serve, working.clone()));
-    let listeners = serve(&mut servers, listeners, &api, connection, &config.endpoint_url);
+    let listeners = serve(
+        &mut servers,
+        listeners,
+        &api,
+        connection,
+        &config.endpoint_url,
+    );
     let runtime_api = listeners.await.map_err(unavailable)?;
     let tmp = if shared.host.has_root() {
         None
@@ -83,7 +112,9 @@ pub async fn environment(shared: &Arc<Shared>, spec: &Arc<FunctionSpec>) -> Resu
     let surroundings = Surroundings {
         runtime_api,
         endpoint_url: &config.endpoint_url,
-        credentials: lease.as_ref().map_or(&shared_by_all, |lease| &lease.credentials),
+        credentials: lease
+            .as_ref()
+            .map_or(&shared_by_all, |lease| &lease.credentials),
         log_stream: &stream,
     };
     let program = launch::program(spec, &runtime, &places, layers.as_deref(), &surroundings);
@@ -114,7 +145,10 @@ pub async fn environment(shared: &Arc<Shared>, spec: &Arc<FunctionSpec>) -> Resu
 }
 
 /// Returns the folder for `/opt`, and lets the sandbox's user into the code.
-async fn layers(shared: &Arc<Shared>, spec: &Arc<FunctionSpec>) -> Result<Option<PathBuf>, RunFailure> {
+async fn layers(
+    shared: &Arc<Shared>,
+    spec: &Arc<FunctionSpec>,
+) -> Result<Option<PathBuf>, RunFailure> {
     let (shared, spec) = (Arc::clone(shared), Arc::clone(spec));
     let merged = spawn_blocking(move || {
         let merged = shared.layers.merged(&spec.layer_dirs)?;
@@ -123,11 +157,17 @@ async fn layers(shared: &Arc<Shared>, spec: &Arc<FunctionSpec>) -> Result<Option
         }
         Ok::<_, io::Error>(merged)
     });
-    let unavailable = |error: &dyn std::fmt::Display| RunFailure::Unavailable(format!("can't read the code: {error}"));
-    merged.await.map_err(|error| unavailable(&error))?.map_err(|error| unavailable(&error))
+    let unavailable = |error: &dyn std::fmt::Display| {
+        RunFailure::Unavailable(format!("can't read the code: {error}"))
+    };
+    merged
+        .await
+        .map_err(|error| unavailable(&error))?
+        .map_err(|error| unavailable(&error))
 }
 
-/// Makes a folder readable to everybody, which temporary folders are not; AWS has `/var/task` and `/opt` at 0755.
+/// Makes a folder readable to everybody, which temporary folders are not; AWS has `/var/task` and
+/// `/opt` at 0755.
 fn open_up(folder: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     let mode = std::fs::metadata(folder)?.permissions().mode();
@@ -150,7 +190,8 @@ fn endpoint_address(endpoint_url: &str) -> Option<SocketAddrV4> {
     authority.replace("localhost", "127.0.0.1").parse().ok()
 }
 
-/// Serves the Runtime API and, inside a network of its own, the local cloud; returns the Runtime API's address.
+/// Serves the Runtime API and, inside a network of its own, the local cloud; returns the Runtime
+/// API's address.
 async fn serve(
     servers: &mut JoinSet<()>,
     listeners: Vec<std::net::TcpListener>,
@@ -179,7 +220,11 @@ fn listening(listener: std::net::TcpListener) -> io::Result<TcpListener> {
 }
 
 /// Takes what a handler sends to the local cloud to it.
-async fn pass_on(listener: TcpListener, connection: Option<(ServeConnection, Working)>, endpoint: SocketAddrV4) {
+async fn pass_on(
+    listener: TcpListener,
+    connection: Option<(ServeConnection, Working)>,
+    endpoint: SocketAddrV4,
+) {
     let mut streams = JoinSet::new();
     loop {
         tokio::select! {
@@ -196,7 +241,9 @@ async fn pass_on(listener: TcpListener, connection: Option<(ServeConnection, Wor
 }
 
 async fn copy(mut inside: TcpStream, endpoint: SocketAddrV4) {
-    let Ok(mut outside) = TcpStream::connect(endpoint).await else { return };
+    let Ok(mut outside) = TcpStream::connect(endpoint).await else {
+        return;
+    };
     let _ = (inside.set_nodelay(true), outside.set_nodelay(true));
     // Either side may hang up whenever it likes.
     let _ = tokio::io::copy_bidirectional(&mut inside, &mut outside).await;
@@ -208,8 +255,14 @@ fn stream_name(version: &str) -> String {
     format!("{date}/[{version}]{}", uuid::Uuid::new_v4().simple())
 }
 
-/// Returns the outcome of an invocation for which no environment could be made, and logs it like any other.
-pub fn not_opened(shared: &Shared, spec: &FunctionSpec, request_id: &str, failure: &RunFailure) -> InvokeOutcome {
+/// Returns the outcome of an invocation for which no environment could be made, and logs it like
+/// any other.
+pub fn not_opened(
+    shared: &Shared,
+    spec: &FunctionSpec,
+    request_id: &str,
+    failure: &RunFailure,
+) -> InvokeOutcome {
     let error_type = failure.error_type();
     let report = Report {
         request_id: request_id.to_owned(),
@@ -226,9 +279,17 @@ pub fn not_opened(shared: &Shared, spec: &FunctionSpec, request_id: &str, failur
     let payload = failure.document(request_id);
     lines.begin_tail();
     lines.start(request_id, &spec.version);
-    lines.exited(&failure.sentence(request_id), error_type.as_deref().unwrap_or_default());
+    lines.exited(
+        &failure.sentence(request_id),
+        error_type.as_deref().unwrap_or_default(),
+    );
     lines.end(&report, payload.len());
-    InvokeOutcome { payload, function_error: Some("Unhandled".to_owned()), log_tail: lines.take_tail(), report }
+    InvokeOutcome {
+        payload,
+        function_error: Some("Unhandled".to_owned()),
+        log_tail: lines.take_tail(),
+        report,
+    }
 }
 
 #[cfg(test)]

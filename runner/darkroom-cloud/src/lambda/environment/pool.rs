@@ -1,7 +1,8 @@
 //! Which environment runs an invocation: the one used last of those that are free, else a new one.
 //!
-//! A pool belongs to one version of one function at one revision; another revision retires it. Environments that have
-//! answered but not yet asked for the next event are waited for a moment rather than doubled.
+//! A pool belongs to one version of one function at one revision; another revision retires it.
+//! Environments that have answered but not yet asked for the next event are waited for a moment
+//! rather than doubled.
 
 use super::run::Environment;
 use super::types::FunctionSpec;
@@ -49,14 +50,25 @@ struct Idle {
 }
 
 impl Pools {
-    /// Returns the pool of `spec`'s revision, and the idle environments of an older one, which are to be closed.
+    /// Returns the pool of `spec`'s revision, and the idle environments of an older one, which are
+    /// to be closed.
     pub fn of(&self, spec: &FunctionSpec) -> (Arc<Pool>, Vec<Environment>) {
-        let key = Key { function_arn: spec.arn.clone(), version: spec.version.clone() };
+        let key = Key {
+            function_arn: spec.arn.clone(),
+            version: spec.version.clone(),
+        };
         let mut pools = lock(&self.pools);
-        if let Some(pool) = pools.get(&key).filter(|pool| pool.revision == spec.revision) {
+        if let Some(pool) = pools
+            .get(&key)
+            .filter(|pool| pool.revision == spec.revision)
+        {
             return (Arc::clone(pool), Vec::new());
         }
-        let pool = Arc::new(Pool { revision: spec.revision.clone(), state: Mutex::default(), freed: Notify::new() });
+        let pool = Arc::new(Pool {
+            revision: spec.revision.clone(),
+            state: Mutex::default(),
+            freed: Notify::new(),
+        });
         let old = pools.insert(key, Arc::clone(&pool));
         (pool, old.map(|old| old.retire()).unwrap_or_default())
     }
@@ -70,21 +82,34 @@ impl Pools {
 
     /// Retires every pool.
     pub fn retire_all(&self) -> Vec<Environment> {
-        lock(&self.pools).drain().flat_map(|(_, pool)| pool.retire()).collect()
+        lock(&self.pools)
+            .drain()
+            .flat_map(|(_, pool)| pool.retire())
+            .collect()
     }
 
-    /// Freezes what has been idle for `freeze_after` and takes out what has been idle for `reap_after`.
+    /// Freezes what has been idle for `freeze_after` and takes out what has been idle for
+    /// `reap_after`.
     ///
     /// Returns what is to be closed, and whether anything idle still runs.
-    pub fn tidy(&self, freeze_after: Option<Duration>, reap_after: Duration) -> (Vec<Environment>, bool) {
+    pub fn tidy(
+        &self,
+        freeze_after: Option<Duration>,
+        reap_after: Duration,
+    ) -> (Vec<Environment>, bool) {
         let pools: Vec<Arc<Pool>> = lock(&self.pools).values().cloned().collect();
         let (mut reaped, mut awake) = (Vec::new(), false);
         for pool in pools {
             let mut state = lock(&pool.state);
-            for idle in state.idle.extract_if(.., |idle| idle.since.elapsed() >= reap_after) {
+            for idle in state
+                .idle
+                .extract_if(.., |idle| idle.since.elapsed() >= reap_after)
+            {
                 reaped.push(idle.environment);
             }
-            let Some(freeze_after) = freeze_after else { continue };
+            let Some(freeze_after) = freeze_after else {
+                continue;
+            };
             for idle in &mut state.idle {
                 if idle.since.elapsed() >= freeze_after {
                     idle.environment.freeze();
@@ -138,7 +163,10 @@ impl Pool {
         if state.retired || !environment.is_usable() {
             return Some(environment);
         }
-        state.idle.push(Idle { environment, since: Instant::now() });
+        state.idle.push(Idle {
+            environment,
+            since: Instant::now(),
+        });
         drop(state);
         self.freed.notify_one();
         None

@@ -1,7 +1,9 @@
-//! One execution environment: a sandbox, the runtime in it, and one invocation at a time from start to report.
+//! One execution environment: a sandbox, the runtime in it, and one invocation at a time from start
+//! to report.
 //!
-//! Lifecycle as in FACTS.md, section 5: INIT before the first invocation, again inside an invocation after the
-//! runtime has died or could not be initialised; `/tmp` stays, globals don't. [`super::pool`] decides who runs where.
+//! Lifecycle as in FACTS.md, section 5: INIT before the first invocation, again inside an
+//! invocation after the runtime has died or could not be initialised; `/tmp` stays, globals don't.
+//! [`super::pool`] decides who runs where.
 
 use super::failure::{self, RunFailure};
 use super::gauge::MemoryGauge;
@@ -26,10 +28,12 @@ const KILL_LIMIT: Duration = Duration::from_secs(5);
 /// How long a runtime that has reported an init error may take to exit before it is killed.
 const EXIT_GRACE: Duration = Duration::from_secs(1);
 
-/// How often memory is counted while something is waited for: what a process had that has ended shows in no other way.
+/// How often memory is counted while something is waited for: what a process had that has ended
+/// shows in no other way.
 const COUNT_MEMORY_EVERY: Duration = Duration::from_millis(20);
 
-/// What fits in a pipe: after reading this much, what was written before the runtime's answer has been read.
+/// What fits in a pipe: after reading this much, what was written before the runtime's answer has
+/// been read.
 const PIPE_BYTES: usize = 64 << 10;
 
 /// An execution environment.
@@ -57,7 +61,10 @@ pub struct Environment {
 
 /// Where an environment is in its life.
 #[derive(Clone, Copy, Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "four facts that do not exclude each other")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four facts that do not exclude each other"
+)]
 pub struct EnvironmentState {
     /// INIT has been tried once.
     pub tried: bool,
@@ -101,9 +108,9 @@ struct Finished {
 }
 
 impl Environment {
-    /// Runs one invocation, answers `reply`, and returns once the environment can take the next; its `state` says
-    /// whether it can. `place` is given up once a new environment is initialised; `answering` is called right before
-    /// the answer.
+    /// Runs one invocation, answers `reply`, and returns once the environment can take the next;
+    /// its `state` says whether it can. `place` is given up once a new environment is initialised;
+    /// `answering` is called right before the answer.
     pub async fn run(
         &mut self,
         request: InvokeRequest,
@@ -128,11 +135,19 @@ impl Environment {
         self.lines.begin_tail();
         let started = Instant::now();
         let deadline = started + timeout;
-        let again = if self.state.running { Ok(()) } else { self.init_again(deadline).await };
+        let again = if self.state.running {
+            Ok(())
+        } else {
+            self.init_again(deadline).await
+        };
         self.lines.start(&request.request_id, &self.spec.version);
         let mut finished = match again {
             Ok(()) => self.serve(&request, started, deadline).await,
-            Err(failure) => Finished { result: Err(failure), streamed: 0, duration: started.elapsed() },
+            Err(failure) => Finished {
+                result: Err(failure),
+                streamed: 0,
+                duration: started.elapsed(),
+            },
         };
         if let Err(RunFailure::Timeout { .. }) = finished.result {
             finished.duration = timeout;
@@ -174,23 +189,34 @@ impl Environment {
     }
 
     fn report_failed_init(&mut self, started: Instant, phase: &str, failure: &RunFailure) {
-        let status = if matches!(failure, RunFailure::Timeout { .. }) { "timeout" } else { "error" };
+        let status = if matches!(failure, RunFailure::Timeout { .. }) {
+            "timeout"
+        } else {
+            "error"
+        };
         let error_type = failure.error_type().filter(|_| status == "error");
         let error_type = error_type.as_deref().map(platform_error_type);
-        let report = lines::InitFailure { status, error_type: error_type.as_deref() };
-        self.lines.init_report(milliseconds(started.elapsed()), phase, Some(&report));
+        let report = lines::InitFailure {
+            status,
+            error_type: error_type.as_deref(),
+        };
+        self.lines
+            .init_report(milliseconds(started.elapsed()), phase, Some(&report));
     }
 
     /// Starts the runtime and waits until it asks for its first event; returns the milliseconds.
     async fn init(&mut self, phase: &str, deadline: Instant) -> Result<f64, RunFailure> {
-        self.lines.init_start(&self.spec, &launch::version_text(&self.spec.runtime), phase);
+        self.lines
+            .init_start(&self.spec, &launch::version_text(&self.spec.runtime), phase);
         self.api.reset();
         while self.events.try_recv().is_ok() {}
         let started = Instant::now();
         let order = Order::Start(self.program.clone());
         if let Err(error) = self.sandbox.control.order(&order).await {
             self.state.broken = true;
-            return Err(RunFailure::Unavailable(format!("the sandbox is gone: {error}")));
+            return Err(RunFailure::Unavailable(format!(
+                "the sandbox is gone: {error}"
+            )));
         }
         // A quick runtime may ask for its first event before the sandbox has said that it runs.
         let mut ready = None;
@@ -200,14 +226,26 @@ impl Environment {
             }
             match self.happening(deadline).await {
                 Happening::Runtime(RuntimeEvent::Ready(at)) => ready = Some(at),
-                Happening::Runtime(RuntimeEvent::InitError { error_type, payload }) => {
+                Happening::Runtime(RuntimeEvent::InitError {
+                    error_type,
+                    payload,
+                }) => {
                     self.await_exit(Instant::now() + EXIT_GRACE).await;
-                    return Err(RunFailure::Reported { error_type, document: payload });
+                    return Err(RunFailure::Reported {
+                        error_type,
+                        document: payload,
+                    });
                 }
                 Happening::Runtime(_) | Happening::Started => {}
                 Happening::Exited(exit) => return Err(RunFailure::Exited(exit)),
-                Happening::NotStarted { missing, message } => return Err(self.not_started(missing, &message)),
-                Happening::TimeUp => return Err(RunFailure::Timeout { seconds: self.spec.timeout_s }),
+                Happening::NotStarted { missing, message } => {
+                    return Err(self.not_started(missing, &message));
+                }
+                Happening::TimeUp => {
+                    return Err(RunFailure::Timeout {
+                        seconds: self.spec.timeout_s,
+                    });
+                }
                 Happening::Stop => return Err(stopped()),
                 Happening::SandboxGone(reason) => return Err(RunFailure::Unavailable(reason)),
             }
@@ -217,17 +255,32 @@ impl Environment {
     fn not_started(&self, missing: bool, message: &str) -> RunFailure {
         if missing && launch::wrapper(&self.spec).is_some() {
             // On AWS a shell executes the wrapper and fails with this.
-            return RunFailure::Exited(Exit { code: Some(127), ..Exit::default() });
+            return RunFailure::Exited(Exit {
+                code: Some(127),
+                ..Exit::default()
+            });
         }
-        RunFailure::Entrypoint(format!("fork/exec {}: {message}", self.program.path.display()))
+        RunFailure::Entrypoint(format!(
+            "fork/exec {}: {message}",
+            self.program.path.display()
+        ))
     }
 
     /// Hands the event over and waits for how it ends.
-    async fn serve(&mut self, request: &InvokeRequest, started: Instant, deadline: Instant) -> Finished {
-        self.works_on(Some(Work::new(request.payload.clone(), request.chain.clone())));
+    async fn serve(
+        &mut self,
+        request: &InvokeRequest,
+        started: Instant,
+        deadline: Instant,
+    ) -> Finished {
+        self.works_on(Some(Work::new(
+            request.payload.clone(),
+            request.chain.clone(),
+        )));
         self.api.deliver(Invocation {
             request_id: request.request_id.clone(),
-            deadline_ms: (lines::now_ms() + (deadline - Instant::now()).as_millis() as i64).cast_unsigned(),
+            deadline_ms: (lines::now_ms() + (deadline - Instant::now()).as_millis() as i64)
+                .cast_unsigned(),
             invoked_arn: request.invoked_arn.clone(),
             trace_id: trace_id(&request.chain),
             client_context: request.client_context.clone(),
@@ -237,32 +290,64 @@ impl Environment {
         let mut streamed = 0;
         let (result, at) = loop {
             match self.happening(deadline).await {
-                Happening::Runtime(RuntimeEvent::Response { payload, at }) => break (Ok(payload), at),
+                Happening::Runtime(RuntimeEvent::Response { payload, at }) => {
+                    break (Ok(payload), at);
+                }
                 Happening::Runtime(RuntimeEvent::Streamed { bytes, at }) => {
                     streamed = bytes;
                     break (Ok(Bytes::new()), at);
                 }
-                Happening::Runtime(RuntimeEvent::ResponseTooLarge { at }) => break (Err(RunFailure::TooLarge), at),
-                Happening::Runtime(RuntimeEvent::Error { error_type, payload, at }) => {
-                    break (Err(RunFailure::Reported { error_type, document: payload }), at);
+                Happening::Runtime(RuntimeEvent::ResponseTooLarge { at }) => {
+                    break (Err(RunFailure::TooLarge), at);
+                }
+                Happening::Runtime(RuntimeEvent::Error {
+                    error_type,
+                    payload,
+                    at,
+                }) => {
+                    break (
+                        Err(RunFailure::Reported {
+                            error_type,
+                            document: payload,
+                        }),
+                        at,
+                    );
                 }
                 Happening::Runtime(RuntimeEvent::Ready(_) | RuntimeEvent::InitError { .. })
                 | Happening::Started
                 | Happening::NotStarted { .. } => {}
                 Happening::Exited(exit) => break (Err(RunFailure::Exited(exit)), Instant::now()),
-                Happening::TimeUp => break (Err(RunFailure::Timeout { seconds: self.spec.timeout_s }), deadline),
+                Happening::TimeUp => {
+                    break (
+                        Err(RunFailure::Timeout {
+                            seconds: self.spec.timeout_s,
+                        }),
+                        deadline,
+                    );
+                }
                 Happening::Stop => break (Err(stopped()), Instant::now()),
-                Happening::SandboxGone(reason) => break (Err(RunFailure::Unavailable(reason)), Instant::now()),
+                Happening::SandboxGone(reason) => {
+                    break (Err(RunFailure::Unavailable(reason)), Instant::now());
+                }
             }
         };
         if let Some(lease) = &self.lease {
             lease.caller.answers();
         }
-        Finished { result, streamed, duration: at.saturating_duration_since(started) }
+        Finished {
+            result,
+            streamed,
+            duration: at.saturating_duration_since(started),
+        }
     }
 
     /// Writes what a finished invocation leaves in the log, and makes the caller's answer.
-    async fn write_down(&mut self, request: &InvokeRequest, finished: Finished, init_ms: Option<f64>) -> InvokeOutcome {
+    async fn write_down(
+        &mut self,
+        request: &InvokeRequest,
+        finished: Finished,
+        init_ms: Option<f64>,
+    ) -> InvokeOutcome {
         let failure = finished.result.as_ref().err();
         self.count_memory();
         let mut max_memory_used_mb = self.gauge.read_mb(self.spec.memory_mb);
@@ -280,10 +365,14 @@ impl Environment {
                     max_memory_used_mb = self.spec.memory_mb;
                 }
                 let failure = RunFailure::Exited(*exit);
-                self.lines.exited(&failure.sentence(request_id), "Runtime.ExitError");
+                self.lines
+                    .exited(&failure.sentence(request_id), "Runtime.ExitError");
             }
             Some(failure @ (RunFailure::Entrypoint(_) | RunFailure::Unavailable(_))) => {
-                self.lines.exited(&failure.sentence(request_id), &failure.error_type().unwrap_or_default());
+                self.lines.exited(
+                    &failure.sentence(request_id),
+                    &failure.error_type().unwrap_or_default(),
+                );
             }
             _ => {}
         }
@@ -300,9 +389,16 @@ impl Environment {
             log_stream: self.lines.stream.clone(),
         };
         let function_error = failure.map(|_| "Unhandled".to_owned());
-        let payload = finished.result.unwrap_or_else(|failure| failure.document(request_id));
+        let payload = finished
+            .result
+            .unwrap_or_else(|failure| failure.document(request_id));
         self.lines.end(&report, payload.len() + finished.streamed);
-        InvokeOutcome { payload, function_error, log_tail: self.lines.take_tail(), report }
+        InvokeOutcome {
+            payload,
+            function_error,
+            log_tail: self.lines.take_tail(),
+            report,
+        }
     }
 
     /// Waits until the runtime asks for the next event, or ends it when its time is up.
@@ -373,7 +469,9 @@ impl Environment {
                 Woken::MemoryExhausted => self.memory_exhausted().await,
                 Woken::TimeToCount => self.count_memory(),
                 Woken::Printed => read_ready(&self.sandbox.logs, |bytes| self.lines.printed(bytes)),
-                Woken::Framed => read_ready(&self.sandbox.telemetry, |bytes| self.lines.framed(bytes)),
+                Woken::Framed => {
+                    read_ready(&self.sandbox.telemetry, |bytes| self.lines.framed(bytes))
+                }
             }
         }
     }
@@ -391,14 +489,21 @@ impl Environment {
                 self.gauge.watch(self.sandbox.host_pid(pid));
                 Some(Happening::Started)
             }
-            Ok(News::NotStarted { missing, message }) => Some(Happening::NotStarted { missing, message }),
+            Ok(News::NotStarted { missing, message }) => {
+                Some(Happening::NotStarted { missing, message })
+            }
             Ok(News::Exited(mut exit)) => {
                 self.state.running = false;
-                let for_memory = self.sandbox.killed_for_memory().then_some(Offence::OutOfMemory);
+                let for_memory = self
+                    .sandbox
+                    .killed_for_memory()
+                    .then_some(Offence::OutOfMemory);
                 exit.killed_for = exit.killed_for.or(for_memory);
                 self.note_offence(exit.killed_for);
-                // System V segments outlive every process. What they leave no room in can't be used again.
-                self.state.broken |= exit.killed_for == Some(Offence::OutOfMemory) && self.gauge.is_shared();
+                // System V segments outlive every process. What they leave no room in can't be used
+                // again.
+                self.state.broken |=
+                    exit.killed_for == Some(Offence::OutOfMemory) && self.gauge.is_shared();
                 self.gauge.take_peak(exit.peak_kb);
                 self.gauge.watch(None);
                 self.pump();
@@ -417,7 +522,8 @@ impl Environment {
         }
     }
 
-    /// Names an offence that AWS does not know. One during an invocation is told by its failure too.
+    /// Names an offence that AWS does not know. One during an invocation is told by its failure
+    /// too.
     fn note_offence(&mut self, offence: Option<Offence>) {
         let Some(offence) = offence else { return };
         let text = failure::ended_for(offence);
@@ -532,19 +638,31 @@ fn stopped() -> RunFailure {
     RunFailure::Unavailable("the local cloud is stopping".to_owned())
 }
 
-/// Returns an error type as platform logs show it: the platform's own kinds as they are, others hidden.
+/// Returns an error type as platform logs show it: the platform's own kinds as they are, others
+/// hidden.
 fn platform_error_type(error_type: &str) -> String {
-    let known = ["Runtime.", "Function.", "Sandbox.", "Darkroom."].iter().any(|prefix| error_type.starts_with(prefix));
-    if known { error_type.to_owned() } else { "Runtime.Unknown".to_owned() }
+    let known = ["Runtime.", "Function.", "Sandbox.", "Darkroom."]
+        .iter()
+        .any(|prefix| error_type.starts_with(prefix));
+    if known {
+        error_type.to_owned()
+    } else {
+        "Runtime.Unknown".to_owned()
+    }
 }
 
 fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
 }
 
-/// Returns a trace header for an invocation that nobody traces; it names the chain, which SDKs hand on.
+/// Returns a trace header for an invocation that nobody traces; it names the chain, which SDKs hand
+/// on.
 fn trace_id(chain: &Lineage) -> String {
     let random = uuid::Uuid::new_v4().simple().to_string();
     let seconds = lines::now_ms() / 1000;
-    format!("Root=1-{seconds:08x}-{};Parent={};Sampled=0;Lineage={chain}", &random[..24], &random[16..])
+    format!(
+        "Root=1-{seconds:08x}-{};Parent={};Sampled=0;Lineage={chain}",
+        &random[..24],
+        &random[16..]
+    )
 }

@@ -37,8 +37,8 @@ pub struct FunctionSpec {
     pub system_log_level: Option<String>,
     /// `x86_64` or `arm64`.
     pub architecture: String,
-    /// Same revision, same code and configuration. Another one for the same function and version retires the old
-    /// environments after their current work.
+    /// Same revision, same code and configuration. Another one for the same function and version
+    /// retires the old environments after their current work.
     pub revision: String,
     pub region: String,
     pub account_id: String,
@@ -65,7 +65,8 @@ pub struct InvokeRequest {
     pub client_context: Option<String>,
     /// The runs that led here, this one included: what the handler causes goes on with it.
     pub chain: Lineage,
-    /// Takes the pieces of a streamed answer as the handler writes them, for a caller that wants them so.
+    /// Takes the pieces of a streamed answer as the handler writes them, for a caller that wants
+    /// them so.
     pub stream: Option<mpsc::Sender<Bytes>>,
 }
 
@@ -118,9 +119,17 @@ impl Misdeeds {
     /// Notes a misdeed of this kind.
     pub fn note(&self, function: &str, kind: &'static str, what: String) {
         let mut misdeeds = self.0.lock();
-        match misdeeds.iter_mut().find(|misdeed| misdeed.kind == kind && misdeed.function == function) {
+        match misdeeds
+            .iter_mut()
+            .find(|misdeed| misdeed.kind == kind && misdeed.function == function)
+        {
             Some(misdeed) => misdeed.times += 1,
-            None => misdeeds.push(Misdeed { function: function.to_owned(), kind, what, times: 1 }),
+            None => misdeeds.push(Misdeed {
+                function: function.to_owned(),
+                kind,
+                what,
+                times: 1,
+            }),
         }
     }
 
@@ -140,17 +149,26 @@ pub enum Status {
     Timeout,
 }
 
-/// Where log events go. Called from the invocation's path: must return at once and bound its own memory.
+/// Where log events go. Called from the invocation's path: must return at once and bound its own
+/// memory.
 pub trait LogSink: Send + Sync {
     /// Appends one event; group and stream are made if they don't exist.
     fn append(&self, group: &str, stream: &str, timestamp_ms: i64, message: &str);
 }
 
-/// Where metrics go. The control plane publishes `AWS/Lambda` from [`Report`] and its own throttle counts, since only
-/// it knows the qualifier an invocation came by.
+/// Where metrics go. The control plane publishes `AWS/Lambda` from [`Report`] and its own throttle
+/// counts, since only it knows the qualifier an invocation came by.
 pub trait MetricSink: Send + Sync {
     /// Adds one observation. `unit` is CloudWatch's name for it: `Count`, `Milliseconds`.
-    fn put(&self, namespace: &str, name: &str, dimensions: &[(&str, &str)], value: f64, unit: &str, timestamp_ms: i64);
+    fn put(
+        &self,
+        namespace: &str,
+        name: &str,
+        dimensions: &[(&str, &str)],
+        value: f64,
+        unit: &str,
+        timestamp_ms: i64,
+    );
 }
 
 /// A [`LogSink`] that keeps nothing.

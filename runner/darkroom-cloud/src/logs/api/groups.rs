@@ -11,8 +11,10 @@ use super::{ApiError, LogsResult, group_name, limit, object, stream_name};
 use crate::s3::ACCOUNT_ID;
 
 /// The days that a retention policy may name.
-const RETENTION_DAYS: [i64; 22] =
-    [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];
+const RETENTION_DAYS: [i64; 22] = [
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
+    3288, 3653,
+];
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -25,7 +27,8 @@ pub struct CreateGroup {
 
 pub fn create_group(logs: &Logs, request: CreateGroup) -> LogsResult {
     let name = group_name(request.log_group_name, None, "logGroupName")?;
-    logs.store.create_group(&name, request.log_group_class, request.tags)?;
+    logs.store
+        .create_group(&name, request.log_group_class, request.tags)?;
     Ok(Value::Null)
 }
 
@@ -39,36 +42,48 @@ pub struct Named {
 }
 
 pub fn delete_group(logs: &Logs, request: Named) -> LogsResult {
-    logs.store.delete_group(&group_name(request.log_group_name, None, "logGroupName")?)?;
+    logs.store
+        .delete_group(&group_name(request.log_group_name, None, "logGroupName")?)?;
     Ok(Value::Null)
 }
 
 pub fn create_stream(logs: &Logs, request: Named) -> LogsResult {
     let group = group_name(request.log_group_name, None, "logGroupName")?;
-    logs.store.create_stream(&group, &stream_name(request.log_stream_name)?)?;
+    logs.store
+        .create_stream(&group, &stream_name(request.log_stream_name)?)?;
     Ok(Value::Null)
 }
 
 pub fn delete_stream(logs: &Logs, request: Named) -> LogsResult {
     let group = group_name(request.log_group_name, None, "logGroupName")?;
-    logs.store.delete_stream(&group, &stream_name(request.log_stream_name)?)?;
+    logs.store
+        .delete_stream(&group, &stream_name(request.log_stream_name)?)?;
     Ok(Value::Null)
 }
 
 pub fn put_retention(logs: &Logs, request: Named) -> LogsResult {
     let group = group_name(request.log_group_name, None, "logGroupName")?;
-    let days = request.retention_in_days.ok_or_else(|| ApiError::constraint("retentionInDays", None, "not be null"))?;
+    let days = request
+        .retention_in_days
+        .ok_or_else(|| ApiError::constraint("retentionInDays", None, "not be null"))?;
     if !RETENTION_DAYS.contains(&days) {
         let valid: Vec<String> = RETENTION_DAYS.iter().map(i64::to_string).collect();
         let constraint = format!("satisfy enum value set: [{}]", valid.join(", "));
-        return Err(ApiError::constraint("retentionInDays", Some(&days.to_string()), &constraint));
+        return Err(ApiError::constraint(
+            "retentionInDays",
+            Some(&days.to_string()),
+            &constraint,
+        ));
     }
     logs.store.set_retention(&group, Some(days))?;
     Ok(Value::Null)
 }
 
 pub fn delete_retention(logs: &Logs, request: Named) -> LogsResult {
-    logs.store.set_retention(&group_name(request.log_group_name, None, "logGroupName")?, None)?;
+    logs.store.set_retention(
+        &group_name(request.log_group_name, None, "logGroupName")?,
+        None,
+    )?;
     Ok(Value::Null)
 }
 
@@ -99,13 +114,28 @@ fn page(
     let most = limit(request.limit, 50, 50)?;
     let after = request.next_token.as_deref().unwrap_or_default();
     let prefix = request.log_group_name_prefix.as_deref().unwrap_or_default();
-    let pattern = request.log_group_name_pattern.as_deref().unwrap_or_default().to_lowercase();
+    let pattern = request
+        .log_group_name_pattern
+        .as_deref()
+        .unwrap_or_default()
+        .to_lowercase();
     Ok(logs.store.with_groups(|groups| {
-        let wanted = |name: &str| name > after && name.starts_with(prefix) && name.to_lowercase().contains(&pattern);
+        let wanted = |name: &str| {
+            name > after && name.starts_with(prefix) && name.to_lowercase().contains(&pattern)
+        };
         let mut found = groups.iter().filter(|(name, _)| wanted(name));
         let taken: Vec<(&String, &LogGroup)> = found.by_ref().take(most).collect();
-        let next = taken.last().filter(|_| found.next().is_some()).map(|(name, _)| json!(name));
-        (taken.into_iter().map(|(name, group)| show(name, group)).collect(), next)
+        let next = taken
+            .last()
+            .filter(|_| found.next().is_some())
+            .map(|(name, _)| json!(name));
+        (
+            taken
+                .into_iter()
+                .map(|(name, group)| show(name, group))
+                .collect(),
+            next,
+        )
     }))
 }
 
@@ -125,11 +155,17 @@ pub fn describe_groups(logs: &Logs, request: &Describe) -> LogsResult {
             ("arn", Some(json!(format!("{arn}:*")))),
             ("logGroupArn", Some(json!(arn))),
             ("storedBytes", Some(json!(0))),
-            ("logGroupClass", Some(json!(group.class.as_deref().unwrap_or("STANDARD")))),
+            (
+                "logGroupClass",
+                Some(json!(group.class.as_deref().unwrap_or("STANDARD"))),
+            ),
             ("deletionProtectionEnabled", Some(json!(false))),
         ])
     })?;
-    Ok(object([("logGroups", Some(json!(groups))), ("nextToken", next)]))
+    Ok(object([
+        ("logGroups", Some(json!(groups))),
+        ("nextToken", next),
+    ]))
 }
 
 pub fn list_groups(logs: &Logs, request: &Describe) -> LogsResult {
@@ -140,18 +176,29 @@ pub fn list_groups(logs: &Logs, request: &Describe) -> LogsResult {
             "logGroupClass": group.class.as_deref().unwrap_or("STANDARD"),
         })
     })?;
-    Ok(object([("logGroups", Some(json!(groups))), ("nextToken", next)]))
+    Ok(object([
+        ("logGroups", Some(json!(groups))),
+        ("nextToken", next),
+    ]))
 }
 
 pub fn describe_streams(logs: &Logs, request: Describe) -> LogsResult {
     if request.log_group_name.is_some() && request.log_group_identifier.is_some() {
-        return Err(ApiError::invalid("LogGroup name and LogGroup ARN are mutually exclusive parameters."));
+        return Err(ApiError::invalid(
+            "LogGroup name and LogGroup ARN are mutually exclusive parameters.",
+        ));
     }
-    let group = group_name(request.log_group_name, request.log_group_identifier, "logGroupName")?;
+    let group = group_name(
+        request.log_group_name,
+        request.log_group_identifier,
+        "logGroupName",
+    )?;
     let by_time = match request.order_by.as_deref() {
         None | Some("LogStreamName") => false,
         Some("LastEventTime") if request.log_stream_name_prefix.is_some() => {
-            return Err(ApiError::invalid("Cannot order by LastEventTime with a logStreamNamePrefix."));
+            return Err(ApiError::invalid(
+                "Cannot order by LastEventTime with a logStreamNamePrefix.",
+            ));
         }
         Some("LastEventTime") => true,
         Some(other) => {
@@ -165,11 +212,18 @@ pub fn describe_streams(logs: &Logs, request: Describe) -> LogsResult {
     let most = limit(request.limit, 50, 50)?;
     let prefix = request.log_stream_name_prefix.unwrap_or_default();
     let mut streams = logs.store.with_group(&group, |group| {
-        let wanted = group.streams.iter().filter(|(name, _)| name.starts_with(&prefix));
-        wanted.map(|(name, stream)| (name.clone(), stream.clone())).collect::<Vec<_>>()
+        let wanted = group
+            .streams
+            .iter()
+            .filter(|(name, _)| name.starts_with(&prefix));
+        wanted
+            .map(|(name, stream)| (name.clone(), stream.clone()))
+            .collect::<Vec<_>>()
     })?;
     if by_time {
-        streams.sort_by(|(a_name, a), (b_name, b)| (a.last_event_ms(), a_name).cmp(&(b.last_event_ms(), b_name)));
+        streams.sort_by(|(a_name, a), (b_name, b)| {
+            (a.last_event_ms(), a_name).cmp(&(b.last_event_ms(), b_name))
+        });
     }
     if request.descending.unwrap_or(false) {
         streams.reverse();
@@ -181,18 +235,32 @@ pub fn describe_streams(logs: &Logs, request: Describe) -> LogsResult {
     let more = streams.len() > most;
     streams.truncate(most);
     let next = streams.last().filter(|_| more).map(|(name, _)| json!(name));
-    let shown: Vec<Value> =
-        streams.iter().map(|(name, stream)| show_stream(&group_arn(logs, &group), name, stream)).collect();
-    Ok(object([("logStreams", Some(json!(shown))), ("nextToken", next)]))
+    let shown: Vec<Value> = streams
+        .iter()
+        .map(|(name, stream)| show_stream(&group_arn(logs, &group), name, stream))
+        .collect();
+    Ok(object([
+        ("logStreams", Some(json!(shown))),
+        ("nextToken", next),
+    ]))
 }
 
 fn show_stream(group_arn: &str, name: &str, stream: &Stream) -> Value {
     object([
         ("logStreamName", Some(json!(name))),
         ("creationTime", Some(json!(stream.created_ms))),
-        ("firstEventTimestamp", stream.first_event_ms().map(Value::from)),
-        ("lastEventTimestamp", stream.last_event_ms().map(Value::from)),
-        ("lastIngestionTime", stream.last_ingestion_ms.map(Value::from)),
+        (
+            "firstEventTimestamp",
+            stream.first_event_ms().map(Value::from),
+        ),
+        (
+            "lastEventTimestamp",
+            stream.last_event_ms().map(Value::from),
+        ),
+        (
+            "lastIngestionTime",
+            stream.last_ingestion_ms.map(Value::from),
+        ),
         ("arn", Some(json!(format!("{group_arn}:log-stream:{name}")))),
         ("storedBytes", Some(json!(0))),
     ])
@@ -212,7 +280,11 @@ pub struct Tagging {
 
 impl Tagging {
     fn group(&mut self) -> Result<String, ApiError> {
-        group_name(self.log_group_name.take(), self.resource_arn.take(), "resourceArn")
+        group_name(
+            self.log_group_name.take(),
+            self.resource_arn.take(),
+            "resourceArn",
+        )
     }
 }
 
@@ -226,13 +298,22 @@ pub fn tag(logs: &Logs, mut request: Tagging) -> LogsResult {
 
 pub fn untag(logs: &Logs, mut request: Tagging) -> LogsResult {
     let group = request.group()?;
-    let listed = request.tags.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
+    let listed = request
+        .tags
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .map(str::to_owned);
     let keys: Vec<String> = request.tag_keys.iter().cloned().chain(listed).collect();
-    logs.store.change_tags(&group, |tags| tags.retain(|key, _| !keys.contains(key)))?;
+    logs.store
+        .change_tags(&group, |tags| tags.retain(|key, _| !keys.contains(key)))?;
     Ok(Value::Null)
 }
 
 pub fn list_tags(logs: &Logs, mut request: Tagging) -> LogsResult {
-    let tags = logs.store.with_group(&request.group()?, |group| group.tags.clone())?;
+    let tags = logs
+        .store
+        .with_group(&request.group()?, |group| group.tags.clone())?;
     Ok(json!({ "tags": tags }))
 }

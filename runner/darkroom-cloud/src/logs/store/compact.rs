@@ -1,5 +1,5 @@
-//! Writing the file anew without the lines that no longer count: those of deleted groups and streams, and events older
-//! than their group is to keep.
+//! Writing the file anew without the lines that no longer count: those of deleted groups and
+//! streams, and events older than their group is to keep.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -16,13 +16,20 @@ const WORTH_IT: u64 = 1024 * 1024;
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 impl Inner {
-    /// Forgets the events that are too old at `now_ms`, and compacts the file at `path` if less than half of it counts.
+    /// Forgets the events that are too old at `now_ms`, and compacts the file at `path` if less
+    /// than half of it counts.
     ///
     /// The new file takes the old one's place by a rename: a crash leaves one or the other.
     pub(super) fn tidy(&mut self, path: &Path, now_ms: i64) -> io::Result<()> {
         self.expire(now_ms);
-        let streams = self.groups.values().flat_map(|group| group.streams.values());
-        let counts: u64 = streams.flat_map(|stream| stream.entries.iter()).map(|entry| u64::from(entry.length)).sum();
+        let streams = self
+            .groups
+            .values()
+            .flat_map(|group| group.streams.values());
+        let counts: u64 = streams
+            .flat_map(|stream| stream.entries.iter())
+            .map(|entry| u64::from(entry.length))
+            .sum();
         if self.written < WORTH_IT || counts * 2 > self.written {
             return Ok(());
         }
@@ -36,9 +43,13 @@ impl Inner {
 
     fn expire(&mut self, now_ms: i64) {
         for group in self.groups.values_mut() {
-            let Some(days) = group.retention_days else { continue };
+            let Some(days) = group.retention_days else {
+                continue;
+            };
             for stream in group.streams.values_mut() {
-                let kept = stream.entries.partition_point(|entry| entry.timestamp_ms < now_ms - days * DAY_MS);
+                let kept = stream
+                    .entries
+                    .partition_point(|entry| entry.timestamp_ms < now_ms - days * DAY_MS);
                 if kept > 0 {
                     Arc::make_mut(&mut stream.entries).drain(..kept);
                 }
@@ -54,15 +65,41 @@ impl Inner {
         };
         let mut text = Vec::new();
         for (name, group) in &self.groups {
-            line(&mut out, &Line::Group { name, at: group.created_ms, class: group.class.clone() })?;
+            line(
+                &mut out,
+                &Line::Group {
+                    name,
+                    at: group.created_ms,
+                    class: group.class.clone(),
+                },
+            )?;
             if let Some(days) = group.retention_days {
-                line(&mut out, &Line::Retention { name, days: Some(days) })?;
+                line(
+                    &mut out,
+                    &Line::Retention {
+                        name,
+                        days: Some(days),
+                    },
+                )?;
             }
             if !group.tags.is_empty() {
-                line(&mut out, &Line::Tags { name, tags: group.tags.clone() })?;
+                line(
+                    &mut out,
+                    &Line::Tags {
+                        name,
+                        tags: group.tags.clone(),
+                    },
+                )?;
             }
             for (stream_name, stream) in &group.streams {
-                line(&mut out, &Line::Stream { group: name, name: stream_name, at: stream.created_ms })?;
+                line(
+                    &mut out,
+                    &Line::Stream {
+                        group: name,
+                        name: stream_name,
+                        at: stream.created_ms,
+                    },
+                )?;
                 for entry in stream.entries.iter() {
                     text.resize(entry.length as usize, 0);
                     self.file.read_exact_at(&mut text, entry.offset)?;
@@ -70,7 +107,9 @@ impl Inner {
                 }
             }
         }
-        out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
+        out.into_inner()
+            .map_err(io::IntoInnerError::into_error)?
+            .sync_all()
     }
 }
 
@@ -83,7 +122,11 @@ mod tests {
     #[test]
     fn what_was_deleted_leaves_the_file_at_the_next_opening() {
         let folder = tempfile::tempdir().unwrap();
-        let size = || fs::metadata(folder.path().join("logs.ndjson")).unwrap().len();
+        let size = || {
+            fs::metadata(folder.path().join("logs.ndjson"))
+                .unwrap()
+                .len()
+        };
         {
             let store = LogStore::open(folder.path()).unwrap();
             store.append("kept", "s", 1, "one");
@@ -98,7 +141,10 @@ mod tests {
         let store = LogStore::open(folder.path()).unwrap();
         assert!(size() < 1000, "{}", size());
         assert!(store.with_group("gone", |_| ()).is_err());
-        assert_eq!(store.with_group("kept", |group| group.retention_days), Ok(Some(3653)));
+        assert_eq!(
+            store.with_group("kept", |group| group.retention_days),
+            Ok(Some(3653))
+        );
     }
 
     #[test]
@@ -127,6 +173,9 @@ mod tests {
             store.append("g", "s", now, "new");
             store.set_retention("g", Some(1)).unwrap();
         }
-        assert_eq!(messages(&LogStore::open(folder.path()).unwrap(), "g", "s"), ["new"]);
+        assert_eq!(
+            messages(&LogStore::open(folder.path()).unwrap(), "g", "s"),
+            ["new"]
+        );
     }
 }

@@ -23,9 +23,12 @@ type Periods = BTreeMap<i64, Sum>;
 fn periods(store: &MetricStore, metric: &Metric, unit: Option<&str>, span: &Span) -> Periods {
     let read = |series: &super::super::store::Series| {
         let mut periods = Periods::new();
-        let wanted = series.iter().filter(|(name, _)| unit.is_none_or(|unit| unit == name.as_str()));
+        let wanted = series
+            .iter()
+            .filter(|(name, _)| unit.is_none_or(|unit| unit == name.as_str()));
         for (_, minutes) in wanted {
-            for (minute, sum) in minutes.range(span.start.div_euclid(60)..=span.end.div_euclid(60)) {
+            for (minute, sum) in minutes.range(span.start.div_euclid(60)..=span.end.div_euclid(60))
+            {
                 let at = minute * 60;
                 if at >= span.start && at < span.end {
                     periods.entry(span.period_of(at)).or_default().merge(sum);
@@ -37,8 +40,8 @@ fn periods(store: &MetricStore, metric: &Metric, unit: Option<&str>, span: &Span
     store.with_series(metric, read).unwrap_or_default()
 }
 
-/// Periods to report on, in seconds, the first of which begins at the start. CloudWatch rounds the start down to a whole
-/// minute, or for a period under a minute to a multiple of the period.
+/// Periods to report on, in seconds, the first of which begins at the start. CloudWatch rounds the
+/// start down to a whole minute, or for a period under a minute to a multiple of the period.
 ///
 /// Source: API reference of `GetMetricStatistics`, `StartTime`; data are not kept for 15 days here.
 struct Span {
@@ -53,17 +56,27 @@ impl Span {
         let Time(last) = end.ok_or_else(|| Fault::missing("EndTime"))?;
         let Number(period) = period.ok_or_else(|| Fault::missing("Period"))?;
         if first >= last {
-            return Err(Fault::combination("The parameter StartTime must be less than the parameter EndTime."));
+            return Err(Fault::combination(
+                "The parameter StartTime must be less than the parameter EndTime.",
+            ));
         }
         let period_s = period as i64;
-        if !(1..=86_400 * 365).contains(&period_s) || (period_s % 60 != 0 && ![1, 5, 10, 20, 30].contains(&period_s)) {
-            return Err(Fault::value("The parameter Period must be 1, 5, 10, 20, 30 or a multiple of 60."));
+        if !(1..=86_400 * 365).contains(&period_s)
+            || (period_s % 60 != 0 && ![1, 5, 10, 20, 30].contains(&period_s))
+        {
+            return Err(Fault::value(
+                "The parameter Period must be 1, 5, 10, 20, 30 or a multiple of 60.",
+            ));
         }
         // Sums are per minute: a shorter period finds each minute's sum in its first part.
         let grain = period_s.min(60);
         let start = first.div_euclid(1000).div_euclid(grain) * grain;
         let end = (last + 999).div_euclid(1000);
-        Ok(Self { start, end, period: period_s })
+        Ok(Self {
+            start,
+            end,
+            period: period_s,
+        })
     }
 
     /// Returns the start of the period that `at` lies in.
@@ -100,13 +113,23 @@ pub fn metric_statistics(store: &MetricStore, mut request: MetricStatistics) -> 
     if request.statistics.is_empty() && request.extended_statistics.is_empty() {
         return Err(Fault::missing("Statistics or ExtendedStatistics"));
     }
-    if let Some(unknown) = request.statistics.iter().find(|name| !PLAIN.contains(&name.as_str())) {
-        return Err(Fault::value(format!("The value {unknown} for parameter Statistics is not valid.")));
-    }
-    if let Some(unknown) =
-        request.extended_statistics.iter().find(|name| !is_statistic(name) || PLAIN.contains(&name.as_str()))
+    if let Some(unknown) = request
+        .statistics
+        .iter()
+        .find(|name| !PLAIN.contains(&name.as_str()))
     {
-        return Err(Fault::value(format!("The value {unknown} for parameter ExtendedStatistics is not supported.")));
+        return Err(Fault::value(format!(
+            "The value {unknown} for parameter Statistics is not valid."
+        )));
+    }
+    if let Some(unknown) = request
+        .extended_statistics
+        .iter()
+        .find(|name| !is_statistic(name) || PLAIN.contains(&name.as_str()))
+    {
+        return Err(Fault::value(format!(
+            "The value {unknown} for parameter ExtendedStatistics is not supported."
+        )));
     }
     if span.points() > MOST_STATISTICS {
         return Err(Fault::combination(format!(
@@ -117,34 +140,56 @@ pub fn metric_statistics(store: &MetricStore, mut request: MetricStatistics) -> 
     }
     let units: Vec<String> = match &request.unit {
         Some(unit) => vec![unit.clone()],
-        None => store.with_series(&metric, |series| series.keys().cloned().collect()).unwrap_or_default(),
+        None => store
+            .with_series(&metric, |series| series.keys().cloned().collect())
+            .unwrap_or_default(),
     };
     let mut points = Vec::new();
     for unit in &units {
         let sums = periods(store, &metric, Some(unit), &span);
-        points.extend(sums.iter().map(|(at, sum)| datapoint(&request, *at, unit, sum)));
+        points.extend(
+            sums.iter()
+                .map(|(at, sum)| datapoint(&request, *at, unit, sum)),
+        );
     }
-    Ok(Reply::Map(vec![("Label", Reply::Text(metric.name.clone())), ("Datapoints", Reply::List(points))]))
+    Ok(Reply::Map(vec![
+        ("Label", Reply::Text(metric.name.clone())),
+        ("Datapoints", Reply::List(points)),
+    ]))
 }
 
 /// The statistics that `GetMetricStatistics` calls plain.
 const PLAIN: [&str; 5] = ["SampleCount", "Average", "Sum", "Minimum", "Maximum"];
 
 fn datapoint(request: &MetricStatistics, at: i64, unit: &str, sum: &Sum) -> Reply {
-    let mut point = vec![("Timestamp", Reply::Time(at)), ("Unit", Reply::Text(unit.to_owned()))];
-    for name in PLAIN.into_iter().filter(|name| request.statistics.iter().any(|wanted| wanted == name)) {
-        point.extend(sum.statistic(name).map(|value| (name, Reply::Number(value))));
+    let mut point = vec![
+        ("Timestamp", Reply::Time(at)),
+        ("Unit", Reply::Text(unit.to_owned())),
+    ];
+    for name in PLAIN
+        .into_iter()
+        .filter(|name| request.statistics.iter().any(|wanted| wanted == name))
+    {
+        point.extend(
+            sum.statistic(name)
+                .map(|value| (name, Reply::Number(value))),
+        );
     }
     let extended = request.extended_statistics.iter();
-    let extended: Vec<_> =
-        extended.filter_map(|name| Some((name.clone(), Reply::Number(sum.statistic(name)?)))).collect();
+    let extended: Vec<_> = extended
+        .filter_map(|name| Some((name.clone(), Reply::Number(sum.statistic(name)?))))
+        .collect();
     if !extended.is_empty() {
         point.push(("ExtendedStatistics", Reply::Entries(extended)));
     }
     Reply::Map(point)
 }
 
-fn metric(namespace: Option<String>, name: Option<String>, given: Vec<Dimension>) -> Result<Metric, Fault> {
+fn metric(
+    namespace: Option<String>,
+    name: Option<String>,
+    given: Vec<Dimension>,
+) -> Result<Metric, Fault> {
     Ok(Metric {
         namespace: namespace.ok_or_else(|| Fault::missing("Namespace"))?,
         name: name.ok_or_else(|| Fault::missing("MetricName"))?,
@@ -209,16 +254,30 @@ pub fn metric_data(store: &MetricStore, request: MetricData) -> MetricsResult {
         return Err(Fault::missing("MetricDataQueries"));
     }
     if request.queries.len() > 500 {
-        return Err(Fault::validation("The collection MetricDataQueries must not have a size greater than 500."));
+        return Err(Fault::validation(
+            "The collection MetricDataQueries must not have a size greater than 500.",
+        ));
     }
     let (from, to) = (request.start_time, request.end_time);
     let mut answered: Vec<Answered> = Vec::new();
-    let order: Vec<Option<String>> = request.queries.iter().map(|query| query.id.clone()).collect();
-    let (metrics, formulas): (Vec<Query>, Vec<Query>) =
-        request.queries.into_iter().partition(|query| query.expression.is_none());
+    let order: Vec<Option<String>> = request
+        .queries
+        .iter()
+        .map(|query| query.id.clone())
+        .collect();
+    let (metrics, formulas): (Vec<Query>, Vec<Query>) = request
+        .queries
+        .into_iter()
+        .partition(|query| query.expression.is_none());
     for query in metrics {
         let line = of_metric(store, query.metric_stat, from, to)?;
-        answered.push(answer(query.id, query.label.or(Some(line.0)), query.return_data, line.1, &answered)?);
+        answered.push(answer(
+            query.id,
+            query.label.or(Some(line.0)),
+            query.return_data,
+            line.1,
+            &answered,
+        )?);
     }
     let mut steps = MOST_STEPS;
     for query in formulas {
@@ -231,9 +290,16 @@ pub fn metric_data(store: &MetricStore, request: MetricData) -> MetricsResult {
     let descending = match request.scan_by.as_deref() {
         None | Some("TimestampDescending") => true,
         Some("TimestampAscending") => false,
-        Some(other) => return Err(Fault::validation(format!("The value {other} for parameter ScanBy is not valid."))),
+        Some(other) => {
+            return Err(Fault::validation(format!(
+                "The value {other} for parameter ScanBy is not valid."
+            )));
+        }
     };
-    let most = request.max_datapoints.map_or(MOST_DATA, |Number(most)| most as usize).clamp(1, MOST_DATA);
+    let most = request
+        .max_datapoints
+        .map_or(MOST_DATA, |Number(most)| most as usize)
+        .clamp(1, MOST_DATA);
     page(&answered, descending, most, request.next_token.as_deref())
 }
 
@@ -243,35 +309,57 @@ fn of_metric(
     from: Option<Time>,
     to: Option<Time>,
 ) -> Result<(String, Line), Fault> {
-    let stat = stat.ok_or_else(|| Fault::validation("A query must have either MetricStat or Expression."))?;
+    let stat = stat
+        .ok_or_else(|| Fault::validation("A query must have either MetricStat or Expression."))?;
     let span = Span::new(from, to, stat.period)?;
-    let name = stat.stat.ok_or_else(|| Fault::missing("MetricDataQueries.member.1.MetricStat.Stat"))?;
+    let name = stat
+        .stat
+        .ok_or_else(|| Fault::missing("MetricDataQueries.member.1.MetricStat.Stat"))?;
     if !is_statistic(&name) {
         return Err(Fault::validation(format!(
             "The value {name} for parameter MetricDataQueries.member.1.MetricStat.Stat is not supported."
         )));
     }
-    let metric = metric(stat.metric.namespace, stat.metric.metric_name, stat.metric.dimensions)?;
+    let metric = metric(
+        stat.metric.namespace,
+        stat.metric.metric_name,
+        stat.metric.dimensions,
+    )?;
     let periods = periods(store, &metric, stat.unit.as_deref(), &span);
-    let line = periods.iter().filter_map(|(at, sum)| Some((*at, sum.statistic(&name)?))).collect();
+    let line = periods
+        .iter()
+        .filter_map(|(at, sum)| Some((*at, sum.statistic(&name)?)))
+        .collect();
     Ok((metric.name, line))
 }
 
-/// Evaluates a formula at every time that one of its metrics has a value. `steps` is what is left of [`MOST_STEPS`].
+/// Evaluates a formula at every time that one of its metrics has a value. `steps` is what is left
+/// of [`MOST_STEPS`].
 fn of_formula(formula: &Formula, answered: &[Answered], steps: &mut usize) -> Result<Line, Fault> {
     let mut lines = HashMap::new();
     for id in formula.ids() {
-        let query = answered.iter().find(|query| query.id == id).ok_or_else(|| {
-            Fault::validation(format!("Error in expression: the query id {id} is not defined before it"))
-        })?;
+        let query = answered
+            .iter()
+            .find(|query| query.id == id)
+            .ok_or_else(|| {
+                Fault::validation(format!(
+                    "Error in expression: the query id {id} is not defined before it"
+                ))
+            })?;
         lines.insert(id, &query.line);
     }
-    let times: BTreeSet<i64> = lines.values().flat_map(|line| line.keys().copied()).collect();
+    let times: BTreeSet<i64> = lines
+        .values()
+        .flat_map(|line| line.keys().copied())
+        .collect();
     *steps = steps.checked_sub(times.len().saturating_mul(formula.steps())).ok_or_else(|| {
         Fault::validation("The expressions have too many terms for so many data points. Ask for fewer of either.")
     })?;
     let value = |at: i64| formula.value(&|id| lines.get(id)?.get(&at).copied());
-    Ok(times.into_iter().filter_map(|at| Some((at, value(at)?))).collect())
+    Ok(times
+        .into_iter()
+        .filter_map(|at| Some((at, value(at)?)))
+        .collect())
 }
 
 fn answer(
@@ -294,12 +382,25 @@ fn answer(
         )));
     }
     let hidden = return_data.is_some_and(|shown| shown == false || shown == "false");
-    Ok(Answered { label: label.unwrap_or_else(|| id.clone()), id, shown: !hidden, line })
+    Ok(Answered {
+        label: label.unwrap_or_else(|| id.clone()),
+        id,
+        shown: !hidden,
+        line,
+    })
 }
 
 /// Gives the points from `token` on, at most `most` of each query.
-fn page(answered: &[Answered], descending: bool, most: usize, token: Option<&str>) -> MetricsResult {
-    let invalid = || Fault { code: "InvalidNextToken", message: "The next token specified is invalid.".to_owned() };
+fn page(
+    answered: &[Answered],
+    descending: bool,
+    most: usize,
+    token: Option<&str>,
+) -> MetricsResult {
+    let invalid = || Fault {
+        code: "InvalidNextToken",
+        message: "The next token specified is invalid.".to_owned(),
+    };
     let skip: usize = token.map_or(Ok(0), str::parse).map_err(|_| invalid())?;
     let shown: Vec<&Answered> = answered.iter().filter(|query| query.shown).collect();
     let each = (most / shown.len().max(1)).max(1);
@@ -311,8 +412,14 @@ fn page(answered: &[Answered], descending: bool, most: usize, token: Option<&str
             points.reverse();
         }
         let points = points.into_iter().skip(skip).take(each);
-        let (times, values) = points.map(|(at, value)| (Reply::Time(*at), Reply::Number(*value))).unzip();
-        let status = if query.line.len() > end { "PartialData" } else { "Complete" };
+        let (times, values) = points
+            .map(|(at, value)| (Reply::Time(*at), Reply::Number(*value)))
+            .unzip();
+        let status = if query.line.len() > end {
+            "PartialData"
+        } else {
+            "Complete"
+        };
         Reply::Map(vec![
             ("Id", Reply::Text(query.id.clone())),
             ("Label", Reply::Text(query.label.clone())),
@@ -322,7 +429,10 @@ fn page(answered: &[Answered], descending: bool, most: usize, token: Option<&str
         ])
     };
     let mut reply = vec![
-        ("MetricDataResults", Reply::List(shown.iter().map(result).collect())),
+        (
+            "MetricDataResults",
+            Reply::List(shown.iter().map(result).collect()),
+        ),
         ("Messages", Reply::List(Vec::new())),
     ];
     if more {

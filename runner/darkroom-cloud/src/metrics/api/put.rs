@@ -82,18 +82,27 @@ struct StatisticValues {
 
 /// Records all data, or none if one of them is wrong.
 pub fn put_metric_data(store: &MetricStore, request: PutMetricData) -> MetricsResult {
-    let namespace =
-        request.namespace.filter(|namespace| !namespace.is_empty()).ok_or_else(|| Fault::missing("Namespace"))?;
+    let namespace = request
+        .namespace
+        .filter(|namespace| !namespace.is_empty())
+        .ok_or_else(|| Fault::missing("Namespace"))?;
     if namespace.starts_with("AWS/") || namespace.starts_with(':') || namespace.len() > 255 {
-        return Err(Fault::value(format!("The value {namespace} for parameter Namespace is invalid.")));
+        return Err(Fault::value(format!(
+            "The value {namespace} for parameter Namespace is invalid."
+        )));
     }
-    let entities = request.entity_metric_data.into_iter().flat_map(|entity| entity.metric_data);
+    let entities = request
+        .entity_metric_data
+        .into_iter()
+        .flat_map(|entity| entity.metric_data);
     let data: Vec<Datum> = request.metric_data.into_iter().chain(entities).collect();
     if data.is_empty() {
         return Err(Fault::missing("MetricData"));
     }
     if data.len() > 1000 {
-        return Err(Fault::value("The collection MetricData must not have a size greater than 1000."));
+        return Err(Fault::value(
+            "The collection MetricData must not have a size greater than 1000.",
+        ));
     }
     let now = now_ms();
     let observations: Vec<Observation> = data
@@ -107,9 +116,17 @@ pub fn put_metric_data(store: &MetricStore, request: PutMetricData) -> MetricsRe
     Ok(Reply::Map(Vec::new()))
 }
 
-fn observation(namespace: &str, number: usize, datum: Datum, now: i64) -> Result<Observation, Fault> {
+fn observation(
+    namespace: &str,
+    number: usize,
+    datum: Datum,
+    now: i64,
+) -> Result<Observation, Fault> {
     let field = |name: &str| format!("MetricData.member.{number}.{name}");
-    let name = datum.metric_name.filter(|name| !name.is_empty()).ok_or_else(|| Fault::missing(&field("MetricName")))?;
+    let name = datum
+        .metric_name
+        .filter(|name| !name.is_empty())
+        .ok_or_else(|| Fault::missing(&field("MetricName")))?;
     if name.len() > 255 {
         return Err(Fault::value(format!(
             "The parameter {} must be shorter than 256 characters.",
@@ -131,14 +148,21 @@ fn observation(namespace: &str, number: usize, datum: Datum, now: i64) -> Result
     }
     let unit = datum.unit.unwrap_or_else(|| "None".to_owned());
     if !UNITS.contains(&unit.as_str()) {
-        return Err(Fault::value(format!("The value {unit} for parameter {} is not valid.", field("Unit"))));
+        return Err(Fault::value(format!(
+            "The value {unit} for parameter {} is not valid.",
+            field("Unit")
+        )));
     }
     let values = match (datum.value, datum.values, datum.statistic_values) {
         (Some(value), None, None) => Values::List(vec![(finite(value, &field("Value"))?, 1.0)]),
         (None, Some(values), None) => list(&values, datum.counts, &field)?,
         (None, None, Some(set)) => statistics(&set, &field)?,
         (None, None, None) => {
-            return Err(Fault::missing(&format!("{} or {}", field("Value"), field("StatisticValues"))));
+            return Err(Fault::missing(&format!(
+                "{} or {}",
+                field("Value"),
+                field("StatisticValues")
+            )));
         }
         _ => {
             let (value, set) = (field("Value"), field("StatisticValues"));
@@ -147,8 +171,17 @@ fn observation(namespace: &str, number: usize, datum: Datum, now: i64) -> Result
             )));
         }
     };
-    let metric = Metric { namespace: namespace.to_owned(), name, dimensions: dimensions(datum.dimensions)? };
-    Ok(Observation { metric, unit, timestamp_ms, values })
+    let metric = Metric {
+        namespace: namespace.to_owned(),
+        name,
+        dimensions: dimensions(datum.dimensions)?,
+    };
+    Ok(Observation {
+        metric,
+        unit,
+        timestamp_ms,
+        values,
+    })
 }
 
 /// Values must be finite and within ±2^360.
@@ -156,11 +189,17 @@ fn finite(Number(value): Number, field: &str) -> Result<f64, Fault> {
     if value.abs() <= 2_f64.powi(360) {
         Ok(value)
     } else {
-        Err(Fault::value(format!("The value {value} for parameter {field} is invalid.")))
+        Err(Fault::value(format!(
+            "The value {value} for parameter {field} is invalid."
+        )))
     }
 }
 
-fn list(values: &[Number], counts: Option<Vec<Number>>, field: &impl Fn(&str) -> String) -> Result<Values, Fault> {
+fn list(
+    values: &[Number],
+    counts: Option<Vec<Number>>,
+    field: &impl Fn(&str) -> String,
+) -> Result<Values, Fault> {
     let counts = counts.unwrap_or_else(|| vec![Number(1.0); values.len()]);
     if values.is_empty() || values.len() > 150 || counts.len() != values.len() {
         let (values, counts) = (field("Values"), field("Counts"));
@@ -168,20 +207,39 @@ fn list(values: &[Number], counts: Option<Vec<Number>>, field: &impl Fn(&str) ->
             "The parameters {values} and {counts} must be of the same size, between 1 and 150."
         )));
     }
-    let pairs = values.iter().zip(counts).map(|(value, Number(count))| match finite(*value, &field("Values")) {
-        Ok(value) if count > 0.0 && count.is_finite() => Ok((value, count)),
-        Ok(_) => Err(Fault::value(format!("The value {count} for parameter {} is invalid.", field("Counts")))),
-        Err(fault) => Err(fault),
+    let pairs = values.iter().zip(counts).map(|(value, Number(count))| {
+        match finite(*value, &field("Values")) {
+            Ok(value) if count > 0.0 && count.is_finite() => Ok((value, count)),
+            Ok(_) => Err(Fault::value(format!(
+                "The value {count} for parameter {} is invalid.",
+                field("Counts")
+            ))),
+            Err(fault) => Err(fault),
+        }
     });
     pairs.collect::<Result<_, _>>().map(Values::List)
 }
 
 fn statistics(set: &StatisticValues, field: &impl Fn(&str) -> String) -> Result<Values, Fault> {
     let name = |part: &str| field(&format!("StatisticValues.{part}"));
-    let (minimum, maximum) = (finite(set.minimum, &name("Minimum"))?, finite(set.maximum, &name("Maximum"))?);
-    let (count, sum) = (finite(set.sample_count, &name("SampleCount"))?, finite(set.sum, &name("Sum"))?);
+    let (minimum, maximum) = (
+        finite(set.minimum, &name("Minimum"))?,
+        finite(set.maximum, &name("Maximum"))?,
+    );
+    let (count, sum) = (
+        finite(set.sample_count, &name("SampleCount"))?,
+        finite(set.sum, &name("Sum"))?,
+    );
     if count <= 0.0 || minimum > maximum {
-        return Err(Fault::value(format!("The value for parameter {} is invalid.", field("StatisticValues"))));
+        return Err(Fault::value(format!(
+            "The value for parameter {} is invalid.",
+            field("StatisticValues")
+        )));
     }
-    Ok(Values::Statistics { count, sum, minimum, maximum })
+    Ok(Values::Statistics {
+        count,
+        sum,
+        minimum,
+        maximum,
+    })
 }

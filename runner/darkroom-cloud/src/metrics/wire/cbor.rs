@@ -23,7 +23,9 @@ pub fn read(body: &[u8]) -> Result<Value, Fault> {
 }
 
 fn value(decoder: &mut Decoder<'_>, depth: usize) -> Result<Value, Error> {
-    let depth = depth.checked_sub(1).ok_or_else(|| Error::message("nested too deeply"))?;
+    let depth = depth
+        .checked_sub(1)
+        .ok_or_else(|| Error::message("nested too deeply"))?;
     Ok(match decoder.datatype()? {
         Type::Bool => Value::from(decoder.bool()?),
         Type::Null | Type::Undefined => {
@@ -49,7 +51,8 @@ fn value(decoder: &mut Decoder<'_>, depth: usize) -> Result<Value, Error> {
 
 /// JSON has no infinity; CloudWatch refuses it anyway, and sees it as text.
 fn number(value: f64) -> Value {
-    serde_json::Number::from_f64(value).map_or_else(|| Value::from(value.to_string()), Value::Number)
+    serde_json::Number::from_f64(value)
+        .map_or_else(|| Value::from(value.to_string()), Value::Number)
 }
 
 fn array(decoder: &mut Decoder<'_>, depth: usize) -> Result<Value, Error> {
@@ -65,7 +68,9 @@ fn map(decoder: &mut Decoder<'_>, depth: usize) -> Result<Value, Error> {
     let length = decoder.map()?;
     let (mut fields, mut read) = (Map::new(), 0);
     while !ended(decoder, length, read)? {
-        let Value::String(name) = value(decoder, depth)? else { return Err(Error::message("a key that is not text")) };
+        let Value::String(name) = value(decoder, depth)? else {
+            return Err(Error::message("a key that is not text"));
+        };
         fields.insert(name, value(decoder, depth)?);
         read += 1;
     }
@@ -90,7 +95,10 @@ pub fn write(reply: &Reply) -> Vec<u8> {
     encoder.into_writer()
 }
 
-fn encode(to: &mut Encoder<Vec<u8>>, reply: &Reply) -> Result<(), minicbor::encode::Error<std::convert::Infallible>> {
+fn encode(
+    to: &mut Encoder<Vec<u8>>,
+    reply: &Reply,
+) -> Result<(), minicbor::encode::Error<std::convert::Infallible>> {
     match reply {
         Reply::Text(text) => drop(to.str(text)?),
         Reply::Number(number) => drop(to.f64(*number)?),
@@ -129,13 +137,19 @@ mod tests {
             ("Times", Reply::List(vec![Reply::Time(1_700_000_000)])),
             ("Values", Reply::List(vec![Reply::Number(1.5)])),
         ]);
-        assert_eq!(read(&write(&reply)), Ok(json!({ "Id": "m1", "Times": [1_700_000_000], "Values": [1.5] })));
+        assert_eq!(
+            read(&write(&reply)),
+            Ok(json!({ "Id": "m1", "Times": [1_700_000_000], "Values": [1.5] }))
+        );
     }
 
     #[test]
     fn indefinite_lengths_are_read() {
         // {_ "a": [_ 1, -2], "b": "xy" in two pieces }
-        let body = [0xBF, 0x61, b'a', 0x9F, 0x01, 0x21, 0xFF, 0x61, b'b', 0x7F, 0x61, b'x', 0x61, b'y', 0xFF, 0xFF];
+        let body = [
+            0xBF, 0x61, b'a', 0x9F, 0x01, 0x21, 0xFF, 0x61, b'b', 0x7F, 0x61, b'x', 0x61, b'y',
+            0xFF, 0xFF,
+        ];
         assert_eq!(read(&body), Ok(json!({ "a": [1, -2], "b": "xy" })));
     }
 

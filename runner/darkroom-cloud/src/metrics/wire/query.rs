@@ -9,7 +9,8 @@ use crate::xml::{Element, element, text};
 /// No name nests deeper, and no list of a request is longer.
 const MAX_DEPTH: usize = 12;
 
-/// Reads a form into the operation's name and its request: `A.member.1.B=x` is `{"A": [{"B": "x"}]}`. All values are text.
+/// Reads a form into the operation's name and its request: `A.member.1.B=x` is
+/// `{"A": [{"B": "x"}]}`. All values are text.
 pub fn read(form: &str) -> (String, Value) {
     let (mut operation, mut request) = (String::new(), Value::Object(Map::new()));
     for (name, value) in parse_pairs(form) {
@@ -36,21 +37,37 @@ fn insert(into: &mut Value, steps: &[&str], value: String) {
         *into = Value::Object(Map::new());
     }
     if let Some(fields) = into.as_object_mut() {
-        insert(fields.entry((*first).to_owned()).or_insert(Value::Null), rest, value);
+        insert(
+            fields.entry((*first).to_owned()).or_insert(Value::Null),
+            rest,
+            value,
+        );
     }
 }
 
 /// Turns maps whose keys are all numbers into lists, in the order of the numbers.
 fn lists(value: Value) -> Value {
-    let Value::Object(fields) = value else { return value };
-    let numbered: Option<Vec<(u64, &Value)>> =
-        fields.iter().map(|(name, value)| Some((name.parse().ok()?, value))).collect();
+    let Value::Object(fields) = value else {
+        return value;
+    };
+    let numbered: Option<Vec<(u64, &Value)>> = fields
+        .iter()
+        .map(|(name, value)| Some((name.parse().ok()?, value)))
+        .collect();
     match numbered {
         Some(mut items) if !items.is_empty() => {
             items.sort_by_key(|(number, _)| *number);
-            items.into_iter().map(|(_, value)| lists(value.clone())).collect()
+            items
+                .into_iter()
+                .map(|(_, value)| lists(value.clone()))
+                .collect()
         }
-        _ => Value::Object(fields.into_iter().map(|(name, value)| (name, lists(value))).collect()),
+        _ => Value::Object(
+            fields
+                .into_iter()
+                .map(|(name, value)| (name, lists(value)))
+                .collect(),
+        ),
     }
 }
 
@@ -58,7 +75,12 @@ const NAMESPACE: &str = "http://monitoring.amazonaws.com/doc/2010-08-01/";
 
 /// Writes a reply as a document.
 pub fn write(operation: &str, reply: &Reply, request_id: &str) -> String {
-    answer(NAMESPACE, operation, Some(converted(format!("{operation}Result"), reply)), request_id)
+    answer(
+        NAMESPACE,
+        operation,
+        Some(converted(format!("{operation}Result"), reply)),
+        request_id,
+    )
 }
 
 pub fn write_fault(fault: &Fault, request_id: &str) -> String {
@@ -66,14 +88,30 @@ pub fn write_fault(fault: &Fault, request_id: &str) -> String {
 }
 
 /// Returns the document of an answer, with its result if it has one.
-pub fn answer(namespace: &str, operation: &str, result: Option<Element>, request_id: &str) -> String {
+pub fn answer(
+    namespace: &str,
+    operation: &str,
+    result: Option<Element>,
+    request_id: &str,
+) -> String {
     let metadata = element("ResponseMetadata", [text("RequestId", request_id)]);
-    element(format!("{operation}Response"), result.into_iter().chain([metadata])).document(Some(namespace))
+    element(
+        format!("{operation}Response"),
+        result.into_iter().chain([metadata]),
+    )
+    .document(Some(namespace))
 }
 
 /// Returns the document of an error that the caller made.
 pub fn error(namespace: &str, code: &str, message: &str, request_id: &str) -> String {
-    let error = element("Error", [text("Type", "Sender"), text("Code", code), text("Message", message)]);
+    let error = element(
+        "Error",
+        [
+            text("Type", "Sender"),
+            text("Code", code),
+            text("Message", message),
+        ],
+    );
     element("ErrorResponse", [error, text("RequestId", request_id)]).document(Some(namespace))
 }
 
@@ -86,10 +124,18 @@ fn converted(name: impl Into<String>, reply: &Reply) -> Element {
             text(name, time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
         }
         Reply::List(items) => element(name, items.iter().map(|item| converted("member", item))),
-        Reply::Map(fields) => element(name, fields.iter().map(|(name, value)| converted(*name, value))),
+        Reply::Map(fields) => element(
+            name,
+            fields.iter().map(|(name, value)| converted(*name, value)),
+        ),
         Reply::Entries(entries) => element(
             name,
-            entries.iter().map(|(key, value)| element("entry", [text("key", key.as_str()), converted("value", value)])),
+            entries.iter().map(|(key, value)| {
+                element(
+                    "entry",
+                    [text("key", key.as_str()), converted("value", value)],
+                )
+            }),
         ),
     }
 }
@@ -113,8 +159,10 @@ mod tests {
 
     #[test]
     fn a_reply_is_a_document() {
-        let reply =
-            Reply::Map(vec![("Label", Reply::Text("a<b".into())), ("Datapoints", Reply::List(vec![Reply::Time(0)]))]);
+        let reply = Reply::Map(vec![
+            ("Label", Reply::Text("a<b".into())),
+            ("Datapoints", Reply::List(vec![Reply::Time(0)])),
+        ]);
         assert_eq!(
             write("X", &reply, "R"),
             format!(

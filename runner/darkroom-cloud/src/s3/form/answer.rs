@@ -1,4 +1,5 @@
-//! What S3 answers a form that was stored: nothing, a document, or where the browser is to go. Pure.
+//! What S3 answers a form that was stored: nothing, a document, or where the browser is to go.
+//! Pure.
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, ETAG, HeaderValue, LOCATION};
@@ -22,9 +23,13 @@ pub struct Answer {
 impl Answer {
     /// Reads what the form asks for. What can't be read as a status or a URL counts as not said.
     pub fn of(form: &Form, host: &str, bucket: &str, key: &str) -> Self {
-        let is_url =
-            |url: &&str| url.parse::<Uri>().is_ok_and(|url| url.scheme().is_some() && url.authority().is_some());
-        let redirect = form.get("success_action_redirect").or_else(|| form.get("redirect"));
+        let is_url = |url: &&str| {
+            url.parse::<Uri>()
+                .is_ok_and(|url| url.scheme().is_some() && url.authority().is_some())
+        };
+        let redirect = form
+            .get("success_action_redirect")
+            .or_else(|| form.get("redirect"));
         let status = match form.get("success_action_status") {
             Some("200") => StatusCode::OK,
             Some("201") => StatusCode::CREATED,
@@ -35,7 +40,10 @@ impl Answer {
             redirect: redirect.filter(is_url).map(ToOwned::to_owned),
             bucket: bucket.to_owned(),
             key: key.to_owned(),
-            url: format!("http://{host}/{bucket}/{}", encode_key(key).replace('+', "%20")),
+            url: format!(
+                "http://{host}/{bucket}/{}",
+                encode_key(key).replace('+', "%20")
+            ),
         }
     }
 
@@ -46,12 +54,21 @@ impl Answer {
         if let Some(redirect) = &self.redirect {
             *response.status_mut() = StatusCode::SEE_OTHER;
             let more = form_urlencoded::Serializer::new(String::new())
-                .extend_pairs([("bucket", self.bucket.as_str()), ("key", &self.key), ("etag", etag)])
+                .extend_pairs([
+                    ("bucket", self.bucket.as_str()),
+                    ("key", &self.key),
+                    ("etag", etag),
+                ])
                 .finish();
-            location = format!("{redirect}{}{more}", if redirect.contains('?') { '&' } else { '?' });
+            location = format!(
+                "{redirect}{}{more}",
+                if redirect.contains('?') { '&' } else { '?' }
+            );
         } else if self.status == StatusCode::CREATED {
             *response.body_mut() = Body::from(Bytes::from(self.document(etag)));
-            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+            response
+                .headers_mut()
+                .insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
         }
         for (name, value) in [(LOCATION, location.as_str()), (ETAG, etag)] {
             if let Ok(value) = HeaderValue::from_str(value) {
@@ -62,7 +79,16 @@ impl Answer {
     }
 
     fn document(&self, etag: &str) -> String {
-        let said = [("Location", self.url.as_str()), ("Bucket", &self.bucket), ("Key", &self.key), ("ETag", etag)];
-        xml::element("PostResponse", said.map(|(name, value)| xml::text(name, value))).declared()
+        let said = [
+            ("Location", self.url.as_str()),
+            ("Bucket", &self.bucket),
+            ("Key", &self.key),
+            ("ETag", etag),
+        ];
+        xml::element(
+            "PostResponse",
+            said.map(|(name, value)| xml::text(name, value)),
+        )
+        .declared()
     }
 }

@@ -1,8 +1,9 @@
 //! Uploads by HTML forms: what a browser, or `generate_presigned_post`, sends to a bucket.
 //!
-//! A POST of `multipart/form-data` → an object, if the form's policy lets it in, and S3's answer. `s3s` reads such forms
-//! too, but keeps `${filename}` as it is, takes no policy that was signed over 15 minutes ago, and refuses in words and
-//! codes of its own; so forms are read here. Source: Amazon S3 API reference, "POST Object" and "Browser-based uploads".
+//! A POST of `multipart/form-data` → an object, if the form's policy lets it in, and S3's answer.
+//! `s3s` reads such forms too, but keeps `${filename}` as it is, takes no policy that was signed
+//! over 15 minutes ago, and refuses in words and codes of its own; so forms are read here. Source:
+//! Amazon S3 API reference, "POST Object" and "Browser-based uploads".
 
 mod answer;
 mod multipart;
@@ -19,14 +20,23 @@ use multipart::Form;
 
 /// Whether a request is a form sent to a bucket.
 pub fn is_form<B>(request: &Request<B>, in_host: bool) -> bool {
-    let kind = request.headers().get(http::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let depth = request.uri().path().split('/').filter(|part| !part.is_empty()).count();
+    let kind = request
+        .headers()
+        .get(http::header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
+    let depth = request
+        .uri()
+        .path()
+        .split('/')
+        .filter(|part| !part.is_empty())
+        .count();
     request.method() == Method::POST
         && depth == usize::from(!in_host)
         && kind.is_some_and(|kind| kind.to_ascii_lowercase().starts_with("multipart/form-data"))
 }
 
-/// Stores what a form uploads to `bucket`. `secret` gives the secret of an access key; `may_put` judges the object's key.
+/// Stores what a form uploads to `bucket`. `secret` gives the secret of an access key; `may_put`
+/// judges the object's key.
 pub async fn upload(
     operations: &Operations,
     bucket: &str,
@@ -35,15 +45,27 @@ pub async fn upload(
     may_put: impl Fn(&str) -> S3Result<()>,
 ) -> S3Result<Response<Body>> {
     let (parts, body) = request.into_parts();
-    let kind = parts.headers.get(http::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let body = body.collect().await.map_err(|_| s3_error!(IncompleteBody))?.to_bytes();
+    let kind = parts
+        .headers
+        .get(http::header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .unwrap_or_default();
+    let body = body
+        .collect()
+        .await
+        .map_err(|_| s3_error!(IncompleteBody))?
+        .to_bytes();
     let form = multipart::read(kind, &body)?.with_file_name();
     let Some(key) = form.get("key").map(ToOwned::to_owned) else {
         return Err(missing("key"));
     };
     let access_key = policy::admit(&form, bucket, jiff::Timestamp::now(), &secret)?;
     may_put(&key)?;
-    let host = parts.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let host = parts
+        .headers
+        .get(http::header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or_default();
     let answer = answer::Answer::of(&form, host, bucket, &key);
     let secret_key = SecretKey::from(secret(&access_key)?);
     let request = S3Request {
@@ -52,13 +74,21 @@ pub async fn upload(
         uri: parts.uri,
         headers: http::HeaderMap::new(),
         extensions: parts.extensions,
-        credentials: Some(Credentials { access_key, secret_key }),
+        credentials: Some(Credentials {
+            access_key,
+            secret_key,
+        }),
         region: None,
         service: None,
         trailing_headers: None,
     };
     let put = operations.put_object(request).await?;
-    let etag = put.output.e_tag.as_ref().map(|etag| format!("\"{}\"", etag.value())).unwrap_or_default();
+    let etag = put
+        .output
+        .e_tag
+        .as_ref()
+        .map(|etag| format!("\"{}\"", etag.value()))
+        .unwrap_or_default();
     Ok(answer.with_etag(&etag))
 }
 
@@ -68,18 +98,21 @@ fn missing(field: &str) -> s3s::S3Error {
         "Bucket POST must contain a field named '{field}'.  If it is specified, please check the order of the fields."
     );
     let code = s3s::S3ErrorCode::InvalidArgument;
-    with_fields(s3s::S3Error::with_message(code, message), &[("ArgumentName", field), ("ArgumentValue", "")])
+    with_fields(
+        s3s::S3Error::with_message(code, message),
+        &[("ArgumentName", field), ("ArgumentValue", "")],
+    )
 }
 
 /// Returns what a PUT with the form's fields as headers would be read as.
 fn input(form: Form, bucket: &str, key: String) -> S3Result<PutObjectInput> {
     let own = |name: &str| form.get(name).map(ToOwned::to_owned);
-    let metadata = form
-        .fields
-        .iter()
-        .filter_map(|(name, value)| Some((name.strip_prefix("x-amz-meta-")?.to_owned(), value.clone())));
+    let metadata = form.fields.iter().filter_map(|(name, value)| {
+        Some((name.strip_prefix("x-amz-meta-")?.to_owned(), value.clone()))
+    });
     let metadata: std::collections::HashMap<String, String> = metadata.collect();
-    let expires = own("expires").and_then(|at| Timestamp::parse(TimestampFormat::HttpDate, &at).ok());
+    let expires =
+        own("expires").and_then(|at| Timestamp::parse(TimestampFormat::HttpDate, &at).ok());
     let mut input = PutObjectInput::builder();
     input.set_bucket(bucket.to_owned());
     input.set_key(key);
@@ -101,18 +134,29 @@ fn input(form: Form, bucket: &str, key: String) -> S3Result<PutObjectInput> {
     input.set_checksum_sha256(own("x-amz-checksum-sha256"));
     input.set_metadata((!metadata.is_empty()).then_some(metadata));
     input.set_body(Some(StreamingBlob::from(Body::from(form.file))));
-    input.build().map_err(|error| s3_error!(InvalidRequest, "{error}"))
+    input
+        .build()
+        .map_err(|error| s3_error!(InvalidRequest, "{error}"))
 }
 
 /// Returns the tags that a form gives as XML as a header gives them: `a=1&b=2`.
 fn tag_header(xml: &str) -> String {
     let mut header = form_urlencoded::Serializer::new(String::new());
     let text = |tag: &str, name: &str| {
-        let inner = tag.split_once(&format!("<{name}>"))?.1.split_once(&format!("</{name}>"))?.0;
-        quick_xml::escape::unescape(inner).ok().map(std::borrow::Cow::into_owned)
+        let inner = tag
+            .split_once(&format!("<{name}>"))?
+            .1
+            .split_once(&format!("</{name}>"))?
+            .0;
+        quick_xml::escape::unescape(inner)
+            .ok()
+            .map(std::borrow::Cow::into_owned)
     };
     for tag in xml.split("<Tag>").skip(1) {
-        header.append_pair(&text(tag, "Key").unwrap_or_default(), &text(tag, "Value").unwrap_or_default());
+        header.append_pair(
+            &text(tag, "Key").unwrap_or_default(),
+            &text(tag, "Value").unwrap_or_default(),
+        );
     }
     header.finish()
 }
@@ -124,16 +168,27 @@ mod tests {
     #[test]
     fn only_a_form_to_a_bucket_is_one() {
         let request = |method: Method, path: &str, kind: &str| {
-            Request::builder().method(method).uri(path).header("content-type", kind).body(()).unwrap()
+            Request::builder()
+                .method(method)
+                .uri(path)
+                .header("content-type", kind)
+                .body(())
+                .unwrap()
         };
         let form = "multipart/form-data; boundary=x";
         assert!(is_form(&request(Method::POST, "/photos", form), false));
-        assert!(is_form(&request(Method::POST, "/photos/", "Multipart/Form-Data; boundary=x"), false));
+        assert!(is_form(
+            &request(Method::POST, "/photos/", "Multipart/Form-Data; boundary=x"),
+            false
+        ));
         assert!(is_form(&request(Method::POST, "/", form), true));
         assert!(!is_form(&request(Method::POST, "/", form), false));
         assert!(!is_form(&request(Method::POST, "/photos/key", form), false));
         assert!(!is_form(&request(Method::PUT, "/photos", form), false));
-        assert!(!is_form(&request(Method::POST, "/photos", "application/xml"), false));
+        assert!(!is_form(
+            &request(Method::POST, "/photos", "application/xml"),
+            false
+        ));
     }
 
     #[test]

@@ -25,10 +25,14 @@ pub struct Form {
 impl Form {
     /// Returns the first field of this name, which is in lowercase.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
+        self.fields
+            .iter()
+            .find(|(field, _)| field == name)
+            .map(|(_, value)| value.as_str())
     }
 
-    /// Puts the file's name in the place of `${filename}`, in every field. The policy is held against what comes of it.
+    /// Puts the file's name in the place of `${filename}`, in every field. The policy is held
+    /// against what comes of it.
     pub fn with_file_name(mut self) -> Self {
         for (name, value) in &mut self.fields {
             if name != "policy" {
@@ -41,10 +45,16 @@ impl Form {
 
 /// Reads a form. `content_type` is the request's, with the boundary.
 pub fn read(content_type: &str, body: &Bytes) -> S3Result<Form> {
-    let malformed =
-        || s3_error!(MalformedPOSTRequest, "The body of your POST request is not well-formed multipart/form-data.");
+    let malformed = || {
+        s3_error!(
+            MalformedPOSTRequest,
+            "The body of your POST request is not well-formed multipart/form-data."
+        )
+    };
     let fits = |boundary: &String| (1..=LONGEST_BOUNDARY).contains(&boundary.len());
-    let boundary = parameter(content_type, "boundary").filter(fits).ok_or_else(malformed)?;
+    let boundary = parameter(content_type, "boundary")
+        .filter(fits)
+        .ok_or_else(malformed)?;
     let (first, between) = (format!("--{boundary}"), format!("\r\n--{boundary}"));
     let mut at = find(body, first.as_bytes(), 0).ok_or_else(malformed)? + first.len();
     let (mut fields, mut before_the_file) = (Vec::new(), 0);
@@ -55,21 +65,39 @@ pub fn read(content_type: &str, body: &Bytes) -> S3Result<Form> {
         // A line break after the boundary, which spaces may stand before.
         at = find(body, b"\r\n", at).ok_or_else(malformed)? + 2;
         let content = find(body, b"\r\n\r\n", at.saturating_sub(2)).ok_or_else(malformed)? + 4;
-        let end = find(body, between.as_bytes(), content.saturating_sub(2)).ok_or_else(malformed)?;
+        let end =
+            find(body, between.as_bytes(), content.saturating_sub(2)).ok_or_else(malformed)?;
         let head = std::str::from_utf8(&body[at..content]).map_err(|_| malformed())?;
         let disposition = disposition(head).ok_or_else(malformed)?;
-        let name = parameter(disposition, "name").ok_or_else(malformed)?.to_ascii_lowercase();
+        let name = parameter(disposition, "name")
+            .ok_or_else(malformed)?
+            .to_ascii_lowercase();
         let content = content.min(end)..end;
         if name == "file" {
             let file_name = parameter(disposition, "filename").unwrap_or_default();
-            let file_name = file_name.rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
-            return Ok(Form { fields, file: body.slice(content), file_name });
+            let file_name = file_name
+                .rsplit(['/', '\\'])
+                .next()
+                .unwrap_or_default()
+                .to_owned();
+            return Ok(Form {
+                fields,
+                file: body.slice(content),
+                file_name,
+            });
         }
         before_the_file += end - at;
         if before_the_file > MOST_BEFORE_THE_FILE {
             let message = "Your POST request fields preceding the upload file was too large.";
-            let error = S3Error::with_message(S3ErrorCode::MaxPostPreDataLengthExceededError, message);
-            return Err(with_fields(error, &[("MaxPostPreDataLengthBytes", &MOST_BEFORE_THE_FILE.to_string())]));
+            let error =
+                S3Error::with_message(S3ErrorCode::MaxPostPreDataLengthExceededError, message);
+            return Err(with_fields(
+                error,
+                &[(
+                    "MaxPostPreDataLengthBytes",
+                    &MOST_BEFORE_THE_FILE.to_string(),
+                )],
+            ));
         }
         let value = String::from_utf8(body[content].to_vec()).map_err(|_| malformed())?;
         fields.push((name, value));
@@ -77,7 +105,10 @@ pub fn read(content_type: &str, body: &Bytes) -> S3Result<Form> {
     }
     let message = "POST requires exactly one file upload per request.";
     let error = S3Error::with_message(S3ErrorCode::InvalidArgument, message);
-    Err(with_fields(error, &[("ArgumentName", "file"), ("ArgumentValue", "0")]))
+    Err(with_fields(
+        error,
+        &[("ArgumentName", "file"), ("ArgumentValue", "0")],
+    ))
 }
 
 fn find(body: &[u8], what: &[u8], from: usize) -> Option<usize> {
@@ -96,18 +127,24 @@ fn find(body: &[u8], what: &[u8], from: usize) -> Option<usize> {
 fn disposition(head: &str) -> Option<&str> {
     head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
-        name.trim().eq_ignore_ascii_case("content-disposition").then_some(value.trim())
+        name.trim()
+            .eq_ignore_ascii_case("content-disposition")
+            .then_some(value.trim())
     })
 }
 
-/// Returns a parameter of a header: `name=value` or `name="value"`, with what browsers escape in it undone.
+/// Returns a parameter of a header: `name=value` or `name="value"`, with what browsers escape in it
+/// undone.
 fn parameter(header: &str, wanted: &str) -> Option<String> {
     let mut rest = header.split_once(';')?.1;
     loop {
         let (name, after) = rest.split_once('=')?;
         let (value, next) = if let Some(quoted) = after.strip_prefix('"') {
             let end = end_of_quoted(quoted)?;
-            (quoted[..end].replace("\\\"", "\"").replace("%22", "\""), quoted[end + 1..].trim_start())
+            (
+                quoted[..end].replace("\\\"", "\"").replace("%22", "\""),
+                quoted[end + 1..].trim_start(),
+            )
         } else {
             let end = after.find(';').unwrap_or(after.len());
             (after[..end].trim().to_owned(), &after[end..])
@@ -150,7 +187,10 @@ mod tests {
         let body = form(&[
             ("name=\"Key\"", b"up/${filename}"),
             ("name=\"empty\"", b""),
-            ("name=\"file\"; filename=\"C:\\photos\\café (1).png\"\r\nContent-Type: image/png", b"\r\n--b\0\xff"),
+            (
+                "name=\"file\"; filename=\"C:\\photos\\café (1).png\"\r\nContent-Type: image/png",
+                b"\r\n--b\0\xff",
+            ),
             ("name=\"later\"", b"x"),
         ]);
         let form = read(KIND, &body).unwrap().with_file_name();
@@ -161,24 +201,39 @@ mod tests {
 
     #[test]
     fn names_may_stand_without_quotes_and_in_any_order_and_hold_quotes() {
-        let body = form(&[("name=key", b"k"), ("filename=\"a\\\"b.png\"; name=file", b"1")]);
+        let body = form(&[
+            ("name=key", b"k"),
+            ("filename=\"a\\\"b.png\"; name=file", b"1"),
+        ]);
         let form = read("multipart/form-data; charset=utf-8; boundary=\"b0\"", &body).unwrap();
-        assert_eq!((form.get("key"), form.file_name.as_str(), &form.file[..]), (Some("k"), "a\"b.png", &b"1"[..]));
+        assert_eq!(
+            (form.get("key"), form.file_name.as_str(), &form.file[..]),
+            (Some("k"), "a\"b.png", &b"1"[..])
+        );
     }
 
     #[test]
     fn what_is_no_form_is_refused_in_s3s_words() {
         let refusal = |kind: &str, body: &[u8]| {
             let error = read(kind, &Bytes::copy_from_slice(body)).unwrap_err();
-            (error.code().as_str().to_owned(), error.message().unwrap_or_default().to_owned())
+            (
+                error.code().as_str().to_owned(),
+                error.message().unwrap_or_default().to_owned(),
+            )
         };
         let malformed = |(code, _): (String, String)| code == "MalformedPOSTRequest";
         assert!(malformed(refusal("multipart/form-data", b"--b0--")));
         assert!(malformed(refusal(KIND, b"nothing")));
-        assert!(malformed(refusal(KIND, b"--b0\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nnever ends")));
+        assert!(malformed(refusal(
+            KIND,
+            b"--b0\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nnever ends"
+        )));
         let (code, message) = refusal(KIND, &form(&[("name=\"key\"", b"k")]));
         assert_eq!(code, "InvalidArgument");
-        assert_eq!(message, "POST requires exactly one file upload per request.");
+        assert_eq!(
+            message,
+            "POST requires exactly one file upload per request."
+        );
     }
 
     proptest! {

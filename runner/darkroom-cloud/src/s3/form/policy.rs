@@ -1,7 +1,9 @@
-//! The policy of a form: who signed it, until when it holds, and what it allows. Pure: the clock comes in.
+//! The policy of a form: who signed it, until when it holds, and what it allows. Pure: the clock
+//! comes in.
 //!
-//! A form → the access key that signed it, or S3's refusal. Source: Amazon S3 API reference, "Creating a POST policy"
-//! and "Authenticating requests in browser-based uploads" (versions 4 and 2, of which boto3 still makes either).
+//! A form → the access key that signed it, or S3's refusal. Source: Amazon S3 API reference,
+//! "Creating a POST policy" and "Authenticating requests in browser-based uploads" (versions 4 and
+//! 2, of which boto3 still makes either).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,7 +17,8 @@ use super::super::operations::with_fields;
 use super::missing;
 use super::multipart::Form;
 
-/// Returns the access key of whoever signed the form's policy, if the form is what it allows at this time.
+/// Returns the access key of whoever signed the form's policy, if the form is what it allows at
+/// this time.
 pub fn admit(
     form: &Form,
     bucket: &str,
@@ -33,8 +36,12 @@ pub fn admit(
     for condition in &policy.conditions {
         condition.check(form, bucket)?;
     }
-    let extra: Vec<&str> =
-        form.fields.iter().map(|(name, _)| name.as_str()).filter(|name| policy.forgets(name)).collect();
+    let extra: Vec<&str> = form
+        .fields
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .filter(|name| policy.forgets(name))
+        .collect();
     if !extra.is_empty() {
         return Err(denied(&format!("Extra input fields: {}", extra.join(", "))));
     }
@@ -42,36 +49,61 @@ pub fn admit(
 }
 
 fn denied(why: &str) -> S3Error {
-    S3Error::with_message(S3ErrorCode::AccessDenied, format!("Invalid according to Policy: {why}"))
+    S3Error::with_message(
+        S3ErrorCode::AccessDenied,
+        format!("Invalid according to Policy: {why}"),
+    )
 }
 
 fn invalid(why: &str) -> S3Error {
-    S3Error::with_message(S3ErrorCode::InvalidPolicyDocument, format!("Invalid Policy: {why}"))
+    S3Error::with_message(
+        S3ErrorCode::InvalidPolicyDocument,
+        format!("Invalid Policy: {why}"),
+    )
 }
 
 /// Checks the signature over the policy's text.
-fn signer(form: &Form, policy: &str, secret: &impl Fn(&str) -> S3Result<String>) -> S3Result<String> {
+fn signer(
+    form: &Form,
+    policy: &str,
+    secret: &impl Fn(&str) -> S3Result<String>,
+) -> S3Result<String> {
     if form.get("x-amz-algorithm").is_some() || form.get("x-amz-credential").is_some() {
         return signer_v4(form, policy, secret);
     }
-    let access_key = form.get("awsaccesskeyid").ok_or_else(|| missing("AWSAccessKeyId"))?;
+    let access_key = form
+        .get("awsaccesskeyid")
+        .ok_or_else(|| missing("AWSAccessKeyId"))?;
     let claimed = form.get("signature").ok_or_else(|| missing("Signature"))?;
-    let claimed = STANDARD.decode(claimed).map_err(|_| s3_error!(SignatureDoesNotMatch))?;
-    let mut mac = Hmac::<Sha1>::new_from_slice(secret(access_key)?.as_bytes()).expect("a key of any length");
+    let claimed = STANDARD
+        .decode(claimed)
+        .map_err(|_| s3_error!(SignatureDoesNotMatch))?;
+    let mut mac =
+        Hmac::<Sha1>::new_from_slice(secret(access_key)?.as_bytes()).expect("a key of any length");
     mac.update(policy.as_bytes());
-    mac.verify_slice(&claimed).map_err(|_| s3_error!(SignatureDoesNotMatch))?;
+    mac.verify_slice(&claimed)
+        .map_err(|_| s3_error!(SignatureDoesNotMatch))?;
     Ok(access_key.to_owned())
 }
 
-fn signer_v4(form: &Form, policy: &str, secret: &impl Fn(&str) -> S3Result<String>) -> S3Result<String> {
+fn signer_v4(
+    form: &Form,
+    policy: &str,
+    secret: &impl Fn(&str) -> S3Result<String>,
+) -> S3Result<String> {
     let field = |name: &'static str, shown: &str| form.get(name).ok_or_else(|| missing(shown));
     if field("x-amz-algorithm", "X-Amz-Algorithm")? != "AWS4-HMAC-SHA256" {
-        return Err(s3_error!(InvalidArgument, "X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\""));
+        return Err(s3_error!(
+            InvalidArgument,
+            "X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\""
+        ));
     }
     let credential = field("x-amz-credential", "X-Amz-Credential")?;
     let date = field("x-amz-date", "X-Amz-Date")?;
     let claimed = field("x-amz-signature", "X-Amz-Signature")?;
-    let Some((access_key, scope)) = credential.split_once('/').filter(|(_, scope)| scope.split('/').count() == 4)
+    let Some((access_key, scope)) = credential
+        .split_once('/')
+        .filter(|(_, scope)| scope.split('/').count() == 4)
     else {
         let message = "Error parsing the X-Amz-Credential parameter; the Credential is mal-formed; expecting \
                        \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".";
@@ -90,7 +122,9 @@ fn signer_v4(form: &Form, policy: &str, secret: &impl Fn(&str) -> S3Result<Strin
         key = mac(&key, part).finalize().into_bytes().to_vec();
     }
     let claimed = hex::decode(claimed).map_err(|_| s3_error!(SignatureDoesNotMatch))?;
-    mac(&key, policy).verify_slice(&claimed).map_err(|_| s3_error!(SignatureDoesNotMatch))?;
+    mac(&key, policy)
+        .verify_slice(&claimed)
+        .map_err(|_| s3_error!(SignatureDoesNotMatch))?;
     Ok(access_key.to_owned())
 }
 
@@ -107,22 +141,39 @@ enum Condition {
 
 impl Policy {
     fn read(text: &str) -> S3Result<Self> {
-        let decoded = STANDARD.decode(text).map_err(|_| invalid("Invalid JSON."))?;
-        let policy: Json = serde_json::from_slice(&decoded).map_err(|_| invalid("Invalid JSON."))?;
-        let expiration = policy["expiration"].as_str().ok_or_else(|| invalid("Policy missing expiration."))?;
-        let expiration =
-            expiration.parse().map_err(|_| invalid(&format!("Invalid 'expiration' value: '{expiration}'")))?;
-        let conditions = policy["conditions"].as_array().ok_or_else(|| invalid("Policy missing conditions."))?;
+        let decoded = STANDARD
+            .decode(text)
+            .map_err(|_| invalid("Invalid JSON."))?;
+        let policy: Json =
+            serde_json::from_slice(&decoded).map_err(|_| invalid("Invalid JSON."))?;
+        let expiration = policy["expiration"]
+            .as_str()
+            .ok_or_else(|| invalid("Policy missing expiration."))?;
+        let expiration = expiration
+            .parse()
+            .map_err(|_| invalid(&format!("Invalid 'expiration' value: '{expiration}'")))?;
+        let conditions = policy["conditions"]
+            .as_array()
+            .ok_or_else(|| invalid("Policy missing conditions."))?;
         let mut read = Vec::new();
         for condition in conditions {
-            read.extend(Condition::read(condition).ok_or_else(|| invalid(&format!("Invalid Condition: {condition}")))?);
+            read.extend(
+                Condition::read(condition)
+                    .ok_or_else(|| invalid(&format!("Invalid Condition: {condition}")))?,
+            );
         }
-        Ok(Self { expiration, conditions: read })
+        Ok(Self {
+            expiration,
+            conditions: read,
+        })
     }
 
     /// Whether a field of the form is in no condition and must be.
     fn forgets(&self, name: &str) -> bool {
-        let free = matches!(name, "policy" | "x-amz-signature" | "signature" | "awsaccesskeyid" | "file" | "submit");
+        let free = matches!(
+            name,
+            "policy" | "x-amz-signature" | "signature" | "awsaccesskeyid" | "file" | "submit"
+        );
         let named = |condition: &Condition| match condition {
             Condition::Equal { field, .. } | Condition::StartsWith { field, .. } => field == name,
             Condition::Length { .. } => false,
@@ -136,30 +187,58 @@ impl Condition {
     fn read(condition: &Json) -> Option<Vec<Self>> {
         if let Some(fields) = condition.as_object() {
             let equal = |(field, value): (&String, &Json)| {
-                Some(Self::Equal { field: field.to_lowercase(), value: value.as_str()?.to_owned() })
+                Some(Self::Equal {
+                    field: field.to_lowercase(),
+                    value: value.as_str()?.to_owned(),
+                })
             };
             return fields.iter().map(equal).collect();
         }
-        let [operation, a, b] = condition.as_array()?.as_slice() else { return None };
+        let [operation, a, b] = condition.as_array()?.as_slice() else {
+            return None;
+        };
         let field = || Some(a.as_str()?.strip_prefix('$')?.to_lowercase());
         let number = |value: &Json| value.as_u64().or_else(|| value.as_str()?.parse().ok());
         Some(vec![match operation.as_str()?.to_lowercase().as_str() {
-            "eq" => Self::Equal { field: field()?, value: b.as_str()?.to_owned() },
-            "starts-with" => Self::StartsWith { field: field()?, prefix: b.as_str()?.to_owned() },
-            "content-length-range" => Self::Length { min: number(a)?, max: number(b)? },
+            "eq" => Self::Equal {
+                field: field()?,
+                value: b.as_str()?.to_owned(),
+            },
+            "starts-with" => Self::StartsWith {
+                field: field()?,
+                prefix: b.as_str()?.to_owned(),
+            },
+            "content-length-range" => Self::Length {
+                min: number(a)?,
+                max: number(b)?,
+            },
             _ => return None,
         }])
     }
 
     fn check(&self, form: &Form, bucket: &str) -> S3Result<()> {
-        let value = |field: &str| if field == "bucket" { Some(bucket) } else { form.get(field) };
+        let value = |field: &str| {
+            if field == "bucket" {
+                Some(bucket)
+            } else {
+                form.get(field)
+            }
+        };
         let failed = |operation: &str, field: &str, wanted: &str| {
-            let [field, wanted] = [format!("${field}"), wanted.to_owned()].map(|text| Json::from(text).to_string());
-            Err(denied(&format!("Policy Condition failed: [\"{operation}\", {field}, {wanted}]")))
+            let [field, wanted] =
+                [format!("${field}"), wanted.to_owned()].map(|text| Json::from(text).to_string());
+            Err(denied(&format!(
+                "Policy Condition failed: [\"{operation}\", {field}, {wanted}]"
+            )))
         };
         match self {
-            Self::Equal { field, value: wanted } if value(field) != Some(wanted) => failed("eq", field, wanted),
-            Self::StartsWith { field, prefix } if !value(field).is_some_and(|value| value.starts_with(prefix)) => {
+            Self::Equal {
+                field,
+                value: wanted,
+            } if value(field) != Some(wanted) => failed("eq", field, wanted),
+            Self::StartsWith { field, prefix }
+                if !value(field).is_some_and(|value| value.starts_with(prefix)) =>
+            {
                 failed("starts-with", field, prefix)
             }
             Self::Length { min, max } => within(form.file.len() as u64, *min, *max),
@@ -171,12 +250,24 @@ impl Condition {
 fn within(size: u64, min: u64, max: u64) -> S3Result<()> {
     let [proposed, least, most] = [size, min, max].map(|bytes| bytes.to_string());
     if size > max {
-        let error = s3_error!(EntityTooLarge, "Your proposed upload exceeds the maximum allowed size");
-        return Err(with_fields(error, &[("ProposedSize", &proposed), ("MaxSizeAllowed", &most)]));
+        let error = s3_error!(
+            EntityTooLarge,
+            "Your proposed upload exceeds the maximum allowed size"
+        );
+        return Err(with_fields(
+            error,
+            &[("ProposedSize", &proposed), ("MaxSizeAllowed", &most)],
+        ));
     }
     if size < min {
-        let error = s3_error!(EntityTooSmall, "Your proposed upload is smaller than the minimum allowed size");
-        return Err(with_fields(error, &[("ProposedSize", &proposed), ("MinSizeAllowed", &least)]));
+        let error = s3_error!(
+            EntityTooSmall,
+            "Your proposed upload is smaller than the minimum allowed size"
+        );
+        return Err(with_fields(
+            error,
+            &[("ProposedSize", &proposed), ("MinSizeAllowed", &least)],
+        ));
     }
     Ok(())
 }
@@ -190,16 +281,33 @@ mod tests {
         let mut mac = Hmac::<Sha1>::new_from_slice(b"secret").unwrap();
         mac.update(policy.as_bytes());
         let signature = STANDARD.encode(mac.finalize().into_bytes());
-        let own = [("policy", policy.as_str()), ("awsaccesskeyid", "someone"), ("signature", &signature)];
-        let fields = fields.iter().chain(&own).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Form { fields: fields.collect(), file: bytes::Bytes::from_static(b"12345"), file_name: "f".into() }
+        let own = [
+            ("policy", policy.as_str()),
+            ("awsaccesskeyid", "someone"),
+            ("signature", &signature),
+        ];
+        let fields = fields
+            .iter()
+            .chain(&own)
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Form {
+            fields: fields.collect(),
+            file: bytes::Bytes::from_static(b"12345"),
+            file_name: "f".into(),
+        }
     }
 
     fn told(policy: &str, fields: &[(&str, &str)]) -> String {
         let now = "2026-01-01T00:00:00Z".parse().unwrap();
-        match admit(&signed(policy, fields), "photos", now, &|_| Ok("secret".to_owned())) {
+        match admit(&signed(policy, fields), "photos", now, &|_| {
+            Ok("secret".to_owned())
+        }) {
             Ok(access_key) => access_key,
-            Err(error) => format!("{}: {}", error.code().as_str(), error.message().unwrap_or_default()),
+            Err(error) => format!(
+                "{}: {}",
+                error.code().as_str(),
+                error.message().unwrap_or_default()
+            ),
         }
     }
 
@@ -210,12 +318,18 @@ mod tests {
     #[test]
     fn what_the_policy_allows_is_let_in() {
         for (conditions, fields) in [
-            ("[{\"bucket\": \"photos\"}, [\"starts-with\", \"$key\", \"up/\"]]", &[("key", "up/a")][..]),
+            (
+                "[{\"bucket\": \"photos\"}, [\"starts-with\", \"$key\", \"up/\"]]",
+                &[("key", "up/a")][..],
+            ),
             (
                 "[[\"EQ\", \"$KEY\", \"k\"], [\"content-length-range\", 5, \"5\"]]",
                 &[("key", "k"), ("x-ignore-me", "1")],
             ),
-            ("[[\"starts-with\", \"$key\", \"\"], {\"acl\": \"private\"}]", &[("key", "k"), ("acl", "private")]),
+            (
+                "[[\"starts-with\", \"$key\", \"\"], {\"acl\": \"private\"}]",
+                &[("key", "k"), ("acl", "private")],
+            ),
         ] {
             assert_eq!(told(&policy(conditions), fields), "someone", "{conditions}");
         }
@@ -237,7 +351,10 @@ mod tests {
                 "[{\"bucket\": \"other\"}, {\"key\": \"down/a\"}]",
                 "AccessDenied: Invalid according to Policy: Policy Condition failed: [\"eq\", \"$bucket\", \"other\"]",
             ),
-            ("[{\"bucket\": \"photos\"}]", "AccessDenied: Invalid according to Policy: Extra input fields: key"),
+            (
+                "[{\"bucket\": \"photos\"}]",
+                "AccessDenied: Invalid according to Policy: Extra input fields: key",
+            ),
             (
                 "[{\"key\": \"down/a\"}, [\"content-length-range\", 0, 4]]",
                 "EntityTooLarge: Your proposed upload exceeds the maximum allowed size",
@@ -246,7 +363,10 @@ mod tests {
                 "[{\"key\": \"down/a\"}, [\"content-length-range\", 6, 9]]",
                 "EntityTooSmall: Your proposed upload is smaller than the minimum allowed size",
             ),
-            ("{}", "InvalidPolicyDocument: Invalid Policy: Policy missing conditions."),
+            (
+                "{}",
+                "InvalidPolicyDocument: Invalid Policy: Policy missing conditions.",
+            ),
             (
                 "[[\"like\", \"$key\", \"x\"]]",
                 "InvalidPolicyDocument: Invalid Policy: Invalid Condition: [\"like\",\"$key\",\"x\"]",
@@ -255,10 +375,19 @@ mod tests {
             assert_eq!(told(&policy(conditions), key), said);
         }
         let expired = policy("[{\"key\": \"down/a\"}]").replace("00:00:01", "00:00:00");
-        assert_eq!(told(&expired, key), "AccessDenied: Invalid according to Policy: Policy expired.");
-        assert_eq!(told("{", key), "InvalidPolicyDocument: Invalid Policy: Invalid JSON.");
+        assert_eq!(
+            told(&expired, key),
+            "AccessDenied: Invalid according to Policy: Policy expired."
+        );
+        assert_eq!(
+            told("{", key),
+            "InvalidPolicyDocument: Invalid Policy: Invalid JSON."
+        );
         let undated = policy("[]").replace("2026-01-01T", "soon ");
-        assert!(told(&undated, key).starts_with("InvalidPolicyDocument: Invalid Policy: Invalid 'expiration' value"));
+        assert!(
+            told(&undated, key)
+                .starts_with("InvalidPolicyDocument: Invalid Policy: Invalid 'expiration' value")
+        );
     }
 
     #[test]
@@ -273,10 +402,14 @@ mod tests {
         let with = |name: &str, value: &str| {
             let mut form = whole.clone();
             form.fields.retain(|(field, _)| field != name);
-            form.fields.extend((!value.is_empty()).then(|| (name.to_owned(), value.to_owned())));
+            form.fields
+                .extend((!value.is_empty()).then(|| (name.to_owned(), value.to_owned())));
             code(&form)
         };
-        assert_eq!(with("policy", &STANDARD.encode(policy("[]"))), "SignatureDoesNotMatch");
+        assert_eq!(
+            with("policy", &STANDARD.encode(policy("[]"))),
+            "SignatureDoesNotMatch"
+        );
         assert_eq!(with("policy", "not base64"), "SignatureDoesNotMatch");
         assert_eq!(with("signature", "AAAA"), "SignatureDoesNotMatch");
         assert_eq!(with("policy", ""), "AccessDenied");
@@ -284,8 +417,8 @@ mod tests {
         assert_eq!(with("x-amz-algorithm", "AWS4-HMAC-SHA1"), "InvalidArgument");
     }
 
-    /// The worked example of AWS's documentation ("Example: Browser-Based Upload using HTTP POST"), a day and a half after
-    /// it was signed: a policy holds until it expires.
+    /// The worked example of AWS's documentation ("Example: Browser-Based Upload using HTTP POST"),
+    /// a day and a half after it was signed: a policy holds until it expires.
     #[test]
     fn the_documented_form_is_let_in() {
         let policy = [
@@ -309,22 +442,44 @@ mod tests {
         let fields = [
             ("key", "user/user1/photo.jpg"),
             ("acl", "public-read"),
-            ("success_action_redirect", "http://sigv4examplebucket.s3.amazonaws.com/successful_upload.html"),
+            (
+                "success_action_redirect",
+                "http://sigv4examplebucket.s3.amazonaws.com/successful_upload.html",
+            ),
             ("content-type", "image/jpeg"),
             ("x-amz-meta-uuid", "14365123651274"),
             ("x-amz-server-side-encryption", "AES256"),
-            ("x-amz-credential", "AKIAIOSFODNN7EXAMPLE/20151229/us-east-1/s3/aws4_request"),
+            (
+                "x-amz-credential",
+                "AKIAIOSFODNN7EXAMPLE/20151229/us-east-1/s3/aws4_request",
+            ),
             ("x-amz-algorithm", "AWS4-HMAC-SHA256"),
             ("x-amz-date", "20151229T000000Z"),
             ("x-amz-meta-tag", ""),
             ("policy", &STANDARD.encode(policy.join("\r\n"))),
-            ("x-amz-signature", "8afdbf4008c03f22c2cd3cdb72e4afbb1f6a588f3255ac628749a66d7f09699e"),
+            (
+                "x-amz-signature",
+                "8afdbf4008c03f22c2cd3cdb72e4afbb1f6a588f3255ac628749a66d7f09699e",
+            ),
         ];
-        let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-        let form = Form { fields, file: bytes::Bytes::new(), file_name: String::new() };
+        let fields = fields
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec();
+        let form = Form {
+            fields,
+            file: bytes::Bytes::new(),
+            file_name: String::new(),
+        };
         let now = "2015-12-30T11:59:59Z".parse().unwrap();
-        let admitted = |secret: &str| admit(&form, "sigv4examplebucket", now, &|_| Ok(secret.to_owned()));
-        assert_eq!(admitted("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY").unwrap(), "AKIAIOSFODNN7EXAMPLE");
-        assert_eq!(admitted("another").unwrap_err().code().as_str(), "SignatureDoesNotMatch");
+        let admitted =
+            |secret: &str| admit(&form, "sigv4examplebucket", now, &|_| Ok(secret.to_owned()));
+        assert_eq!(
+            admitted("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY").unwrap(),
+            "AKIAIOSFODNN7EXAMPLE"
+        );
+        assert_eq!(
+            admitted("another").unwrap_err().code().as_str(),
+            "SignatureDoesNotMatch"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! The notification configuration of a bucket: read from the wire, checked, matched against keys. Pure.
+//! The notification configuration of a bucket: read from the wire, checked, matched against keys.
+//! Pure.
 
 use s3s::dto;
 use serde::{Deserialize, Serialize};
@@ -64,9 +65,20 @@ pub struct Invalid {
 }
 
 impl Invalid {
-    fn argument(message: impl Into<String>, name: impl Into<String>, value: impl Into<String>) -> Self {
-        let fields = vec![("ArgumentName", name.into()), ("ArgumentValue", value.into())];
-        Self { malformed: false, message: message.into(), fields }
+    fn argument(
+        message: impl Into<String>,
+        name: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Self {
+        let fields = vec![
+            ("ArgumentName", name.into()),
+            ("ArgumentValue", value.into()),
+        ];
+        Self {
+            malformed: false,
+            message: message.into(),
+            fields,
+        }
     }
 
     /// The destination does not exist, or does not let S3 invoke it. S3 says the same of both.
@@ -76,7 +88,10 @@ impl Invalid {
             message: "Unable to validate the following destination configurations".into(),
             fields: vec![
                 ("ArgumentName1", format!("{arn}, null")),
-                ("ArgumentValue1", format!("Not authorized to invoke function [{arn}]")),
+                (
+                    "ArgumentValue1",
+                    format!("Not authorized to invoke function [{arn}]"),
+                ),
             ],
         }
     }
@@ -86,8 +101,8 @@ impl Configuration {
     /// Reads and checks the wire form. Whether the functions exist is not checked here.
     ///
     /// # Errors
-    /// An ARN that is not a function's, an unknown event or filter, two rules with one id, or two rules that would both
-    /// take one event of one key.
+    /// An ARN that is not a function's, an unknown event or filter, two rules with one id, or two
+    /// rules that would both take one event of one key.
     pub fn from_wire(wire: dto::NotificationConfiguration) -> Result<Self, Invalid> {
         if let Some(queue) = wire.queue_configurations.into_iter().flatten().next() {
             return Err(Invalid::destination(&queue.queue_arn));
@@ -96,18 +111,32 @@ impl Configuration {
             return Err(Invalid::destination(&topic.topic_arn));
         }
         let functions = wire.lambda_function_configurations.into_iter().flatten();
-        let rules = functions.map(Rule::from_wire).collect::<Result<Vec<_>, _>>()?;
+        let rules = functions
+            .map(Rule::from_wire)
+            .collect::<Result<Vec<_>, _>>()?;
         for (index, rule) in rules.iter().enumerate() {
             for earlier in &rules[..index] {
                 earlier.check_apart(rule)?;
             }
         }
-        Ok(Self { rules, event_bridge: wire.event_bridge_configuration.is_some() })
+        Ok(Self {
+            rules,
+            event_bridge: wire.event_bridge_configuration.is_some(),
+        })
     }
 
-    pub fn to_wire(&self) -> (Option<dto::LambdaFunctionConfigurationList>, Option<dto::EventBridgeConfiguration>) {
+    pub fn to_wire(
+        &self,
+    ) -> (
+        Option<dto::LambdaFunctionConfigurationList>,
+        Option<dto::EventBridgeConfiguration>,
+    ) {
         let rules: Vec<_> = self.rules.iter().map(Rule::to_wire).collect();
-        ((!rules.is_empty()).then_some(rules), self.event_bridge.then(dto::EventBridgeConfiguration::default))
+        (
+            (!rules.is_empty()).then_some(rules),
+            self.event_bridge
+                .then(dto::EventBridgeConfiguration::default),
+        )
     }
 
     /// Returns the rules that take `event` (without the `s3:`) of `key`.
@@ -120,19 +149,33 @@ impl Rule {
     fn from_wire(wire: dto::LambdaFunctionConfiguration) -> Result<Self, Invalid> {
         let arn = wire.lambda_function_arn;
         if !is_function_arn(&arn) {
-            return Err(Invalid::argument("The ARN could not be parsed", "CloudFunction", arn));
+            return Err(Invalid::argument(
+                "The ARN could not be parsed",
+                "CloudFunction",
+                arn,
+            ));
         }
         let mut rule = Self {
-            id: wire.id.filter(|id| !id.is_empty()).unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
+            id: wire
+                .id
+                .filter(|id| !id.is_empty())
+                .unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
             function_arn: arn,
             events: wire.events.into_iter().map(String::from).collect(),
             prefix: None,
             suffix: None,
         };
         if let Some(unknown) = rule.events.iter().find(|event| !is_known_event(event)) {
-            return Err(Invalid::argument("The event is not supported for notifications", unknown.clone(), "null"));
+            return Err(Invalid::argument(
+                "The event is not supported for notifications",
+                unknown.clone(),
+                "null",
+            ));
         }
-        let filters = wire.filter.and_then(|filter| filter.key).and_then(|key| key.filter_rules);
+        let filters = wire
+            .filter
+            .and_then(|filter| filter.key)
+            .and_then(|key| key.filter_rules);
         for filter in filters.into_iter().flatten() {
             rule.add_filter(filter)?;
         }
@@ -142,7 +185,11 @@ impl Rule {
     fn add_filter(&mut self, filter: dto::FilterRule) -> Result<(), Invalid> {
         let (Some(name), Some(value)) = (filter.name, filter.value) else {
             let message = "The XML you provided was not well-formed or did not validate against our published schema";
-            return Err(Invalid { malformed: true, message: message.to_owned(), fields: Vec::new() });
+            return Err(Invalid {
+                malformed: true,
+                message: message.to_owned(),
+                fields: Vec::new(),
+            });
         };
         let name = name.as_str().to_owned();
         let slot = match name.to_ascii_lowercase().as_str() {
@@ -154,7 +201,10 @@ impl Rule {
             }
         };
         if slot.is_some() {
-            let message = format!("Cannot specify more than one {} rule in a filter.", name.to_ascii_lowercase());
+            let message = format!(
+                "Cannot specify more than one {} rule in a filter.",
+                name.to_ascii_lowercase()
+            );
             return Err(Invalid::argument(message, "FilterRule.Name", name));
         }
         if value.len() > 1024 {
@@ -171,17 +221,27 @@ impl Rule {
     fn to_wire(&self) -> dto::LambdaFunctionConfiguration {
         let filter = |name, value: &Option<String>| {
             let value = value.clone()?;
-            Some(dto::FilterRule { name: Some(dto::FilterRuleName::from_static(name)), value: Some(value) })
+            Some(dto::FilterRule {
+                name: Some(dto::FilterRuleName::from_static(name)),
+                value: Some(value),
+            })
         };
-        let rules: Vec<_> =
-            [filter("Prefix", &self.prefix), filter("Suffix", &self.suffix)].into_iter().flatten().collect();
+        let rules: Vec<_> = [
+            filter("Prefix", &self.prefix),
+            filter("Suffix", &self.suffix),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
         let filtered = !rules.is_empty();
         dto::LambdaFunctionConfiguration {
             id: Some(self.id.clone()),
             lambda_function_arn: self.function_arn.clone(),
             events: self.events.iter().cloned().map(dto::Event::from).collect(),
             filter: filtered.then_some(dto::NotificationConfigurationFilter {
-                key: Some(dto::S3KeyFilter { filter_rules: Some(rules) }),
+                key: Some(dto::S3KeyFilter {
+                    filter_rules: Some(rules),
+                }),
             }),
         }
     }
@@ -195,11 +255,21 @@ impl Rule {
     /// Refuses two rules with one id, or that could both take one event of one key.
     fn check_apart(&self, other: &Self) -> Result<(), Invalid> {
         if self.id == other.id {
-            return Err(Invalid::argument("Configurations cannot share the same ID", "Id", self.id.clone()));
+            return Err(Invalid::argument(
+                "Configurations cannot share the same ID",
+                "Id",
+                self.id.clone(),
+            ));
         }
-        let shared = self.events.iter().any(|a| other.events.iter().any(|b| events_overlap(a, b)));
+        let shared = self
+            .events
+            .iter()
+            .any(|a| other.events.iter().any(|b| events_overlap(a, b)));
         let nested = |a: &Option<String>, b: &Option<String>, within: fn(&str, &str) -> bool| {
-            let (a, b) = (a.as_deref().unwrap_or_default(), b.as_deref().unwrap_or_default());
+            let (a, b) = (
+                a.as_deref().unwrap_or_default(),
+                b.as_deref().unwrap_or_default(),
+            );
             within(a, b) || within(b, a)
         };
         let keys = nested(&self.prefix, &other.prefix, |a, b| a.starts_with(b))
@@ -207,7 +277,11 @@ impl Rule {
         if shared && keys {
             let message = "Configuration is ambiguously defined. Cannot have overlapping suffixes in two rules if the prefixes \
                            are overlapping for the same event type.";
-            return Err(Invalid { malformed: false, message: message.into(), fields: Vec::new() });
+            return Err(Invalid {
+                malformed: false,
+                message: message.into(),
+                fields: Vec::new(),
+            });
         }
         Ok(())
     }
@@ -220,7 +294,9 @@ fn is_function_arn(arn: &str) -> bool {
 }
 
 fn is_known_event(event: &str) -> bool {
-    event.strip_prefix("s3:").is_some_and(|event| EVENT_TYPES.contains(&event))
+    event
+        .strip_prefix("s3:")
+        .is_some_and(|event| EVENT_TYPES.contains(&event))
 }
 
 /// Whether `pattern` (`s3:ObjectCreated:*`) covers `event` (`ObjectCreated:Put`).
@@ -266,17 +342,39 @@ mod tests {
     #[test]
     fn prefixes_within_each_other_are_refused_for_one_event() {
         let outer = rule(&["s3:ObjectCreated:*"], Some("in/"), None);
-        assert!(outer.check_apart(&rule(&["s3:ObjectCreated:Put"], Some("in/a/"), None)).is_err());
-        assert!(outer.check_apart(&rule(&["s3:ObjectCreated:Put"], None, Some(".png"))).is_err());
-        assert!(outer.check_apart(&rule(&["s3:ObjectRemoved:*"], Some("in/a/"), None)).is_ok());
-        assert!(outer.check_apart(&rule(&["s3:ObjectCreated:Put"], Some("out/"), None)).is_ok());
+        assert!(
+            outer
+                .check_apart(&rule(&["s3:ObjectCreated:Put"], Some("in/a/"), None))
+                .is_err()
+        );
+        assert!(
+            outer
+                .check_apart(&rule(&["s3:ObjectCreated:Put"], None, Some(".png")))
+                .is_err()
+        );
+        assert!(
+            outer
+                .check_apart(&rule(&["s3:ObjectRemoved:*"], Some("in/a/"), None))
+                .is_ok()
+        );
+        assert!(
+            outer
+                .check_apart(&rule(&["s3:ObjectCreated:Put"], Some("out/"), None))
+                .is_ok()
+        );
     }
 
     #[test]
     fn suffixes_keep_overlapping_prefixes_apart() {
         let png = rule(&["s3:ObjectCreated:*"], Some("in/"), Some(".png"));
-        assert!(png.check_apart(&rule(&["s3:ObjectCreated:*"], Some("in/"), Some(".jpg"))).is_ok());
-        assert!(png.check_apart(&rule(&["s3:ObjectCreated:*"], Some("in/"), Some("a.png"))).is_err());
+        assert!(
+            png.check_apart(&rule(&["s3:ObjectCreated:*"], Some("in/"), Some(".jpg")))
+                .is_ok()
+        );
+        assert!(
+            png.check_apart(&rule(&["s3:ObjectCreated:*"], Some("in/"), Some("a.png")))
+                .is_err()
+        );
     }
 
     #[test]

@@ -27,15 +27,21 @@ pub struct Change<'a> {
     pub principal_id: &'a str,
 }
 
-/// Hands out sequencers: each greater than the one before, across restarts too as long as the clock does not go back.
+/// Hands out sequencers: each greater than the one before, across restarts too as long as the clock
+/// does not go back.
 #[derive(Debug, Default)]
 pub struct Sequencer(AtomicU64);
 
 impl Sequencer {
     pub fn next(&self) -> u64 {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_nanos() as u64);
         let step = |last: u64| Some(now.max(last + 1));
-        match self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step) {
+        match self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, step)
+        {
             Ok(last) | Err(last) => now.max(last + 1),
         }
     }
@@ -111,7 +117,11 @@ mod tests {
 
     #[test]
     fn a_removed_object_has_neither_size_nor_etag() {
-        let removed = Change { event: "ObjectRemoved:Delete", created: None, ..change() };
+        let removed = Change {
+            event: "ObjectRemoved:Delete",
+            created: None,
+            ..change()
+        };
         let value: Value = serde_json::from_slice(&payload(&removed, "cfg")).unwrap();
         let object = value["Records"][0]["s3"]["object"].as_object().unwrap();
         assert_eq!(object.keys().collect::<Vec<_>>(), ["key", "sequencer"]);

@@ -1,7 +1,9 @@
-//! What S3 says of what a bucket can have and does not have here: CORS, website, replication and their like.
+//! What S3 says of what a bucket can have and does not have here: CORS, website, replication and
+//! their like.
 //!
-//! Deployers read these before and after they make a bucket. Setting one is answered with `NotImplemented`: it would
-//! have no effect, and nobody should believe that it has. Removing what is not there succeeds, as on S3.
+//! Deployers read these before and after they make a bucket. Setting one is answered with
+//! `NotImplemented`: it would have no effect, and nobody should believe that it has. Removing what
+//! is not there succeeds, as on S3.
 
 use http::StatusCode;
 use s3s::dto::*;
@@ -63,5 +65,7 @@ pub async fn get_bucket_request_payment(
     request: S3Request<GetBucketRequestPaymentInput>,
 ) -> S3Result<S3Response<GetBucketRequestPaymentOutput>> {
     this.bucket(&request.input.bucket)?;
-    Ok(S3Response::new(GetBucketRequestPaymentOutput { payer: Some(Payer::from_static(Payer::BUCKET_OWNER)) }))
+    Ok(S3Response::new(GetBucketRequestPaymentOutput {
+        payer: Some(Payer::from_static(Payer::BUCKET_OWNER)),
+    }))
 }

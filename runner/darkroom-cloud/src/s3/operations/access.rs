@@ -1,7 +1,7 @@
 //! Who may do what with a bucket, and how it is encrypted: kept, given back, and without effect.
 //!
-//! There is one account here, which owns everything, so that none of this can change an answer; deployers set it and
-//! read it back.
+//! There is one account here, which owns everything, so that none of this can change an answer;
+//! deployers set it and read it back.
 
 use http::StatusCode;
 use s3s::dto::*;
@@ -13,13 +13,20 @@ use super::errors::{invalid_argument, of_bucket};
 use super::{Operations, on_disk};
 
 /// The values of `ObjectOwnership`.
-pub const OWNERSHIPS: [&str; 3] = ["BucketOwnerPreferred", "ObjectWriter", "BucketOwnerEnforced"];
+pub const OWNERSHIPS: [&str; 3] = [
+    "BucketOwnerPreferred",
+    "ObjectWriter",
+    "BucketOwnerEnforced",
+];
 
 /// Longest bucket policy, in bytes.
 const POLICY_BYTES: usize = 20 * 1024;
 
 fn malformed_xml() -> S3Error {
-    s3_error!(MalformedXML, "The XML you provided was not well-formed or did not validate against our published schema")
+    s3_error!(
+        MalformedXML,
+        "The XML you provided was not well-formed or did not validate against our published schema"
+    )
 }
 
 pub async fn configure(
@@ -28,7 +35,12 @@ pub async fn configure(
     change: impl FnOnce(&mut Settings) + Send + 'static,
 ) -> S3Result<()> {
     let bucket = this.bucket(bucket)?;
-    on_disk(move || bucket.configure(change).map_err(|error| of_bucket(error, &bucket.name))).await
+    on_disk(move || {
+        bucket
+            .configure(change)
+            .map_err(|error| of_bucket(error, &bucket.name))
+    })
+    .await
 }
 
 fn no_content<T: Default>() -> S3Response<T> {
@@ -42,7 +54,11 @@ pub async fn get_public_access_block(
     let bucket = this.bucket(&request.input.bucket)?;
     let Some(access) = bucket.settings().public_access else {
         let message = "The public access block configuration was not found";
-        return Err(not_configured("NoSuchPublicAccessBlockConfiguration", message, &bucket.name));
+        return Err(not_configured(
+            "NoSuchPublicAccessBlockConfiguration",
+            message,
+            &bucket.name,
+        ));
     };
     let blocked = PublicAccessBlockConfiguration {
         block_public_acls: Some(access.block_acls),
@@ -50,7 +66,9 @@ pub async fn get_public_access_block(
         ignore_public_acls: Some(access.ignore_acls),
         restrict_public_buckets: Some(access.restrict_buckets),
     };
-    Ok(S3Response::new(GetPublicAccessBlockOutput { public_access_block_configuration: Some(blocked) }))
+    Ok(S3Response::new(GetPublicAccessBlockOutput {
+        public_access_block_configuration: Some(blocked),
+    }))
 }
 
 pub async fn put_public_access_block(
@@ -64,7 +82,10 @@ pub async fn put_public_access_block(
         ignore_acls: wanted.ignore_public_acls.unwrap_or(false),
         restrict_buckets: wanted.restrict_public_buckets.unwrap_or(false),
     };
-    configure(this, &request.input.bucket, move |settings| settings.public_access = Some(access)).await?;
+    configure(this, &request.input.bucket, move |settings| {
+        settings.public_access = Some(access)
+    })
+    .await?;
     Ok(S3Response::new(PutPublicAccessBlockOutput::default()))
 }
 
@@ -72,7 +93,10 @@ pub async fn delete_public_access_block(
     this: &Operations,
     request: S3Request<DeletePublicAccessBlockInput>,
 ) -> S3Result<S3Response<DeletePublicAccessBlockOutput>> {
-    configure(this, &request.input.bucket, |settings| settings.public_access = None).await?;
+    configure(this, &request.input.bucket, |settings| {
+        settings.public_access = None
+    })
+    .await?;
     Ok(no_content())
 }
 
@@ -83,11 +107,19 @@ pub async fn get_bucket_ownership_controls(
     let bucket = this.bucket(&request.input.bucket)?;
     let Some(ownership) = bucket.settings().ownership else {
         let message = "The bucket ownership controls were not found";
-        return Err(not_configured("OwnershipControlsNotFoundError", message, &bucket.name));
+        return Err(not_configured(
+            "OwnershipControlsNotFoundError",
+            message,
+            &bucket.name,
+        ));
     };
-    let rule = OwnershipControlsRule { object_ownership: ObjectOwnership::from(ownership) };
+    let rule = OwnershipControlsRule {
+        object_ownership: ObjectOwnership::from(ownership),
+    };
     let ownership_controls = Some(OwnershipControls { rules: vec![rule] });
-    Ok(S3Response::new(GetBucketOwnershipControlsOutput { ownership_controls }))
+    Ok(S3Response::new(GetBucketOwnershipControlsOutput {
+        ownership_controls,
+    }))
 }
 
 pub async fn put_bucket_ownership_controls(
@@ -95,10 +127,15 @@ pub async fn put_bucket_ownership_controls(
     request: S3Request<PutBucketOwnershipControlsInput>,
 ) -> S3Result<S3Response<PutBucketOwnershipControlsOutput>> {
     let ownership = match request.input.ownership_controls.rules.as_slice() {
-        [rule] if OWNERSHIPS.contains(&rule.object_ownership.as_str()) => rule.object_ownership.as_str().to_owned(),
+        [rule] if OWNERSHIPS.contains(&rule.object_ownership.as_str()) => {
+            rule.object_ownership.as_str().to_owned()
+        }
         _ => return Err(malformed_xml()),
     };
-    configure(this, &request.input.bucket, move |settings| settings.ownership = Some(ownership)).await?;
+    configure(this, &request.input.bucket, move |settings| {
+        settings.ownership = Some(ownership)
+    })
+    .await?;
     Ok(S3Response::new(PutBucketOwnershipControlsOutput::default()))
 }
 
@@ -106,7 +143,10 @@ pub async fn delete_bucket_ownership_controls(
     this: &Operations,
     request: S3Request<DeleteBucketOwnershipControlsInput>,
 ) -> S3Result<S3Response<DeleteBucketOwnershipControlsOutput>> {
-    configure(this, &request.input.bucket, |settings| settings.ownership = None).await?;
+    configure(this, &request.input.bucket, |settings| {
+        settings.ownership = None
+    })
+    .await?;
     Ok(no_content())
 }
 
@@ -124,7 +164,9 @@ pub async fn get_bucket_encryption(
         bucket_key_enabled: Some(kept.bucket_key),
     };
     let configuration = ServerSideEncryptionConfiguration { rules: vec![rule] };
-    Ok(S3Response::new(GetBucketEncryptionOutput { server_side_encryption_configuration: Some(configuration) }))
+    Ok(S3Response::new(GetBucketEncryptionOutput {
+        server_side_encryption_configuration: Some(configuration),
+    }))
 }
 
 /// Only S3's own encryption: there are no keys of KMS here.
@@ -133,18 +175,35 @@ pub async fn put_bucket_encryption(
     request: S3Request<PutBucketEncryptionInput>,
 ) -> S3Result<S3Response<PutBucketEncryptionOutput>> {
     let input = request.input;
-    let [rule] = input.server_side_encryption_configuration.rules.as_slice() else { return Err(malformed_xml()) };
-    let Some(wanted) = &rule.apply_server_side_encryption_by_default else { return Err(malformed_xml()) };
+    let [rule] = input.server_side_encryption_configuration.rules.as_slice() else {
+        return Err(malformed_xml());
+    };
+    let Some(wanted) = &rule.apply_server_side_encryption_by_default else {
+        return Err(malformed_xml());
+    };
     let algorithm = wanted.sse_algorithm.as_str();
     if algorithm == "AES256" && wanted.kms_master_key_id.is_some() {
         let message = "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse";
-        return Err(invalid_argument(message, "ApplyServerSideEncryptionByDefault", ""));
+        return Err(invalid_argument(
+            message,
+            "ApplyServerSideEncryptionByDefault",
+            "",
+        ));
     }
     if algorithm != "AES256" {
-        return Err(s3_error!(NotImplemented, "There are no KMS keys in the local cloud; AES256 is known."));
+        return Err(s3_error!(
+            NotImplemented,
+            "There are no KMS keys in the local cloud; AES256 is known."
+        ));
     }
-    let encryption = Encryption { bucket_key: rule.bucket_key_enabled.unwrap_or(false), ..Encryption::default() };
-    configure(this, &input.bucket, move |settings| settings.encryption = encryption).await?;
+    let encryption = Encryption {
+        bucket_key: rule.bucket_key_enabled.unwrap_or(false),
+        ..Encryption::default()
+    };
+    configure(this, &input.bucket, move |settings| {
+        settings.encryption = encryption
+    })
+    .await?;
     Ok(S3Response::new(PutBucketEncryptionOutput::default()))
 }
 
@@ -152,7 +211,10 @@ pub async fn delete_bucket_encryption(
     this: &Operations,
     request: S3Request<DeleteBucketEncryptionInput>,
 ) -> S3Result<S3Response<DeleteBucketEncryptionOutput>> {
-    configure(this, &request.input.bucket, |settings| settings.encryption = Encryption::default()).await?;
+    configure(this, &request.input.bucket, |settings| {
+        settings.encryption = Encryption::default()
+    })
+    .await?;
     Ok(no_content())
 }
 
@@ -162,8 +224,14 @@ pub async fn get_bucket_policy(
 ) -> S3Result<S3Response<GetBucketPolicyOutput>> {
     let bucket = this.bucket(&request.input.bucket)?;
     match bucket.settings().policy {
-        Some(policy) => Ok(S3Response::new(GetBucketPolicyOutput { policy: Some(policy) })),
-        None => Err(not_configured("NoSuchBucketPolicy", "The bucket policy does not exist", &bucket.name)),
+        Some(policy) => Ok(S3Response::new(GetBucketPolicyOutput {
+            policy: Some(policy),
+        })),
+        None => Err(not_configured(
+            "NoSuchBucketPolicy",
+            "The bucket policy does not exist",
+            &bucket.name,
+        )),
     }
 }
 
@@ -172,18 +240,24 @@ pub async fn put_bucket_policy(
     request: S3Request<PutBucketPolicyInput>,
 ) -> S3Result<S3Response<PutBucketPolicyOutput>> {
     let policy = request.input.policy;
-    let malformed = |message: &'static str| Err(S3Error::with_message(S3ErrorCode::MalformedPolicy, message));
+    let malformed =
+        |message: &'static str| Err(S3Error::with_message(S3ErrorCode::MalformedPolicy, message));
     if policy.len() > POLICY_BYTES {
         return malformed("Policy exceeds the maximum allowed document size.");
     }
-    let parsed = Some(policy.as_str()).filter(|text| text.starts_with('{')).map(serde_json::from_str);
+    let parsed = Some(policy.as_str())
+        .filter(|text| text.starts_with('{'))
+        .map(serde_json::from_str);
     let Some(Ok(serde_json::Value::Object(parsed))) = parsed else {
         return malformed("Policies must be valid JSON and the first byte must be '{'");
     };
     if !parsed.contains_key("Statement") {
         return malformed("Missing required field Statement");
     }
-    configure(this, &request.input.bucket, move |settings| settings.policy = Some(policy)).await?;
+    configure(this, &request.input.bucket, move |settings| {
+        settings.policy = Some(policy)
+    })
+    .await?;
     Ok(no_content())
 }
 
@@ -191,6 +265,9 @@ pub async fn delete_bucket_policy(
     this: &Operations,
     request: S3Request<DeleteBucketPolicyInput>,
 ) -> S3Result<S3Response<DeleteBucketPolicyOutput>> {
-    configure(this, &request.input.bucket, |settings| settings.policy = None).await?;
+    configure(this, &request.input.bucket, |settings| {
+        settings.policy = None
+    })
+    .await?;
     Ok(no_content())
 }

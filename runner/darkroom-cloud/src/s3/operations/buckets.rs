@@ -18,31 +18,53 @@ pub async fn create_bucket(
     request: S3Request<CreateBucketInput>,
 ) -> S3Result<S3Response<CreateBucketOutput>> {
     let input = request.input;
-    let constraint = input.create_bucket_configuration.and_then(|configuration| configuration.location_constraint);
+    let constraint = input
+        .create_bucket_configuration
+        .and_then(|configuration| configuration.location_constraint);
     let region = match constraint {
         None => this.region.clone(),
         Some(constraint) => check_constraint(&this.region, constraint.as_str())?.to_owned(),
     };
-    let mut settings = Settings { region: region.clone(), ..Settings::default() };
+    let mut settings = Settings {
+        region: region.clone(),
+        ..Settings::default()
+    };
     if let Some(ownership) = &input.object_ownership {
         if !OWNERSHIPS.contains(&ownership.as_str()) {
-            let message = format!("Invalid x-amz-object-ownership header: {}", ownership.as_str());
-            return Err(invalid_argument(&message, "x-amz-object-ownership", ownership.as_str()));
+            let message = format!(
+                "Invalid x-amz-object-ownership header: {}",
+                ownership.as_str()
+            );
+            return Err(invalid_argument(
+                &message,
+                "x-amz-object-ownership",
+                ownership.as_str(),
+            ));
         }
         settings.ownership = Some(ownership.as_str().to_owned());
     }
     let (shared, name) = (this.clone(), input.bucket.clone());
-    let created =
-        on_disk(move || shared.store.create_bucket(&name, settings).map_err(|error| of_bucket(error, &name))).await;
+    let created = on_disk(move || {
+        shared
+            .store
+            .create_bucket(&name, settings)
+            .map_err(|error| of_bucket(error, &name))
+    })
+    .await;
     match created {
         // In us-east-1 making a bucket that one owns is no error; elsewhere it is.
-        Err(error) if *error.code() == s3s::S3ErrorCode::BucketAlreadyOwnedByYou && region == "us-east-1" => {}
+        Err(error)
+            if *error.code() == s3s::S3ErrorCode::BucketAlreadyOwnedByYou
+                && region == "us-east-1" => {}
         created => created?,
     }
-    Ok(S3Response::new(CreateBucketOutput { location: Some(format!("/{}", input.bucket)) }))
+    Ok(S3Response::new(CreateBucketOutput {
+        location: Some(format!("/{}", input.bucket)),
+    }))
 }
 
-/// Returns the region that a location constraint means; one endpoint serves them all, so any real one will do.
+/// Returns the region that a location constraint means; one endpoint serves them all, so any real
+/// one will do.
 fn check_constraint<'a>(home: &str, constraint: &'a str) -> S3Result<&'a str> {
     // `us-east-1` is what no constraint means, and may not be said.
     let region = crate::lambda::is_region(constraint) && constraint != "us-east-1";
@@ -57,7 +79,10 @@ fn check_constraint<'a>(home: &str, constraint: &'a str) -> S3Result<&'a str> {
         return Err(s3s::S3Error::with_message(code, message));
     }
     Err(with_fields(
-        s3_error!(InvalidLocationConstraint, "The specified location-constraint is not valid"),
+        s3_error!(
+            InvalidLocationConstraint,
+            "The specified location-constraint is not valid"
+        ),
         &[("LocationConstraint", constraint)],
     ))
 }
@@ -67,7 +92,10 @@ pub async fn head_bucket(
     request: S3Request<HeadBucketInput>,
 ) -> S3Result<S3Response<HeadBucketOutput>> {
     let bucket = this.bucket(&request.input.bucket)?;
-    Ok(S3Response::new(HeadBucketOutput { bucket_region: Some(region_of(&bucket)), ..Default::default() }))
+    Ok(S3Response::new(HeadBucketOutput {
+        bucket_region: Some(region_of(&bucket)),
+        ..Default::default()
+    }))
 }
 
 pub async fn delete_bucket(
@@ -76,12 +104,17 @@ pub async fn delete_bucket(
 ) -> S3Result<S3Response<DeleteBucketOutput>> {
     let (this, name) = (this.clone(), request.input.bucket);
     on_disk(move || {
-        this.store.delete_bucket(&name).map_err(|error| of_bucket(error, &name))?;
+        this.store
+            .delete_bucket(&name)
+            .map_err(|error| of_bucket(error, &name))?;
         this.uploads.remove_bucket(&name);
         Ok(())
     })
     .await?;
-    Ok(S3Response::with_status(DeleteBucketOutput {}, http::StatusCode::NO_CONTENT))
+    Ok(S3Response::with_status(
+        DeleteBucketOutput {},
+        http::StatusCode::NO_CONTENT,
+    ))
 }
 
 pub async fn list_buckets(
@@ -90,17 +123,36 @@ pub async fn list_buckets(
 ) -> S3Result<S3Response<ListBucketsOutput>> {
     let input = request.input;
     let prefix = input.prefix.clone().unwrap_or_default();
-    let most = input.max_buckets.and_then(|most| usize::try_from(most).ok()).unwrap_or(10_000);
-    let after = input.continuation_token.as_deref().map(read_token).transpose()?.unwrap_or_default();
-    let mut buckets: Vec<_> =
-        this.store.buckets().into_iter().filter(|bucket| bucket.name.starts_with(&prefix)).collect();
+    let most = input
+        .max_buckets
+        .and_then(|most| usize::try_from(most).ok())
+        .unwrap_or(10_000);
+    let after = input
+        .continuation_token
+        .as_deref()
+        .map(read_token)
+        .transpose()?
+        .unwrap_or_default();
+    let mut buckets: Vec<_> = this
+        .store
+        .buckets()
+        .into_iter()
+        .filter(|bucket| bucket.name.starts_with(&prefix))
+        .collect();
     buckets.retain(|bucket| {
-        bucket.name > after && input.bucket_region.as_ref().is_none_or(|region| bucket.settings().region == *region)
+        bucket.name > after
+            && input
+                .bucket_region
+                .as_ref()
+                .is_none_or(|region| bucket.settings().region == *region)
     });
     let more = buckets.len() > most;
     buckets.truncate(most);
     Ok(S3Response::new(ListBucketsOutput {
-        continuation_token: buckets.last().filter(|_| more).map(|bucket| token(&bucket.name)),
+        continuation_token: buckets
+            .last()
+            .filter(|_| more)
+            .map(|bucket| token(&bucket.name)),
         buckets: Some(
             buckets
                 .iter()
@@ -119,11 +171,18 @@ pub async fn list_buckets(
 /// `EU` is an old name of `eu-west-1`; only the constraint itself is still shown with it.
 fn region_of(bucket: &super::super::store::Bucket) -> String {
     let region = bucket.settings().region;
-    if region == "EU" { "eu-west-1".to_owned() } else { region }
+    if region == "EU" {
+        "eu-west-1".to_owned()
+    } else {
+        region
+    }
 }
 
 pub fn owner() -> Owner {
-    Owner { display_name: None, id: Some(OWNER_ID.to_owned()) }
+    Owner {
+        display_name: None,
+        id: Some(OWNER_ID.to_owned()),
+    }
 }
 
 pub async fn get_bucket_location(
@@ -132,8 +191,11 @@ pub async fn get_bucket_location(
 ) -> S3Result<S3Response<GetBucketLocationOutput>> {
     let region = this.bucket(&request.input.bucket)?.settings().region;
     // us-east-1 is shown as nothing, for reasons of history.
-    let location_constraint = (region != "us-east-1").then(|| BucketLocationConstraint::from(region));
-    Ok(S3Response::new(GetBucketLocationOutput { location_constraint }))
+    let location_constraint =
+        (region != "us-east-1").then(|| BucketLocationConstraint::from(region));
+    Ok(S3Response::new(GetBucketLocationOutput {
+        location_constraint,
+    }))
 }
 
 /// Buckets here have no versions; a bucket that was never versioned answers with an empty document.
@@ -150,7 +212,8 @@ pub async fn get_bucket_notification_configuration(
     request: S3Request<GetBucketNotificationConfigurationInput>,
 ) -> S3Result<S3Response<GetBucketNotificationConfigurationOutput>> {
     let bucket = this.bucket(&request.input.bucket)?;
-    let (lambda_function_configurations, event_bridge_configuration) = bucket.settings().notifications.to_wire();
+    let (lambda_function_configurations, event_bridge_configuration) =
+        bucket.settings().notifications.to_wire();
     Ok(S3Response::new(GetBucketNotificationConfigurationOutput {
         lambda_function_configurations,
         event_bridge_configuration,
@@ -164,11 +227,14 @@ pub async fn put_bucket_notification_configuration(
 ) -> S3Result<S3Response<PutBucketNotificationConfigurationOutput>> {
     let input = request.input;
     let bucket = this.bucket(&input.bucket)?;
-    let configuration = Configuration::from_wire(input.notification_configuration).map_err(refused)?;
+    let configuration =
+        Configuration::from_wire(input.notification_configuration).map_err(refused)?;
     if !input.skip_destination_validation.unwrap_or(false) {
         let bucket_arn = format!("arn:aws:s3:::{}", bucket.name);
-        let stranger =
-            configuration.rules.iter().find(|rule| !this.functions.allows_s3(&rule.function_arn, &bucket_arn));
+        let stranger = configuration
+            .rules
+            .iter()
+            .find(|rule| !this.functions.allows_s3(&rule.function_arn, &bucket_arn));
         if let Some(rule) = stranger {
             return Err(refused(Invalid::destination(&rule.function_arn)));
         }
@@ -182,11 +248,18 @@ pub async fn put_bucket_notification_configuration(
 }
 
 fn refused(invalid: Invalid) -> s3s::S3Error {
-    let fields: Vec<(&str, &str)> = invalid.fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let fields: Vec<(&str, &str)> = invalid
+        .fields
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
     if invalid.malformed {
         return s3s::S3Error::with_message(s3s::S3ErrorCode::MalformedXML, invalid.message);
     }
-    with_fields(s3s::S3Error::with_message(s3s::S3ErrorCode::InvalidArgument, invalid.message), &fields)
+    with_fields(
+        s3s::S3Error::with_message(s3s::S3ErrorCode::InvalidArgument, invalid.message),
+        &fields,
+    )
 }
 
 pub async fn list_objects(
@@ -196,14 +269,25 @@ pub async fn list_objects(
     let input = request.input;
     let asked = Asked {
         prefix: input.prefix.as_deref().unwrap_or_default(),
-        delimiter: input.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty()),
+        delimiter: input
+            .delimiter
+            .as_deref()
+            .filter(|delimiter| !delimiter.is_empty()),
         max_keys: input.max_keys,
         encoding: input.encoding_type.as_ref(),
     };
-    let page = asked.page(this, &input.bucket, input.marker.as_deref().unwrap_or_default())?;
+    let page = asked.page(
+        this,
+        &input.bucket,
+        input.marker.as_deref().unwrap_or_default(),
+    )?;
     let contents = asked.contents(&page, true);
     // Version 1 names the next marker only where a delimiter makes it other than the last key.
-    let next_marker = page.next.as_deref().filter(|_| asked.delimiter.is_some()).map(|next| asked.encode(next));
+    let next_marker = page
+        .next
+        .as_deref()
+        .filter(|_| asked.delimiter.is_some())
+        .map(|next| asked.encode(next));
     Ok(S3Response::new(ListObjectsOutput {
         name: Some(input.bucket.clone()),
         prefix: Some(asked.encode(asked.prefix)),
@@ -213,8 +297,12 @@ pub async fn list_objects(
         contents,
         common_prefixes: asked.common_prefixes(&page),
         delimiter: asked.delimiter.map(|delimiter| asked.encode(delimiter)),
-        next_marker: next_marker
-            .or_else(|| page.next.as_deref().filter(|_| asked.encoding.is_none()).map(str::to_owned)),
+        next_marker: next_marker.or_else(|| {
+            page.next
+                .as_deref()
+                .filter(|_| asked.encoding.is_none())
+                .map(str::to_owned)
+        }),
         encoding_type: input.encoding_type.clone(),
         ..Default::default()
     }))
@@ -227,7 +315,10 @@ pub async fn list_objects_v2(
     let input = request.input;
     let asked = Asked {
         prefix: input.prefix.as_deref().unwrap_or_default(),
-        delimiter: input.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty()),
+        delimiter: input
+            .delimiter
+            .as_deref()
+            .filter(|delimiter| !delimiter.is_empty()),
         max_keys: input.max_keys,
         encoding: input.encoding_type.as_ref(),
     };
@@ -251,7 +342,11 @@ pub async fn list_objects_v2(
         delimiter: asked.delimiter.map(|delimiter| asked.encode(delimiter)),
         encoding_type: input.encoding_type.clone(),
         // With a token, where the listing once began no longer matters.
-        start_after: input.start_after.as_deref().filter(|_| token_given.is_none()).map(|after| asked.encode(after)),
+        start_after: input
+            .start_after
+            .as_deref()
+            .filter(|_| token_given.is_none())
+            .map(|after| asked.encode(after)),
         ..Default::default()
     }))
 }
@@ -285,12 +380,23 @@ impl Asked<'_> {
                 unknown.as_str(),
             ));
         }
-        let query = Query { prefix: self.prefix, delimiter: self.delimiter, after, max_keys: self.max_keys()? };
-        Ok(this.bucket(bucket)?.with_objects(|objects| page(objects, query)))
+        let query = Query {
+            prefix: self.prefix,
+            delimiter: self.delimiter,
+            after,
+            max_keys: self.max_keys()?,
+        };
+        Ok(this
+            .bucket(bucket)?
+            .with_objects(|objects| page(objects, query)))
     }
 
     pub fn encode(&self, text: &str) -> String {
-        if self.encoding.is_some() { encode_key(text) } else { text.to_owned() }
+        if self.encoding.is_some() {
+            encode_key(text)
+        } else {
+            text.to_owned()
+        }
     }
 
     fn contents(&self, page: &Page, with_owner: bool) -> Option<ObjectList> {
@@ -309,20 +415,30 @@ impl Asked<'_> {
     }
 
     pub fn common_prefixes(&self, page: &Page) -> Option<CommonPrefixList> {
-        let prefixes = page.common_prefixes.iter().map(|prefix| CommonPrefix { prefix: Some(self.encode(prefix)) });
+        let prefixes = page.common_prefixes.iter().map(|prefix| CommonPrefix {
+            prefix: Some(self.encode(prefix)),
+        });
         (!page.common_prefixes.is_empty()).then(|| prefixes.collect())
     }
 }
 
 /// Returns the storage class to show in a listing.
 pub fn class(object: &super::super::object::Object) -> String {
-    object.attributes.storage_class.clone().unwrap_or_else(|| "STANDARD".to_owned())
+    object
+        .attributes
+        .storage_class
+        .clone()
+        .unwrap_or_else(|| "STANDARD".to_owned())
 }
 
 pub fn algorithm(object: &super::super::object::Object) -> Option<ChecksumAlgorithmList> {
-    let names = super::super::hashes::ALGORITHMS.into_iter().zip(object.checksums.values());
-    let given: Vec<_> =
-        names.filter(|(_, value)| value.is_some()).map(|(name, _)| ChecksumAlgorithm::from_static(name)).collect();
+    let names = super::super::hashes::ALGORITHMS
+        .into_iter()
+        .zip(object.checksums.values());
+    let given: Vec<_> = names
+        .filter(|(_, value)| value.is_some())
+        .map(|(name, _)| ChecksumAlgorithm::from_static(name))
+        .collect();
     (!given.is_empty()).then_some(given)
 }
 
@@ -332,9 +448,16 @@ fn token(last: &str) -> String {
 }
 
 fn read_token(token: &str) -> S3Result<String> {
-    let bytes = token.strip_prefix('1').and_then(|hex| hex::decode(hex).ok());
-    bytes.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(|| {
-        let error = s3_error!(InvalidArgument, "The continuation token provided is incorrect");
-        with_fields(error, &[("ArgumentName", "continuation-token")])
-    })
+    let bytes = token
+        .strip_prefix('1')
+        .and_then(|hex| hex::decode(hex).ok());
+    bytes
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .ok_or_else(|| {
+            let error = s3_error!(
+                InvalidArgument,
+                "The continuation token provided is incorrect"
+            );
+            with_fields(error, &[("ArgumentName", "continuation-token")])
+        })
 }

@@ -1,6 +1,7 @@
 //! What S3 says of a bucket that belongs to its owner only and has no versions.
 //!
-//! These can be read and not be changed; an attempt to change them is answered with `NotImplemented`.
+//! These can be read and not be changed; an attempt to change them is answered with
+//! `NotImplemented`.
 
 use s3s::dto::*;
 use s3s::{S3Request, S3Response, S3Result};
@@ -19,7 +20,10 @@ fn owner_only() -> Grants {
         type_: Type::from_static(Type::CANONICAL_USER),
         uri: None,
     };
-    vec![Grant { grantee: Some(grantee), permission: Some(Permission::from_static(Permission::FULL_CONTROL)) }]
+    vec![Grant {
+        grantee: Some(grantee),
+        permission: Some(Permission::from_static(Permission::FULL_CONTROL)),
+    }]
 }
 
 pub async fn get_bucket_acl(
@@ -27,7 +31,10 @@ pub async fn get_bucket_acl(
     request: S3Request<GetBucketAclInput>,
 ) -> S3Result<S3Response<GetBucketAclOutput>> {
     this.bucket(&request.input.bucket)?;
-    Ok(S3Response::new(GetBucketAclOutput { grants: Some(owner_only()), owner: Some(owner()) }))
+    Ok(S3Response::new(GetBucketAclOutput {
+        grants: Some(owner_only()),
+        owner: Some(owner()),
+    }))
 }
 
 pub async fn get_object_acl(
@@ -36,8 +43,14 @@ pub async fn get_object_acl(
 ) -> S3Result<S3Response<GetObjectAclOutput>> {
     let input = request.input;
     let bucket = this.bucket(&input.bucket)?;
-    bucket.object(&input.key).map_err(|error| of_object(error, &bucket.name, &input.key))?;
-    Ok(S3Response::new(GetObjectAclOutput { grants: Some(owner_only()), owner: Some(owner()), ..Default::default() }))
+    bucket
+        .object(&input.key)
+        .map_err(|error| of_object(error, &bucket.name, &input.key))?;
+    Ok(S3Response::new(GetObjectAclOutput {
+        grants: Some(owner_only()),
+        owner: Some(owner()),
+        ..Default::default()
+    }))
 }
 
 /// Every object is its only version, whose id is `null`.
@@ -52,7 +65,11 @@ pub async fn list_object_versions(
         max_keys: input.max_keys,
         encoding: input.encoding_type.as_ref(),
     };
-    let page = asked.page(this, &input.bucket, input.key_marker.as_deref().unwrap_or_default())?;
+    let page = asked.page(
+        this,
+        &input.bucket,
+        input.key_marker.as_deref().unwrap_or_default(),
+    )?;
     let version = |object: &std::sync::Arc<super::super::object::Object>| ObjectVersion {
         key: Some(asked.encode(&object.key)),
         version_id: Some("null".to_owned()),

@@ -9,11 +9,17 @@ pub use super::super::error_document::with_fields;
 use super::super::store::StoreError;
 
 pub fn no_such_bucket(bucket: &str) -> S3Error {
-    with_fields(s3_error!(NoSuchBucket, "The specified bucket does not exist"), &[("BucketName", bucket)])
+    with_fields(
+        s3_error!(NoSuchBucket, "The specified bucket does not exist"),
+        &[("BucketName", bucket)],
+    )
 }
 
 pub fn no_such_key(key: &str) -> S3Error {
-    with_fields(s3_error!(NoSuchKey, "The specified key does not exist."), &[("Key", key)])
+    with_fields(
+        s3_error!(NoSuchKey, "The specified key does not exist."),
+        &[("Key", key)],
+    )
 }
 
 pub fn no_such_upload(id: &str) -> S3Error {
@@ -25,7 +31,10 @@ pub fn no_such_upload(id: &str) -> S3Error {
 }
 
 pub fn precondition_failed(condition: &str) -> S3Error {
-    let error = s3_error!(PreconditionFailed, "At least one of the pre-conditions you specified did not hold");
+    let error = s3_error!(
+        PreconditionFailed,
+        "At least one of the pre-conditions you specified did not hold"
+    );
     with_fields(error, &[("Condition", condition)])
 }
 
@@ -39,19 +48,32 @@ pub fn invalid_argument(message: &str, name: &str, value: &str) -> S3Error {
 
 /// A header or value that S3 answers with 501.
 pub fn not_implemented(header: &str) -> S3Error {
-    let error = s3_error!(NotImplemented, "A header you provided implies functionality that is not implemented");
+    let error = s3_error!(
+        NotImplemented,
+        "A header you provided implies functionality that is not implemented"
+    );
     let fields: &[(&str, &str)] = match header {
         "If-None-Match" => &[
             ("Header", header),
-            ("additionalMessage", "We don't accept the provided value of If-None-Match header for this API"),
+            (
+                "additionalMessage",
+                "We don't accept the provided value of If-None-Match header for this API",
+            ),
         ],
         "If-Match" => &[
             ("Header", header),
-            ("additionalMessage", "We don't accept the provided value of If-Match header for this API"),
+            (
+                "additionalMessage",
+                "We don't accept the provided value of If-Match header for this API",
+            ),
         ],
-        "If-Match,If-None-Match" => {
-            &[("Header", header), ("additionalMessage", "Multiple conditional request headers present in the request")]
-        }
+        "If-Match,If-None-Match" => &[
+            ("Header", header),
+            (
+                "additionalMessage",
+                "Multiple conditional request headers present in the request",
+            ),
+        ],
         _ => &[("Header", header)],
     };
     with_fields(error, fields)
@@ -70,7 +92,11 @@ pub fn not_modified(etag: &str) -> S3Error {
 
 /// Says what the disk said; the text is for the person who runs the local cloud.
 pub fn internal(action: &str, path: &Path, error: &std::io::Error) -> S3Error {
-    s3_error!(InternalError, "We encountered an internal error: {action} {}: {error}", path.display())
+    s3_error!(
+        InternalError,
+        "We encountered an internal error: {action} {}: {error}",
+        path.display()
+    )
 }
 
 pub fn of_bucket(error: StoreError, bucket: &str) -> S3Error {
@@ -84,7 +110,10 @@ pub fn of_bucket(error: StoreError, bucket: &str) -> S3Error {
             &[("BucketName", bucket)],
         ),
         StoreError::BucketNotEmpty => with_fields(
-            s3_error!(BucketNotEmpty, "The bucket you tried to delete is not empty"),
+            s3_error!(
+                BucketNotEmpty,
+                "The bucket you tried to delete is not empty"
+            ),
             &[("BucketName", bucket)],
         ),
         other => of_object(other, bucket, ""),
@@ -95,22 +124,36 @@ pub fn of_object(error: StoreError, bucket: &str, key: &str) -> S3Error {
     match error {
         StoreError::NoSuchKey => no_such_key(key),
         StoreError::Precondition(condition) => precondition_failed(condition),
-        StoreError::Io { action, path, source } => internal(action, &path, &source),
+        StoreError::Io {
+            action,
+            path,
+            source,
+        } => internal(action, &path, &source),
         StoreError::Full { .. } => {
-            let mut full = S3Error::with_message(S3ErrorCode::Custom("BucketFull".into()), error.to_string());
+            let mut full =
+                S3Error::with_message(S3ErrorCode::Custom("BucketFull".into()), error.to_string());
             full.set_status_code(http::StatusCode::INSUFFICIENT_STORAGE);
             full
         }
         StoreError::Corrupt { .. } => {
             s3_error!(InternalError, "We encountered an internal error: {error}")
         }
-        StoreError::NoSuchBucket | StoreError::BucketExists | StoreError::BucketNotEmpty => of_bucket(error, bucket),
+        StoreError::NoSuchBucket | StoreError::BucketExists | StoreError::BucketNotEmpty => {
+            of_bucket(error, bucket)
+        }
     }
 }
 
 /// Runs what blocks on the disk where it may block.
-pub async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> S3Result<T> + Send + 'static) -> S3Result<T> {
+pub async fn on_disk<T: Send + 'static>(
+    work: impl FnOnce() -> S3Result<T> + Send + 'static,
+) -> S3Result<T> {
     tokio::task::spawn_blocking(work)
         .await
-        .unwrap_or_else(|error| Err(s3_error!(InternalError, "We encountered an internal error: {error}")))
+        .unwrap_or_else(|error| {
+            Err(s3_error!(
+                InternalError,
+                "We encountered an internal error: {error}"
+            ))
+        })
 }

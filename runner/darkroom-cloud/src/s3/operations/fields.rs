@@ -5,13 +5,20 @@ macro_rules! attributes_of {
     ($input:ident) => {
         $crate::s3::object::Attributes {
             content_type: $input.content_type.take(),
-            content_encoding: $crate::s3::operations::objects::content_encoding($input.content_encoding.take()),
+            content_encoding: $crate::s3::operations::objects::content_encoding(
+                $input.content_encoding.take(),
+            ),
             content_disposition: $input.content_disposition.take(),
             content_language: $input.content_language.take(),
             cache_control: $input.cache_control.take(),
-            expires_ms: $input.expires.as_ref().map($crate::s3::operations::objects::milliseconds),
+            expires_ms: $input
+                .expires
+                .as_ref()
+                .map($crate::s3::operations::objects::milliseconds),
             website_redirect_location: $input.website_redirect_location.take(),
-            storage_class: $crate::s3::operations::objects::storage_class($input.storage_class.take())?,
+            storage_class: $crate::s3::operations::objects::storage_class(
+                $input.storage_class.take(),
+            )?,
             metadata: $crate::s3::operations::objects::metadata($input.metadata.take())?,
         }
     };

@@ -1,8 +1,15 @@
-//! The S3 operations: each takes what `s3s` read from the wire, acts on the store, and says what changed.
+//! The S3 operations: each takes what `s3s` read from the wire, acts on the store, and says what
+//! changed.
 //!
 //! This file only names the operations; the rooms beside it do them.
 
-#![cfg_attr(not(test), expect(clippy::wildcard_imports, reason = "two generated types for each of thirty operations"))]
+#![cfg_attr(
+    not(test),
+    expect(
+        clippy::wildcard_imports,
+        reason = "two generated types for each of thirty operations"
+    )
+)]
 
 mod absent;
 mod access;
@@ -32,8 +39,12 @@ use super::store::{Bucket, Store, StoreError};
 pub use errors::{internal, on_disk, with_fields};
 
 /// The events of an object that is made.
-const MADE: [&str; 4] =
-    ["ObjectCreated:Put", "ObjectCreated:Post", "ObjectCreated:Copy", "ObjectCreated:CompleteMultipartUpload"];
+const MADE: [&str; 4] = [
+    "ObjectCreated:Put",
+    "ObjectCreated:Post",
+    "ObjectCreated:Copy",
+    "ObjectCreated:CompleteMultipartUpload",
+];
 
 /// The state that all operations share. Cheap to clone.
 #[derive(Clone)]
@@ -64,7 +75,14 @@ impl Operations {
         events: Arc<dyn EventTarget>,
     ) -> Self {
         let (uploads, sequencer) = (Uploads::default(), Sequencer::default());
-        Self(Arc::new(Shared { store, uploads, region, functions, events, sequencer }))
+        Self(Arc::new(Shared {
+            store,
+            uploads,
+            region,
+            functions,
+            events,
+            sequencer,
+        }))
     }
 
     pub async fn object_bytes(&self, bucket: &str, key: &str) -> Result<Bytes, StoreError> {
@@ -73,9 +91,11 @@ impl Operations {
             let (object, mut file) = reading::open(&bucket, &key)?;
             let mut content = Vec::with_capacity(usize::try_from(object.size).unwrap_or(0));
             let read = std::io::Read::read_to_end(&mut file, &mut content);
-            read.map(|_| Bytes::from(content)).map_err(StoreError::io("read", &bucket.blobs().join(&object.blob)))
+            read.map(|_| Bytes::from(content))
+                .map_err(StoreError::io("read", &bucket.blobs().join(&object.blob)))
         });
-        read.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+        read.await
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
     }
 
     pub fn has_bucket(&self, name: &str) -> bool {
@@ -84,20 +104,36 @@ impl Operations {
 
     /// Tells whether an object that is made under this key starts a function whose name `is_one`.
     pub fn starts_one_of(&self, bucket: &str, key: &str, is_one: impl Fn(&str) -> bool) -> bool {
-        let Ok(bucket) = self.store.bucket(bucket) else { return false };
+        let Ok(bucket) = self.store.bucket(bucket) else {
+            return false;
+        };
         let function = |arn: &str| arn.split(':').nth(6).is_some_and(&is_one);
         bucket.with_settings(|settings| {
-            let started = |event| settings.notifications.matching(event, key).any(|rule| function(&rule.function_arn));
+            let started = |event| {
+                settings
+                    .notifications
+                    .matching(event, key)
+                    .any(|rule| function(&rule.function_arn))
+            };
             MADE.into_iter().any(started)
         })
     }
 
     fn bucket(&self, name: &str) -> S3Result<Arc<Bucket>> {
-        self.store.bucket(name).map_err(|error| errors::of_bucket(error, name))
+        self.store
+            .bucket(name)
+            .map_err(|error| errors::of_bucket(error, name))
     }
 
     /// Tells every function that the bucket's configuration names of a change.
-    fn announce(&self, bucket: &Bucket, event: &str, key: &str, created: Option<(u64, &str)>, by: &By) {
+    fn announce(
+        &self,
+        bucket: &Bucket,
+        event: &str,
+        key: &str,
+        created: Option<(u64, &str)>,
+        by: &By,
+    ) {
         bucket.with_settings(|settings| {
             for rule in settings.notifications.matching(event, key) {
                 let change = Change {
@@ -112,7 +148,11 @@ impl Operations {
                     host_id: &by.ids.host_id,
                     principal_id: &by.access_key,
                 };
-                self.events.invoke_async(&rule.function_arn, payload(&change, &rule.id), by.chain.clone());
+                self.events.invoke_async(
+                    &rule.function_arn,
+                    payload(&change, &rule.id),
+                    by.chain.clone(),
+                );
             }
         });
     }
@@ -130,20 +170,30 @@ pub struct By {
 impl By {
     fn of<T>(request: &S3Request<T>) -> Self {
         Self {
-            ids: request.extensions.get::<RequestIds>().cloned().unwrap_or_default(),
+            ids: request
+                .extensions
+                .get::<RequestIds>()
+                .cloned()
+                .unwrap_or_default(),
             access_key: request
                 .credentials
                 .as_ref()
                 .map(|credentials| credentials.access_key.clone())
                 .unwrap_or_default(),
-            chain: request.extensions.get::<Lineage>().cloned().unwrap_or_default(),
+            chain: request
+                .extensions
+                .get::<Lineage>()
+                .cloned()
+                .unwrap_or_default(),
             writer: request.extensions.get::<Writer>().cloned(),
         }
     }
 
     /// Judges a write by a function's code, just before it is kept.
     fn check_in_time(&self, bucket: &Bucket, key: &str) -> S3Result<()> {
-        self.writer.as_ref().map_or(Ok(()), |writer| writer.check_in_time(&bucket.name, key))
+        self.writer
+            .as_ref()
+            .map_or(Ok(()), |writer| writer.check_in_time(&bucket.name, key))
     }
 }
 

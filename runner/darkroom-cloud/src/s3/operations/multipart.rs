@@ -26,30 +26,56 @@ pub async fn create_multipart_upload(
     check_key(&input.key)?;
     let attributes = attributes_of!(input);
     let object_tags = tags::from_header(input.tagging.as_deref())?;
-    check_checksum_type(input.checksum_algorithm.as_ref(), input.checksum_type.as_ref())?;
-    let mut upload = Upload::new(input.bucket.clone(), input.key.clone(), attributes, object_tags);
-    upload.algorithm = input.checksum_algorithm.as_ref().map(|algorithm| algorithm.as_str().to_owned());
+    check_checksum_type(
+        input.checksum_algorithm.as_ref(),
+        input.checksum_type.as_ref(),
+    )?;
+    let mut upload = Upload::new(
+        input.bucket.clone(),
+        input.key.clone(),
+        attributes,
+        object_tags,
+    );
+    upload.algorithm = input
+        .checksum_algorithm
+        .as_ref()
+        .map(|algorithm| algorithm.as_str().to_owned());
     upload.composite = match (&input.checksum_type, upload.algorithm.as_deref()) {
         (Some(kind), _) => kind.as_str() == ChecksumType::COMPOSITE,
         (None, Some(algorithm)) => algorithm != "CRC64NVME",
         (None, None) => false,
     };
-    let kind = if upload.composite { ChecksumType::COMPOSITE } else { ChecksumType::FULL_OBJECT };
-    let kind = upload.algorithm.as_ref().map(|_| ChecksumType::from_static(kind));
+    let kind = if upload.composite {
+        ChecksumType::COMPOSITE
+    } else {
+        ChecksumType::FULL_OBJECT
+    };
+    let kind = upload
+        .algorithm
+        .as_ref()
+        .map(|_| ChecksumType::from_static(kind));
     Ok(S3Response::new(CreateMultipartUploadOutput {
         bucket: Some(input.bucket),
         key: Some(input.key),
         upload_id: Some(this.uploads.start(upload)),
         checksum_algorithm: input.checksum_algorithm,
         checksum_type: kind,
-        server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AES256)),
+        server_side_encryption: Some(ServerSideEncryption::from_static(
+            ServerSideEncryption::AES256,
+        )),
         ..Default::default()
     }))
 }
 
 /// CRC64NVME is always of the whole object, and a SHA never.
-fn check_checksum_type(algorithm: Option<&ChecksumAlgorithm>, kind: Option<&ChecksumType>) -> S3Result<()> {
-    let (algorithm, kind) = (algorithm.map(ChecksumAlgorithm::as_str), kind.map(ChecksumType::as_str));
+fn check_checksum_type(
+    algorithm: Option<&ChecksumAlgorithm>,
+    kind: Option<&ChecksumType>,
+) -> S3Result<()> {
+    let (algorithm, kind) = (
+        algorithm.map(ChecksumAlgorithm::as_str),
+        kind.map(ChecksumType::as_str),
+    );
     match (algorithm, kind) {
         (None, Some(_)) => Err(s3_error!(
             InvalidRequest,
@@ -71,7 +97,9 @@ fn check_checksum_type(algorithm: Option<&ChecksumAlgorithm>, kind: Option<&Chec
 }
 
 fn upload(this: &Operations, id: &str, bucket: &str, key: &str) -> S3Result<Arc<Upload>> {
-    this.uploads.get(id, bucket, key).ok_or_else(|| no_such_upload(id))
+    this.uploads
+        .get(id, bucket, key)
+        .ok_or_else(|| no_such_upload(id))
 }
 
 fn check_number(number: i32) -> S3Result<()> {
@@ -90,7 +118,11 @@ pub async fn upload_part(
     request: S3Request<UploadPartInput>,
 ) -> S3Result<S3Response<UploadPartOutput>> {
     let trailer = header(&request, "x-amz-trailer");
-    let S3Request { mut input, trailing_headers, .. } = request;
+    let S3Request {
+        mut input,
+        trailing_headers,
+        ..
+    } = request;
     let bucket = this.bucket(&input.bucket)?;
     check_number(input.part_number)?;
     let upload = upload(this, &input.upload_id, &input.bucket, &input.key)?;
@@ -99,7 +131,9 @@ pub async fn upload_part(
         content_md5: input.content_md5,
         checksum: checksum_of!(input),
         // A composite checksum needs every part's, whether or not the client sends it.
-        algorithm: input.checksum_algorithm.or_else(|| upload.algorithm.clone().map(ChecksumAlgorithm::from)),
+        algorithm: input
+            .checksum_algorithm
+            .or_else(|| upload.algorithm.clone().map(ChecksumAlgorithm::from)),
         trailer,
         trailing_headers,
     };
@@ -108,7 +142,9 @@ pub async fn upload_part(
     let part = take_part(this, &bucket, &upload, input.part_number, incoming)?;
     let mut output = UploadPartOutput {
         e_tag: Some(ETag::Strong(part.etag())),
-        server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AES256)),
+        server_side_encryption: Some(ServerSideEncryption::from_static(
+            ServerSideEncryption::AES256,
+        )),
         ..Default::default()
     };
     set_checksums!(output, part.checksums);
@@ -124,15 +160,23 @@ fn take_part(
     incoming: Incoming,
 ) -> S3Result<Arc<Gathered>> {
     let waiting = this.uploads.of_bucket(&bucket.name).into_iter();
-    let held = waiting.flat_map(|upload| upload.parts()).map(|part| part.size).sum();
-    bucket.takes_part(held, incoming.size).map_err(|error| of_object(error, &bucket.name, &upload.key))?;
+    let held = waiting
+        .flat_map(|upload| upload.parts())
+        .map(|part| part.size)
+        .sum();
+    bucket
+        .takes_part(held, incoming.size)
+        .map_err(|error| of_object(error, &bucket.name, &upload.key))?;
     Ok(upload.add(number, incoming))
 }
 
 /// A part's checksum must be of the algorithm that the upload was created with.
 fn check_same_algorithm(upload: &Upload, given: &Checksum) -> S3Result<()> {
     let given = Checksums::from(given.clone());
-    let given = ALGORITHMS.into_iter().zip(given.values()).find(|(_, value)| value.is_some());
+    let given = ALGORITHMS
+        .into_iter()
+        .zip(given.values())
+        .find(|(_, value)| value.is_some());
     match (&upload.algorithm, given) {
         (Some(expected), Some((actual, _))) if expected != actual => Err(s3_error!(
             InvalidRequest,
@@ -163,7 +207,8 @@ pub async fn upload_part_copy(
     let range = copy_range(input.copy_source_range.as_deref(), object.size)?;
     let folder = bucket.uploads();
     let incoming = on_disk(move || {
-        let opened = reading::open(&from, &object.key).map_err(|error| of_object(error, &from.name, &object.key))?;
+        let opened = reading::open(&from, &object.key)
+            .map_err(|error| of_object(error, &from.name, &object.key))?;
         let path = from.blobs().join(&opened.0.blob);
         copy_piece(opened.1, range, &folder).map_err(|error| internal("copy", &path, &error))
     })
@@ -175,7 +220,9 @@ pub async fn upload_part_copy(
             last_modified: Some(timestamp(part.modified_ms)),
             ..Default::default()
         }),
-        server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AES256)),
+        server_side_encryption: Some(ServerSideEncryption::from_static(
+            ServerSideEncryption::AES256,
+        )),
         ..Default::default()
     }))
 }
@@ -183,13 +230,17 @@ pub async fn upload_part_copy(
 /// Reads `bytes=first-last`, which must lie within the source.
 fn copy_range(text: Option<&str>, size: u64) -> S3Result<std::ops::Range<u64>> {
     let Some(text) = text else { return Ok(0..size) };
-    let bounds = text.strip_prefix("bytes=").and_then(|range| range.split_once('-'));
-    let bounds = bounds.and_then(|(first, last)| Some((first.parse::<u64>().ok()?, last.parse::<u64>().ok()?)));
+    let bounds = text
+        .strip_prefix("bytes=")
+        .and_then(|range| range.split_once('-'));
+    let bounds = bounds
+        .and_then(|(first, last)| Some((first.parse::<u64>().ok()?, last.parse::<u64>().ok()?)));
     match bounds {
         Some((first, last)) if first <= last && last < size => Ok(first..last + 1),
-        Some((first, last)) if first <= last && first >= size => {
-            Err(s3_error!(InvalidRequest, "The specified copy range is invalid for the source object size"))
-        }
+        Some((first, last)) if first <= last && first >= size => Err(s3_error!(
+            InvalidRequest,
+            "The specified copy range is invalid for the source object size"
+        )),
         Some((first, last)) if first <= last => {
             let message = format!("Range specified is not valid for source object of size: {size}");
             Err(invalid_argument(&message, "x-amz-copy-source-range", text))
@@ -226,7 +277,12 @@ fn copy_piece(
         file.write_all(&piece[..read])?;
         left -= read as u64;
     }
-    Ok(Incoming { blob, size: range.end - range.start, md5: md5.finalize(), checksums: hashes.finalize() })
+    Ok(Incoming {
+        blob,
+        size: range.end - range.start,
+        md5: md5.finalize(),
+        checksums: hashes.finalize(),
+    })
 }
 
 pub async fn complete_multipart_upload(
@@ -239,14 +295,27 @@ pub async fn complete_multipart_upload(
     let bucket = this.bucket(&input.bucket)?;
     let upload = upload(this, &input.upload_id, &input.bucket, &input.key)?;
     let condition = put_condition(input.if_match, input.if_none_match)?;
-    let named: Vec<Named> =
-        input.multipart_upload.and_then(|upload| upload.parts).into_iter().flatten().map(named).collect();
+    let named: Vec<Named> = input
+        .multipart_upload
+        .and_then(|upload| upload.parts)
+        .into_iter()
+        .flatten()
+        .map(named)
+        .collect();
     if named.is_empty() {
-        return Err(s3_error!(InvalidRequest, "You must specify at least one part"));
+        return Err(s3_error!(
+            InvalidRequest,
+            "You must specify at least one part"
+        ));
     }
-    let parts = upload.select(&named).map_err(|error| not_completed(&error, &input.upload_id))?;
+    let parts = upload
+        .select(&named)
+        .map_err(|error| not_completed(&error, &input.upload_id))?;
     let computed: u64 = parts.iter().map(|part| part.size).sum();
-    if let Some(claimed) = input.mpu_object_size.filter(|claimed| u64::try_from(*claimed) != Ok(computed)) {
+    if let Some(claimed) = input
+        .mpu_object_size
+        .filter(|claimed| u64::try_from(*claimed) != Ok(computed))
+    {
         return Err(s3_error!(
             InvalidRequest,
             "The provided 'x-amz-mp-object-size' header value {claimed} does not match what was computed: {computed}"
@@ -259,7 +328,13 @@ pub async fn complete_multipart_upload(
             other => not_completed(&other, &joining.id),
         })
     });
-    let Joined { blob, size, etag, checksums, part_sizes } = joined.await?;
+    let Joined {
+        blob,
+        size,
+        etag,
+        checksums,
+        part_sizes,
+    } = joined.await?;
     let object = Object {
         key: input.key,
         blob: blob.name(),
@@ -275,14 +350,26 @@ pub async fn complete_multipart_upload(
     let object = commit(&bucket, object, blob, condition).await?;
     this.uploads.remove(&upload.id);
     let created = Some((object.size, object.etag.as_str()));
-    this.announce(&bucket, "ObjectCreated:CompleteMultipartUpload", &object.key, created, &by);
+    this.announce(
+        &bucket,
+        "ObjectCreated:CompleteMultipartUpload",
+        &object.key,
+        created,
+        &by,
+    );
     let mut output = CompleteMultipartUploadOutput {
-        location: Some(format!("http://{host}/{}/{}", bucket.name, super::super::url::encode_key(&object.key))),
+        location: Some(format!(
+            "http://{host}/{}/{}",
+            bucket.name,
+            super::super::url::encode_key(&object.key)
+        )),
         bucket: Some(bucket.name.clone()),
         key: Some(object.key.clone()),
         e_tag: Some(ETag::Strong(object.etag.clone())),
         checksum_type: object.checksums.to_wire().checksum_type,
-        server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AES256)),
+        server_side_encryption: Some(ServerSideEncryption::from_static(
+            ServerSideEncryption::AES256,
+        )),
         ..Default::default()
     };
     set_checksums!(output, object.checksums);
@@ -305,7 +392,11 @@ fn not_completed(error: &CompleteError, upload: &str) -> s3s::S3Error {
                 "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified \
                  entity tag may not match the part's entity tag."
             ),
-            &[("UploadId", upload), ("PartNumber", &number.to_string()), ("ETag", etag)],
+            &[
+                ("UploadId", upload),
+                ("PartNumber", &number.to_string()),
+                ("ETag", etag),
+            ],
         ),
         CompleteError::InvalidPartOrder => with_fields(
             s3_error!(
@@ -320,7 +411,10 @@ fn not_completed(error: &CompleteError, upload: &str) -> s3s::S3Error {
              part. It was missing for part {number} in the request."
         ),
         CompleteError::EntityTooSmall { number, size, etag } => with_fields(
-            s3_error!(EntityTooSmall, "Your proposed upload is smaller than the minimum allowed size"),
+            s3_error!(
+                EntityTooSmall,
+                "Your proposed upload is smaller than the minimum allowed size"
+            ),
             &[
                 ("ProposedSize", &size.to_string()),
                 ("MinSizeAllowed", &(5 * 1024 * 1024).to_string()),
@@ -347,7 +441,10 @@ pub async fn abort_multipart_upload(
         Ok(())
     })
     .await?;
-    Ok(S3Response::with_status(AbortMultipartUploadOutput::default(), http::StatusCode::NO_CONTENT))
+    Ok(S3Response::with_status(
+        AbortMultipartUploadOutput::default(),
+        http::StatusCode::NO_CONTENT,
+    ))
 }
 
 pub async fn list_parts(
@@ -358,7 +455,9 @@ pub async fn list_parts(
     this.bucket(&input.bucket)?;
     let upload = upload(this, &input.upload_id, &input.bucket, &input.key)?;
     let after = input.part_number_marker.unwrap_or(0);
-    let most = usize::try_from(input.max_parts.unwrap_or(1000)).unwrap_or(0).min(1000);
+    let most = usize::try_from(input.max_parts.unwrap_or(1000))
+        .unwrap_or(0)
+        .min(1000);
     let mut parts = upload.parts();
     parts.retain(|part| part.number > after);
     let truncated = parts.len() > most;
@@ -388,7 +487,10 @@ pub async fn list_parts(
         part_number_marker: Some(after),
         storage_class: Some(StorageClass::from_static(StorageClass::STANDARD)),
         owner: Some(super::buckets::owner()),
-        initiator: Some(Initiator { display_name: None, id: Some(super::super::OWNER_ID.to_owned()) }),
+        initiator: Some(Initiator {
+            display_name: None,
+            id: Some(super::super::OWNER_ID.to_owned()),
+        }),
         checksum_algorithm: upload.algorithm.clone().map(ChecksumAlgorithm::from),
         ..Default::default()
     }))
@@ -401,22 +503,36 @@ pub async fn list_multipart_uploads(
     let input = request.input;
     this.bucket(&input.bucket)?;
     let prefix = input.prefix.clone().unwrap_or_default();
-    let most = usize::try_from(input.max_uploads.unwrap_or(1000)).unwrap_or(0).min(1000);
-    let (key_marker, id_marker) = (input.key_marker.clone().unwrap_or_default(), input.upload_id_marker.clone());
+    let most = usize::try_from(input.max_uploads.unwrap_or(1000))
+        .unwrap_or(0)
+        .min(1000);
+    let (key_marker, id_marker) = (
+        input.key_marker.clone().unwrap_or_default(),
+        input.upload_id_marker.clone(),
+    );
     let mut uploads = this.uploads.of_bucket(&input.bucket);
     uploads.retain(|upload| upload.key.starts_with(&prefix));
-    let behind = uploads.iter().position(|upload| id_marker.as_ref() == Some(&upload.id) && upload.key == key_marker);
+    let behind = uploads
+        .iter()
+        .position(|upload| id_marker.as_ref() == Some(&upload.id) && upload.key == key_marker);
     match behind {
         Some(index) => drop(uploads.drain(..=index)),
         None => uploads.retain(|upload| upload.key > key_marker),
     }
-    let delimiter = input.delimiter.clone().filter(|delimiter| !delimiter.is_empty());
+    let delimiter = input
+        .delimiter
+        .clone()
+        .filter(|delimiter| !delimiter.is_empty());
     let mut common_prefixes: Vec<String> = Vec::new();
     if let Some(delimiter) = &delimiter {
         uploads.retain(|upload| {
-            let Some(end) = upload.key[prefix.len()..].find(delimiter.as_str()) else { return true };
+            let Some(end) = upload.key[prefix.len()..].find(delimiter.as_str()) else {
+                return true;
+            };
             let rolled = &upload.key[..prefix.len() + end + delimiter.len()];
-            if !key_marker.starts_with(rolled) && common_prefixes.last().is_none_or(|last| last != rolled) {
+            if !key_marker.starts_with(rolled)
+                && common_prefixes.last().is_none_or(|last| last != rolled)
+            {
                 common_prefixes.push(rolled.to_owned());
             }
             false
@@ -430,7 +546,10 @@ pub async fn list_multipart_uploads(
         initiated: Some(timestamp(upload.started_ms)),
         storage_class: Some(StorageClass::from_static(StorageClass::STANDARD)),
         owner: Some(super::buckets::owner()),
-        initiator: Some(Initiator { display_name: None, id: Some(super::super::OWNER_ID.to_owned()) }),
+        initiator: Some(Initiator {
+            display_name: None,
+            id: Some(super::super::OWNER_ID.to_owned()),
+        }),
         checksum_algorithm: upload.algorithm.clone().map(ChecksumAlgorithm::from),
         ..Default::default()
     };
@@ -439,8 +558,14 @@ pub async fn list_multipart_uploads(
         next_key_marker: last.map(|upload| upload.key.clone()),
         next_upload_id_marker: last.map(|upload| upload.id.clone()),
         uploads: (!uploads.is_empty()).then(|| uploads.iter().map(wire).collect()),
-        common_prefixes: (!common_prefixes.is_empty())
-            .then(|| common_prefixes.into_iter().map(|prefix| CommonPrefix { prefix: Some(prefix) }).collect()),
+        common_prefixes: (!common_prefixes.is_empty()).then(|| {
+            common_prefixes
+                .into_iter()
+                .map(|prefix| CommonPrefix {
+                    prefix: Some(prefix),
+                })
+                .collect()
+        }),
         delimiter,
         bucket: Some(input.bucket),
         is_truncated: Some(truncated),

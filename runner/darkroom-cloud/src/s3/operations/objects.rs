@@ -20,10 +20,18 @@ pub async fn put_object(
     request: S3Request<PutObjectInput>,
 ) -> S3Result<S3Response<PutObjectOutput>> {
     // A browser's form upload arrives here too; it is told as another event.
-    let event = if request.method == http::Method::POST { "ObjectCreated:Post" } else { "ObjectCreated:Put" };
+    let event = if request.method == http::Method::POST {
+        "ObjectCreated:Post"
+    } else {
+        "ObjectCreated:Put"
+    };
     let by = By::of(&request);
     let trailer = header(&request, "x-amz-trailer");
-    let S3Request { mut input, trailing_headers, .. } = request;
+    let S3Request {
+        mut input,
+        trailing_headers,
+        ..
+    } = request;
     let bucket = this.bucket(&input.bucket)?;
     check_key(&input.key)?;
     let condition = put_condition(input.if_match, input.if_none_match)?;
@@ -54,10 +62,18 @@ pub async fn put_object(
     };
     by.check_in_time(&bucket, &object.key)?;
     let object = commit(&bucket, object, incoming.blob, condition).await?;
-    this.announce(&bucket, event, &object.key, Some((object.size, &object.etag)), &by);
+    this.announce(
+        &bucket,
+        event,
+        &object.key,
+        Some((object.size, &object.etag)),
+        &by,
+    );
     let mut output = PutObjectOutput {
         e_tag: Some(ETag::Strong(object.etag.clone())),
-        server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AES256)),
+        server_side_encryption: Some(ServerSideEncryption::from_static(
+            ServerSideEncryption::AES256,
+        )),
         checksum_type: object.checksums.to_wire().checksum_type,
         ..Default::default()
     };
@@ -99,7 +115,9 @@ pub async fn commit(
     let bucket = Arc::clone(bucket);
     on_disk(move || {
         let key = object.key.clone();
-        bucket.commit(object, blob, &condition).map_err(|error| of_object(error, &bucket.name, &key))
+        bucket
+            .commit(object, blob, &condition)
+            .map_err(|error| of_object(error, &bucket.name, &key))
     })
     .await
 }
@@ -110,12 +128,15 @@ pub async fn copy_object(
 ) -> S3Result<S3Response<CopyObjectOutput>> {
     let by = By::of(&request);
     // `s3s` has no fields for what the target must be; S3 has.
-    let [if_match, if_none_match] = ["if-match", "if-none-match"].map(|name| header(&request, name));
+    let [if_match, if_none_match] =
+        ["if-match", "if-none-match"].map(|name| header(&request, name));
     let mut input = request.input;
     let bucket = this.bucket(&input.bucket)?;
     check_key(&input.key)?;
-    let condition =
-        put_condition(if_match.as_deref().map(etag_condition), if_none_match.as_deref().map(etag_condition))?;
+    let condition = put_condition(
+        if_match.as_deref().map(etag_condition),
+        if_none_match.as_deref().map(etag_condition),
+    )?;
     let (source_bucket, source) = source(this, &input.copy_source)?;
     let conditions = ReadConditions {
         if_match: input.copy_source_if_match.as_ref(),
@@ -125,8 +146,18 @@ pub async fn copy_object(
     };
     check_source(&conditions, &source)?;
     let replaces = |directive: Option<&str>| directive == Some("REPLACE");
-    let replace = replaces(input.metadata_directive.as_ref().map(MetadataDirective::as_str));
-    let replace_tags = replaces(input.tagging_directive.as_ref().map(TaggingDirective::as_str));
+    let replace = replaces(
+        input
+            .metadata_directive
+            .as_ref()
+            .map(MetadataDirective::as_str),
+    );
+    let replace_tags = replaces(
+        input
+            .tagging_directive
+            .as_ref()
+            .map(TaggingDirective::as_str),
+    );
     let in_place = bucket.name == source_bucket.name && input.key == source.key;
     if in_place && !replace && !replace_tags && input.storage_class.is_none() {
         return Err(s3_error!(
@@ -137,14 +168,25 @@ pub async fn copy_object(
     }
     let given = attributes_of!(input);
     let given_tags = tags::from_header(input.tagging.as_deref())?;
-    let copied = duplicate(source_bucket, source, Arc::clone(&bucket), input.checksum_algorithm.take()).await?;
+    let copied = duplicate(
+        source_bucket,
+        source,
+        Arc::clone(&bucket),
+        input.checksum_algorithm.take(),
+    )
+    .await?;
     let original = copied.object;
     // Redirect and storage class are never taken over.
     let attributes = if replace {
         given
     } else {
-        let (website_redirect_location, storage_class) = (given.website_redirect_location, given.storage_class);
-        Attributes { website_redirect_location, storage_class, ..original.attributes.clone() }
+        let (website_redirect_location, storage_class) =
+            (given.website_redirect_location, given.storage_class);
+        Attributes {
+            website_redirect_location,
+            storage_class,
+            ..original.attributes.clone()
+        }
     };
     let object = Object {
         key: input.key,
@@ -155,11 +197,21 @@ pub async fn copy_object(
         attributes,
         checksums: copied.checksums,
         part_sizes: Vec::new(),
-        tags: if replace_tags { given_tags } else { original.tags.clone() },
+        tags: if replace_tags {
+            given_tags
+        } else {
+            original.tags.clone()
+        },
     };
     by.check_in_time(&bucket, &object.key)?;
     let object = commit(&bucket, object, copied.blob, condition).await?;
-    this.announce(&bucket, "ObjectCreated:Copy", &object.key, Some((object.size, &object.etag)), &by);
+    this.announce(
+        &bucket,
+        "ObjectCreated:Copy",
+        &object.key,
+        Some((object.size, &object.etag)),
+        &by,
+    );
     let mut result = CopyObjectResult {
         e_tag: Some(ETag::Strong(object.etag.clone())),
         last_modified: Some(timestamp(object.modified_ms)),
@@ -169,7 +221,9 @@ pub async fn copy_object(
     set_checksums!(result, object.checksums);
     Ok(S3Response::new(CopyObjectOutput {
         copy_object_result: Some(result),
-        server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AES256)),
+        server_side_encryption: Some(ServerSideEncryption::from_static(
+            ServerSideEncryption::AES256,
+        )),
         ..Default::default()
     }))
 }
@@ -181,9 +235,9 @@ struct Copied {
     checksums: Checksums,
 }
 
-/// Makes a blob with the content of `source` in the target bucket. A copy is one part, so its `ETag` and checksums are
-/// those of the whole.
-/// `algorithm` asks for another checksum than the source has.
+/// Makes a blob with the content of `source` in the target bucket. A copy is one part, so its
+/// `ETag` and checksums are those of the whole. `algorithm` asks for another checksum than the
+/// source has.
 async fn duplicate(
     from: Arc<Bucket>,
     source: Arc<Object>,
@@ -192,17 +246,25 @@ async fn duplicate(
 ) -> S3Result<Copied> {
     on_disk(move || {
         // The source may be replaced while we look; then its new content is what is copied.
-        let (object, _file) =
-            reading::open(&from, &source.key).map_err(|error| of_object(error, &from.name, &source.key))?;
+        let (object, _file) = reading::open(&from, &source.key)
+            .map_err(|error| of_object(error, &from.name, &source.key))?;
         let path = from.blobs().join(&object.blob);
-        let blob = Blob::duplicate(&path, &into.blobs()).map_err(|error| internal("copy", &path, &error))?;
+        let blob = Blob::duplicate(&path, &into.blobs())
+            .map_err(|error| internal("copy", &path, &error))?;
         let (etag, checksums) = if object.part_sizes.is_empty() && algorithm.is_none() {
             (object.etag.clone(), object.checksums.clone())
         } else {
-            let algorithm = algorithm.as_ref().map_or_else(|| reading::algorithm(&object), |named| named.as_str());
+            let algorithm = algorithm
+                .as_ref()
+                .map_or_else(|| reading::algorithm(&object), |named| named.as_str());
             reading::digest(&path, algorithm).map_err(|error| internal("read", &path, &error))?
         };
-        Ok(Copied { object, blob, etag, checksums })
+        Ok(Copied {
+            object,
+            blob,
+            etag,
+            checksums,
+        })
     })
     .await
 }
@@ -213,7 +275,9 @@ pub fn source(this: &Operations, source: &CopySource) -> S3Result<(Arc<Bucket>, 
         return Err(not_implemented("x-amz-copy-source"));
     };
     let bucket = this.bucket(bucket)?;
-    let object = bucket.object(key).map_err(|error| of_object(error, &bucket.name, key))?;
+    let object = bucket
+        .object(key)
+        .map_err(|error| of_object(error, &bucket.name, key))?;
     Ok((bucket, object))
 }
 
@@ -221,11 +285,15 @@ pub fn source(this: &Operations, source: &CopySource) -> S3Result<(Arc<Bucket>, 
 pub fn check_source(conditions: &ReadConditions<'_>, object: &Object) -> S3Result<()> {
     match conditions.judge(object, now_ms()) {
         Verdict::Go => Ok(()),
-        Verdict::Failed(name) => Err(errors::precondition_failed(&format!("x-amz-copy-source-{name}"))),
-        Verdict::NotModified if conditions.if_none_match.is_some() => {
-            Err(errors::precondition_failed("x-amz-copy-source-If-None-Match"))
-        }
-        Verdict::NotModified => Err(errors::precondition_failed("x-amz-copy-source-If-Modified-Since")),
+        Verdict::Failed(name) => Err(errors::precondition_failed(&format!(
+            "x-amz-copy-source-{name}"
+        ))),
+        Verdict::NotModified if conditions.if_none_match.is_some() => Err(
+            errors::precondition_failed("x-amz-copy-source-If-None-Match"),
+        ),
+        Verdict::NotModified => Err(errors::precondition_failed(
+            "x-amz-copy-source-If-Modified-Since",
+        )),
     }
 }
 
@@ -258,7 +326,8 @@ pub async fn delete_objects(
     }
     let (mut deleted, mut failed) = (Vec::new(), Vec::new());
     for object in input.delete.objects {
-        let condition = write_condition(object.e_tag.map(ETagCondition::ETag), None).unwrap_or(WriteCondition::Always);
+        let condition = write_condition(object.e_tag.map(ETagCondition::ETag), None)
+            .unwrap_or(WriteCondition::Always);
         if let Some(version) = object.version_id.filter(|version| version != "null") {
             failed.push(Error {
                 code: Some("NoSuchVersion".to_owned()),
@@ -270,7 +339,10 @@ pub async fn delete_objects(
         }
         match delete(this, &bucket, object.key.clone(), condition, &by).await {
             Ok(()) if quiet => {}
-            Ok(()) => deleted.push(DeletedObject { key: Some(object.key), ..Default::default() }),
+            Ok(()) => deleted.push(DeletedObject {
+                key: Some(object.key),
+                ..Default::default()
+            }),
             Err(error) => failed.push(Error {
                 code: Some(error.code().as_str().to_owned()),
                 message: error.message().map(str::to_owned),
@@ -296,7 +368,9 @@ async fn delete(
 ) -> S3Result<()> {
     let (inner, name) = (Arc::clone(bucket), key.clone());
     let removed = on_disk(move || {
-        inner.remove(&name, &condition).map_err(|error: StoreError| of_object(error, &inner.name, &name))
+        inner
+            .remove(&name, &condition)
+            .map_err(|error: StoreError| of_object(error, &inner.name, &name))
     });
     if removed.await?.is_some() {
         this.announce(bucket, "ObjectRemoved:Delete", &key, None, by);
@@ -304,7 +378,8 @@ async fn delete(
     Ok(())
 }
 
-/// Refuses a key that S3 refuses: longer than 1024 bytes (the path check does not see keys of forms), or none.
+/// Refuses a key that S3 refuses: longer than 1024 bytes (the path check does not see keys of
+/// forms), or none.
 pub fn check_key(key: &str) -> S3Result<()> {
     if key.len() > 1024 {
         return Err(super::with_fields(
@@ -313,30 +388,47 @@ pub fn check_key(key: &str) -> S3Result<()> {
         ));
     }
     if key.is_empty() {
-        return Err(errors::invalid_argument("Object key must not be empty", "key", ""));
+        return Err(errors::invalid_argument(
+            "Object key must not be empty",
+            "key",
+            "",
+        ));
     }
     Ok(())
 }
 
 pub fn header<T>(request: &S3Request<T>, name: &str) -> Option<String> {
-    request.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+    request
+        .headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned)
 }
 
 /// `aws-chunked` says how the body was sent, not what it holds; S3 does not keep it.
 pub fn content_encoding(given: Option<String>) -> Option<String> {
     let given = given?;
-    let kept: Vec<&str> =
-        given.split(',').map(str::trim).filter(|encoding| !encoding.is_empty() && *encoding != "aws-chunked").collect();
+    let kept: Vec<&str> = given
+        .split(',')
+        .map(str::trim)
+        .filter(|encoding| !encoding.is_empty() && *encoding != "aws-chunked")
+        .collect();
     (!kept.is_empty()).then(|| kept.join(","))
 }
 
 /// User metadata may come to 2 KB in all.
 pub fn metadata(given: Option<Metadata>) -> S3Result<BTreeMap<String, String>> {
     let metadata: BTreeMap<String, String> = given.into_iter().flatten().collect();
-    let size: usize = metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let size: usize = metadata
+        .iter()
+        .map(|(name, value)| name.len() + value.len())
+        .sum();
     if size > 2048 {
         return Err(super::with_fields(
-            s3_error!(MetadataTooLarge, "Your metadata headers exceed the maximum allowed metadata size"),
+            s3_error!(
+                MetadataTooLarge,
+                "Your metadata headers exceed the maximum allowed metadata size"
+            ),
             &[("Size", &size.to_string()), ("MaxSizeAllowed", "2048")],
         ));
     }
@@ -359,7 +451,10 @@ pub fn storage_class(given: Option<StorageClass>) -> S3Result<Option<String>> {
     let Some(class) = given else { return Ok(None) };
     if !KNOWN.contains(&class.as_str()) {
         return Err(errors::with_fields(
-            s3_error!(InvalidStorageClass, "The storage class you specified is not valid"),
+            s3_error!(
+                InvalidStorageClass,
+                "The storage class you specified is not valid"
+            ),
             &[("StorageClassRequested", class.as_str())],
         ));
     }
@@ -370,6 +465,8 @@ pub fn milliseconds(at: &Timestamp) -> i64 {
     let mut seconds = Vec::new();
     // Formatting into memory does not fail; a time that S3 could not have sent counts as the epoch.
     let _ = at.format(TimestampFormat::EpochSeconds, &mut seconds);
-    let seconds = std::str::from_utf8(&seconds).ok().and_then(|text| text.parse::<f64>().ok());
+    let seconds = std::str::from_utf8(&seconds)
+        .ok()
+        .and_then(|text| text.parse::<f64>().ok());
     (seconds.unwrap_or(0.0) * 1000.0) as i64
 }

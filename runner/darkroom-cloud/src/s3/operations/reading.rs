@@ -22,7 +22,8 @@ pub fn open(bucket: &Bucket, key: &str) -> Result<(Arc<Object>, File), StoreErro
     with_current(bucket, key, |path, _| File::open(path))
 }
 
-/// Looks an object up and opens its blob, anew if it was replaced in between (then the old blob is gone).
+/// Looks an object up and opens its blob, anew if it was replaced in between (then the old blob is
+/// gone).
 fn with_current<T>(
     bucket: &Bucket,
     key: &str,
@@ -62,7 +63,10 @@ pub fn digest(path: &Path, algorithm: &str) -> std::io::Result<(String, Checksum
 
 /// The algorithm of an object's checksum.
 pub fn algorithm(object: &Object) -> &'static str {
-    let known = ALGORITHMS.into_iter().zip(object.checksums.values()).find(|(_, value)| value.is_some());
+    let known = ALGORITHMS
+        .into_iter()
+        .zip(object.checksums.values())
+        .find(|(_, value)| value.is_some());
     known.map_or("CRC64NVME", |(name, _)| name)
 }
 
@@ -84,9 +88,10 @@ struct Selection {
 impl Wanted {
     fn of(range: Option<Range>, part: Option<PartNumber>) -> S3Result<Self> {
         match (range, part) {
-            (Some(_), Some(_)) => {
-                Err(s3_error!(InvalidRequest, "Cannot specify both Range header and partNumber query parameter"))
-            }
+            (Some(_), Some(_)) => Err(s3_error!(
+                InvalidRequest,
+                "Cannot specify both Range header and partNumber query parameter"
+            )),
             (Some(range), None) => Ok(Self::Range(range)),
             (None, Some(part)) => Ok(Self::Part(part)),
             (None, None) => Ok(Self::All),
@@ -95,10 +100,18 @@ impl Wanted {
 
     fn select(self, object: &Object) -> S3Result<Selection> {
         match self {
-            Self::All => Ok(Selection { bytes: 0..object.size, partial: false }),
+            Self::All => Ok(Selection {
+                bytes: 0..object.size,
+                partial: false,
+            }),
             Self::Range(range) => {
-                let bytes = range.check(object.size).map_err(|_| invalid_range(range, object.size))?;
-                Ok(Selection { bytes, partial: true })
+                let bytes = range
+                    .check(object.size)
+                    .map_err(|_| invalid_range(range, object.size))?;
+                Ok(Selection {
+                    bytes,
+                    partial: true,
+                })
             }
             Self::Part(number) => part(number, object),
         }
@@ -106,24 +119,40 @@ impl Wanted {
 }
 
 fn part(number: i32, object: &Object) -> S3Result<Selection> {
-    let sizes = if object.part_sizes.is_empty() { std::slice::from_ref(&object.size) } else { &object.part_sizes[..] };
-    let index =
-        usize::try_from(number).ok().and_then(|number| number.checked_sub(1)).filter(|index| *index < sizes.len());
+    let sizes = if object.part_sizes.is_empty() {
+        std::slice::from_ref(&object.size)
+    } else {
+        &object.part_sizes[..]
+    };
+    let index = usize::try_from(number)
+        .ok()
+        .and_then(|number| number.checked_sub(1))
+        .filter(|index| *index < sizes.len());
     let index = index.ok_or_else(|| {
         let (asked, count) = (number.to_string(), sizes.len().to_string());
         let code = s3s::S3ErrorCode::Custom("InvalidPartNumber".into());
-        let mut error = s3s::S3Error::with_message(code, "The requested partnumber is not satisfiable");
+        let mut error =
+            s3s::S3Error::with_message(code, "The requested partnumber is not satisfiable");
         error.set_status_code(http::StatusCode::RANGE_NOT_SATISFIABLE);
-        with_fields(error, &[("PartNumberRequested", &asked), ("ActualPartCount", &count)])
+        with_fields(
+            error,
+            &[("PartNumberRequested", &asked), ("ActualPartCount", &count)],
+        )
     })?;
     let start: u64 = sizes[..index].iter().sum();
-    Ok(Selection { bytes: start..start + sizes[index], partial: true })
+    Ok(Selection {
+        bytes: start..start + sizes[index],
+        partial: true,
+    })
 }
 
 fn invalid_range(range: Range, size: u64) -> s3s::S3Error {
     with_fields(
         s3_error!(InvalidRange, "The requested range is not satisfiable"),
-        &[("RangeRequested", &range.to_header_string()), ("ActualObjectSize", &size.to_string())],
+        &[
+            ("RangeRequested", &range.to_header_string()),
+            ("ActualObjectSize", &size.to_string()),
+        ],
     )
 }
 
@@ -151,7 +180,9 @@ pub async fn get_object(
             if_modified_since: input.if_modified_since.as_ref(),
             if_unmodified_since: input.if_unmodified_since.as_ref(),
         };
-        let object = bucket.object(&input.key).map_err(|error| of_object(error, &bucket.name, &input.key))?;
+        let object = bucket
+            .object(&input.key)
+            .map_err(|error| of_object(error, &bucket.name, &input.key))?;
         check(&conditions, &object)?;
         wanted.select(&object)?;
         let opened = with_current(&bucket, &input.key, |path, object| {
@@ -163,7 +194,10 @@ pub async fn get_object(
     let (object, (content, selection)) = read.await?;
     let head = head(&object, &selection, part_number, checksum_mode.as_ref());
     let length = selection.bytes.end - selection.bytes.start;
-    let body = Sized { stream: Box::pin(content.into_stream()), left: length };
+    let body = Sized {
+        stream: Box::pin(content.into_stream()),
+        left: length,
+    };
     let mut response = S3Response::new(GetObjectOutput {
         body: Some(StreamingBlob::new(body)),
         accept_ranges: head.accept_ranges,
@@ -187,11 +221,15 @@ pub async fn get_object(
         parts_count: head.parts_count,
         server_side_encryption: head.server_side_encryption,
         storage_class: head.storage_class,
-        tag_count: i32::try_from(object.tags.len()).ok().filter(|count| *count > 0),
+        tag_count: i32::try_from(object.tags.len())
+            .ok()
+            .filter(|count| *count > 0),
         website_redirect_location: head.website_redirect_location,
         ..Default::default()
     });
-    response.status = selection.partial.then_some(http::StatusCode::PARTIAL_CONTENT);
+    response.status = selection
+        .partial
+        .then_some(http::StatusCode::PARTIAL_CONTENT);
     Ok(response)
 }
 
@@ -202,7 +240,9 @@ pub async fn head_object(
     let input = request.input;
     let bucket = this.bucket(&input.bucket)?;
     refuse_version(input.version_id.as_deref())?;
-    let object = bucket.object(&input.key).map_err(|error| of_object(error, &bucket.name, &input.key))?;
+    let object = bucket
+        .object(&input.key)
+        .map_err(|error| of_object(error, &bucket.name, &input.key))?;
     let conditions = ReadConditions {
         if_match: input.if_match.as_ref(),
         if_none_match: input.if_none_match.as_ref(),
@@ -211,12 +251,22 @@ pub async fn head_object(
     };
     check(&conditions, &object)?;
     let selection = Wanted::of(input.range, input.part_number)?.select(&object)?;
-    let mut response = S3Response::new(head(&object, &selection, input.part_number, input.checksum_mode.as_ref()));
+    let mut response = S3Response::new(head(
+        &object,
+        &selection,
+        input.part_number,
+        input.checksum_mode.as_ref(),
+    ));
     if !object.tags.is_empty() {
         // `s3s` has no field for it here.
-        response.headers.insert("x-amz-tagging-count", http::HeaderValue::from(object.tags.len()));
+        response.headers.insert(
+            "x-amz-tagging-count",
+            http::HeaderValue::from(object.tags.len()),
+        );
     }
-    response.status = selection.partial.then_some(http::StatusCode::PARTIAL_CONTENT);
+    response.status = selection
+        .partial
+        .then_some(http::StatusCode::PARTIAL_CONTENT);
     Ok(response)
 }
 
@@ -226,35 +276,57 @@ pub async fn get_object_attributes(
 ) -> S3Result<S3Response<GetObjectAttributesOutput>> {
     let input = request.input;
     let bucket = this.bucket(&input.bucket)?;
-    let object = bucket.object(&input.key).map_err(|error| of_object(error, &bucket.name, &input.key))?;
+    let object = bucket
+        .object(&input.key)
+        .map_err(|error| of_object(error, &bucket.name, &input.key))?;
     // One header may hold several names.
-    let names = input.object_attributes.iter().flat_map(|attributes| attributes.as_str().split(','));
+    let names = input
+        .object_attributes
+        .iter()
+        .flat_map(|attributes| attributes.as_str().split(','));
     let names: Vec<&str> = names.map(str::trim).collect();
     let asked = |name: &str| names.contains(&name);
-    let parts = i32::try_from(object.part_sizes.len()).ok().filter(|count| *count > 0);
+    let parts = i32::try_from(object.part_sizes.len())
+        .ok()
+        .filter(|count| *count > 0);
     Ok(S3Response::new(GetObjectAttributesOutput {
         e_tag: asked(ObjectAttributes::ETAG).then(|| ETag::Strong(object.etag.clone())),
-        object_size: i64::try_from(object.size).ok().filter(|_| asked(ObjectAttributes::OBJECT_SIZE)),
+        object_size: i64::try_from(object.size)
+            .ok()
+            .filter(|_| asked(ObjectAttributes::OBJECT_SIZE)),
         storage_class: asked(ObjectAttributes::STORAGE_CLASS).then(|| class(&object)),
         checksum: (asked(ObjectAttributes::CHECKSUM) && !object.checksums.is_empty())
             .then(|| object.checksums.to_wire()),
         object_parts: parts
             .filter(|_| asked(ObjectAttributes::OBJECT_PARTS))
-            .map(|count| GetObjectAttributesParts { total_parts_count: Some(count), ..Default::default() }),
+            .map(|count| GetObjectAttributesParts {
+                total_parts_count: Some(count),
+                ..Default::default()
+            }),
         last_modified: Some(timestamp(object.modified_ms)),
         ..Default::default()
     }))
 }
 
 fn class(object: &Object) -> StorageClass {
-    StorageClass::from(object.attributes.storage_class.clone().unwrap_or_else(|| "STANDARD".to_owned()))
+    StorageClass::from(
+        object
+            .attributes
+            .storage_class
+            .clone()
+            .unwrap_or_else(|| "STANDARD".to_owned()),
+    )
 }
 
 /// There are no versions but the one that is there, whose id is `null`.
 pub fn refuse_version(version: Option<&str>) -> S3Result<()> {
     match version {
         None | Some("null") => Ok(()),
-        Some(version) => Err(errors::invalid_argument("Invalid version id specified", "versionId", version)),
+        Some(version) => Err(errors::invalid_argument(
+            "Invalid version id specified",
+            "versionId",
+            version,
+        )),
     }
 }
 
@@ -266,7 +338,11 @@ fn head(
 ) -> HeadObjectOutput {
     let attributes = &object.attributes;
     let whole = selection.bytes == (0..object.size);
-    let checksum = if mode.is_some() && whole { object.checksums.to_wire() } else { Checksum::default() };
+    let checksum = if mode.is_some() && whole {
+        object.checksums.to_wire()
+    } else {
+        Checksum::default()
+    };
     let last = selection.bytes.end.saturating_sub(1);
     HeadObjectOutput {
         accept_ranges: Some("bytes".to_owned()),
@@ -283,13 +359,22 @@ fn head(
         content_length: i64::try_from(selection.bytes.end - selection.bytes.start).ok(),
         content_range: (selection.partial && object.size > 0)
             .then(|| format!("bytes {}-{last}/{}", selection.bytes.start, object.size)),
-        content_type: Some(attributes.content_type.clone().unwrap_or_else(|| "binary/octet-stream".to_owned())),
+        content_type: Some(
+            attributes
+                .content_type
+                .clone()
+                .unwrap_or_else(|| "binary/octet-stream".to_owned()),
+        ),
         e_tag: Some(ETag::Strong(object.etag.clone())),
         expires: attributes.expires_ms.map(timestamp),
         last_modified: Some(timestamp(object.modified_ms)),
         metadata: Some(attributes.metadata.clone().into_iter().collect()),
-        parts_count: part.and_then(|_| i32::try_from(object.part_sizes.len()).ok()).filter(|count| *count > 0),
-        server_side_encryption: Some(ServerSideEncryption::from_static(ServerSideEncryption::AES256)),
+        parts_count: part
+            .and_then(|_| i32::try_from(object.part_sizes.len()).ok())
+            .filter(|count| *count > 0),
+        server_side_encryption: Some(ServerSideEncryption::from_static(
+            ServerSideEncryption::AES256,
+        )),
         storage_class: attributes.storage_class.clone().map(StorageClass::from),
         website_redirect_location: attributes.website_redirect_location.clone(),
         ..Default::default()
@@ -302,7 +387,9 @@ struct Sized<S> {
     left: u64,
 }
 
-impl<S: futures::Stream<Item = std::io::Result<bytes::Bytes>> + Unpin> futures::Stream for Sized<S> {
+impl<S: futures::Stream<Item = std::io::Result<bytes::Bytes>> + Unpin> futures::Stream
+    for Sized<S>
+{
     type Item = Result<bytes::Bytes, s3s::StdError>;
 
     fn poll_next(
@@ -320,9 +407,13 @@ impl<S: futures::Stream<Item = std::io::Result<bytes::Bytes>> + Unpin> futures::
     }
 }
 
-impl<S: futures::Stream<Item = std::io::Result<bytes::Bytes>> + Unpin> s3s::stream::ByteStream for Sized<S> {
+impl<S: futures::Stream<Item = std::io::Result<bytes::Bytes>> + Unpin> s3s::stream::ByteStream
+    for Sized<S>
+{
     fn remaining_length(&self) -> s3s::stream::RemainingLength {
-        usize::try_from(self.left)
-            .map_or_else(|_| s3s::stream::RemainingLength::unknown(), s3s::stream::RemainingLength::new_exact)
+        usize::try_from(self.left).map_or_else(
+            |_| s3s::stream::RemainingLength::unknown(),
+            s3s::stream::RemainingLength::new_exact,
+        )
     }
 }

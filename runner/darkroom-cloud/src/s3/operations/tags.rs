@@ -24,13 +24,19 @@ pub fn from_header(header: Option<&str>) -> S3Result<BTreeMap<String, String>> {
 }
 
 fn from_set(set: TagSet, most: usize) -> S3Result<BTreeMap<String, String>> {
-    checked(set.into_iter().map(|tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default())).collect(), most)
+    checked(
+        set.into_iter()
+            .map(|tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default()))
+            .collect(),
+        most,
+    )
 }
 
 fn checked(pairs: Vec<(String, String)>, most: usize) -> S3Result<BTreeMap<String, String>> {
     if pairs.len() > most {
         let code = s3s::S3ErrorCode::Custom("BadRequest".into());
-        let mut error = s3s::S3Error::with_message(code, format!("Object tags cannot be greater than {most}"));
+        let mut error =
+            s3s::S3Error::with_message(code, format!("Object tags cannot be greater than {most}"));
         error.set_status_code(http::StatusCode::BAD_REQUEST);
         return Err(error);
     }
@@ -61,7 +67,12 @@ fn checked(pairs: Vec<(String, String)>, most: usize) -> S3Result<BTreeMap<Strin
 }
 
 fn to_set(tags: &BTreeMap<String, String>) -> TagSet {
-    tags.iter().map(|(key, value)| Tag { key: Some(key.clone()), value: Some(value.clone()) }).collect()
+    tags.iter()
+        .map(|(key, value)| Tag {
+            key: Some(key.clone()),
+            value: Some(value.clone()),
+        })
+        .collect()
 }
 
 pub async fn get_object_tagging(
@@ -70,8 +81,13 @@ pub async fn get_object_tagging(
 ) -> S3Result<S3Response<GetObjectTaggingOutput>> {
     let input = request.input;
     let bucket = this.bucket(&input.bucket)?;
-    let object = bucket.object(&input.key).map_err(|error| of_object(error, &bucket.name, &input.key))?;
-    Ok(S3Response::new(GetObjectTaggingOutput { tag_set: to_set(&object.tags), version_id: None }))
+    let object = bucket
+        .object(&input.key)
+        .map_err(|error| of_object(error, &bucket.name, &input.key))?;
+    Ok(S3Response::new(GetObjectTaggingOutput {
+        tag_set: to_set(&object.tags),
+        version_id: None,
+    }))
 }
 
 pub async fn put_object_tagging(
@@ -87,15 +103,31 @@ pub async fn delete_object_tagging(
     this: &Operations,
     request: S3Request<DeleteObjectTaggingInput>,
 ) -> S3Result<S3Response<DeleteObjectTaggingOutput>> {
-    set_object_tags(this, &request.input.bucket, request.input.key, BTreeMap::new()).await?;
-    Ok(S3Response::with_status(DeleteObjectTaggingOutput::default(), http::StatusCode::NO_CONTENT))
+    set_object_tags(
+        this,
+        &request.input.bucket,
+        request.input.key,
+        BTreeMap::new(),
+    )
+    .await?;
+    Ok(S3Response::with_status(
+        DeleteObjectTaggingOutput::default(),
+        http::StatusCode::NO_CONTENT,
+    ))
 }
 
-async fn set_object_tags(this: &Operations, bucket: &str, key: String, tags: BTreeMap<String, String>) -> S3Result<()> {
+async fn set_object_tags(
+    this: &Operations,
+    bucket: &str,
+    key: String,
+    tags: BTreeMap<String, String>,
+) -> S3Result<()> {
     let bucket = this.bucket(bucket)?;
     on_disk(move || {
         let amended = bucket.amend(&key, |object| object.tags = tags);
-        amended.map(drop).map_err(|error| of_object(error, &bucket.name, &key))
+        amended
+            .map(drop)
+            .map_err(|error| of_object(error, &bucket.name, &key))
     })
     .await
 }
@@ -107,9 +139,14 @@ pub async fn get_bucket_tagging(
     let bucket = this.bucket(&request.input.bucket)?;
     let tags = bucket.settings().tags;
     if tags.is_empty() {
-        return Err(with_fields(s3_error!(NoSuchTagSet, "The TagSet does not exist"), &[("BucketName", &bucket.name)]));
+        return Err(with_fields(
+            s3_error!(NoSuchTagSet, "The TagSet does not exist"),
+            &[("BucketName", &bucket.name)],
+        ));
     }
-    Ok(S3Response::new(GetBucketTaggingOutput { tag_set: to_set(&tags) }))
+    Ok(S3Response::new(GetBucketTaggingOutput {
+        tag_set: to_set(&tags),
+    }))
 }
 
 pub async fn put_bucket_tagging(
@@ -128,10 +165,17 @@ pub async fn delete_bucket_tagging(
     request: S3Request<DeleteBucketTaggingInput>,
 ) -> S3Result<S3Response<DeleteBucketTaggingOutput>> {
     set_bucket_tags(this, &request.input.bucket, BTreeMap::new()).await?;
-    Ok(S3Response::with_status(DeleteBucketTaggingOutput::default(), http::StatusCode::NO_CONTENT))
+    Ok(S3Response::with_status(
+        DeleteBucketTaggingOutput::default(),
+        http::StatusCode::NO_CONTENT,
+    ))
 }
 
-async fn set_bucket_tags(this: &Operations, bucket: &str, tags: BTreeMap<String, String>) -> S3Result<()> {
+async fn set_bucket_tags(
+    this: &Operations,
+    bucket: &str,
+    tags: BTreeMap<String, String>,
+) -> S3Result<()> {
     let bucket = this.bucket(bucket)?;
     on_disk(move || {
         let changed = Arc::clone(&bucket).configure(|settings| settings.tags = tags);

@@ -1,7 +1,8 @@
 //! Control groups: memory, CPU quota and process count of one sandbox, held by the kernel.
 //!
-//! Every sandbox gets a group of its own in a folder named after the server process, below the server's own group.
-//! The outer process of the sandbox removes both when it ends; [`Cgroups::find`] removes what a dead server left.
+//! Every sandbox gets a group of its own in a folder named after the server process, below the
+//! server's own group. The outer process of the sandbox removes both when it ends;
+//! [`Cgroups::find`] removes what a dead server left.
 
 mod v1;
 mod v2;
@@ -38,11 +39,17 @@ pub enum Cgroups {
 impl Cgroups {
     /// Finds out by making a group, and removes what servers that have died left behind.
     pub fn find() -> Self {
-        let first = match v1::Hierarchies::find(Path::new("/proc/self/cgroup"), Path::new("/proc/self/mounts")) {
+        let first = match v1::Hierarchies::find(
+            Path::new("/proc/self/cgroup"),
+            Path::new("/proc/self/mounts"),
+        ) {
             Ok(hierarchies) => return Self::V1(hierarchies),
             Err(reason) => reason,
         };
-        match v2::Tree::find(Path::new("/proc/self/cgroup"), Path::new("/proc/self/mounts")) {
+        match v2::Tree::find(
+            Path::new("/proc/self/cgroup"),
+            Path::new("/proc/self/mounts"),
+        ) {
             Ok(tree) => Self::V2(tree),
             Err(second) => Self::None(format!("cgroup v1: {first}; cgroup v2: {second}")),
         }
@@ -51,7 +58,9 @@ impl Cgroups {
     /// Names what stops all processes of a group; `None` where only signals do.
     pub fn freezes(&self) -> Option<&'static str> {
         match self {
-            Self::V1(hierarchies) => hierarchies.has_freezer().then_some("the control group's freezer"),
+            Self::V1(hierarchies) => hierarchies
+                .has_freezer()
+                .then_some("the control group's freezer"),
             Self::V2(tree) => tree.has_freezer().then_some("cgroup.freeze"),
             Self::None(_) => None,
         }
@@ -62,9 +71,13 @@ impl Cgroups {
         let name = format!("environment-{}", NEXT.fetch_add(1, Ordering::Relaxed));
         match self {
             Self::V1(hierarchies) => {
-                v1::HierarchyCgroups::make(hierarchies, &name, memory_mb, tmp_mb).map(Cgroup::V1).map(Some)
+                v1::HierarchyCgroups::make(hierarchies, &name, memory_mb, tmp_mb)
+                    .map(Cgroup::V1)
+                    .map(Some)
             }
-            Self::V2(tree) => v2::UnifiedCgroup::make(tree, &name, memory_mb, tmp_mb).map(Cgroup::V2).map(Some),
+            Self::V2(tree) => v2::UnifiedCgroup::make(tree, &name, memory_mb, tmp_mb)
+                .map(Cgroup::V2)
+                .map(Some),
             Self::None(_) => Ok(None),
         }
     }
@@ -85,14 +98,24 @@ impl Tmp {
 }
 
 /// Returns how much of a file system is used.
-#[allow(clippy::useless_conversion, clippy::unnecessary_cast, reason = "these counts are narrower on macOS")]
+#[allow(
+    clippy::useless_conversion,
+    clippy::unnecessary_cast,
+    reason = "these counts are narrower on macOS"
+)]
 pub fn used_bytes(of: &nix::sys::statvfs::Statvfs) -> u64 {
     u64::from(of.blocks()).saturating_sub(u64::from(of.blocks_free())) * of.fragment_size() as u64
 }
 
 /// Returns the number that the line of `name` has in a control group's file.
 pub fn stat_line(text: &str, name: &str) -> Option<u64> {
-    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
+    text.lines().find_map(|line| {
+        line.strip_prefix(name)?
+            .strip_prefix(' ')?
+            .trim()
+            .parse()
+            .ok()
+    })
 }
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -142,7 +165,10 @@ impl Cgroup {
     /// Unlike a signal, this can't be undone from inside.
     pub fn freeze(&self, on: bool) -> Option<io::Result<()>> {
         let freezer = self.freezer()?;
-        Some(write(&freezer.file, if on { &freezer.freeze } else { &freezer.thaw }))
+        Some(write(
+            &freezer.file,
+            if on { &freezer.freeze } else { &freezer.thaw },
+        ))
     }
 
     /// Sets the CPU quota to `cores`, or lifts it.
@@ -169,7 +195,8 @@ impl Cgroup {
         }
     }
 
-    /// Returns the bytes that the group uses in all, `/tmp` included; `None` where the inner process watches.
+    /// Returns the bytes that the group uses in all, `/tmp` included; `None` where the inner
+    /// process watches.
     pub fn usage(&self) -> Option<u64> {
         match self {
             Self::V1(group) => group.usage().ok(),
@@ -195,7 +222,8 @@ impl Cgroup {
 }
 
 impl Drop for Cgroup {
-    /// The sandbox's outer process removes the group too; whichever comes after the last process succeeds.
+    /// The sandbox's outer process removes the group too; whichever comes after the last process
+    /// succeeds.
     fn drop(&mut self) {
         for folder in self.folders() {
             let _ = fs::remove_dir(folder);
@@ -203,14 +231,17 @@ impl Drop for Cgroup {
     }
 }
 
-/// Returns the name of this process's folder: process id and start time, which no other process shares.
+/// Returns the name of this process's folder: process id and start time, which no other process
+/// shares.
 fn own_name() -> io::Result<String> {
     let pid = std::process::id();
-    let start = start_time(pid).ok_or_else(|| io::Error::other("can't read this process's start time"))?;
+    let start =
+        start_time(pid).ok_or_else(|| io::Error::other("can't read this process's start time"))?;
     Ok(format!("{PREFIX}{pid}-{start}"))
 }
 
-/// Returns when process `pid` started, in clock ticks since boot; `None` if there is no such process.
+/// Returns when process `pid` started, in clock ticks since boot; `None` if there is no such
+/// process.
 fn start_time(pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(") ")?.1.split(' ').nth(19)?.parse().ok()
@@ -220,8 +251,12 @@ fn start_time(pid: u32) -> Option<u64> {
 fn remove_stale(parent: &Path) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let owner = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split_once('-'));
-        let Some((Ok(pid), Ok(start))) = owner.map(|(pid, start)| (pid.parse::<u32>(), start.parse::<u64>())) else {
+        let owner = name
+            .to_str()
+            .and_then(|name| name.strip_prefix(PREFIX)?.split_once('-'));
+        let Some((Ok(pid), Ok(start))) =
+            owner.map(|(pid, start)| (pid.parse::<u32>(), start.parse::<u64>()))
+        else {
             continue;
         };
         if start_time(pid) == Some(start) {
@@ -244,7 +279,10 @@ fn remove_stale(parent: &Path) {
 fn end_processes(group: &Path) {
     let list = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
     for pid in list.lines().filter_map(|line| line.parse().ok()) {
-        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+        let _ = nix::sys::signal::kill(
+            nix::unistd::Pid::from_raw(pid),
+            nix::sys::signal::Signal::SIGKILL,
+        );
     }
 }
 
@@ -267,5 +305,8 @@ fn write(path: &Path, value: &str) -> io::Result<()> {
 }
 
 fn explain(action: &str, path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("can't {action} {}: {error}", path.display()))
+    io::Error::new(
+        error.kind(),
+        format!("can't {action} {}: {error}", path.display()),
+    )
 }

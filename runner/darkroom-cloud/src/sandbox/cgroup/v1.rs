@@ -1,6 +1,9 @@
-//! Control groups, version 1: one hierarchy a controller. Linux's cgroup-v1/memory.rst is the source for the files.
+//! Control groups, version 1: one hierarchy a controller. Linux's cgroup-v1/memory.rst is the
+//! source for the files.
 
-use super::{Judgement, PROCESSES, Tmp, explain, make_folder, own_name, remove_stale, stat_line, write};
+use super::{
+    Judgement, PROCESSES, Tmp, explain, make_folder, own_name, remove_stale, stat_line, write,
+};
 use crate::sandbox::protocol::{CgroupFiles, Freezer, MemoryUse};
 use std::fs;
 use std::io;
@@ -9,20 +12,24 @@ use tokio::net::unix::pipe::Receiver;
 
 const CONTROLLERS: [&str; 3] = ["memory", "cpu", "pids"];
 
-/// A short period spreads a small quota evenly: with the usual 100 ms a handler at 128 MB would run 7 ms, then wait 93.
+/// A short period spreads a small quota evenly: with the usual 100 ms a handler at 128 MB would run
+/// 7 ms, then wait 93.
 const PERIOD_US: f64 = 20_000.0;
 
 /// The kernel accepts no quota below this.
 const SMALLEST_QUOTA_US: f64 = 1_000.0;
 
-/// How far above the memory size the kernel's wall stands. A process may write to `/tmp`, which does not count on AWS
-/// but does here, so quickly that the wall must not be where the size is: a write that hits it fails.
+/// How far above the memory size the kernel's wall stands. A process may write to `/tmp`, which
+/// does not count on AWS but does here, so quickly that the wall must not be where the size is: a
+/// write that hits it fails.
 const SLACK: u64 = 64 << 20;
 
-/// How often to look while the notice is set higher than the memory size, since what took the room may have gone.
+/// How often to look while the notice is set higher than the memory size, since what took the room
+/// may have gone.
 const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(20);
 
-/// This process's own group in each hierarchy, and the folder below it that holds its sandboxes' groups.
+/// This process's own group in each hierarchy, and the folder below it that holds its sandboxes'
+/// groups.
 #[derive(Clone, Debug)]
 pub struct Hierarchies {
     homes: [PathBuf; 3],
@@ -34,17 +41,30 @@ pub struct Hierarchies {
 impl Hierarchies {
     /// Finds the three hierarchies and proves that groups can be made in them.
     pub fn find(cgroups: &Path, mounts: &Path) -> Result<Self, String> {
-        let read = |path: &Path| fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()));
+        let read = |path: &Path| {
+            fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+        };
         let (cgroups, mounts) = (read(cgroups)?, read(mounts)?);
         let home = |controller: &str| home_of(controller, &cgroups, &mounts);
-        let homes = [home(CONTROLLERS[0])?, home(CONTROLLERS[1])?, home(CONTROLLERS[2])?];
+        let homes = [
+            home(CONTROLLERS[0])?,
+            home(CONTROLLERS[1])?,
+            home(CONTROLLERS[2])?,
+        ];
         let name = own_name().map_err(|error| error.to_string())?;
         // First, since what a dead server left frozen can't be ended.
-        let freezer = home("freezer").ok().filter(|home| prove(home, &name).is_ok());
+        let freezer = home("freezer")
+            .ok()
+            .filter(|home| prove(home, &name).is_ok());
         for home in &homes {
-            prove(home, &name).map_err(|error| explain("make a group in", home, &error).to_string())?;
+            prove(home, &name)
+                .map_err(|error| explain("make a group in", home, &error).to_string())?;
         }
-        Ok(Self { homes, freezer, name })
+        Ok(Self {
+            homes,
+            freezer,
+            name,
+        })
     }
 
     pub fn has_freezer(&self) -> bool {
@@ -63,7 +83,11 @@ fn prove(home: &Path, name: &str) -> io::Result<()> {
 
 /// Returns how a group of the freezer hierarchy is stopped.
 pub fn freezer(group: &Path) -> Freezer {
-    Freezer { file: group.join("freezer.state"), freeze: "FROZEN".to_owned(), thaw: "THAWED".to_owned() }
+    Freezer {
+        file: group.join("freezer.state"),
+        freeze: "FROZEN".to_owned(),
+        thaw: "THAWED".to_owned(),
+    }
 }
 
 /// Returns the folder of this process's own group for `controller`.
@@ -71,7 +95,8 @@ fn home_of(controller: &str, cgroups: &str, mounts: &str) -> Result<PathBuf, Str
     let lists = |list: &str| list.split(',').any(|item| item == controller);
     let mount = mounts.lines().find_map(|line| {
         let fields: Vec<&str> = line.split(' ').collect();
-        (fields.get(2) == Some(&"cgroup") && lists(fields.get(3)?)).then(|| PathBuf::from(fields[1]))
+        (fields.get(2) == Some(&"cgroup") && lists(fields.get(3)?))
+            .then(|| PathBuf::from(fields[1]))
     });
     let mount = mount.ok_or_else(|| format!("no {controller} hierarchy is mounted"))?;
     let path = cgroups.lines().find_map(|line| {
@@ -96,7 +121,8 @@ pub struct HierarchyCgroups {
     tmp_bytes: u64,
     /// The notice is set higher than the memory size.
     raised: bool,
-    /// Readable when usage passes the notice. An eventfd: Tokio's pipe reader is its one safe way to wait for a descriptor of another kind.
+    /// Readable when usage passes the notice. An eventfd: Tokio's pipe reader is its one safe way
+    /// to wait for a descriptor of another kind.
     notice: Receiver,
     /// Readable when processes wait at the wall.
     wall: Receiver,
@@ -104,7 +130,12 @@ pub struct HierarchyCgroups {
 
 impl HierarchyCgroups {
     /// Makes the groups with no CPU quota yet. Must be called within a Tokio runtime.
-    pub fn make(hierarchies: &Hierarchies, name: &str, memory_mb: u32, tmp_mb: u32) -> io::Result<Self> {
+    pub fn make(
+        hierarchies: &Hierarchies,
+        name: &str,
+        memory_mb: u32,
+        tmp_mb: u32,
+    ) -> io::Result<Self> {
         let make = |home: &PathBuf| make_folder(&home.join(&hierarchies.name), name);
         let [memory_home, cpu_home, pids_home] = &hierarchies.homes;
         let (memory, cpu, pids) = (make(memory_home)?, make(cpu_home)?, make(pids_home)?);
@@ -119,7 +150,12 @@ impl HierarchyCgroups {
         Ok(Self {
             notice: notice(&memory, "memory.usage_in_bytes", &memory_bytes.to_string())?,
             wall: notice(&memory, "memory.oom_control", "")?,
-            leave: hierarchies.homes.iter().chain(&hierarchies.freezer).map(|home| home.join("tasks")).collect(),
+            leave: hierarchies
+                .homes
+                .iter()
+                .chain(&hierarchies.freezer)
+                .map(|home| home.join("tasks"))
+                .collect(),
             freezer,
             memory,
             cpu,
@@ -131,31 +167,47 @@ impl HierarchyCgroups {
     }
 
     pub fn folders(&self) -> Vec<PathBuf> {
-        [&self.memory, &self.cpu, &self.pids].into_iter().chain(&self.freezer).cloned().collect()
+        [&self.memory, &self.cpu, &self.pids]
+            .into_iter()
+            .chain(&self.freezer)
+            .cloned()
+            .collect()
     }
 
     pub fn freezer(&self) -> Option<Freezer> {
         self.freezer.as_deref().map(freezer)
     }
 
-    /// `tasks` moves a single thread without stopping the world, which `cgroup.procs` does for many milliseconds.
+    /// `tasks` moves a single thread without stopping the world, which `cgroup.procs` does for many
+    /// milliseconds.
     pub fn files(&self) -> CgroupFiles {
         CgroupFiles {
-            join: self.folders().iter().map(|folder| folder.join("tasks")).collect(),
+            join: self
+                .folders()
+                .iter()
+                .map(|folder| folder.join("tasks"))
+                .collect(),
             leave: self.leave.clone(),
             memory_stat: None,
         }
     }
 
     pub fn set_cpu(&self, cores: Option<f64>) -> io::Result<()> {
-        let quota = cores.map_or(-1, |cores| (cores * PERIOD_US).max(SMALLEST_QUOTA_US).round() as i64);
+        let quota = cores.map_or(-1, |cores| {
+            (cores * PERIOD_US).max(SMALLEST_QUOTA_US).round() as i64
+        });
         write(&self.cpu.join("cpu.cfs_quota_us"), &quota.to_string())
     }
 
     /// Waits until there is something to [`Self::judge`].
     pub async fn memory_exhausted(&self) {
-        let look_again =
-            async { if self.raised { tokio::time::sleep(LOOK_AGAIN).await } else { std::future::pending().await } };
+        let look_again = async {
+            if self.raised {
+                tokio::time::sleep(LOOK_AGAIN).await
+            } else {
+                std::future::pending().await
+            }
+        };
         tokio::select! {
             () = wait_for(&self.notice) => {}
             () = wait_for(&self.wall) => {}
@@ -163,20 +215,26 @@ impl HierarchyCgroups {
         }
     }
 
-    /// Finds the processes too big, or sets notice and wall to where they could be so at the earliest.
+    /// Finds the processes too big, or sets notice and wall to where they could be so at the
+    /// earliest.
     ///
-    /// What counts is anonymous memory and shared memory. Usage also has files in `/tmp` and the page cache, which AWS does
-    /// not count.
+    /// What counts is anonymous memory and shared memory. Usage also has files in `/tmp` and the
+    /// page cache, which AWS does not count.
     pub fn judge(&mut self, tmp: Option<&Tmp>) -> io::Result<Judgement> {
         let number = |text: &str| text.trim().parse::<u64>().map_err(io::Error::other);
         let memory = self.memory(tmp)?;
-        let room = self.memory_bytes.saturating_sub((memory.alone + memory.shared) * 1024);
+        let room = self
+            .memory_bytes
+            .saturating_sub((memory.alone + memory.shared) * 1024);
         let usage = self.usage()?;
         let highest = self.memory_bytes + self.tmp_bytes + SLACK;
-        let limit = number(&fs::read_to_string(self.memory.join("memory.limit_in_bytes"))?)?;
-        // Counters lag behind by some pages a core. What waits at a wall that can't be raised would wait for ever.
-        let at_the_end =
-            limit >= highest && ((usage + (1 << 20) >= limit && room < SLACK) || self.waits_at_the_wall()?);
+        let limit = number(&fs::read_to_string(
+            self.memory.join("memory.limit_in_bytes"),
+        )?)?;
+        // Counters lag behind by some pages a core. What waits at a wall that can't be raised would
+        // wait for ever.
+        let at_the_end = limit >= highest
+            && ((usage + (1 << 20) >= limit && room < SLACK) || self.waits_at_the_wall()?);
         if room < 1 << 20 || at_the_end {
             return Ok(Judgement::OutOfMemory);
         }
@@ -200,8 +258,14 @@ impl HierarchyCgroups {
         // Files may come and go between the two; what was there at either time is believed.
         let in_tmp = before.max(in_tmp(tmp)?);
         // Where `/tmp` is the host's, its files can't be told apart.
-        let shared = tmp.and_then(|_| stat_line(&stat, "shmem")).unwrap_or(0).saturating_sub(in_tmp);
-        Ok(MemoryUse { alone: stat_line(&stat, "rss").unwrap_or(0) / 1024, shared: shared / 1024 })
+        let shared = tmp
+            .and_then(|_| stat_line(&stat, "shmem"))
+            .unwrap_or(0)
+            .saturating_sub(in_tmp);
+        Ok(MemoryUse {
+            alone: stat_line(&stat, "rss").unwrap_or(0) / 1024,
+            shared: shared / 1024,
+        })
     }
 
     pub fn usage(&self) -> io::Result<u64> {
@@ -273,9 +337,21 @@ mod tests {
             "cgroup {at}/memory cgroup rw,relatime,memory 0 0\ncgroup {at}/cpu,cpuacct cgroup rw,cpu,cpuacct 0 0\n\
              cgroup {at}/pids cgroup rw,pids 0 0\ncgroup2 {at}/unified cgroup2 rw 0 0\n"
         );
-        assert_eq!(home_of("memory", CGROUPS, &mounts).unwrap(), folder.path().join("memory/jobs/one"));
-        assert_eq!(home_of("cpu", CGROUPS, &mounts).unwrap(), folder.path().join("cpu,cpuacct/jobs"));
-        assert_eq!(home_of("pids", CGROUPS, &mounts).unwrap(), folder.path().join("pids"));
-        assert_eq!(home_of("freezer", CGROUPS, &mounts).unwrap_err(), "no freezer hierarchy is mounted");
+        assert_eq!(
+            home_of("memory", CGROUPS, &mounts).unwrap(),
+            folder.path().join("memory/jobs/one")
+        );
+        assert_eq!(
+            home_of("cpu", CGROUPS, &mounts).unwrap(),
+            folder.path().join("cpu,cpuacct/jobs")
+        );
+        assert_eq!(
+            home_of("pids", CGROUPS, &mounts).unwrap(),
+            folder.path().join("pids")
+        );
+        assert_eq!(
+            home_of("freezer", CGROUPS, &mounts).unwrap_err(),
+            "no freezer hierarchy is mounted"
+        );
     }
 }

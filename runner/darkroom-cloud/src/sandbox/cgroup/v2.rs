@@ -1,7 +1,9 @@
-//! Control groups, version 2: one tree for all controllers. Linux's cgroup-v2.rst is the source for the files.
+//! Control groups, version 2: one tree for all controllers. Linux's cgroup-v2.rst is the source for
+//! the files.
 //!
-//! A group with processes of its own can't hand controllers to groups below it, except the root. So the sandboxes'
-//! groups go below the server's own group if that works, else below the root of the tree if it may be written.
+//! A group with processes of its own can't hand controllers to groups below it, except the root. So
+//! the sandboxes' groups go below the server's own group if that works, else below the root of the
+//! tree if it may be written.
 
 use super::{PROCESSES, explain, make_folder, own_name, remove_stale, write};
 use crate::sandbox::protocol::{CgroupFiles, Freezer};
@@ -20,16 +22,22 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// Finds a place where groups with all three controllers can be made, and proves it by making one.
+    /// Finds a place where groups with all three controllers can be made, and proves it by making
+    /// one.
     pub fn find(cgroups: &Path, mounts: &Path) -> Result<Self, String> {
-        let read = |path: &Path| fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()));
+        let read = |path: &Path| {
+            fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+        };
         let (cgroups, mounts) = (read(cgroups)?, read(mounts)?);
         let mount = mounts.lines().find_map(|line| {
             let fields: Vec<&str> = line.split(' ').collect();
             (fields.get(2) == Some(&"cgroup2")).then(|| PathBuf::from(fields[1]))
         });
         let mount = mount.ok_or("not mounted")?;
-        let own = cgroups.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
+        let own = cgroups
+            .lines()
+            .find_map(|line| line.strip_prefix("0::/"))
+            .unwrap_or_default();
         let name = own_name().map_err(|error| error.to_string())?;
         let mut reasons = Vec::new();
         for home in [mount.join(own), mount] {
@@ -49,11 +57,19 @@ impl Tree {
     fn try_below(home: &Path, name: &str) -> io::Result<Self> {
         let offered = fs::read_to_string(home.join("cgroup.controllers"))
             .map_err(|error| explain("read the controllers of", home, &error))?;
-        if let Some(missing) = CONTROLLERS.iter().find(|wanted| !offered.split_whitespace().any(|c| c == **wanted)) {
-            return Err(io::Error::other(format!("{} has no {missing} controller", home.display())));
+        if let Some(missing) = CONTROLLERS
+            .iter()
+            .find(|wanted| !offered.split_whitespace().any(|c| c == **wanted))
+        {
+            return Err(io::Error::other(format!(
+                "{} has no {missing} controller",
+                home.display()
+            )));
         }
         remove_stale(home);
-        let all = CONTROLLERS.map(|controller| format!("+{controller}")).join(" ");
+        let all = CONTROLLERS
+            .map(|controller| format!("+{controller}"))
+            .join(" ");
         write(&home.join("cgroup.subtree_control"), &all)?;
         let folder = home.join(name);
         fs::create_dir_all(&folder).map_err(|error| explain("make", &folder, &error))?;
@@ -72,12 +88,15 @@ pub struct UnifiedCgroup {
 impl UnifiedCgroup {
     /// Makes the group with no CPU quota yet.
     ///
-    /// Files in `/tmp` count as memory here, which they do not on AWS. So the kernel's limit leaves room for a full
-    /// `/tmp`, and the inner process watches what processes have resident (see [`super::super::watch`]).
+    /// Files in `/tmp` count as memory here, which they do not on AWS. So the kernel's limit leaves
+    /// room for a full `/tmp`, and the inner process watches what processes have resident (see
+    /// [`super::super::watch`]).
     pub fn make(tree: &Tree, name: &str, memory_mb: u32, tmp_mb: u32) -> io::Result<Self> {
         let folder = make_folder(&tree.folder, name)?;
         // The folder above may have been made anew.
-        let all = CONTROLLERS.map(|controller| format!("+{controller}")).join(" ");
+        let all = CONTROLLERS
+            .map(|controller| format!("+{controller}"))
+            .join(" ");
         write(&tree.folder.join("cgroup.subtree_control"), &all)?;
         let bytes = u64::from(memory_mb + tmp_mb) << 20;
         write(&folder.join("memory.max"), &bytes.to_string())?;
@@ -97,12 +116,16 @@ impl UnifiedCgroup {
         }
     }
 
-    /// Stops the inner process with the rest. The server lets it go before it orders anything, and the outer process when
-    /// the server is gone.
+    /// Stops the inner process with the rest. The server lets it go before it orders anything, and
+    /// the outer process when the server is gone.
     pub fn freezer(&self) -> Option<Freezer> {
         let file = self.folder.join("cgroup.freeze");
         // Linux has it since 5.2.
-        file.exists().then(|| Freezer { file, freeze: "1".to_owned(), thaw: "0".to_owned() })
+        file.exists().then(|| Freezer {
+            file,
+            freeze: "1".to_owned(),
+            thaw: "0".to_owned(),
+        })
     }
 
     pub fn set_cpu(&self, cores: Option<f64>) -> io::Result<()> {
@@ -110,12 +133,18 @@ impl UnifiedCgroup {
             || "max".to_owned(),
             |cores| ((cores * PERIOD_US).max(SMALLEST_QUOTA_US).round() as u64).to_string(),
         );
-        write(&self.folder.join("cpu.max"), &format!("{quota} {PERIOD_US}"))
+        write(
+            &self.folder.join("cpu.max"),
+            &format!("{quota} {PERIOD_US}"),
+        )
     }
 
     pub fn kernel_killed(&mut self) -> bool {
         let events = fs::read_to_string(self.folder.join("memory.events")).unwrap_or_default();
-        let kills = events.lines().find_map(|line| line.strip_prefix("oom_kill ")?.parse().ok()).unwrap_or(0);
+        let kills = events
+            .lines()
+            .find_map(|line| line.strip_prefix("oom_kill ")?.parse().ok())
+            .unwrap_or(0);
         std::mem::replace(&mut self.kills, kills) < kills
     }
 }
@@ -142,8 +171,15 @@ mod tests {
         assert_eq!(read("cpu.max"), "5000 20000");
         assert_eq!(read("pids.max"), "1024");
         group.set_cpu(None).unwrap();
-        assert_eq!(fs::read_to_string(group.folder.join("cpu.max")).unwrap(), "max 20000");
-        fs::write(group.folder.join("memory.events"), "low 0\noom 1\noom_kill 1\n").unwrap();
+        assert_eq!(
+            fs::read_to_string(group.folder.join("cpu.max")).unwrap(),
+            "max 20000"
+        );
+        fs::write(
+            group.folder.join("memory.events"),
+            "low 0\noom 1\noom_kill 1\n",
+        )
+        .unwrap();
         assert!(group.kernel_killed());
         assert!(!group.kernel_killed());
     }
@@ -151,7 +187,9 @@ mod tests {
     #[test]
     fn a_tree_without_the_memory_controller_is_refused_by_name() {
         let folder = tree("hugetlb\n");
-        let reason = Tree::try_below(folder.path(), "darkroom-test").unwrap_err().to_string();
+        let reason = Tree::try_below(folder.path(), "darkroom-test")
+            .unwrap_err()
+            .to_string();
         assert!(reason.ends_with("has no memory controller"), "{reason}");
     }
 }

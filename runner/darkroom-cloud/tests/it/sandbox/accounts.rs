@@ -1,5 +1,6 @@
-//! What a handler uses is counted and held whatever it tries: work after the answer, a blinded watch, memory that belongs to
-//! no process alone. As root with control groups, and as an ordinary user without any.
+//! What a handler uses is counted and held whatever it tries: work after the answer, a blinded
+//! watch, memory that belongs to no process alone. As root with control groups, and as an ordinary
+//! user without any.
 
 use super::{Answer, ECHO, Stage, alone, processes_of_sandboxes, state_of, wait_until};
 use darkroom_cloud::sandbox::Means;
@@ -8,10 +9,20 @@ use std::time::Duration;
 
 /// What this machine gives root, with control groups and without, and what an ordinary user gets.
 fn modes() -> [(&'static str, Means); 3] {
-    let ordinary = Means { user_namespace_only: true, cgroups: false, ..Means::default() };
+    let ordinary = Means {
+        user_namespace_only: true,
+        cgroups: false,
+        ..Means::default()
+    };
     [
         ("root", Means::default()),
-        ("root without control groups", Means { cgroups: false, ..Means::default() }),
+        (
+            "root without control groups",
+            Means {
+                cgroups: false,
+                ..Means::default()
+            },
+        ),
         ("ordinary user", ordinary),
     ]
 }
@@ -28,9 +39,15 @@ async fn stage(means: Means) -> Stage {
 fn ticks() -> u64 {
     let ticks_of = |pid: u32| {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let fields = stat.rsplit_once(") ").map(|(_, rest)| rest.split(' ').map(str::to_owned).collect::<Vec<_>>());
-        let number =
-            |index: usize| fields.as_ref().and_then(|fields| fields.get(index)?.parse::<u64>().ok()).unwrap_or(0);
+        let fields = stat
+            .rsplit_once(") ")
+            .map(|(_, rest)| rest.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        let number = |index: usize| {
+            fields
+                .as_ref()
+                .and_then(|fields| fields.get(index)?.parse::<u64>().ok())
+                .unwrap_or(0)
+        };
         number(11) + number(12)
     };
     // Darkroom's own processes look at the others, which costs some.
@@ -38,10 +55,15 @@ fn ticks() -> u64 {
         let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         String::from_utf8_lossy(&line).contains("__darkroom-sandbox")
     };
-    processes_of_sandboxes().into_iter().filter(|pid| !ours(pid)).map(ticks_of).sum()
+    processes_of_sandboxes()
+        .into_iter()
+        .filter(|pid| !ours(pid))
+        .map(ticks_of)
+        .sum()
 }
 
-/// Wakes itself by everything that can send a signal to a process that is stopped, and burns what it gets.
+/// Wakes itself by everything that can send a signal to a process that is stopped, and burns what
+/// it gets.
 const SLEEPLESS: &str = r#"
 import ctypes, fcntl, json, mmap, os, signal, socket, sys, threading, time
 libc = ctypes.CDLL(None, use_errno=True)
@@ -108,7 +130,10 @@ async fn work_after_answer(stage: &Stage, way: &str) -> u64 {
     let frozen = || {
         let states: Vec<String> = processes_of_sandboxes().into_iter().map(state_of).collect();
         // Stopped, frozen, or ended already.
-        states.iter().any(|state| ["T", "D"].contains(&state.as_str())) || states.len() <= 2
+        states
+            .iter()
+            .any(|state| ["T", "D"].contains(&state.as_str()))
+            || states.len() <= 2
     };
     wait_until("the environment is frozen", frozen).await;
     let before = ticks();
@@ -116,7 +141,10 @@ async fn work_after_answer(stage: &Stage, way: &str) -> u64 {
     tokio::time::sleep(Duration::from_millis(500)).await;
     let used = ticks().saturating_sub(before) * 10;
     stage.environments.retire(&sleepless.arn);
-    wait_until("nothing of it is left", || processes_of_sandboxes().is_empty()).await;
+    wait_until("nothing of it is left", || {
+        processes_of_sandboxes().is_empty()
+    })
+    .await;
     used
 }
 
@@ -138,18 +166,29 @@ async fn nothing_works_after_the_answer_however_it_wakes_itself() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_control_groups_an_environment_that_wakes_itself_is_ended_and_named() {
-    if !alone("accounts::without_control_groups_an_environment_that_wakes_itself_is_ended_and_named") {
+    if !alone(
+        "accounts::without_control_groups_an_environment_that_wakes_itself_is_ended_and_named",
+    ) {
         return;
     }
     let stage = stage(modes()[2].1).await;
     let sleepless = stage.python(SLEEPLESS);
-    assert_eq!(stage.invoke(&sleepless, json!("timers")).await.ok(), "armed");
-    wait_until("only Darkroom's processes are left", || processes_of_sandboxes().len() == 2).await;
+    assert_eq!(
+        stage.invoke(&sleepless, json!("timers")).await.ok(),
+        "armed"
+    );
+    wait_until("only Darkroom's processes are left", || {
+        processes_of_sandboxes().len() == 2
+    })
+    .await;
     let next = stage.invoke(&sleepless, json!("plain")).await;
     // The news of the end may come while an invocation has just begun, which then fails for it.
     let next = if next.0.function_error.is_some() {
         assert!(
-            next.error()["errorMessage"].as_str().unwrap().contains("CPU time after its answer"),
+            next.error()["errorMessage"]
+                .as_str()
+                .unwrap()
+                .contains("CPU time after its answer"),
             "{}",
             next.tail()
         );
@@ -159,11 +198,21 @@ async fn without_control_groups_an_environment_that_wakes_itself_is_ended_and_na
     };
     // The runtime was started anew.
     assert_eq!(next.ok(), "armed");
-    assert!(stage.events().iter().any(|line| line.contains("CPU time after its answer")), "{:#?}", stage.events());
+    assert!(
+        stage
+            .events()
+            .iter()
+            .any(|line| line.contains("CPU time after its answer")),
+        "{:#?}",
+        stage.events()
+    );
     let misdeeds = stage.environments.misdeeds();
     assert_eq!(misdeeds.len(), 1);
     assert_eq!(misdeeds[0].function, sleepless.name);
-    assert!(misdeeds[0].what.contains("CPU time after its answer"), "{misdeeds:?}");
+    assert!(
+        misdeeds[0].what.contains("CPU time after its answer"),
+        "{misdeeds:?}"
+    );
     stage.environments.stop().await;
 }
 
@@ -180,10 +229,25 @@ async fn a_frozen_environment_answers_again_and_ends_when_it_must() {
         );
         for round in 0..5 {
             let answer = stage.invoke(&spins, json!({})).await;
-            assert_eq!(answer.0.report.init_ms.is_some(), round == 0, "{mode}: {:?}", stage.events());
+            assert_eq!(
+                answer.0.report.init_ms.is_some(),
+                round == 0,
+                "{mode}: {:?}",
+                stage.events()
+            );
             answer.ok();
-            let states = || processes_of_sandboxes().into_iter().map(state_of).collect::<Vec<_>>();
-            wait_until("it stands still", || states().iter().any(|state| ["T", "D"].contains(&state.as_str()))).await;
+            let states = || {
+                processes_of_sandboxes()
+                    .into_iter()
+                    .map(state_of)
+                    .collect::<Vec<_>>()
+            };
+            wait_until("it stands still", || {
+                states()
+                    .iter()
+                    .any(|state| ["T", "D"].contains(&state.as_str()))
+            })
+            .await;
         }
         assert_eq!(stage.environments.misdeeds().len(), 0, "{mode}");
         stage.environments.stop().await;
@@ -265,9 +329,15 @@ async fn the_watch_can_not_be_blinded_or_slowed() {
         let meddles = stage.python(MEDDLE);
         let seen = stage.invoke(&meddles, json!({})).await.ok();
         assert!(seen["watcher"].as_u64().unwrap() >= 3, "{mode}: {seen}");
-        assert!(seen["tries"]["/proc/1/oom_score_adj"].is_string(), "{mode}: {seen}");
+        assert!(
+            seen["tries"]["/proc/1/oom_score_adj"].is_string(),
+            "{mode}: {seen}"
+        );
         for (what, result) in seen["tries"].as_object().unwrap() {
-            assert!(result == "EPERM" || result == "EACCES" || result == "EROFS", "{mode}: {what}: {result}");
+            assert!(
+                result == "EPERM" || result == "EACCES" || result == "EROFS",
+                "{mode}: {what}: {result}"
+            );
         }
         for (what, result) in seen["own"].as_object().unwrap() {
             assert_eq!(result, "done", "{mode}: {what}");
@@ -277,7 +347,8 @@ async fn the_watch_can_not_be_blinded_or_slowed() {
     }
 }
 
-/// Burns CPU in ways that hide from a sum over the processes that live, for `seconds`; returns what was really used.
+/// Burns CPU in ways that hide from a sum over the processes that live, for `seconds`; returns what
+/// was really used.
 const HIDES: &str = r#"
 import os, resource, signal, time
 def burn(seconds):
@@ -337,11 +408,20 @@ async fn short_lived_children_count_towards_the_share_of_cpu() {
     for (mode, means) in modes() {
         let stage = stage(means).await;
         let mut hides = stage.python(HIDES);
-        // A quarter of a core: 500 ms of CPU in 2 s, and a burst. Unhindered there would be 500 children and more.
+        // A quarter of a core: 500 ms of CPU in 2 s, and a burst. Unhindered there would be 500
+        // children and more.
         (hides.memory_mb, hides.timeout_s) = (442, 60);
         for way in ["children", "daemons", "ignored"] {
-            let count = stage.invoke(&hides, json!([way, 2.0])).await.ok().as_u64().unwrap();
-            assert!(count <= 260, "{mode}, {way}: {count} children of 3 ms in 2 s");
+            let count = stage
+                .invoke(&hides, json!([way, 2.0]))
+                .await
+                .ok()
+                .as_u64()
+                .unwrap();
+            assert!(
+                count <= 260,
+                "{mode}, {way}: {count} children of 3 ms in 2 s"
+            );
             assert!(count >= 5, "{mode}, {way}: {count} children of 3 ms in 2 s");
         }
         stage.environments.stop().await;
@@ -414,11 +494,22 @@ def handler(event, context):
     return "kept"
 "#;
 
-const HOARDING: [&str; 7] =
-    ["memfd", "sealed", "mapped", "untouched_by_its_owner", "closed", "segment", "orphaned_thread"];
+const HOARDING: [&str; 7] = [
+    "memfd",
+    "sealed",
+    "mapped",
+    "untouched_by_its_owner",
+    "closed",
+    "segment",
+    "orphaned_thread",
+];
 
 fn killed_for_memory(answer: &Answer) -> bool {
-    let killed = |error: &Value| error["errorMessage"].as_str().is_some_and(|text| text.ends_with("signal: killed"));
+    let killed = |error: &Value| {
+        error["errorMessage"]
+            .as_str()
+            .is_some_and(|text| text.ends_with("signal: killed"))
+    };
     answer.0.report.error_type.as_deref() == Some("Runtime.OutOfMemory") && killed(&answer.json())
 }
 
@@ -434,10 +525,22 @@ async fn memory_of_no_process_counts_and_an_environment_beyond_its_size_is_kille
             let used = fits.0.report.max_memory_used_mb;
             assert!((105..=200).contains(&used), "{mode}, {way}: {used} MB");
             let hungry = stage.invoke(&hoards, json!([way, 600])).await;
-            assert!(killed_for_memory(&hungry), "{mode}, {way}: {}\n{}", hungry.json(), hungry.tail());
+            assert!(
+                killed_for_memory(&hungry),
+                "{mode}, {way}: {}\n{}",
+                hungry.json(),
+                hungry.tail()
+            );
             assert_eq!(hungry.0.report.max_memory_used_mb, 256, "{mode}, {way}");
-            assert!(hungry.0.report.duration_ms < 15_000.0, "{mode}, {way}: killed, not hung");
-            assert_eq!(stage.invoke(&hoards, json!([way, 0])).await.ok(), "kept", "{mode}, {way}");
+            assert!(
+                hungry.0.report.duration_ms < 15_000.0,
+                "{mode}, {way}: killed, not hung"
+            );
+            assert_eq!(
+                stage.invoke(&hoards, json!([way, 0])).await.ok(),
+                "kept",
+                "{mode}, {way}"
+            );
             stage.environments.retire(&hoards.arn);
         }
         stage.environments.stop().await;
@@ -466,7 +569,10 @@ def handler(event, context):
 #[tokio::test(flavor = "multi_thread")]
 async fn huge_pages_are_not_to_be_had() {
     let stage = Stage::new().await;
-    assert_eq!(stage.invoke(&stage.python(HUGE), json!({})).await.ok(), json!(["ENOMEM", "ENOMEM", "ENOMEM"]));
+    assert_eq!(
+        stage.invoke(&stage.python(HUGE), json!({})).await.ok(),
+        json!(["ENOMEM", "ENOMEM", "ENOMEM"])
+    );
     stage.environments.stop().await;
 }
 
@@ -482,7 +588,11 @@ async fn files_in_tmp_do_not_count_beside_shared_memory() {
         (both.memory_mb, both.timeout_s) = (256, 30);
         let answer = stage.invoke(&both, json!({})).await;
         assert_eq!(answer.ok(), "kept", "{mode}");
-        assert!(answer.0.report.max_memory_used_mb < 200, "{mode}: {}", answer.tail());
+        assert!(
+            answer.0.report.max_memory_used_mb < 200,
+            "{mode}: {}",
+            answer.tail()
+        );
         let echo = stage.python(ECHO);
         assert_eq!(stage.invoke(&echo, json!(1)).await.ok(), 1);
         stage.environments.stop().await;

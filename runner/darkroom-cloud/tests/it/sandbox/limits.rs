@@ -13,10 +13,24 @@ async fn expect_memory_limit(stage: &Stage) {
     assert_eq!(stage.invoke(&hungry, json!(40)).await.ok(), "fed");
     let starved = stage.invoke(&hungry, json!(400)).await;
     assert_eq!(starved.error()["errorType"], "Runtime.ExitError");
-    assert!(starved.error()["errorMessage"].as_str().unwrap().ends_with("signal: killed"), "{}", starved.error());
-    assert_eq!(starved.0.report.error_type.as_deref(), Some("Runtime.OutOfMemory"));
+    assert!(
+        starved.error()["errorMessage"]
+            .as_str()
+            .unwrap()
+            .ends_with("signal: killed"),
+        "{}",
+        starved.error()
+    );
+    assert_eq!(
+        starved.0.report.error_type.as_deref(),
+        Some("Runtime.OutOfMemory")
+    );
     assert_eq!(starved.0.report.max_memory_used_mb, 128);
-    assert_eq!(stage.invoke(&hungry, json!(0)).await.ok(), "fed", "the next invocation starts anew");
+    assert_eq!(
+        stage.invoke(&hungry, json!(0)).await.ok(),
+        "fed",
+        "the next invocation starts anew"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -29,7 +43,11 @@ async fn a_function_gets_its_memory_and_no_more() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_control_groups_memory_is_watched() {
     let stage = Stage::with(|config| config.means.cgroups = false).await;
-    assert!(stage.environments.isolation().label.ends_with("+watch"), "{:?}", stage.environments.isolation());
+    assert!(
+        stage.environments.isolation().label.ends_with("+watch"),
+        "{:?}",
+        stage.environments.isolation()
+    );
     expect_memory_limit(&stage).await;
     stage.environments.stop().await;
 }
@@ -46,7 +64,10 @@ async fn tmp_has_its_size_and_does_not_count_as_memory() {
     for _ in 0..2 {
         let answer = stage.invoke(&filler, json!({})).await.ok();
         assert_eq!(answer[1], 28, "ENOSPC");
-        assert!((590..=600).contains(&answer[0].as_i64().unwrap()), "{answer}");
+        assert!(
+            (590..=600).contains(&answer[0].as_i64().unwrap()),
+            "{answer}"
+        );
     }
     stage.environments.stop().await;
 }
@@ -89,11 +110,23 @@ async fn expect_isolation(stage: &Stage, reachable: bool) {
     let private = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = private.local_addr().unwrap().port();
     let look = stage.python(LOOK);
-    let secrets =
-        [stage.folder.path().to_owned(), env!("CARGO_MANIFEST_DIR").into(), "/root/.ssh".into(), "/home/x".into()];
-    let seen = stage.invoke(&look, json!({"paths": secrets, "ports": [port]})).await.ok();
+    let secrets = [
+        stage.folder.path().to_owned(),
+        env!("CARGO_MANIFEST_DIR").into(),
+        "/root/.ssh".into(),
+        "/home/x".into(),
+    ];
+    let seen = stage
+        .invoke(&look, json!({"paths": secrets, "ports": [port]}))
+        .await
+        .ok();
     for path in secrets {
-        assert_eq!(seen["sees"][path.to_str().unwrap()], false, "{}", path.display());
+        assert_eq!(
+            seen["sees"][path.to_str().unwrap()],
+            false,
+            "{}",
+            path.display()
+        );
     }
     assert_eq!(seen["user"][0], 1051);
     assert_eq!(seen["user"][1], 1051);
@@ -102,21 +135,51 @@ async fn expect_isolation(stage: &Stage, reachable: bool) {
         let allowed = path == "/tmp/x";
         assert_eq!(result == "done", allowed, "{path}: {result}");
     }
-    assert_eq!(seen["processes"].as_array().unwrap().len(), 2, "PID 1 and the runtime");
+    assert_eq!(
+        seen["processes"].as_array().unwrap().len(),
+        2,
+        "PID 1 and the runtime"
+    );
     assert_ne!(seen["first"], "done", "the environment of PID 1");
     assert_ne!(seen["root_again"], "done");
-    assert_eq!(seen["connects"][port.to_string()], if reachable { "done" } else { "ECONNREFUSED" });
+    assert_eq!(
+        seen["connects"][port.to_string()],
+        if reachable { "done" } else { "ECONNREFUSED" }
+    );
     assert_eq!(seen["outside"], "ENETUNREACH");
     assert_eq!(seen["limits"], json!([1024, 1024]));
-    let names: Vec<&str> = seen["environment"].as_object().unwrap().keys().map(String::as_str).collect();
-    for name in ["HOME", "USER", "CARGO_MANIFEST_DIR", "SHELL", "HOSTNAME", "LOGNAME"] {
+    let names: Vec<&str> = seen["environment"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    for name in [
+        "HOME",
+        "USER",
+        "CARGO_MANIFEST_DIR",
+        "SHELL",
+        "HOSTNAME",
+        "LOGNAME",
+    ] {
         assert!(!names.contains(&name), "{name} of the host is visible");
     }
     assert_eq!(seen["environment"]["LAMBDA_TASK_ROOT"], "/var/task");
-    assert_eq!(seen["environment"]["AWS_EXECUTION_ENV"], "AWS_Lambda_python3.13");
-    assert_eq!(seen["environment"]["AWS_LAMBDA_RUNTIME_API"], "169.254.100.1:9001");
     assert_eq!(
-        stage.invoke(&look, json!({"paths": [], "ports": []})).await.0.report.init_ms,
+        seen["environment"]["AWS_EXECUTION_ENV"],
+        "AWS_Lambda_python3.13"
+    );
+    assert_eq!(
+        seen["environment"]["AWS_LAMBDA_RUNTIME_API"],
+        "169.254.100.1:9001"
+    );
+    assert_eq!(
+        stage
+            .invoke(&look, json!({"paths": [], "ports": []}))
+            .await
+            .0
+            .report
+            .init_ms,
         None,
         "PID 1 was not killed"
     );
@@ -132,7 +195,15 @@ async fn a_handler_sees_nothing_of_the_host() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_handler_sees_nothing_of_the_host_in_a_user_namespace_either() {
     let stage = Stage::with(|config| config.means.user_namespace_only = true).await;
-    assert!(stage.environments.isolation().label.starts_with("userns+netns"), "{:?}", stage.environments.isolation());
+    assert!(
+        stage
+            .environments
+            .isolation()
+            .label
+            .starts_with("userns+netns"),
+        "{:?}",
+        stage.environments.isolation()
+    );
     expect_isolation(&stage, false).await;
     stage.environments.stop().await;
 }
@@ -160,8 +231,13 @@ def handler(event, context):
     }
 "#;
     for user_namespace_only in [false, true] {
-        let stage = Stage::with(|config| config.means.user_namespace_only = user_namespace_only).await;
-        assert!(stage.environments.isolation().label.contains("+seccomp+"), "{:?}", stage.environments.isolation());
+        let stage =
+            Stage::with(|config| config.means.user_namespace_only = user_namespace_only).await;
+        assert!(
+            stage.environments.isolation().label.contains("+seccomp+"),
+            "{:?}",
+            stage.environments.isolation()
+        );
         let seen = stage.invoke(&stage.python(ASKS), json!({})).await.ok();
         let refused = ["user namespace", "ptrace", "io_uring", "keyring"].map(|call| &seen[call]);
         assert_eq!(refused, ["EPERM"; 4], "{seen}");
@@ -181,8 +257,11 @@ async fn a_handler_reaches_the_local_cloud_at_its_own_address() {
                 use tokio::io::{AsyncReadExt, AsyncWriteExt};
                 let mut request = [0; 1024];
                 let _ = stream.read(&mut request).await;
-                let _ =
-                    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\ncloud").await;
+                let _ = stream
+                    .write_all(
+                        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\ncloud",
+                    )
+                    .await;
             });
         }
     });
@@ -207,7 +286,8 @@ async fn a_fork_storm_is_contained_and_nothing_of_it_is_left() {
     (storm.timeout_s, storm.memory_mb) = (8, 3008);
     let answer = stage.invoke(&storm, json!("storm")).await;
     assert!(
-        answer.error()["errorType"] == "Sandbox.Timedout" || answer.error()["errorType"] == "Runtime.ExitError",
+        answer.error()["errorType"] == "Sandbox.Timedout"
+            || answer.error()["errorType"] == "Runtime.ExitError",
         "{}",
         answer.error()
     );
@@ -221,11 +301,22 @@ async fn a_fork_storm_is_contained_and_nothing_of_it_is_left() {
 #[ignore = "run by an_ordinary_user_can_isolate_handlers_too"]
 async fn ordinary_user() {
     let stage = Stage::new().await;
-    assert!(stage.environments.isolation().label.starts_with("userns+netns"), "{:?}", stage.environments.isolation());
+    assert!(
+        stage
+            .environments
+            .isolation()
+            .label
+            .starts_with("userns+netns"),
+        "{:?}",
+        stage.environments.isolation()
+    );
     let looks = stage.bootstrap(
         "while true; do next; touch /tmp/x /var/task/x 2>/dev/null; respond \"[$UID,\\\"$(ls -d /tmp/x /var/task/x 2>/dev/null)\\\"]\"; done\n",
     );
-    assert_eq!(stage.invoke(&looks, json!(0)).await.ok(), json!([1051, "/tmp/x"]));
+    assert_eq!(
+        stage.invoke(&looks, json!(0)).await.ok(),
+        json!([1051, "/tmp/x"])
+    );
     // What is about to end is not to be read by an ordinary user, and is no reason to end the rest.
     let mut forks = stage.bootstrap(
         "while true; do next; SECONDS=0; while [ $SECONDS -lt 3 ]; do (:) & (:) & wait; done; respond '\"forked\"'; done\n",
@@ -240,35 +331,70 @@ async fn ordinary_user() {
 async fn an_ordinary_user_can_isolate_handlers_too() {
     use std::os::unix::process::CommandExt;
     if !nix::unistd::geteuid().is_root() {
-        return again(std::process::Command::new(std::env::current_exe().unwrap()), "limits::ordinary_user");
+        return again(
+            std::process::Command::new(std::env::current_exe().unwrap()),
+            "limits::ordinary_user",
+        );
     }
     // Another user may not be able to reach the folder this program was built in.
     let folder = tempfile::tempdir().unwrap();
-    std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    std::fs::set_permissions(
+        folder.path(),
+        std::os::unix::fs::PermissionsExt::from_mode(0o777),
+    )
+    .unwrap();
     let [test, sandbox] = ["test", "sandbox"].map(|name| folder.path().join(name));
-    // Another process writes the programs: were they open for writing here while another test's thread forks, that
-    // fork would hold them open, and running them would fail as "text file busy".
-    for (from, to) in
-        [(std::env::current_exe().unwrap(), &test), (PathBuf::from(env!("CARGO_BIN_EXE_darkroom-sandbox")), &sandbox)]
-    {
-        assert!(std::process::Command::new("install").arg("-m755").arg(from).arg(to).status().unwrap().success());
+    // Another process writes the programs: were they open for writing here while another test's
+    // thread forks, that fork would hold them open, and running them would fail as "text file
+    // busy".
+    for (from, to) in [
+        (std::env::current_exe().unwrap(), &test),
+        (
+            PathBuf::from(env!("CARGO_BIN_EXE_darkroom-sandbox")),
+            &sandbox,
+        ),
+    ] {
+        assert!(
+            std::process::Command::new("install")
+                .arg("-m755")
+                .arg(from)
+                .arg(to)
+                .status()
+                .unwrap()
+                .success()
+        );
     }
     let mut command = std::process::Command::new(test);
-    command.env("DARKROOM_TEST_SANDBOX", sandbox).env("TMPDIR", folder.path()).uid(65534).gid(65534);
+    command
+        .env("DARKROOM_TEST_SANDBOX", sandbox)
+        .env("TMPDIR", folder.path())
+        .uid(65534)
+        .gid(65534);
     command.current_dir(folder.path());
     again(command, "limits::ordinary_user");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_namespaces_handlers_still_run_and_end_and_it_is_said_what_is_missing() {
-    if !alone("limits::without_namespaces_handlers_still_run_and_end_and_it_is_said_what_is_missing") {
+    if !alone(
+        "limits::without_namespaces_handlers_still_run_and_end_and_it_is_said_what_is_missing",
+    ) {
         return;
     }
-    let stage = Stage::with(|config| (config.means.namespaces, config.means.cgroups) = (false, false)).await;
+    let stage =
+        Stage::with(|config| (config.means.namespaces, config.means.cgroups) = (false, false))
+            .await;
     let isolation = stage.environments.isolation();
     assert!(isolation.label.starts_with("plain"), "{isolation:?}");
-    let network = isolation.limits.iter().find(|limit| limit.name == "network").unwrap();
-    assert_eq!(network.enforcement, darkroom_cloud::sandbox::Enforcement::Absent);
+    let network = isolation
+        .limits
+        .iter()
+        .find(|limit| limit.name == "network")
+        .unwrap();
+    assert_eq!(
+        network.enforcement,
+        darkroom_cloud::sandbox::Enforcement::Absent
+    );
     let mut forks = stage.python(
         "import os, sys, time\ndef handler(event, context):\n    if event == 'hang':\n        if os.fork() == 0:\n            os.setsid()\n        \
          time.sleep(600)\n    return [os.getcwd(), [p for p in sys.path if 'site-packages' in p], 'HOME' in os.environ]\n",
@@ -276,7 +402,10 @@ async fn without_namespaces_handlers_still_run_and_end_and_it_is_said_what_is_mi
     forks.timeout_s = 2;
     let seen = stage.invoke(&forks, json!("")).await.ok();
     assert_eq!(seen, json!([forks.code_dir, [], false]));
-    assert_eq!(stage.invoke(&forks, json!("hang")).await.error()["errorType"], "Sandbox.Timedout");
+    assert_eq!(
+        stage.invoke(&forks, json!("hang")).await.error()["errorType"],
+        "Sandbox.Timedout"
+    );
     assert_eq!(stage.invoke(&forks, json!("")).await.ok(), seen);
     stage.environments.stop().await;
     assert_eq!(processes_of_sandboxes(), Vec::<u32>::new());

@@ -1,4 +1,5 @@
-//! Real handlers in real environments: what a caller gets, what is logged, what a handler can and can't do.
+//! Real handlers in real environments: what a caller gets, what is logged, what a handler can and
+//! can't do.
 
 mod accounts;
 mod answers;
@@ -8,7 +9,8 @@ mod walls;
 
 use bytes::Bytes;
 use darkroom_cloud::lambda::environment::{
-    Environments, EnvironmentsConfig, FunctionSpec, InvokeOutcome, InvokeRequest, LogFormat, LogSink,
+    Environments, EnvironmentsConfig, FunctionSpec, InvokeOutcome, InvokeRequest, LogFormat,
+    LogSink,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -45,11 +47,17 @@ impl Stage {
         let events = Arc::new(Events::default());
         let program = std::env::var_os("DARKROOM_TEST_SANDBOX").map(PathBuf::from);
         let program = program.unwrap_or_else(|| env!("CARGO_BIN_EXE_darkroom-sandbox").into());
-        let mut config = EnvironmentsConfig::new(program, cache_dir(), "http://127.0.0.1:9".to_owned());
+        let mut config =
+            EnvironmentsConfig::new(program, cache_dir(), "http://127.0.0.1:9".to_owned());
         change(&mut config);
         let sink: Arc<dyn LogSink> = Arc::<Events>::clone(&events);
         let environments = Environments::start(config, sink).await.unwrap();
-        Self { environments, events, folder: tempfile::tempdir().unwrap(), next: AtomicU64::new(1) }
+        Self {
+            environments,
+            events,
+            folder: tempfile::tempdir().unwrap(),
+            next: AtomicU64::new(1),
+        }
     }
 
     /// Makes a Python function out of its module's text.
@@ -86,14 +94,21 @@ impl Stage {
 
     async fn invoke(&self, spec: &FunctionSpec, event: Value) -> Answer {
         let request = InvokeRequest {
-            request_id: format!("00000000-0000-0000-0000-{:012}", self.next.fetch_add(1, Ordering::Relaxed)),
+            request_id: format!(
+                "00000000-0000-0000-0000-{:012}",
+                self.next.fetch_add(1, Ordering::Relaxed)
+            ),
             payload: Bytes::from(event.to_string()),
             invoked_arn: spec.arn.clone(),
             client_context: None,
             chain: darkroom_cloud::lineage::Lineage::default(),
             stream: None,
         };
-        Answer(self.environments.invoke(Arc::new(spec.clone()), request).await)
+        Answer(
+            self.environments
+                .invoke(Arc::new(spec.clone()), request)
+                .await,
+        )
     }
 
     /// Writes an executable `bootstrap` in bash, which can speak HTTP by itself.
@@ -101,10 +116,16 @@ impl Stage {
         let mut spec = self.python("");
         let text = spec.code_dir.join("text");
         std::fs::write(&text, format!("#!/bin/bash\n{BASH_RUNTIME}{code}")).unwrap();
-        // Another process writes the executable, so that no fork of this one holds it open when it is run.
+        // Another process writes the executable, so that no fork of this one holds it open when it
+        // is run.
         let target = spec.code_dir.join("bootstrap");
         assert!(
-            std::process::Command::new("install").args(["-m755"]).args([&text, &target]).status().unwrap().success()
+            std::process::Command::new("install")
+                .args(["-m755"])
+                .args([&text, &target])
+                .status()
+                .unwrap()
+                .success()
         );
         spec.runtime = "provided.al2023".into();
         spec
@@ -119,18 +140,30 @@ struct Answer(InvokeOutcome);
 
 impl Answer {
     fn json(&self) -> Value {
-        serde_json::from_slice(&self.0.payload).unwrap_or_else(|_| panic!("not JSON: {:?}", self.0.payload))
+        serde_json::from_slice(&self.0.payload)
+            .unwrap_or_else(|_| panic!("not JSON: {:?}", self.0.payload))
     }
 
     /// The answer of a function that did not fail.
     fn ok(&self) -> Value {
-        assert_eq!(self.0.function_error, None, "{:?}\n{}", self.0.payload, self.tail());
+        assert_eq!(
+            self.0.function_error,
+            None,
+            "{:?}\n{}",
+            self.0.payload,
+            self.tail()
+        );
         self.json()
     }
 
     /// The error document of a function that did.
     fn error(&self) -> Value {
-        assert_eq!(self.0.function_error.as_deref(), Some("Unhandled"), "{:?}", self.0.payload);
+        assert_eq!(
+            self.0.function_error.as_deref(),
+            Some("Unhandled"),
+            "{:?}",
+            self.0.payload
+        );
         self.json()
     }
 
@@ -162,43 +195,71 @@ next() {
 respond() { request POST "invocation/$id/response" "$1"; }
 "#;
 
-/// Runs the test of that name in a process of its own, so that it may count processes; true in that process.
+/// Runs the test of that name in a process of its own, so that it may count processes; true in that
+/// process.
 fn alone(name: &str) -> bool {
     if std::env::var_os("DARKROOM_TEST_ALONE").is_some() {
         return true;
     }
-    again(std::process::Command::new(std::env::current_exe().unwrap()), name);
+    again(
+        std::process::Command::new(std::env::current_exe().unwrap()),
+        name,
+    );
     false
 }
 
 /// Runs one test, ignored or not, by `command`, which is this program.
 fn again(mut command: std::process::Command, name: &str) {
-    command.args([&format!("sandbox::{name}"), "--exact", "--include-ignored"]).env("DARKROOM_TEST_ALONE", "1");
+    command
+        .args([&format!("sandbox::{name}"), "--exact", "--include-ignored"])
+        .env("DARKROOM_TEST_ALONE", "1");
     let output = command.output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(output.status.success(), "{}\n{}", text(&output.stdout), text(&output.stderr));
-    assert!(text(&output.stdout).contains("1 passed"), "{}", text(&output.stdout));
+    assert!(
+        output.status.success(),
+        "{}\n{}",
+        text(&output.stdout),
+        text(&output.stderr)
+    );
+    assert!(
+        text(&output.stdout).contains("1 passed"),
+        "{}",
+        text(&output.stdout)
+    );
 }
 
 /// Polls until `condition` holds; the test fails after a time no machine should need.
 async fn wait_until(what: &str, condition: impl Fn() -> bool) {
     let deadline = std::time::Instant::now() + Duration::from_mins(1);
     while !condition() {
-        assert!(std::time::Instant::now() < deadline, "not so after a minute: {what}");
+        assert!(
+            std::time::Instant::now() < deadline,
+            "not so after a minute: {what}"
+        );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
 /// Everything that descends from this process; see [`alone`].
 fn processes_of_sandboxes() -> Vec<u32> {
-    descendants(std::process::id()).into_iter().filter(|pid| state_of(*pid) != "Z").collect()
+    descendants(std::process::id())
+        .into_iter()
+        .filter(|pid| state_of(*pid) != "Z")
+        .collect()
 }
 
 fn descendants(pid: u32) -> Vec<u32> {
     let mut found = Vec::new();
-    for thread in std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
+    for thread in std::fs::read_dir(format!("/proc/{pid}/task"))
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
         let list = std::fs::read_to_string(thread.path().join("children")).unwrap_or_default();
-        for child in list.split_whitespace().filter_map(|child| child.parse().ok()) {
+        for child in list
+            .split_whitespace()
+            .filter_map(|child| child.parse().ok())
+        {
             found.push(child);
             found.extend(descendants(child));
         }
@@ -209,7 +270,10 @@ fn descendants(pid: u32) -> Vec<u32> {
 /// `R`, `S`, `T`, `Z`, ... or nothing if there is no such process.
 fn state_of(pid: u32) -> String {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').next()).unwrap_or_default().to_owned()
+    stat.rsplit_once(") ")
+        .and_then(|(_, rest)| rest.split(' ').next())
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// The control groups that server `pid` has made, wherever they are mounted.

@@ -3,7 +3,8 @@
 use super::Stage;
 use serde_json::json;
 
-/// What a handler has open: of each descriptor its number, device, inode and kind; and what it can do with it.
+/// What a handler has open: of each descriptor its number, device, inode and kind; and what it can
+/// do with it.
 const DESCRIPTORS: &str = r"
 import os, stat
 def handler(event, context):
@@ -36,7 +37,8 @@ async fn descriptors_that_the_server_inherited_end_before_the_handler() {
         reader.into(),
         socket.into(),
     ];
-    let (_, most) = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).unwrap();
+    let (_, most) =
+        nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).unwrap();
     nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE, most, most).unwrap();
     assert!(most > 2100, "this test needs descriptors beyond 1024");
     // As a shell's `exec 40<file` leaves them, at low and at high numbers.
@@ -58,17 +60,30 @@ async fn descriptors_that_the_server_inherited_end_before_the_handler() {
         .collect();
 
     let stage = Stage::new().await;
-    let answer = stage.invoke(&stage.python(DESCRIPTORS), json!({})).await.ok();
+    let answer = stage
+        .invoke(&stage.python(DESCRIPTORS), json!({}))
+        .await
+        .ok();
     stage.environments.stop().await;
     drop(inherited);
     let found = answer.as_array().unwrap();
     assert!(found.len() >= 3, "standard streams at least: {answer}");
     for descriptor in found {
-        let of = (descriptor[1].as_u64().unwrap(), descriptor[2].as_u64().unwrap());
-        assert!(!theirs.contains(&of), "descriptor {} is the server's: {answer}", descriptor[0]);
+        let of = (
+            descriptor[1].as_u64().unwrap(),
+            descriptor[2].as_u64().unwrap(),
+        );
+        assert!(
+            !theirs.contains(&of),
+            "descriptor {} is the server's: {answer}",
+            descriptor[0]
+        );
         assert!(descriptor[0].as_u64().unwrap() < 40, "{answer}");
         let kind = descriptor[3].as_u64().unwrap();
-        assert!(![0o100_000, 0o040_000].contains(&kind), "a handler begins without open files and folders: {answer}");
+        assert!(
+            ![0o100_000, 0o040_000].contains(&kind),
+            "a handler begins without open files and folders: {answer}"
+        );
     }
 }
 
@@ -87,14 +102,23 @@ def handler(event, context):
     return sorted(made)
 ";
 
-/// A vsock reaches the hypervisor from any network namespace; the kernel has many more families that no handler needs.
+/// A vsock reaches the hypervisor from any network namespace; the kernel has many more families
+/// that no handler needs.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_handler_gets_sockets_of_four_families() {
     let stage = Stage::new().await;
     let made = stage.invoke(&stage.python(SOCKETS), json!({})).await.ok();
     stage.environments.stop().await;
-    let made: Vec<u64> = made.as_array().unwrap().iter().map(|family| family.as_u64().unwrap()).collect();
+    let made: Vec<u64> = made
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|family| family.as_u64().unwrap())
+        .collect();
     // UNIX, INET, INET6 where the machine has it, NETLINK.
     assert!(made.starts_with(&[1, 2]) && made.contains(&16), "{made:?}");
-    assert!(made.iter().all(|family| [1, 2, 10, 16].contains(family)), "{made:?}");
+    assert!(
+        made.iter().all(|family| [1, 2, 10, 16].contains(family)),
+        "{made:?}"
+    );
 }

@@ -1,9 +1,10 @@
-//! Finds everything that Darkroom made in an account, by its tags and not by memory, and removes it.
+//! Finds everything that Darkroom made in an account, by its tags and not by memory, and removes
+//! it.
 //!
-//! [`find`] → [`Found`], which a person can read first → [`remove`]. Works the same after a run that ended, broke or was
-//! killed at any moment; a second time it finds nothing. Touches only what carries the tag. Two things can lack it and
-//! are ours: layers, which can't be tagged (the description says it), and the log group of a tagged function, where Lambda
-//! made it.
+//! [`find`] → [`Found`], which a person can read first → [`remove`]. Works the same after a run
+//! that ended, broke or was killed at any moment; a second time it finds nothing. Touches only what
+//! carries the tag. Two things can lack it and are ours: layers, which can't be tagged (the
+//! description says it), and the log group of a tagged function, where Lambda made it.
 
 mod find;
 mod remove;
@@ -97,7 +98,11 @@ impl Found {
 
     /// Resources that are to go.
     pub fn count(&self) -> usize {
-        self.functions.len() + self.layers.len() + self.log_groups.len() + self.roles.len() + self.buckets.len()
+        self.functions.len()
+            + self.layers.len()
+            + self.log_groups.len()
+            + self.roles.len()
+            + self.buckets.len()
     }
 
     /// Bytes of objects in S3.
@@ -112,27 +117,65 @@ impl Found {
 
     /// Bytes of functions' code, zipped.
     pub fn code_bytes(&self) -> u64 {
-        self.functions.iter().map(|function| function.code_bytes).sum()
+        self.functions
+            .iter()
+            .map(|function| function.code_bytes)
+            .sum()
     }
 }
 
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for FoundFunction { name, experiment, code_bytes } in &self.functions {
-            writeln!(f, "function  {name}  ({experiment}; {} of code)", size(*code_bytes))?;
+        for FoundFunction {
+            name,
+            experiment,
+            code_bytes,
+        } in &self.functions
+        {
+            writeln!(
+                f,
+                "function  {name}  ({experiment}; {} of code)",
+                size(*code_bytes)
+            )?;
         }
-        for FoundLayer { name, version, experiment } in &self.layers {
+        for FoundLayer {
+            name,
+            version,
+            experiment,
+        } in &self.layers
+        {
             writeln!(f, "layer     {name}:{version}  ({experiment})")?;
         }
-        for FoundLogGroup { name, experiment, bytes, .. } in &self.log_groups {
+        for FoundLogGroup {
+            name,
+            experiment,
+            bytes,
+            ..
+        } in &self.log_groups
+        {
             writeln!(f, "log group {name}  ({experiment}; {})", size(*bytes))?;
         }
         for FoundRole { name, experiment } in &self.roles {
             writeln!(f, "role      {name}  ({experiment})")?;
         }
-        for FoundBucket { name, experiment, objects, uploads, bytes } in &self.buckets {
-            let uploads = if *uploads == 0 { String::new() } else { format!(", {uploads} unfinished uploads") };
-            writeln!(f, "bucket    {name}  ({experiment}; {objects} objects{uploads}, {})", size(*bytes))?;
+        for FoundBucket {
+            name,
+            experiment,
+            objects,
+            uploads,
+            bytes,
+        } in &self.buckets
+        {
+            let uploads = if *uploads == 0 {
+                String::new()
+            } else {
+                format!(", {uploads} unfinished uploads")
+            };
+            writeln!(
+                f,
+                "bucket    {name}  ({experiment}; {objects} objects{uploads}, {})",
+                size(*bytes)
+            )?;
         }
         Ok(())
     }
@@ -155,15 +198,26 @@ mod tests {
     #[test]
     fn what_will_be_removed_is_listed() {
         let found = Found {
-            functions: vec![FoundFunction { name: "dkr-a".into(), experiment: "smoke".into(), code_bytes: 2_500_000 }],
-            layers: vec![FoundLayer { name: "dkr-l".into(), version: 3, experiment: "smoke".into() }],
+            functions: vec![FoundFunction {
+                name: "dkr-a".into(),
+                experiment: "smoke".into(),
+                code_bytes: 2_500_000,
+            }],
+            layers: vec![FoundLayer {
+                name: "dkr-l".into(),
+                version: 3,
+                experiment: "smoke".into(),
+            }],
             log_groups: vec![FoundLogGroup {
                 name: "/aws/lambda/dkr-a".into(),
                 experiment: "smoke".into(),
                 tagged: true,
                 bytes: 0,
             }],
-            roles: vec![FoundRole { name: "dkr-r".into(), experiment: "smoke".into() }],
+            roles: vec![FoundRole {
+                name: "dkr-r".into(),
+                experiment: "smoke".into(),
+            }],
             buckets: vec![FoundBucket {
                 name: "dkr-b".into(),
                 experiment: "smoke".into(),

@@ -1,4 +1,5 @@
-//! Implementations of AWS that share no code with this project: started on loopback, looked into, ended.
+//! Implementations of AWS that share no code with this project: started on loopback, looked into,
+//! ended.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -47,14 +48,36 @@ impl Endpoint {
         let folder = tempfile::tempdir().unwrap();
         let said = std::fs::File::create(folder.path().join("said")).unwrap();
         let mut command = Command::new(python());
-        command.arg("-B").arg(script("serve.py")).arg(kind.to_string()).args(settings).current_dir(folder.path());
-        command.env_clear().env("HOME", folder.path()).env("TMPDIR", folder.path());
-        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(said).spawn().unwrap();
+        command
+            .arg("-B")
+            .arg(script("serve.py"))
+            .arg(kind.to_string())
+            .args(settings)
+            .current_dir(folder.path());
+        command
+            .env_clear()
+            .env("HOME", folder.path())
+            .env("TMPDIR", folder.path());
+        let mut process = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(said)
+            .spawn()
+            .unwrap();
         let mut url = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut url).unwrap();
+        BufReader::new(process.stdout.take().unwrap())
+            .read_line(&mut url)
+            .unwrap();
         let why = std::fs::read_to_string(folder.path().join("said")).unwrap();
-        assert!(url.starts_with("http://127.0.0.1:"), "{kind} did not start: {url}\n{why}");
-        Self { process, url: url.trim().to_owned(), _folder: folder }
+        assert!(
+            url.starts_with("http://127.0.0.1:"),
+            "{kind} did not start: {url}\n{why}"
+        );
+        Self {
+            process,
+            url: url.trim().to_owned(),
+            _folder: folder,
+        }
     }
 
     pub fn url(&self) -> &str {
@@ -85,7 +108,9 @@ pub struct Account {
 
 impl Account {
     pub fn of(url: &str) -> Self {
-        Self { url: url.to_owned() }
+        Self {
+            url: url.to_owned(),
+        }
     }
 
     /// Returns every resource with its tags and settings, by kind and name.
@@ -104,18 +129,33 @@ impl Account {
     }
 
     fn ask(&self, what: &str) -> Json {
-        asked(Command::new(python()).arg("-B").arg(script("account.py")).args([&self.url, what]))
+        asked(
+            Command::new(python())
+                .arg("-B")
+                .arg(script("account.py"))
+                .args([&self.url, what]),
+        )
     }
 }
 
 /// Returns what the requests in a recorder's folder are by the SDK's service models.
 pub fn by_the_models(recorded: &Path, policies: &[&Path]) -> Json {
-    asked(Command::new(python()).arg("-B").arg(script("models.py")).arg(recorded).args(policies))
+    asked(
+        Command::new(python())
+            .arg("-B")
+            .arg(script("models.py"))
+            .arg(recorded)
+            .args(policies),
+    )
 }
 
 fn asked(command: &mut Command) -> Json {
     let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{command:?}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
@@ -124,13 +164,21 @@ fn python() -> PathBuf {
 }
 
 fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/peers")
+        .join(name)
 }
 
 /// Returns `kind/name` of everything that an account holds, sorted.
 pub fn names(listed: &Json) -> BTreeSet<String> {
     let kinds = listed.as_object().unwrap().iter();
     kinds
-        .flat_map(|(kind, found)| found.as_object().unwrap().keys().map(move |name| format!("{kind}/{name}")))
+        .flat_map(|(kind, found)| {
+            found
+                .as_object()
+                .unwrap()
+                .keys()
+                .map(move |name| format!("{kind}/{name}"))
+        })
         .collect()
 }

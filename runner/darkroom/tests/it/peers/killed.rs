@@ -1,4 +1,5 @@
-//! `kill -9` at moments from the first call to the first measurement: `clean` finds what is there, by tag alone.
+//! `kill -9` at moments from the first call to the first measurement: `clean` finds what is there,
+//! by tag alone.
 
 use super::endpoint::{Account, Endpoint, Kind};
 use super::recorder::Recorder;
@@ -55,11 +56,22 @@ fn killed_at_every_moment(url: &str) {
         let person = Person::new(&project, recorder.url());
         let mut run = person.start(&["run", "m.toml", "--target", "aws", "--yes"]);
         let seen = recorder.wait_for(words, count, || run.goes_on());
-        assert!(seen, "the run ended before {count} x {words}\n{}", run.text());
+        assert!(
+            seen,
+            "the run ended before {count} x {words}\n{}",
+            run.text()
+        );
         run.kill();
         left += usize::from(Account::of(url).listed() != of_others);
         person.cleans();
-        assert_eq!(Account::of(url).listed(), of_others, "killed after {count} x {words}");
+        assert_eq!(
+            Account::of(url).listed(),
+            of_others,
+            "killed after {count} x {words}"
+        );
     }
-    assert!(left >= MOMENTS.len() - 1, "only {left} kills left something to clean");
+    assert!(
+        left >= MOMENTS.len() - 1,
+        "only {left} kills left something to clean"
+    );
 }

@@ -1,6 +1,8 @@
-//! Passes bytes between the runner and an endpoint, and keeps a copy of both directions of every connection.
+//! Passes bytes between the runner and an endpoint, and keeps a copy of both directions of every
+//! connection.
 //!
-//! Knows nothing of HTTP, so nothing is changed on the way; `tests/peers/models.py` reads the copies.
+//! Knows nothing of HTTP, so nothing is changed on the way; `tests/peers/models.py` reads the
+//! copies.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -29,7 +31,11 @@ impl Recorder {
         let folder = tempfile::tempdir().unwrap();
         let stopped = Arc::new(AtomicBool::new(false));
         let heads = Arc::new(Heads::default());
-        let (kept, stop, seen) = (folder.path().to_owned(), Arc::clone(&stopped), Arc::clone(&heads));
+        let (kept, stop, seen) = (
+            folder.path().to_owned(),
+            Arc::clone(&stopped),
+            Arc::clone(&heads),
+        );
         let accepting = thread::spawn(move || {
             for (number, connection) in listener.incoming().enumerate() {
                 if stop.load(Ordering::SeqCst) {
@@ -40,26 +46,43 @@ impl Recorder {
                 }
             }
         });
-        Self { url: format!("http://{address}"), folder, address, stopped, heads, accepting: Some(accepting) }
+        Self {
+            url: format!("http://{address}"),
+            folder,
+            address,
+            stopped,
+            heads,
+            accepting: Some(accepting),
+        }
     }
 
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Waits until the `count`th request from now on that has these words in what is sent of it first: `true`. Another
-    /// `false` from `goes_on`, asked now and then, ends it: `false`.
+    /// Waits until the `count`th request from now on that has these words in what is sent of it
+    /// first: `true`. Another `false` from `goes_on`, asked now and then, ends it: `false`.
     pub fn wait_for(&self, words: &str, count: usize, mut goes_on: impl FnMut() -> bool) -> bool {
         let mut seen = self.heads.seen.lock().unwrap();
         let before = seen.len();
         loop {
-            if seen[before..].iter().filter(|head| head.contains(words)).count() >= count {
+            if seen[before..]
+                .iter()
+                .filter(|head| head.contains(words))
+                .count()
+                >= count
+            {
                 return true;
             }
             if !goes_on() {
                 return false;
             }
-            seen = self.heads.more.wait_timeout(seen, Duration::from_millis(200)).unwrap().0;
+            seen = self
+                .heads
+                .more
+                .wait_timeout(seen, Duration::from_millis(200))
+                .unwrap()
+                .0;
         }
     }
 
@@ -94,7 +117,10 @@ impl Heads {
 
 /// Starts both directions. They end with the connection.
 fn pass_on(near: &TcpStream, far: &TcpStream, kept: &Path, heads: &Arc<Heads>) {
-    let directions = [(near, far, "sent", Some(Arc::clone(heads))), (far, near, "answered", None)];
+    let directions = [
+        (near, far, "sent", Some(Arc::clone(heads))),
+        (far, near, "answered", None),
+    ];
     for (from, to, name, heads) in directions {
         let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
         let copy: PathBuf = kept.with_extension(name);

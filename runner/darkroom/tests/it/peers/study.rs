@@ -8,11 +8,16 @@ use std::process::{Child, Command, Stdio};
 
 use crate::story::Project;
 
-/// Which hand-written variant stands in for what a model is yet to write. Copies are made in the test's folder alone,
-/// and say what they are.
-const STAND_INS: [(&str, &str); 3] = [("pillow", "gpt-5"), ("numpy", "gemini-2.5-pro"), ("purepy", "deepseek")];
+/// Which hand-written variant stands in for what a model is yet to write. Copies are made in the
+/// test's folder alone, and say what they are.
+const STAND_INS: [(&str, &str); 3] = [
+    ("pillow", "gpt-5"),
+    ("numpy", "gemini-2.5-pro"),
+    ("purepy", "deepseek"),
+];
 
-/// The study as its manifest stands in this repository, with stand-ins for its variants and one small image.
+/// The study as its manifest stands in this repository, with stand-ins for its variants and one
+/// small image.
 pub fn with_stand_ins() -> Project {
     let project = small(&[]);
     for (of, name) in STAND_INS {
@@ -21,16 +26,25 @@ pub fn with_stand_ins() -> Project {
         let description = format!("{folder}/variant.toml");
         let text = fs::read_to_string(project.root().join(&description)).unwrap();
         let rest = text.split_once('\n').unwrap().1;
-        project.write(&description, format!("description = \"STAND-IN: a copy of {of}, by no model\"\n{rest}"));
+        project.write(
+            &description,
+            format!("description = \"STAND-IN: a copy of {of}, by no model\"\n{rest}"),
+        );
     }
-    project.write("manifests/llm-study.toml", fs::read(repository().join("manifests/llm-study.toml")).unwrap());
+    project.write(
+        "manifests/llm-study.toml",
+        fs::read(repository().join("manifests/llm-study.toml")).unwrap(),
+    );
     project
 }
 
 /// A project with these variants of the repository, its pipeline and prices, and one small image.
 pub fn small(variants: &[&str]) -> Project {
     let project = Project::study("image-pipeline", variants);
-    project.copy_to(&repository().join("experiments/prices"), "experiments/prices");
+    project.copy_to(
+        &repository().join("experiments/prices"),
+        "experiments/prices",
+    );
     project.scenes(&[(96, 64)]);
     fs::create_dir(project.root().join("home")).unwrap();
     project
@@ -71,13 +85,19 @@ impl<'a> Person<'a> {
         let python = darkroom_cloud::python::find("3.13").unwrap();
         let folder = python.path.parent().unwrap().display().to_string();
         let variables = [
-            ("PATH", format!("{folder}:{}", std::env::var("PATH").unwrap())),
+            (
+                "PATH",
+                format!("{folder}:{}", std::env::var("PATH").unwrap()),
+            ),
             ("HOME", project.root().join("home").display().to_string()),
             ("AWS_ENDPOINT_URL", url.to_owned()),
             ("AWS_ACCESS_KEY_ID", "test".to_owned()),
             ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
         ];
-        let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let variables = variables
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect();
         Self { project, variables }
     }
 
@@ -90,7 +110,10 @@ impl<'a> Person<'a> {
     pub fn darkroom(&self, arguments: &[&str]) -> Told {
         let output = self.command(arguments).output().unwrap();
         let text = String::from_utf8([output.stderr, output.stdout].concat()).unwrap();
-        Told { code: output.status.code(), text }
+        Told {
+            code: output.status.code(),
+            text,
+        }
     }
 
     /// Starts `darkroom`; what it says goes to a file.
@@ -105,17 +128,25 @@ impl<'a> Person<'a> {
         Running { process, said }
     }
 
-    /// Removes everything that any run made; then nothing of Darkroom's is there, and a second time says so.
+    /// Removes everything that any run made; then nothing of Darkroom's is there, and a second time
+    /// says so.
     #[track_caller]
     pub fn cleans(&self) {
-        self.darkroom(&["clean", "--target", "aws", "--yes"]).exits(0);
-        let again = self.darkroom(&["clean", "--target", "aws", "--yes"]).exits(0);
+        self.darkroom(&["clean", "--target", "aws", "--yes"])
+            .exits(0);
+        let again = self
+            .darkroom(&["clean", "--target", "aws", "--yes"])
+            .exits(0);
         assert!(again.contains("nothing of Darkroom's is there"), "{again}");
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_darkroom"));
-        command.args(arguments).current_dir(self.project.root()).env_clear().envs(&self.variables);
+        command
+            .args(arguments)
+            .current_dir(self.project.root())
+            .env_clear()
+            .envs(&self.variables);
         command.stdin(Stdio::null());
         command
     }
@@ -134,7 +165,11 @@ impl Running {
 
     pub fn text(&self) -> String {
         let mut text = String::new();
-        self.said.reopen().unwrap().read_to_string(&mut text).unwrap();
+        self.said
+            .reopen()
+            .unwrap()
+            .read_to_string(&mut text)
+            .unwrap();
         text
     }
 
@@ -149,7 +184,10 @@ impl Running {
         let pid = nix::unistd::Pid::from_raw(self.process.id().try_into().unwrap());
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
         let code = self.process.wait().unwrap().code();
-        Told { code, text: self.text() }
+        Told {
+            code,
+            text: self.text(),
+        }
     }
 }
 
