@@ -215,7 +215,7 @@ fn misbehaviour_section(run: &Run) -> Markup {
     html! {
         @if !misdeeds.is_empty() {
             section id="misdeeds" {
-                h2 { "What no honest code does" }
+                h2 { "What handlers did beside their work" }
                 ul { @for misdeed in &misdeeds { li { (misdeed) "." } } }
             }
         }

@@ -500,9 +500,16 @@ impl CellView {
 
 /// Returns the stages of a cell (its rows of `summary`) that remember outputs.
 fn remembered(rows: &[Row<'_>]) -> Vec<(String, f64, f64)> {
+    let place = |row: &Row<'_>| {
+        let stage = row.text("stage")?;
+        Some(match row.text("fresh_image") {
+            Some(image) => format!("{stage} of {image}"),
+            None => stage.to_owned(),
+        })
+    };
     let of = |row: &Row<'_>| {
         let found = (
-            row.text("stage")?.to_owned(),
+            place(row)?,
             row.number("fresh_ratio")?,
             row.number("fresh_ratio_low")?,
         );

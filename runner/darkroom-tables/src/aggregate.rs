@@ -11,8 +11,8 @@ use darkroom_core::cost::QUOTED_IMAGES;
 use darkroom_core::event::PlannedCell;
 use darkroom_core::imported::IMPORTED;
 use darkroom_core::statistics::{
-    Description, Fresh, Interval, Intervals, Origin, Trend, VarianceSplit, describe, fresh,
-    halves_ratio, holm, intervals, is_testable, seed_of, trend, variance_split,
+    Description, Fresh, Interval, Intervals, Origin, Probes, Trend, VarianceSplit, describe,
+    halves_ratio, holm, intervals, seed_of, trend, variance_split,
 };
 use polars::prelude::{DataFrame, PolarsResult};
 use rayon::prelude::*;
@@ -136,6 +136,8 @@ pub struct SummaryRow {
     /// Of durations: how much longer they are on pixels that were not seen before; `None` where
     /// that was not probed.
     pub fresh: Option<Fresh>,
+    /// The one image whose probes show that the stage remembers, where all together do not.
+    pub fresh_image: Option<String>,
     pub rank: Option<u32>,
     pub note: Option<String>,
 }
@@ -340,6 +342,7 @@ impl Describer<'_> {
             halves_ratio: of.halves_ratio,
             resolution_share,
             fresh: None,
+            fresh_image: None,
             rank: None,
             note: joined(&notes),
         }
@@ -349,21 +352,26 @@ impl Describer<'_> {
 /// Says of the durations of every stage how much longer they are on fresh pixels, all of the run
 /// taken together.
 fn probed(rows: &mut [(usize, SummaryRow)], facts: &JournalFacts, groups: &Groups) {
-    let of = |row: &SummaryRow| -> Option<Vec<f64>> {
+    let of = |row: &SummaryRow| -> Option<Probes> {
         let stage = row.stage.filter(|_| row.metric == FRESH)?;
         let cell = facts.run.cells[row.cell as usize].id.to_string();
         let group = groups
             .invocations
             .get(&(cell, facts.run.stages[stage as usize].clone()))?;
-        Some(group.fresh_longer(FRESH)).filter(|longer| is_testable(longer.len()))
+        Some(group.probes(FRESH)).filter(|probes| probes.tests() > 0)
     };
-    let tested: Vec<(usize, Vec<f64>)> = rows
+    let tested: Vec<(usize, Probes)> = rows
         .iter()
         .enumerate()
         .filter_map(|(index, (_, row))| Some((index, of(row)?)))
         .collect();
-    for (index, longer) in &tested {
-        rows[*index].1.fresh = fresh(longer, tested.len());
+    let tests = tested.iter().map(|(_, probes)| probes.tests()).sum();
+    for (index, probes) in &tested {
+        let row = &mut rows[*index].1;
+        row.fresh = probes.fresh(tests);
+        let image = row.fresh.and_then(|fresh| fresh.image);
+        row.fresh_image =
+            image.and_then(|image| groups.invocations.images.get(image as usize).cloned());
     }
 }
 
@@ -594,6 +602,10 @@ pub fn summary_frame(
         floats(
             "fresh_ratio_low",
             rows.iter().map(|row| row.fresh.map(|fresh| fresh.low)),
+        ),
+        texts(
+            "fresh_image",
+            rows.iter().map(|row| row.fresh_image.as_ref()),
         ),
         bools(
             "remembers",

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use darkroom_core::cell::Start;
 use darkroom_core::cost::PriceTable;
-use darkroom_core::event::{Look, Misbehaved, PlannedCell, ReconciledMetric};
+use darkroom_core::event::{FunctionDeployed, Look, Misbehaved, PlannedCell, ReconciledMetric};
 use darkroom_core::ledger::{AttemptId, CountsAs};
 
 use crate::aggregate::SummaryRow;
@@ -105,31 +105,29 @@ pub fn overview(
 
 /// Returns what the variants' handlers called and may not, by variant and action.
 pub fn refused_calls(facts: &JournalFacts) -> Vec<RefusedCalls> {
-    let variants = variants(facts);
-    let mut found: BTreeMap<(&str, &str), (&str, u64)> = BTreeMap::new();
+    let deployed = deployed(facts);
+    let mut found: BTreeMap<(&str, &str), RefusedCalls> = BTreeMap::new();
     for refused in &facts.refused {
-        let variant = variants
-            .get(refused.function.as_str())
-            .copied()
-            .unwrap_or(&refused.function);
-        found
+        let of = deployed.get(refused.function.as_str());
+        let variant = of.map_or(refused.function.as_str(), |it| &it.variant);
+        let calls = found
             .entry((variant, &refused.action))
-            .or_insert((&refused.resource, 0))
-            .1 += refused.calls;
+            .or_insert_with(|| RefusedCalls {
+                variant: variant.to_owned(),
+                action: refused.action.clone(),
+                resource: refused.resource.clone(),
+                calls: 0,
+                stages: BTreeSet::new(),
+            });
+        calls.calls += refused.calls;
+        calls.stages.extend(of.map(|it| it.stage.clone()));
     }
-    let refused =
-        |((variant, action), (resource, calls)): ((&str, &str), (&str, u64))| RefusedCalls {
-            variant: variant.to_owned(),
-            action: action.to_owned(),
-            resource: resource.to_owned(),
-            calls,
-        };
-    found.into_iter().map(refused).collect()
+    found.into_values().collect()
 }
 
 /// Returns what the variants' handlers did that no honest one does, by function.
 pub fn misdeeds(facts: &JournalFacts) -> Vec<Misdeed> {
-    let variants = variants(facts);
+    let deployed = deployed(facts);
     let mut found: BTreeMap<(&str, &str), Misdeed> = BTreeMap::new();
     for Misbehaved {
         function,
@@ -139,9 +137,10 @@ pub fn misdeeds(facts: &JournalFacts) -> Vec<Misdeed> {
         ..
     } in &facts.misbehaved
     {
-        let variant = variants.get(function.as_str()).copied().unwrap_or(function);
+        let of = deployed.get(function.as_str());
         let first = || Misdeed {
-            variant: variant.to_owned(),
+            variant: of.map_or(function, |it| &it.variant).clone(),
+            stage: of.map(|it| it.stage.clone()).unwrap_or_default(),
             function: function.clone(),
             what: what.clone(),
             times: 0,
@@ -151,13 +150,10 @@ pub fn misdeeds(facts: &JournalFacts) -> Vec<Misdeed> {
     found.into_values().collect()
 }
 
-/// Returns the variant of each function.
-fn variants(facts: &JournalFacts) -> BTreeMap<&str, &str> {
-    facts
-        .deployed
-        .iter()
-        .map(|it| (it.function.as_str(), it.variant.as_str()))
-        .collect()
+/// Returns each function that was deployed, by its name.
+fn deployed(facts: &JournalFacts) -> BTreeMap<&str, &FunctionDeployed> {
+    let deployed = facts.deployed.iter();
+    deployed.map(|it| (it.function.as_str(), it)).collect()
 }
 
 fn reconciliation(facts: &JournalFacts) -> ReconciliationSummary {
@@ -278,6 +274,7 @@ fn remembered(facts: &JournalFacts, rows: &[&SummaryRow]) -> Vec<Remembered> {
             stage,
             fresh_ratio: fresh.ratio,
             fresh_ratio_low: fresh.low,
+            image: row.fresh_image.clone(),
         })
     };
     rows.iter().filter_map(of).collect()

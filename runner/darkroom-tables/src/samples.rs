@@ -11,7 +11,7 @@ use std::hash::Hash;
 use std::path::{Path, PathBuf};
 
 use darkroom_core::ledger::CountsAs;
-use darkroom_core::statistics::{Measured, longer};
+use darkroom_core::statistics::{Measured, Probes, longer};
 use polars::prelude::{DataType, ParquetReader, PolarsResult, SerReader};
 use rayon::prelude::*;
 
@@ -136,9 +136,8 @@ impl SampleGroup {
             .unwrap_or_default()
     }
 
-    /// Returns of each probe how much longer it took than the repetitions of its image and
-    /// deployment did, as a logarithm.
-    pub fn fresh_longer(&self, column: &str) -> Vec<f64> {
+    /// Returns the probes, held against the repetitions of their image and deployment.
+    pub fn probes(&self, column: &str) -> Probes {
         let values =
             |keys: &[SampleKey], values: Option<&Vec<Option<f64>>>| -> Vec<((u32, i64), f64)> {
                 let values = values.into_iter().flatten().zip(keys);
@@ -146,10 +145,11 @@ impl SampleGroup {
                     .filter_map(|(value, key)| Some(((key.image, key.deployment), (*value)?)))
                     .collect()
             };
-        longer(
+        let longer = longer(
             &values(&self.keys, self.values.get(column)),
             &values(&self.probe_keys, self.probe_values.get(column)),
-        )
+        );
+        Probes::new(longer.into_iter().map(|((image, _), log)| (image, log)))
     }
 
     /// As [`Self::present`], with the image of each value.
@@ -188,6 +188,8 @@ impl SampleGroup {
 #[derive(Debug)]
 pub struct Samples<K> {
     path: PathBuf,
+    /// Names of the images, by the number that keys have.
+    pub images: Vec<String>,
     groups: Vec<SampleGroup>,
     places: HashMap<K, usize>,
     /// Where the value of each row of the file belongs.
@@ -262,26 +264,15 @@ impl<K: Eq + Hash> Samples<K> {
 
 /// Returns the groups of `invocations` by cell and stage.
 pub fn of_invocations(path: &Path) -> PolarsResult<Samples<(String, String)>> {
-    let (names, drafts, rows) = drafts(path, ["cell_id", "stage"], "sequence", Environment::Id)?;
-    Ok(samples(
-        path,
-        names.into_iter().map(|[cell, stage]| (cell, stage)),
-        drafts,
-        rows,
-        Environment::Id,
-    ))
+    let read = drafts(path, ["cell_id", "stage"], "sequence", Environment::Id)?;
+    let name = |[cell, stage]: [String; 2]| (cell, stage);
+    Ok(samples(path, read, name, Environment::Id))
 }
 
 /// Returns the groups of `pipelines` by cell.
 pub fn of_pipelines(path: &Path) -> PolarsResult<Samples<String>> {
-    let (names, drafts, rows) = drafts(path, ["cell_id"], "started_at", Environment::Round)?;
-    Ok(samples(
-        path,
-        names.into_iter().map(|[cell]| cell),
-        drafts,
-        rows,
-        Environment::Round,
-    ))
+    let read = drafts(path, ["cell_id"], "started_at", Environment::Round)?;
+    Ok(samples(path, read, |[cell]| cell, Environment::Round))
 }
 
 /// What a table says of the environments of its rows.
@@ -322,14 +313,23 @@ struct Drawn {
     environment: Option<u32>,
 }
 
-/// Reads who every row belongs to and what it counts as; returns what the groups are of, the
-/// groups, and the number of rows.
+/// A table, read but for its values.
+struct Read<const N: usize> {
+    /// What each group is of.
+    names: Vec<[String; N]>,
+    drafts: Vec<Draft>,
+    /// In alphabetical order.
+    images: Vec<String>,
+    rows: usize,
+}
+
+/// Reads who every row belongs to and what it counts as.
 fn drafts<const N: usize>(
     path: &Path,
     by: [&str; N],
     order: &str,
     environment: Environment,
-) -> PolarsResult<(Vec<[String; N]>, Vec<Draft>, usize)> {
+) -> PolarsResult<Read<N>> {
     let mut file = ParquetReader::new(File::open(path)?);
     let rows = file.num_rows()?;
     // Tables of an older version know no rounds; ids they all have, and one without is an error.
@@ -417,12 +417,13 @@ fn drafts<const N: usize>(
         }
         first += frame.height() as u32;
     }
-    let (images, environments) = (images.alphabetical(), environments.alphabetical());
+    let (images, image_places) = images.alphabetical();
+    let (_, environments) = environments.alphabetical();
     for drawn in drafts
         .iter_mut()
         .flat_map(|draft| draft.drawn.iter_mut().chain(&mut draft.probes))
     {
-        drawn.image = images.get(drawn.image as usize).copied().unwrap_or(0);
+        drawn.image = image_places.get(drawn.image as usize).copied().unwrap_or(0);
         if environment == Environment::Id {
             drawn.environment = drawn
                 .environment
@@ -440,19 +441,24 @@ fn drafts<const N: usize>(
                 .unwrap_or_default()
         })
     };
-    Ok((
-        names.into_iter().map(|(place, _)| spelt(place)).collect(),
+    Ok(Read {
+        names: names.into_iter().map(|(place, _)| spelt(place)).collect(),
         drafts,
+        images,
         rows,
-    ))
+    })
 }
 
 /// Puts every group's sample in the order of execution.
-fn samples<K: Eq + Hash>(
+fn samples<K: Eq + Hash, const N: usize>(
     path: &Path,
-    names: impl Iterator<Item = K>,
-    mut drafts: Vec<Draft>,
-    rows: usize,
+    Read {
+        names,
+        mut drafts,
+        images,
+        rows,
+    }: Read<N>,
+    name: impl Fn([String; N]) -> K,
     environment: Environment,
 ) -> Samples<K> {
     drafts
@@ -499,7 +505,8 @@ fn samples<K: Eq + Hash>(
     Samples {
         path: path.to_owned(),
         groups,
-        places: names.zip(0..).collect(),
+        images,
+        places: names.into_iter().map(name).zip(0..).collect(),
         slots,
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! Knows nothing of how they are laid out, and nothing of Polars.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -163,6 +164,8 @@ pub struct Remembered {
     pub fresh_ratio: f64,
     /// It is at least this, all stages of the run together at 95%.
     pub fresh_ratio_low: f64,
+    /// The one image that shows it, where all images together do not.
+    pub image: Option<String>,
 }
 
 /// One row of the summary table, short. `None` where the statistic does not exist.
@@ -249,15 +252,19 @@ pub struct RefusedCalls {
     /// The ARN that one of them was about.
     pub resource: String,
     pub calls: u64,
+    /// The stages whose handlers called it. Empty in tables of an older version.
+    #[serde(default)]
+    pub stages: BTreeSet<String>,
 }
 
 impl RefusedCalls {
-    /// Says what was called, how often, and what for.
+    /// Says what was called, how often, by which stages, and what for.
     pub fn what(&self) -> String {
         let Self {
             action,
             resource,
             calls,
+            stages,
             ..
         } = self;
         let times = if *calls == 1 {
@@ -265,7 +272,13 @@ impl RefusedCalls {
         } else {
             format!("{calls} times")
         };
-        format!("{action} {times} ({resource})")
+        let stages: Vec<&str> = stages.iter().map(String::as_str).collect();
+        let of = if stages.is_empty() {
+            String::new()
+        } else {
+            format!(" in {}", stages.join(", "))
+        };
+        format!("{action} {times}{of} ({resource})")
     }
 }
 
@@ -274,6 +287,9 @@ impl RefusedCalls {
 pub struct Misdeed {
     pub variant: String,
     pub function: String,
+    /// Empty in tables of an older version.
+    #[serde(default)]
+    pub stage: String,
     /// A sentence without its full stop, that of the first time.
     pub what: String,
     pub times: u32,
@@ -285,10 +301,18 @@ impl fmt::Display for Misdeed {
         let Self {
             variant,
             function,
+            stage,
             what,
             times,
         } = self;
-        write!(formatter, "{variant}, function {function}: {what}")?;
+        if stage.is_empty() {
+            write!(formatter, "{variant}, function {function}: {what}")?;
+        } else {
+            write!(
+                formatter,
+                "{variant} · {stage}: {what} (function {function})"
+            )?;
+        }
         if *times == 1 {
             Ok(())
         } else {

@@ -87,15 +87,15 @@ impl Names {
         })
     }
 
-    /// Returns each number's place in the alphabetical order of the texts.
-    pub fn alphabetical(self) -> Vec<u32> {
+    /// Returns the texts in alphabetical order, and each number's place among them.
+    pub fn alphabetical(self) -> (Vec<String>, Vec<u32>) {
         let mut texts: Vec<(String, u32)> = self.numbers.unwrap_or_default().into_iter().collect();
         texts.sort_unstable();
         let mut places = vec![0; texts.len()];
         for (place, (_, number)) in (0..).zip(&texts) {
             places[*number as usize] = place;
         }
-        places
+        (texts.into_iter().map(|(text, _)| text).collect(), places)
     }
 
     /// Returns the texts in the order of their numbers.

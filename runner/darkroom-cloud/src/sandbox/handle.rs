@@ -194,6 +194,16 @@ impl Sandbox {
             .find(|pid| inner_id(*pid) == Some(inside))
     }
 
+    /// Returns how many processes live beside the runtime, which runs: the innermost process that is
+    /// ours adopts what outlives its own parent.
+    pub fn detached(&self) -> usize {
+        let inner = self
+            .outer
+            .id()
+            .and_then(|outer| children(outer).into_iter().next());
+        inner.map_or(0, |inner| children(inner).len().saturating_sub(1))
+    }
+
     /// Ends every process in the sandbox and waits until none is left.
     pub async fn close(mut self) {
         // What is frozen can't end. An error means that the group is gone already.

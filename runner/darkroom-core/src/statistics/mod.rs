@@ -31,7 +31,7 @@ pub use interval::{
     Bounds, Interval, Intervals, MOST_RESAMPLED, Method, SMALL_N, intervals, quantile_interval,
     seed_of,
 };
-pub use memory::{Fresh, fresh, is_testable, longer};
+pub use memory::{Fresh, Probes, longer};
 pub use rank_tests::{Wilcoxon, cliffs_delta, mann_whitney, wilcoxon, wilcoxon_of};
 pub use stationarity::{
     Neighbours, Trend, halves_ratio, lag_one_autocorrelation, neighbours, trend,

@@ -285,6 +285,13 @@ pub const SUMMARY: Table = Table {
             "it is at least this, one-sided, all stages of the run together at 95%",
         ),
         column(
+            "fresh_image",
+            Text,
+            "",
+            Derived,
+            "the one image that `fresh_ratio` and `fresh_ratio_low` are of, where its probes show a memory and those of all images together do not; null otherwise",
+        ),
+        column(
             "remembers",
             Bool,
             "",

@@ -272,3 +272,52 @@ fn nothing_is_claimed_of_a_cell_that_is_faster_on_pixels_it_has_seen() {
         Some(1)
     );
 }
+
+#[test]
+fn code_that_remembers_one_image_of_six_is_named_with_that_image() {
+    let images = ["a.png", "b.png", "c.png", "d.png", "e.png", "f.png"];
+    let cheat = cell("rust");
+    let mut journal = Journal::of(std::slice::from_ref(&cheat));
+    for image in images {
+        for repetition in 1..=24 {
+            // As warm as any other's, and one of eight is a little slower or faster.
+            let ms = 100.0 + 4.0 * f64::from(repetition % 8);
+            let ms = if image == "d.png" { ms / 10.0 } else { ms };
+            let pass = Pass {
+                image,
+                ..Pass::of(&cheat, repetition, ms)
+            };
+            journal.pass(&pass);
+            (0..2).for_each(|stage| _ = journal.check(&pass, stage, None));
+        }
+        for repetition in 1..=6 {
+            let ms = 100.0 + 4.0 * f64::from(repetition);
+            let pass = Pass {
+                image,
+                ..Pass::of(&cheat, repetition, ms)
+            };
+            journal.pass(&Pass {
+                warm_up: true,
+                probe: true,
+                ..pass
+            });
+        }
+    }
+    let run = Run::of(&journal);
+    let row = run.summary(&cheat, "resize", "duration_ms");
+    assert_eq!(
+        row.column("remembers").unwrap().bool().unwrap().get(0),
+        Some(true)
+    );
+    assert_eq!(text(&row, "fresh_image").as_deref(), Some("d.png"));
+    assert!(
+        float(&row, "fresh_ratio").unwrap() > 9.0,
+        "of that image alone"
+    );
+    assert_eq!(
+        integer(&run.summary(&cheat, "pipeline", "turnaround_s"), "rank"),
+        None
+    );
+    let named = run.summary.cells[0].remembers.iter();
+    assert!(named.clone().all(|it| it.image.as_deref() == Some("d.png")) && named.count() > 0);
+}

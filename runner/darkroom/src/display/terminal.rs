@@ -347,9 +347,14 @@ fn remembering(summary: &Summary, measured: &[&CellSummary]) -> String {
                       stage,
                       fresh_ratio,
                       fresh_ratio_low,
+                      image,
                   }: &Remembered| {
+            let image = image.as_ref();
             format!(
-                "{stage} {} times ({})",
+                "{stage}{} {} times ({})",
+                image
+                    .map(|image| format!(" of {image}"))
+                    .unwrap_or_default(),
                 figure(*fresh_ratio),
                 figure(*fresh_ratio_low)
             )

@@ -248,26 +248,47 @@ fn a_run_of_misbehaving_handlers_ends_names_each_and_leaves_nothing_behind() {
     for stage in ["background-thread", "wake-by-timer"] {
         assert!(line(stage, "WRONG").contains("missing"));
     }
-    for action in [
-        "s3:ListBucket",
-        "s3:GetBucketPolicy",
-        "s3:PutObject",
-        "s3:DeleteObject",
-        "lambda:CreateFunction",
-        "lambda:UpdateFunctionCode",
-        "logs:PutLogEvents",
-        "cloudwatch:PutMetricData",
+    for (action, stage) in [
+        ("s3:ListBucket", "list-bucket"),
+        ("s3:GetBucketPolicy", "read-by-range"),
+        ("s3:PutObject", "write-beside"),
+        ("s3:DeleteObject", "delete-input"),
+        ("lambda:CreateFunction", "create-function"),
+        ("lambda:UpdateFunctionCode", "replace-code"),
+        ("logs:PutLogEvents", "write-log"),
+        ("cloudwatch:PutMetricData", "forge-metric"),
     ] {
         let refused = shown
             .split("REFUSED  misbehaving tried to call\n")
             .nth(1)
             .and_then(|part| part.split("\n\n").next());
         let named = refused.is_some_and(|calls| {
-            calls
-                .lines()
-                .any(|line| line.trim_start().starts_with(&format!("{action} ")))
+            calls.lines().any(|line| {
+                line.trim_start().starts_with(&format!("{action} ")) && line.contains(stage)
+            })
         });
-        assert!(named, "{action} is not named in:\n{shown}");
+        assert!(named, "{action} of {stage} is not named in:\n{shown}");
+    }
+    for (stage, what) in [
+        ("flood-log", "printed more than 16 MB in one invocation"),
+        ("print-50-mb", "printed more than 16 MB in one invocation"),
+        (
+            "imitate-report",
+            "printed lines that imitate the platform's",
+        ),
+        ("report-later", "printed lines that imitate the platform's"),
+        (
+            "leave-a-daemon",
+            "left a process behind that had detached itself",
+        ),
+    ] {
+        let named = |line: &str| {
+            line.starts_with("MISBEHAVED") && line.contains(stage) && line.contains(what)
+        };
+        assert!(
+            shown.lines().any(named),
+            "{stage} is not named in:\n{shown}"
+        );
     }
     failures_are_recorded(&isolation, &invocations);
 

@@ -516,7 +516,7 @@ fn environments_of_killed_sessions_were_looked_up(facts: &[Event]) {
     for event in facts {
         match event {
             Event::InvocationFinished(it) => {
-                drop(it.request_id.clone().map(|id| open.insert((id, false))))
+                open.extend(it.request_id.clone().map(|id| (id, false)));
             }
             Event::RunResumed { .. } => open = open.into_iter().map(|(id, _)| (id, true)).collect(),
             Event::EnvironmentSeen { request_id, .. } => {

@@ -20,6 +20,17 @@ const LARGEST_EVENT: usize = 262_144 - 26;
 /// line says so.
 const MOST_KEPT: usize = 64 << 20;
 
+/// More than this in one invocation is said of the function: at AWS's price, 16 MB an invocation
+/// cost far more than the work.
+const MUCH: usize = 16 << 20;
+
+/// How the platform's own lines of an invocation begin.
+const PLATFORM_LINES: [&[u8]; 3] = [
+    b"START RequestId: ",
+    b"END RequestId: ",
+    b"REPORT RequestId: ",
+];
+
 /// What an event costs beside its text: its line in the log's file, its place in the index.
 const EVENT_COST: usize = 100;
 
@@ -46,6 +57,10 @@ pub struct LogLines {
     /// Bytes that were written since the present invocation began, [`EVENT_COST`] for each event
     /// included.
     kept: usize,
+    /// What the handler printed since the present invocation began, whether it was kept or not.
+    printed: usize,
+    /// Since that was last asked, the handler printed lines that look like the platform's.
+    imitated: bool,
     /// When the last event happened: a record that a handler dates otherwise changes no order.
     latest_ms: i64,
 }
@@ -64,6 +79,8 @@ impl LogLines {
             frames: Vec::new(),
             tail: None,
             kept: 0,
+            printed: 0,
+            imitated: false,
             latest_ms: 0,
         }
     }
@@ -134,6 +151,8 @@ impl LogLines {
 
     /// Writes an event of the handler's, as long as there is room for it.
     fn write_event(&mut self, message: &[u8], timestamp_ms: i64) {
+        self.printed += message.len();
+        self.imitated |= imitates_platform(message);
         if self.kept > MOST_KEPT {
             if let Some(tail) = &mut self.tail {
                 tail.push(message);
@@ -175,7 +194,26 @@ impl LogLines {
     /// Begins to collect the tail.
     pub fn begin_tail(&mut self) {
         self.kept = 0;
+        self.printed = 0;
         self.tail = Some(Tail::default());
+    }
+
+    /// Returns what is odd about what the handler has printed, by kind: far too much of it, or lines
+    /// that look like the platform's.
+    pub fn take_oddities(&mut self) -> impl Iterator<Item = (&'static str, String)> + use<> {
+        let much = (self.printed > MUCH).then(|| {
+            let most = MUCH >> 20;
+            (
+                "flooded-log",
+                format!("printed more than {most} MB in one invocation"),
+            )
+        });
+        let imitated = std::mem::take(&mut self.imitated).then(|| {
+            let what = "printed lines that imitate the platform's START, END and REPORT. They are \
+                        in its log, and no time was taken from them";
+            ("imitated-platform", what.to_owned())
+        });
+        much.into_iter().chain(imitated)
     }
 
     /// Returns the tail and collects no more.
@@ -357,6 +395,20 @@ impl LogLines {
             self.text(&line.to_string());
         }
     }
+}
+
+/// Says whether a line that a handler printed begins as the platform's own do.
+fn imitates_platform(message: &[u8]) -> bool {
+    let json = || {
+        let head = String::from_utf8_lossy(&message[..message.len().min(200)]);
+        ["\"platform.report\"", "\"platform.start\""]
+            .iter()
+            .any(|kind| head.contains(kind))
+    };
+    PLATFORM_LINES
+        .iter()
+        .any(|begin| message.starts_with(begin))
+        || message.first() == Some(&b'{') && json()
 }
 
 /// Why an init failed.

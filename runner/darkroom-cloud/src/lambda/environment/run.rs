@@ -393,6 +393,9 @@ impl Environment {
             .result
             .unwrap_or_else(|failure| failure.document(request_id));
         self.lines.end(&report, payload.len() + finished.streamed);
+        for (kind, what) in self.lines.take_oddities() {
+            self.misdeeds.note(&self.spec.name, kind, what);
+        }
         InvokeOutcome {
             payload,
             function_error,
@@ -593,6 +596,16 @@ impl Environment {
         }
     }
 
+    /// Names processes that left the runtime for good and still live at the end. Those that it
+    /// waits for, such as a pool's, stay below it.
+    fn note_detached(&self) {
+        if self.state.running && self.sandbox.detached() > 0 {
+            let what = "left a process behind that had detached itself from the runtime";
+            self.misdeeds
+                .note(&self.spec.name, "left-a-daemon", what.to_owned());
+        }
+    }
+
     /// True if the environment can take an invocation.
     pub fn is_usable(&self) -> bool {
         !self.state.broken
@@ -602,6 +615,7 @@ impl Environment {
     pub async fn close(mut self) {
         self.catch_up();
         self.lines.finish_line();
+        self.note_detached();
         self.servers.abort_all();
         self.sandbox.close().await;
         drop(self.tmp);
