@@ -145,11 +145,11 @@ mod tests {
         median * (0.08 * normal).exp() * pause
     }
 
-    /// Six images of unlike size, four repetitions, `each` probes of every image. They take as many
-    /// times as long as `ratio` says of their image.
+    /// Six images of unlike size and `each` probes of every image, eight repetitions to one as the
+    /// schedule has them. Probes take as many times as long as `ratio` says of their image.
     fn probes(random: &mut ChaCha8Rng, each: u32, ratio: impl Fn(u32) -> f64) -> Probes {
         let median = |image: u32| 20.0 * f64::from(1 + image);
-        let repetitions: Vec<_> = (0..4)
+        let repetitions: Vec<_> = (0..8 * each)
             .flat_map(|_| 0..6)
             .map(|image| (image, time(random, median(image))))
             .collect();
