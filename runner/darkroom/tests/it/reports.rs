@@ -137,7 +137,7 @@ fn figures_are_chosen(project: &Project) {
     for (width, why) in [
         ("85", "write a number with its unit"),
         ("2cm", "expected 60 to 420 mm, got 20.0 mm"),
-        ("wide", "is no width"),
+        ("wide", "is not a width"),
     ] {
         figures(&["--width", width]).exits(2).says(why);
         assert!(!folder.exists(), "nothing is written");

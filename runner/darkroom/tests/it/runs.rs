@@ -912,7 +912,7 @@ fn a_finished_run_is_extended_by_further_blocks_and_says_so() {
         project
             .darkroom(&["run", "m.toml", "--extend", argument])
             .exits(2)
-            .says("expected repetitions.count=N");
+            .says("write repetitions.count=N");
     }
     let other = [
         "run",
