@@ -160,8 +160,7 @@ pub struct RunArgs {
 }
 
 fn extension(text: &str) -> Result<u32, String> {
-    let wanted =
-        || "write repetitions.count=N, where N is the new total of repetitions".to_owned();
+    let wanted = || "write repetitions.count=N, where N is the new total of repetitions".to_owned();
     let (key, number) = text.split_once('=').ok_or_else(wanted)?;
     if key.trim() != "repetitions.count" {
         return Err(format!("cannot extend `{}`: {}", key.trim(), wanted()));

@@ -229,9 +229,11 @@ impl Target {
             caller.account_id, caller.arn
         )];
         notes.extend(other_region(region));
-        notes.extend(endpoint.as_ref().map(|endpoint| {
-            format!("AWS's calls go to {endpoint}: what is measured there is not AWS")
-        }));
+        notes.extend(
+            endpoint
+                .as_ref()
+                .map(|endpoint| format!("AWS calls go to {endpoint}: its results are not AWS's")),
+        );
         Ok(Self {
             name: if endpoint.is_some() {
                 "aws-endpoint"
@@ -527,7 +529,7 @@ pub fn other_region(region: &str) -> Option<String> {
         .find(|name| std::env::var_os(name).is_some())?;
     let other = std::env::var(name).ok().filter(|other| other != region)?;
     Some(format!(
-        "in {region}, as asked for; {name} is {other}, and does not count"
+        "asked for the region {region}; {name} is {other}, and is ignored"
     ))
 }
 

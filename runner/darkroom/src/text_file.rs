@@ -44,8 +44,7 @@ pub enum NotUtf8 {
 
 impl NotUtf8 {
     /// What to do about it.
-    pub const HELP: &'static str =
-        "Save the file as UTF-8. Editors offer it as the encoding in \"Save as\".";
+    pub const HELP: &'static str = "Save the file as UTF-8, in an editor's \"Save as\" dialog.";
 }
 
 /// Returns the text of a file.

@@ -19,7 +19,7 @@ pub fn how_to_begin() -> String {
         return "write a manifest and run it: README.md shows one".to_owned();
     };
     format!(
-        "begin one, for example with {}",
+        "start one, for example with {}",
         advice::darkroom(&["run", &manifest.display().to_string()])
     )
 }
@@ -64,7 +64,7 @@ pub fn must_be_a_run(folder: &Path, command: &[&str]) -> Result<(), Failure> {
     let what = if folder.exists() {
         format!("{shown} is not a run: it has no journal.ndjson")
     } else {
-        format!("{shown} is not a run: it is not there")
+        format!("{shown} is not a run: it does not exist")
     };
     let help = match nearest_run(folder) {
         Some(run) => {
@@ -78,7 +78,7 @@ pub fn must_be_a_run(folder: &Path, command: &[&str]) -> Result<(), Failure> {
                 advice::darkroom(&command)
             )
         }
-        None => format!("there is no run yet; {}", how_to_begin()),
+        None => format!("no run yet; {}", how_to_begin()),
     };
     Err(Failure::wrong_request(miette::miette!(
         help = help,
@@ -90,11 +90,13 @@ pub fn must_be_a_run(folder: &Path, command: &[&str]) -> Result<(), Failure> {
 pub fn tables_of(run: &Path) -> String {
     if is_run(run) {
         format!(
-            "make them anew with {}",
+            "rebuild them with {}",
             advice::darkroom(&["aggregate", &run.display().to_string()])
         )
     } else {
-        "its journal is not there, so its tables can't be made anew: copy the whole folder of the run".to_owned()
+        "its journal is missing, so its tables cannot be rebuilt: copy the whole folder of the \
+         run"
+        .to_owned()
     }
 }
 

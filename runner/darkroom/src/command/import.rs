@@ -69,7 +69,7 @@ pub fn run(args: &ImportArgs, globals: Globals) -> Result<Outcome, Failure> {
 }
 
 fn agreed() -> Result<bool, Failure> {
-    display::note("Take them in so? [Y/n]");
+    display::note("Import them like this? [Y/n]");
     let mut answer = String::new();
     io::stdin()
         .read_line(&mut answer)

@@ -124,7 +124,7 @@ fn chosen(figures: Vec<Figure>, args: &FiguresArgs) -> Result<Vec<Figure>, Failu
     if there.is_empty() {
         return Err(Failure::wrong_request(miette::miette!(
             help = "choose other cells, or measure these",
-            "no figure can be drawn: the chosen cells have no measurements"
+            "cannot draw a figure: the chosen cells have no measurements"
         )));
     }
     let mut wanted: Vec<GlobMatcher> = Vec::new();

@@ -41,8 +41,9 @@ pub fn run(args: &ResumeArgs, globals: Globals) -> Result<Outcome, Failure> {
         return Ok(Outcome::Done);
     }
     if !globals.quiet {
-        let said = "as it was begun: a manifest that was changed since counts for new runs only";
-        display::note(&format!("going on with {} {said}", run.display()));
+        let said = "it continues with the manifest as it was when the run began; later changes \
+            hold for new runs only";
+        display::note(&format!("continuing {} {said}", run.display()));
     }
     // A kill may have come between an extension's record in the journal and the same in
     // manifest.toml.
@@ -102,7 +103,7 @@ fn latest_unfinished(outputs: &Path) -> Result<PathBuf, Failure> {
         .ok_or_else(|| {
             Failure::wrong_request(miette::miette!(
                 help = which_run::how_to_begin(),
-                "there is no run under {}",
+                "no run under {}",
                 outputs.display()
             ))
         })

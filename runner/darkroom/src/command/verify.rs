@@ -30,7 +30,7 @@ pub fn run(args: &RunFolder, globals: Globals) -> Result<Outcome, Failure> {
         .map_err(|error| broken(&error))?;
     let report = match fs::read_to_string(path.join("report.html")) {
         Ok(found) if found == page => None,
-        Ok(_) => Some("not the page that the journal gives".to_owned()),
+        Ok(_) => Some("differs from the page made from the journal".to_owned()),
         Err(error) => Some(error.to_string()),
     };
     differing.extend(report.iter().map(|what| format!("report.html: {what}")));

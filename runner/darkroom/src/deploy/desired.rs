@@ -597,7 +597,7 @@ mod tests {
         ] {
             let text = step(foreign).unwrap_err().to_string();
             assert!(
-                text.starts_with("bucket b exists, but Darkroom did not make it"),
+                text.starts_with("bucket b exists, but Darkroom did not create it"),
                 "{text}"
             );
         }

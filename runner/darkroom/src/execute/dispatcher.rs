@@ -43,8 +43,8 @@ pub enum ExecuteError {
     #[error("cannot read the logs of {function}: {reason}")]
     Logs { function: String, reason: String },
     #[error(
-        "{function} starts itself again and again, and cannot be stopped or freed again: {reason}; set its reserved \
-         concurrency to 0, or remove it with {}",
+        "{function} keeps starting itself, and cannot be stopped or reset: {reason}; set its \
+         reserved concurrency to 0, or remove it with {}",
         advice::clean(None, region)
     )]
     Loop {
@@ -53,15 +53,15 @@ pub enum ExecuteError {
         reason: String,
     },
     #[error(
-        "the image {image} cannot be given pixels of its own: {reason}; take it out of the image set, or remove \
-         repetitions.vary_inputs"
+        "cannot change the pixels of image {image}: {reason}; remove it from the image set, or \
+         remove repetitions.vary_inputs"
     )]
     OwnPixels { image: String, reason: String },
     #[error("{function} cannot be called any more: {reason}")]
     InVain { function: String, reason: String },
     #[error("the journal cannot be written")]
     Recording,
-    #[error("a pass ended in a panic, which is a bug in darkroom: {0}")]
+    #[error("a pass panicked; please report this as a bug in Darkroom: {0}")]
     Panic(String),
 }
 
@@ -157,10 +157,9 @@ pub async fn execute(
         bench.emitter.emit(Event::ClocksCompared(offset));
     }
     let figures = match (ended, before) {
-        (Ended::Interrupted, _) => bench.recorded.alone(
-            &names,
-            "interrupted: what was under way then was not recorded",
-        ),
+        (Ended::Interrupted, _) => bench
+            .recorded
+            .alone(&names, "interrupted: passes in progress were not recorded"),
         (_, Err(reason)) => bench.recorded.alone(&names, &reason),
         (_, Ok(before)) => {
             let Setup {

@@ -493,7 +493,7 @@ impl Chain<'_> {
             (None, None) if stopped => {
                 let patience_s = self.bench.setup.patience.logs.as_secs();
                 let error =
-                    format!("no log of it appeared within {patience_s} s of the end of the wait");
+                    format!("no log of it appeared within {patience_s} s after the wait ended");
                 (Status::CallError, Some(NOT_SEEN.to_owned()), Some(error))
             }
             _ => (Status::Ok, None, None),

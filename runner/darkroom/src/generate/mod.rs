@@ -107,7 +107,7 @@ pub fn generate(
             .iter()
             .any(|(stage, _)| verdicts.contains_key(&stage.name))
         {
-            say("  the gate finds nothing wrong");
+            say("  all outputs passed the check");
             break;
         }
         match asking.repair(&verdicts, round) {

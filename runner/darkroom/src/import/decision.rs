@@ -71,7 +71,7 @@ pub fn page(import: &Import) -> String {
     for told in &import.unparsed {
         let _ = writeln!(
             text,
-            "{told}; what needs it will be measured as code that fails"
+            "{told}; stages that need it will be measured as failing code"
         );
     }
     let _ = writeln!(text, "{} · {}", import.variant, import.pipeline);

@@ -144,6 +144,6 @@ fn description(request: &Request<'_>) -> String {
         .unwrap_or(request.folder.as_os_str())
         .to_string_lossy();
     format!(
-        "Imported from a folder `{folder}` on {day}, files unchanged. Who wrote it is not said."
+        "Imported from a folder `{folder}` on {day}, files unchanged. The author is not recorded."
     )
 }

@@ -34,7 +34,7 @@ pub fn refusal_lines(refused: &[RefusedRow]) -> Vec<String> {
             counted(rest.len(), "more reason"),
         );
         lines.push(format!(
-            "refused {rows} for {reasons}. Mend those above, then import again"
+            "refused {rows} for {reasons}. Fix those above, then import again"
         ));
     }
     lines

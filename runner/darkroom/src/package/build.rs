@@ -287,7 +287,7 @@ pub(super) fn check_limits(package: &Package) -> Result<(), PackageError> {
             help,
         })
     };
-    let smaller = "leave out dependencies, tests and data that no handler uses";
+    let smaller = "remove dependencies, tests and data that no handler uses";
     if package.archive.bytes > ZIPPED_LIMIT {
         return too_large("zipped code", package.archive.bytes, ZIPPED_LIMIT, smaller);
     }
@@ -604,7 +604,7 @@ mod tests {
         let cache = folder.path().join(".darkroom");
         let text = package(&cache, &build()).unwrap_err().to_string();
         assert!(
-            text.contains("cargo can't build variant `fake`")
+            text.contains("cargo cannot build variant `fake`")
                 && text.contains("this_is_no_function"),
             "{text}"
         );

@@ -40,8 +40,8 @@ pub fn not_confined(build: &Build) -> Option<String> {
         .1
         .trim_end_matches(')');
     Some(format!(
-        "was built outside of the sandbox ({why}). Its build scripts ran as you, without your environment's secrets. Look at \
-         them, or build on Linux with user namespaces"
+        "was built outside of the sandbox ({why}). Its build scripts ran as you, without the \
+         secrets in your environment. Read them, or build on Linux with user namespaces"
     ))
 }
 
@@ -229,7 +229,7 @@ impl Bench {
                 Err(error) => error.to_string(),
             }
         } else {
-            "cargo-zigbuild needs folders that the sandbox does not show".to_owned()
+            "cargo-zigbuild needs folders that are not in the sandbox".to_owned()
         };
         (self.build_outside(arguments, variables), Err(refused))
     }

@@ -20,15 +20,16 @@ pub enum JournalError {
         path: PathBuf,
         source: io::Error,
     },
-    #[error("{}:{line}: not a fact this version of darkroom knows: {source}", path.display())]
+    #[error("{}:{line}: this version of Darkroom does not know this fact: {source}", path.display())]
     Line {
         path: PathBuf,
         line: usize,
         source: serde_json::Error,
     },
-    #[error("{}: journal version {found}, this darkroom reads up to {JOURNAL_VERSION}; use the version that wrote it", path.display())]
+    #[error("{}: the journal has version {found}, but this Darkroom reads up to \
+        {JOURNAL_VERSION}; use the version that wrote it", path.display())]
     Version { path: PathBuf, found: u32 },
-    #[error("{}: the journal does not begin with the run it belongs to", path.display())]
+    #[error("{}: the journal does not begin with its run", path.display())]
     NoRun { path: PathBuf },
 }
 

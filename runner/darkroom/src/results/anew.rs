@@ -40,7 +40,5 @@ pub fn findings(found: &[Verified]) -> Vec<String> {
 }
 
 pub fn broken(error: &dyn std::fmt::Display) -> Failure {
-    Failure::broken(miette::miette!(
-        "the tables could not be made anew: {error}"
-    ))
+    Failure::broken(miette::miette!("cannot rebuild the tables: {error}"))
 }

@@ -47,7 +47,7 @@ pub fn show_tables(
         });
     let summary = darkroom_tables::aggregate(facts, prices, path).map_err(|error| match error {
         TablesError::Journal(error) => Failure::wrong_request(miette::miette!("{error}")),
-        error => Failure::broken(miette::miette!("the tables could not be made: {error}")),
+        error => Failure::broken(miette::miette!("cannot build the tables: {error}")),
     })?;
     let claims = super::page::write(path)?;
     show(&summary, &claims, globals)?;
@@ -130,7 +130,7 @@ fn say_what_is_missing(
             .unwrap_or(0);
         if fewest + failed < planned {
             lines.push(format!(
-                "INCOMPLETE {}: {fewest} of {planned} passes count ({})",
+                "INCOMPLETE {}: {fewest} of {planned} passes done ({})",
                 cell.cell_id,
                 product(images, repetitions, run.deployments)
             ));
@@ -143,7 +143,7 @@ fn say_what_is_missing(
     {
         // Of a run that was stopped at once, one line says as much as one for every cell.
         lines = vec![format!(
-            "INCOMPLETE no pass of any cell counts yet ({})",
+            "INCOMPLETE no cell has a finished pass ({})",
             display::count(runnable as u64, "cell")
         )];
     }
@@ -153,7 +153,7 @@ fn say_what_is_missing(
         End::OutOfMoney => lines.push("unfinished: its budget.usd is spent".to_owned()),
         End::Unknown => {
             lines.push(format!(
-                "unfinished; go on with {}",
+                "unfinished; continue with {}",
                 advice::darkroom(&["resume", &path.display().to_string()])
             ));
         }

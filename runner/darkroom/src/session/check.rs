@@ -241,7 +241,7 @@ impl Subject {
             let inputs = darkroom_contract::reference_inputs(&self.whole, &image.bytes).map_err(
                 |error| {
                     wrong(format!(
-                        "no reference input can be made of image `{}`: {error}",
+                        "cannot make a reference input from image `{}`: {error}",
                         image.name
                     ))
                 },
@@ -497,7 +497,9 @@ fn judged(invocation: &Invocation, check: Option<&OutputCheck>, expect: Expect) 
     let reason = match (expect, ended_well) {
         (Expect::Error | Expect::RightOrError, false) => None,
         (Expect::Right, false) => Some(failed()),
-        (Expect::Error, true) => Some("ended well where an error was due".to_owned()),
+        (Expect::Error, true) => {
+            Some("it succeeded, but it should have ended in an error".to_owned())
+        }
         (_, true) => (!right).then(wrong),
     };
     Checked {
@@ -557,7 +559,7 @@ fn unknown_name(what: &str, known: &[&str]) -> Failure {
 /// Makes a failure of everything that is wrong with a thing.
 fn unusable(what: String, faults: &[Fault]) -> Failure {
     if let [Fault::Said(only)] = faults {
-        return Failure::wrong_request(miette::miette!("{what} can't be used: {only}"));
+        return Failure::wrong_request(miette::miette!("{what} cannot be used: {only}"));
     }
     Failure::wrong_request(Unusable {
         what,
@@ -607,7 +609,7 @@ fn usable_variant(
                         "add `--pipeline {fitting}`: of two, the last one counts"
                     )
                 ),
-            "the handlers of variant `{name}` are made for transport {}, and pipeline {} has transport {}",
+            "variant `{name}` is made for transport {}, but pipeline {} has transport {}",
             variant.transport.as_str(),
             pipeline.name,
             pipeline.transport.as_str()
@@ -640,7 +642,7 @@ fn usable_set(
     match named.find(|stage| pipeline.stage(stage).is_none()) {
         Some(stage) => {
             let fault = format!(
-                "it names stage `{stage}`, which pipeline {} has not",
+                "it names stage `{stage}`, but pipeline {} has no such stage",
                 pipeline.name
             );
             Err(wrong(vec![fault.into()]))
@@ -665,7 +667,7 @@ fn architecture(
             .collect();
         let (here, made_for) = (&capability.name, made_for.join(", "));
         Failure::wrong_request(miette::miette!(
-            "{here} can't run this variant, which is made for {made_for}"
+            "{here} cannot run this variant: it is made for {made_for}"
         ))
     })
 }

@@ -106,7 +106,7 @@ pub fn what_differs(configuration: Configuration<'_>, run: &RunStarted, folder: 
             run.pipeline
         )
     } else {
-        "one of its images, how a variant is called ([adapt] in variant.toml), or manifest.toml in the run's folder has \
+        "one of its images, [adapt] of a variant.toml, or manifest.toml in the run's folder has \
          changed since"
             .to_owned()
     }

@@ -21,8 +21,7 @@ pub fn differences(there: &str, now: &str) -> Vec<String> {
     let said = |value: Option<&String>| value.cloned().unwrap_or_else(|| "not set".to_owned());
     let of_key = |key: &&String| {
         let (before, after) = (there.get(*key), now.get(*key));
-        (before != after)
-            .then(|| format!("{key} is {} there and {} now", said(before), said(after)))
+        (before != after).then(|| format!("{key} was {} and is {} now", said(before), said(after)))
     };
     all.iter().filter_map(of_key).collect()
 }

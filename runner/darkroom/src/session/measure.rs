@@ -57,7 +57,7 @@ pub fn measure(
         })?
     };
     if run.discard_if_nothing_recorded() {
-        progress.step("interrupted before anything was measured; nothing is left behind");
+        progress.step("interrupted before anything was measured; nothing was left behind");
         return Ok(None);
     }
     Ok(Some(Measured { ended, left }))
@@ -300,7 +300,7 @@ impl Session<'_> {
             .map_or(0, |finished| finished.earlier_without_environment);
         if earlier > 0 {
             self.progress.step(&format!(
-                "which environment served {earlier} invocations of a killed session can't be known any more"
+                "a killed session left {earlier} invocations whose environment is unknown"
             ));
         }
     }
@@ -313,7 +313,7 @@ impl Session<'_> {
     ) -> Result<Ended, Failure> {
         let path = self.run.dir().path().display().to_string();
         let help = format!(
-            "what was measured until then is kept; go on with {}",
+            "results so far are kept; continue with {}",
             advice::darkroom(&["resume", &path])
         );
         journal
@@ -331,9 +331,16 @@ fn apart(offset: &ClockOffset) -> Option<String> {
         ..
     } = offset;
     (offset_ms.abs() - uncertainty_ms > MISLEADING_MS).then(|| {
-        let which = if *offset_ms > 0.0 { "behind" } else { "ahead of" };
+        let which = if *offset_ms > 0.0 {
+            "behind"
+        } else {
+            "ahead of"
+        };
         let (by_s, give_or_take_s) = (offset_ms.abs() / 1e3, uncertainty_ms / 1e3);
-        format!("this machine's clock is {by_s:.2} s {which} the platform's (give or take {give_or_take_s:.2} s)")
+        format!(
+            "this machine's clock is {by_s:.2} s {which} the platform's \
+            (±{give_or_take_s:.2} s)"
+        )
     })
 }
 
@@ -341,7 +348,7 @@ fn last_fact(ended: &Result<Ended, &ExecuteError>, others_done: bool) -> Event {
     let at = now();
     let reason = match ended {
         Ok(Ended::Whole) if others_done => return Event::RunFinished { at },
-        Ok(Ended::Whole) => "only some cells were asked for".to_owned(),
+        Ok(Ended::Whole) => "only some cells were requested".to_owned(),
         Ok(Ended::Interrupted) => "interrupted".to_owned(),
         Ok(Ended::OutOfTime) => "budget.minutes".to_owned(),
         Ok(Ended::OutOfMoney) => results::OUT_OF_MONEY.to_owned(),

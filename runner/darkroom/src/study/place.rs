@@ -24,13 +24,13 @@ pub struct Plan {
 /// Why a folder did not become a study.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum StudyError {
-    #[error("{} can't be a study's folder: {why}", folder.display())]
+    #[error("{} cannot be a study's folder: {why}", folder.display())]
     #[diagnostic(
         code(study::name),
         help("Choose a name of letters, digits, dashes and underscores, for example study")
     )]
     Name { folder: PathBuf, why: &'static str },
-    #[error("{} already holds files that a new study would have: {}", folder.display(), named(found))]
+    #[error("{} already holds files that a new study would overwrite: {}", folder.display(), named(found))]
     #[diagnostic(
         code(study::not_empty),
         help("Name a new folder, or an empty one. Nothing was written")
@@ -39,7 +39,7 @@ pub enum StudyError {
         folder: PathBuf,
         found: Vec<&'static str>,
     },
-    #[error("{} is a file, and a study needs a folder there", path.display())]
+    #[error("{} is a file, but a study needs a folder", path.display())]
     #[diagnostic(
         code(study::file_in_the_way),
         help("Name another folder, or move the file. Nothing was written")
@@ -48,7 +48,7 @@ pub enum StudyError {
     #[error("cannot write to {}", path.display())]
     #[diagnostic(
         code(study::not_writable),
-        help("Name a folder that you may write to. Nothing was written")
+        help("Choose a folder that you may write to. Nothing was written")
     )]
     NotWritable { path: PathBuf, source: io::Error },
     #[error("cannot write {}", path.display())]

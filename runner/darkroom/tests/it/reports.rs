@@ -135,8 +135,11 @@ fn figures_are_chosen(project: &Project) {
         .exits(2)
         .says("no cell matches `rust.*`");
     for (width, why) in [
-        ("85", "write a number with its unit"),
-        ("2cm", "expected 60 to 420 mm, got 20.0 mm"),
+        ("85", "write a number and a unit"),
+        (
+            "2cm",
+            "20.0 mm is out of range; write a width from 60 to 420 mm",
+        ),
         ("wide", "is not a width"),
     ] {
         figures(&["--width", width]).exits(2).says(why);

@@ -106,7 +106,7 @@ fn a_run_stops_once_every_interval_is_narrow_and_waits_for_no_hopeless_cell() {
         .exits(1)
         .stdout();
     assert!(
-        told.contains(": no pass ended well, so there is no turnaround and no cost"),
+        told.contains(": no pass succeeded, so there is no turnaround and no cost"),
         "{told}"
     );
     for variant in ["copy", "raises", "lies"] {
@@ -181,7 +181,7 @@ fn a_killed_run_looks_at_the_very_same_places_and_finds_what_its_facts_say() {
     let refused = project
         .darkroom(&["run", "m.toml", "--cell", "twin.*"])
         .exits(2);
-    let refused = refused.says("has not settled on a number of repetitions yet");
+    let refused = refused.says("has not decided its number of repetitions yet");
     // Killed before the first look, about it, and between looks.
     for lines in [75, 130, 170] {
         let mut child = start(&project, &["resume"]);

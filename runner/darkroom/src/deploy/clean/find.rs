@@ -477,7 +477,7 @@ pub(super) async fn uploads(
             Err(error) => {
                 return Err(call(
                     "listing",
-                    format!("unfinished uploads of bucket {name}"),
+                    format!("unfinished uploads in bucket {name}"),
                     &error,
                 ));
             }

@@ -66,8 +66,9 @@ fn leads_to_its_log_group(function: &FoundFunction) -> DeployError {
     DeployError::Call {
         operation: "removal",
         resource: format!("function {}", function.name),
-        reason: "its log group is still there, and nothing but the function says whose it is"
-            .to_owned(),
+        reason:
+            "kept, because its log group is still there and only the function shows whose it is"
+                .to_owned(),
         help: None,
     }
 }
