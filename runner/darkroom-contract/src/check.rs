@@ -160,7 +160,7 @@ fn check_samples_fit(stage: &Stage, picture: &Picture) -> Result<(), Failure> {
     let cause = if max > 4 * peak {
         "scaled to the container's range"
     } else {
-        "the filter's overshoot not cut"
+        "the filter's overshoot not clipped"
     };
     let bits = stage.output.used_bits();
     let detail = format!("expected {bits}-bit samples, 0 to {peak}, found {max}: {cause}?");
@@ -249,7 +249,7 @@ fn check_orientation(judged: &Judged, verdict: &mut Verdict) -> Result<(), Failu
     verdict.orientation = Some(found.to_string());
     let found = match (expected, found) {
         (Turn::CLOCKWISE, Turn::ANTICLOCKWISE) => "rotated anticlockwise".to_owned(),
-        (Turn::NONE, found) => format!("{found}, where it should lie as the input does"),
+        (Turn::NONE, found) => format!("{found}, but it should lie as the input does"),
         (expected, found) => format!("found {found}, expected {expected}"),
     };
     Err(Failure::new(reason::WRONG_ORIENTATION, found))
@@ -294,7 +294,8 @@ fn check_beside(input: &[u8], bytes: &[u8]) -> Result<(), Failure> {
         return Ok(());
     }
     let detail = format!(
-        "{found} bytes of the file are no part of the picture, expected at most {}: what is sent on beside it does the next stage's work",
+        "{found} bytes of the file do not belong to the image, at most {} are allowed: data sent \
+         beside the image would do the next stage's work",
         handed_on + ALLOWED
     );
     Err(Failure::new(reason::MORE_THAN_A_PICTURE, detail))
@@ -309,7 +310,7 @@ fn check_quality(stage: &Stage, bytes: &[u8]) -> Result<(), Failure> {
     let Some(found) = jpeg_quality(bytes) else {
         return Err(Failure::new(
             reason::WRONG_QUALITY,
-            "it has no quantisation table that can be read",
+            "its quantisation table cannot be read",
         ));
     };
     let pass = if found.exact {
@@ -323,7 +324,8 @@ fn check_quality(stage: &Stage, bytes: &[u8]) -> Result<(), Failure> {
     }
     let about = if found.exact { "" } else { "about " };
     let detail = format!(
-        "expected a JPEG of quality {asked} ({least} to {most} pass), found {about}{}, as its quantisation table says",
+        "expected a JPEG of quality {asked} ({least} to {most} pass), found {about}{} in its \
+         quantisation table",
         found.value
     );
     Err(Failure::new(reason::WRONG_QUALITY, detail))
@@ -351,7 +353,7 @@ fn far_from_every_decoder(
         && f64::from(bias.close_levels) < FEWEST_CLOSE_LEVELS * f64::from(expected)
     {
         broken.push(format!(
-            "the levels lie in steps: {} are within 2 of the next one, where {expected} are expected",
+            "the levels lie in steps: {} are within 2 of the next one, but {expected} are expected",
             bias.close_levels
         ));
     }

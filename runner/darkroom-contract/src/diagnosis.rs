@@ -129,12 +129,15 @@ pub fn of_samples(judged: &Judged, difference: &Difference) -> Option<String> {
     }
     if let Some(row) = first_wrong_row(judged) {
         return Some(format!(
-            "cut off: the picture is right down to row {row} only"
+            "cut off: the image is right down to row {row} only"
         ));
     }
     let correlation = difference.correlation?;
     (correlation < 0.5).then(|| {
-        format!("another picture (correlation {correlation:.2} with the expected one): stale output of another image")
+        format!(
+            "another image (correlation {correlation:.2} with the expected one): stale \
+            output of another image"
+        )
     })
 }
 

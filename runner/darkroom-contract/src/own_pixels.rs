@@ -42,9 +42,9 @@ const BLOCK: usize = 8;
 pub enum NoOwnPixels {
     #[error(transparent)]
     Undecodable(#[from] Undecodable),
-    #[error("{0} cannot be changed by a step that nobody sees")]
+    #[error("{0} cannot be changed unnoticeably")]
     Coarse(&'static str),
-    #[error("it could not be encoded again: {0}")]
+    #[error("it cannot be encoded again: {0}")]
     Encoding(String),
 }
 
@@ -60,7 +60,7 @@ pub fn with_own_pixels(bytes: &[u8], seed: u64) -> Result<Vec<u8>, NoOwnPixels> 
             (Format::Jpeg, colour) => jpeg_with_own_pixels(bytes, seed, colour == Colour::Grey),
         }
     }))
-    .unwrap_or_else(|_| Err(NoOwnPixels::Encoding("the encoder gave up".into())))
+    .unwrap_or_else(|_| Err(NoOwnPixels::Encoding("the encoder failed".into())))
 }
 
 /// Returns the first candidate whose length is near enough, or else the nearest, and how it was
@@ -199,7 +199,8 @@ fn png_with_own_pixels(bytes: &[u8], seed: u64) -> Result<Vec<u8>, NoOwnPixels> 
         bytes.len(),
         LEVELS.into_iter().map(|level| (level, whole(&raw, level))),
     );
-    let (level, _) = as_it_is.ok_or_else(|| NoOwnPixels::Encoding("no PNG came of it".into()))?;
+    let (level, _) =
+        as_it_is.ok_or_else(|| NoOwnPixels::Encoding("encoding gave no PNG".into()))?;
     let own = nearest(
         bytes.len(),
         TILES
@@ -207,7 +208,7 @@ fn png_with_own_pixels(bytes: &[u8], seed: u64) -> Result<Vec<u8>, NoOwnPixels> 
             .map(|tiles| ((), whole(&raw.changed(seed, tiles), level))),
     );
     own.map(|((), own)| own)
-        .ok_or_else(|| NoOwnPixels::Encoding("no PNG came of it".into()))
+        .ok_or_else(|| NoOwnPixels::Encoding("encoding gave no PNG".into()))
 }
 
 /// Returns the filter of every row, the first byte of it. Source: PNG (Third Edition), W3C, 7.3 and
@@ -408,7 +409,7 @@ fn jpeg_with_own_pixels(bytes: &[u8], seed: u64, grey: bool) -> Result<Vec<u8>, 
     };
     nearest(bytes.len(), candidates.map(candidate))
         .map(|((), own)| own)
-        .ok_or_else(|| NoOwnPixels::Encoding("no JPEG came of it".into()))
+        .ok_or_else(|| NoOwnPixels::Encoding("encoding gave no JPEG".into()))
 }
 
 impl Planes {

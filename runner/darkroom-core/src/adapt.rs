@@ -138,7 +138,8 @@ impl Adapt {
         );
         if own_event {
             Some(
-                "its handlers expect an event of their own (adapt.event), and S3 sends its notification",
+                "its handlers expect their own kind of event (adapt.event), but S3 sends its \
+                 notification",
             )
         } else if own_keys.clone().any(elsewhere) {
             Some(
@@ -197,7 +198,7 @@ impl Adapt {
 
 fn no_fact(name: &str, known: &[&str]) -> String {
     format!(
-        "`{{{name}}}` is not known here; known: {}",
+        "unknown placeholder `{{{name}}}`; known: {}",
         known.join(", ")
     )
 }

@@ -32,13 +32,15 @@ pub enum Unusable {
     #[error("the answer is empty")]
     Empty,
     #[error(
-        "the answer holds no Python code block, and is not Python as a whole: it begins {begins:?}"
+        "the answer holds no Python code block, and as a whole it is not Python: it begins \
+         {begins:?}"
     )]
     NoCode { begins: String },
     #[error("none of the answer's {blocks} code blocks defines `{function}`")]
     NoHandler { blocks: usize, function: String },
     #[error(
-        "{definitions} of the answer's code blocks define `{function}`: which one is meant is not ours to guess"
+        "{definitions} of the answer's code blocks define `{function}`, and Darkroom does not \
+         guess which one is meant"
     )]
     SeveralHandlers {
         definitions: usize,

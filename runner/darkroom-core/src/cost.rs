@@ -112,17 +112,15 @@ pub struct FreeTier {
 /// A price table that can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PriceError {
-    #[error("price table is not valid TOML of the expected shape: {0}")]
+    #[error("the price table does not have the expected keys: {0}")]
     Shape(#[from] toml::de::Error),
     #[error("price `{key}` is {usd}; expected a finite number of USD, 0 or more")]
     NotAPrice { key: String, usd: f64 },
-    #[error("price `{key}` has no `source`; say where it was read")]
+    #[error("price `{key}` has no `source`; add the page where you read it")]
     NoSource { key: String },
-    #[error(
-        "`lambda.compute.{architecture}` has no tiers; expected at least one, the first being the one quoted"
-    )]
+    #[error("`lambda.compute.{architecture}` has no tiers; add at least one, the quoted one first")]
     NoTiers { architecture: Architecture },
-    #[error("`date` is `{0}`; expected the day the prices were written down, YYYY-MM-DD")]
+    #[error("`date` is `{0}`; write the day on which the prices were read, as YYYY-MM-DD")]
     Date(String),
 }
 

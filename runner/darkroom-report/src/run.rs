@@ -231,7 +231,7 @@ impl Run {
     pub fn when(&self, id: &str) -> String {
         self.measured_in
             .get(id)
-            .map_or_else(|| "at a time not recorded".to_owned(), Measured::when)
+            .map_or_else(|| "at an unknown time".to_owned(), Measured::when)
     }
 
     /// When the first and the last repetition that counts began.
@@ -256,8 +256,8 @@ impl Run {
                 isolation_in_words(self.about("isolation"))
             ),
             "aws" => format!("AWS in {}", self.about("region")),
-            IMPORTED => "what another harness says".to_owned(),
-            _ => format!("{}, an endpoint that is not AWS", self.about("endpoint")),
+            IMPORTED => "another tool's measurements".to_owned(),
+            _ => format!("{} (an endpoint that is not AWS)", self.about("endpoint")),
         }
     }
 

@@ -118,17 +118,17 @@ fn row(cost: &CostRow, summary: &[SummaryRow], outputs: &Outputs) -> ChoiceRow {
     if row.cost.is_none() {
         notes.push("no complete pass has a cost".to_owned());
     } else if turnaround.is_none() {
-        notes.push("stages ran independently: there is no turnaround to choose by".to_owned());
+        notes.push("stages ran independently, so there is no turnaround to choose by".to_owned());
     } else if row.turnaround.is_none() {
         notes.push("no complete pass has a turnaround".to_owned());
     }
     match outputs.ok {
         Some(true) if outputs.remembers => {
-            notes.push("remembers outputs: not to be chosen".to_owned())
+            notes.push("remembers outputs: not recommended".to_owned())
         }
         Some(true) => {}
-        Some(false) => notes.push("outputs wrong: not to be chosen".to_owned()),
-        None => notes.push("outputs not checked: not to be chosen".to_owned()),
+        Some(false) => notes.push("outputs wrong: not recommended".to_owned()),
+        None => notes.push("outputs not checked: not recommended".to_owned()),
     }
     row.note = joined(&notes);
     row
@@ -177,7 +177,7 @@ fn recommend(
             row.balanced = Some(place == balanced);
         } else {
             row.note = Some(
-                "the only memory size of this variant with right outputs: none to choose"
+                "the only memory size of this variant with right outputs: nothing to choose from"
                     .to_owned(),
             );
         }

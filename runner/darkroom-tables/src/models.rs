@@ -83,7 +83,7 @@ impl Side {
         };
         let few = pooled.len() < FEWEST_SAMPLES && !pooled.is_empty();
         let one = few.then(|| {
-            format!("one sample of {model}: its model can't be told from that one answer")
+            format!("one sample of {model}: one answer does not show how the model varies")
         });
         let remembering = left_out(remembering, "remembers outputs");
         [

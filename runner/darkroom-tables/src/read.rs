@@ -234,8 +234,9 @@ pub fn other_schema(path: &Path) -> Result<Option<String>, TablesError> {
         .unwrap_or(Path::new("."));
     Ok((schema != SCHEMA_VERSION.to_string()).then(|| {
         format!(
-            "{} is of schema {schema}, this darkroom's is {SCHEMA_VERSION}: columns may be missing or mean something else; \
-             `darkroom aggregate {}` makes the tables anew from the journal",
+            "{} has schema {schema}, but this Darkroom has schema {SCHEMA_VERSION}: columns may \
+             be missing or mean something else; run `darkroom aggregate {}` to rebuild the \
+             tables from the journal",
             path.display(),
             quoted(&run.display().to_string())
         )

@@ -37,7 +37,7 @@ pub fn verify<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
     let lost = summary
         .damaged
         .iter()
-        .map(|damage| format!("made without what can't be read: {damage}"));
+        .map(|damage| format!("built without unreadable facts: {damage}"));
     let lost: Vec<String> = lost.collect();
     let verified = columns::TABLES.iter().map(|table| {
         let mut found = verified(table.name, run, scratch)?;
@@ -99,7 +99,8 @@ fn values(found: &Rows, anew: &Rows) -> Vec<String> {
             .filter(|name| !anew.columns.contains(name))
             .collect();
         return vec![format!(
-            "its columns are another version's: without {missing:?}, with {other:?} besides"
+            "its columns differ from this version's: {missing:?} are missing, {other:?} are \
+             additional"
         )];
     }
     if found.rows.len() != anew.rows.len() {

@@ -32,7 +32,7 @@ pub(super) fn unpaired(text: &str) -> Option<Unpaired> {
                 Some((_, opened)) if closing(opened) == bracket => {}
                 Some((opened, bracket)) => return Some(never_closed(opened, bracket)),
                 None => {
-                    let (bracket, help) = (char::from(bracket), "take it out, or open it before");
+                    let (bracket, help) = (char::from(bracket), "remove it, or open it before");
                     let message = format!("this `{bracket}` closes nothing");
                     return Some(Unpaired {
                         at: at..at + 1,

@@ -278,7 +278,7 @@ pub fn rule_in_words(until: &Until, last: Option<&Look>) -> String {
     );
     let Some(look) = last else {
         return format!(
-            "Not looked at the intervals yet: that is due after {} repetitions.",
+            "The intervals were not checked yet: that happens after {} repetitions.",
             until.min
         );
     };
@@ -308,23 +308,24 @@ pub fn rule_in_words(until: &Until, last: Option<&Look>) -> String {
     let excused = if excused.is_empty() {
         String::new()
     } else {
-        format!(" Not waited for: {}.", excused.join(", "))
+        format!(" Ignored: {}.", excused.join(", "))
     };
     let sentence = match look.stopped_by {
         Some(StoppedBy::CiHalfWidth) => {
             format!("Stopped after {n} repetitions: every interval is within {target}{widest}.")
         }
         Some(StoppedBy::Max) => format!(
-            "Stopped after {n} repetitions, the most allowed: {} wider than {target}{widest}.",
+            "Stopped after {n} repetitions, the maximum: {} wider than {target}{widest}.",
             intervals(look, "is", "are")
         ),
         Some(StoppedBy::NoSample) => {
             format!(
-                "Stopped after {n} repetitions: no cell has right values that more repetitions could make surer."
+                "Stopped after {n} repetitions: no cell has correct results that more \
+                 repetitions would improve."
             )
         }
         None => format!(
-            "Not at its end: at {n} repetitions {} wider than {target}{widest}.",
+            "Not finished: at {n} repetitions {} wider than {target}{widest}.",
             intervals(look, "was", "were")
         ),
     };

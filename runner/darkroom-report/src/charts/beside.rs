@@ -52,7 +52,7 @@ pub fn side_by_side(id: &str, title: &str, unit: &str, lines: &[Line]) -> Option
     let more = if left_out == 0 {
         String::new()
     } else {
-        format!(" {left_out} more stand in the runs' own reports.")
+        format!(" {left_out} more are in the runs' own reports.")
     };
     Some(Figure {
         id: id.into(),

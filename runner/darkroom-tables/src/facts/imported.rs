@@ -118,7 +118,7 @@ impl JournalFacts {
 fn judged(pass: u32, stage: u32, ok: bool) -> CheckFact {
     let reason = (!ok).then(|| "judged wrong".to_owned());
     let detail =
-        (!ok).then(|| "by the imported study itself; the output was not seen here".to_owned());
+        (!ok).then(|| "checked by the imported study; Darkroom did not see the output".to_owned());
     let verdict = Verdict {
         pass: ok,
         reason,

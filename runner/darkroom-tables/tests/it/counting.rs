@@ -161,7 +161,7 @@ fn a_cell_that_cannot_run_here_is_listed_with_its_reason() {
     assert_eq!(float(&row, "mean"), None);
     assert_eq!(
         text(&row, "note").unwrap(),
-        "not runnable here: this host is x86_64"
+        "cannot run here: this host is x86_64"
     );
     assert_eq!(run.summary.not_runnable().count(), 1);
     let costs = run.table("costs");

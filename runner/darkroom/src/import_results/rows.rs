@@ -810,7 +810,7 @@ mod tests {
         assert!(refused("a.json", "[{\"y\": 1},]").ends_with("fix it there, or export it again"));
         assert!(
             refused("a.json", "{\"rows\": [{\"y\": 1}]}")
-                .starts_with("a.json: its rows stand in the list `rows`")
+                .starts_with("a.json: its rows are in the list `rows`")
         );
     }
 

@@ -348,7 +348,7 @@ fn last_fact(ended: &Result<Ended, &ExecuteError>, others_done: bool) -> Event {
     let at = now();
     let reason = match ended {
         Ok(Ended::Whole) if others_done => return Event::RunFinished { at },
-        Ok(Ended::Whole) => "only some cells were requested".to_owned(),
+        Ok(Ended::Whole) => "only some cells were asked for".to_owned(),
         Ok(Ended::Interrupted) => "interrupted".to_owned(),
         Ok(Ended::OutOfTime) => "budget.minutes".to_owned(),
         Ok(Ended::OutOfMoney) => results::OUT_OF_MONEY.to_owned(),

@@ -83,7 +83,7 @@ fn a_truncated_line_in_the_middle_is_named_and_all_else_is_computed() {
     project
         .darkroom(&["verify", RUN])
         .exits(1)
-        .says("made without what can't be read")
+        .says("built without unreadable facts")
         .says("journal.ndjson:6");
     project.darkroom(&["report", RUN]).exits(0);
 }
@@ -187,7 +187,7 @@ fn a_run_of_an_earlier_version_is_read_said_to_be_one_and_made_anew() {
     project
         .darkroom(&["verify", RUN])
         .exits(1)
-        .says("another version's");
+        .says("this version's");
     project.darkroom(&["report", RUN]).exits(0);
     assert!(
         project

@@ -550,7 +550,7 @@ fn an_answer_without_a_fence_is_taken_if_it_is_python_as_a_whole() {
     let prose_at_the_end = format!("{HANDLER}\nI hope this helps you!\n");
     told(
         vec![Reply::Text(prose_at_the_end)],
-        &["is not Python as a whole"],
+        &["as a whole it is not Python"],
     );
 }
 

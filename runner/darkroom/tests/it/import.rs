@@ -118,7 +118,7 @@ fn s3_handlers_with_names_and_keys_of_their_own_run_through_the_image_pipeline()
     let said = project
         .darkroom(&["validate", "m.toml", "--set", "matrix.trigger=[\"s3\"]"])
         .exits(2);
-    said.says("can't start variant `theirs`: its outputs land outside the prefix");
+    said.says("cannot start variant `theirs`: its outputs land outside the prefix");
 }
 
 #[test]

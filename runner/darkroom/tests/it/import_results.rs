@@ -142,7 +142,7 @@ fn the_worked_example_is_taken_in_compared_reported_and_verified_like_any_run() 
         assert!(page.contains(said), "{said}");
     }
     for wrong in [
-        "predict nothing about it",
+        "do not predict AWS",
         "not AWS",
         "REPORT lines",
         "Lambda's own duration",

@@ -37,7 +37,7 @@ fn a_report_shows_every_measured_cell_says_what_is_wrong_and_can_be_made_again()
     let folder = project.root().join("outputs/test/latest");
     let page = fs::read_to_string(folder.join("report.html")).unwrap();
     for said in [
-        "WRONG, and therefore not ranked: pillow",
+        "WRONG, so not ranked: pillow",
         "not AWS's",
         "wrong mode",
         "No cells were compared.",

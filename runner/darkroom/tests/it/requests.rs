@@ -401,7 +401,8 @@ fn the_study_says_which_command_makes_each_variant_and_is_valid_with_them() {
             .before_any_effect()
             .says("has 3 mistakes");
         for name in names {
-            let command = format!("`darkroom generate --model {name} --variant {name}` makes it");
+            let command =
+                format!("`darkroom generate --model {name} --variant {name}` to create it");
             answer = answer
                 .says(&command)
                 .says(&format!("from entry `{name}` of models.toml"));

@@ -360,20 +360,20 @@ fn some_cells_of_an_unfinished_run_do_not_make_it_a_finished_one() {
         "The run took 3 sessions. Session 1 began at ",
         ", and was killed (its last pass began at ",
         ", measured twin.x86_64.",
-        " again without the other cells (`run --cell`; earlier values do not count), and ended at ",
+        " again (`run --cell`; earlier values no longer count), and ended at ",
         " UTC; other cells were still unfinished. Session 3 began at ",
         ", and ended as planned at ",
-        "are marked as such (side_by_side is false in comparisons)",
+        "are marked (side_by_side is false in comparisons)",
     ] {
         let said = said.replace("x86_64", HOST);
         assert!(methods.contains(&said), "{said} in {methods}");
     }
     assert!(
-        page.contains("Not all cells were measured side by side (copy 2"),
+        page.contains("Some cells were measured at different times (copy 2"),
         "the answer says so too"
     );
     assert!(
-        page.contains("; measured at different times, so part of it may be the time"),
+        page.contains("; measured at different times, which may cause part of it"),
         "and every comparison"
     );
     for said in [
