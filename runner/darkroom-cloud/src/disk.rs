@@ -27,7 +27,8 @@ pub fn leaves(path: &Path, reserve: u64) -> io::Result<()> {
         return Ok(());
     }
     let message = format!(
-        "only {} MB are free on the disk of {}: the local cloud stops writing at {} MB. Free some space and run again",
+        "only {} MB are free on the disk of {}: the local cloud stops writing below {} MB. Free \
+         some space and run again",
         free >> 20,
         path.display(),
         reserve >> 20
@@ -45,7 +46,7 @@ mod tests {
         assert!(leaves(folder.path(), 1).is_ok());
         let error = leaves(folder.path(), u64::MAX).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
-        assert!(error.to_string().contains("stops writing at"), "{error}");
+        assert!(error.to_string().contains("stops writing below"), "{error}");
         assert!(leaves(Path::new("/nowhere"), u64::MAX).is_ok());
     }
 }

@@ -132,8 +132,10 @@ impl Iam {
             return Ok(Some(listed(&roles, request)));
         }
         if !OPERATIONS.contains(&operation) {
-            let message =
-                format!("The local cloud does not know {operation} of IAM: it keeps roles only.");
+            let message = format!(
+                "The local cloud does not know {operation} of IAM: it supports only \
+                    roles."
+            );
             return Err(Fault::new(
                 StatusCode::BAD_REQUEST,
                 "InvalidAction",
@@ -178,7 +180,7 @@ impl Iam {
             Fault::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "ServiceFailure",
-                format!("The roles were not written: {error}"),
+                format!("The roles cannot be written: {error}"),
             )
         };
         let next = self.file.with_extension("new");

@@ -85,8 +85,9 @@ impl Invoker {
     pub fn lengthen(&self, function: &str, chain: &mut Lineage) -> Result<(), Recursive> {
         if self.ends(function, chain) {
             tracing::warn!(
-                "{function} ran {} times in one chain of events that it takes part in itself: the next event is dropped, \
-                 as on AWS. To let it run, set RecursiveLoop=Allow with PutFunctionRecursionConfig.",
+                "{function} ran {} times in one chain of events that it is part of, so the next \
+                 event is dropped, as on AWS. To let it run, set RecursiveLoop=Allow with \
+                 PutFunctionRecursionConfig.",
                 limits::RUNS_IN_CHAIN
             );
             metrics::asynchronous(

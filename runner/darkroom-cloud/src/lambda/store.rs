@@ -151,7 +151,7 @@ fn read(json: &[u8]) -> Result<Records, String> {
     let records: Records = serde_json::from_slice(json).map_err(|error| error.to_string())?;
     if records.format > FORMAT {
         return Err(format!(
-            "it has format {}, and this program reads up to {FORMAT}",
+            "it has format {}, but this program reads up to {FORMAT}",
             records.format
         ));
     }
@@ -207,8 +207,8 @@ async fn write_when_dirty(
         let written = tokio::task::spawn_blocking(move || write(&records, &file)).await;
         match written {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!("the function store was not written: {error}"),
-            Err(error) => tracing::warn!("the function store was not written: {error}"),
+            Ok(Err(error)) => tracing::warn!("cannot write the function store: {error}"),
+            Err(error) => tracing::warn!("cannot write the function store: {error}"),
         }
     }
 }

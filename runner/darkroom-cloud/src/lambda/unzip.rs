@@ -76,7 +76,7 @@ pub(crate) fn unzip<R: Read + Seek>(
             .find(|ancestor| links.contains(*ancestor))
         {
             return Err(UnzipError::malformed(format!(
-                "a path leads through the link {}",
+                "a path goes through the link {}",
                 ancestor.display()
             )));
         }
@@ -120,7 +120,7 @@ fn inside(name: &str) -> Result<PathBuf, UnzipError> {
     let mut path = PathBuf::new();
     if name.contains('\0') || name.contains('\\') {
         return Err(UnzipError::malformed(format!(
-            "the path {name:?} holds a character that no path may"
+            "the path {name:?} holds a forbidden character"
         )));
     }
     for component in Path::new(name).components() {

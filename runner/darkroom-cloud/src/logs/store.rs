@@ -560,7 +560,7 @@ mod tests {
         assert_eq!(length(), kept);
         let (reader, mut window) = (store.stream("g", "s").unwrap(), Window::default());
         let error = reader.event(0, &mut window).unwrap_err().to_string();
-        assert!(error.contains("stops writing at"), "{error}");
+        assert!(error.contains("stops writing below"), "{error}");
     }
 
     #[test]

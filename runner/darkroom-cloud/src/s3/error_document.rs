@@ -247,7 +247,7 @@ pub async fn without_etag_quotes(response: Response<Body>) -> Response<Body> {
         .await
         .map(http_body_util::Collected::to_bytes)
     else {
-        return failed("the answer was cut short");
+        return failed("the answer ended early");
     };
     let text = String::from_utf8_lossy(&text)
         .replace("<ETag>\"", "<ETag>")

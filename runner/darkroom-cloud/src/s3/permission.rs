@@ -255,7 +255,11 @@ fn check_in_time(access: &Access, caller: &Caller, asked: &Question) -> Result<(
         resource: asked.resource.clone(),
     };
     access.count(caller, &late);
-    Err("Access Denied: the invocation has answered already. Write every output before the handler returns.".to_owned())
+    Err(
+        "Access Denied: the invocation has already answered. Write every output before the \
+        handler returns."
+            .to_owned(),
+    )
 }
 
 /// IAM's action for a write.

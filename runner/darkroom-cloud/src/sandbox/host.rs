@@ -90,7 +90,7 @@ impl Host {
             }
         }
         Err(io::Error::other(format!(
-            "no sandbox can be made here: {}",
+            "cannot make a sandbox here: {}",
             refusals.join("; ")
         )))
     }
@@ -151,7 +151,7 @@ impl Host {
         };
         let sandbox = tokio::time::timeout(PROBE_LIMIT, Sandbox::open(self, &plan))
             .await
-            .map_err(|_| io::Error::other("it did not stand within 10 s"))??;
+            .map_err(|_| io::Error::other("it was not ready within 10 s"))??;
         Ok(tokio::spawn(sandbox.close()))
     }
 }

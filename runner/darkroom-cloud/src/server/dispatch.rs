@@ -166,7 +166,7 @@ impl Services {
         refuse: Refuse,
     ) -> Result<Bytes, Response<Body>> {
         let body = wire::read(body, RECORDS_LIMIT).await.map_err(|_| {
-            let message = "The request is too large, or was cut short.";
+            let message = "The request is too large, or ended early.";
             refuse(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "SerializationException",
@@ -234,8 +234,8 @@ fn refused_host() -> Response<Body> {
 }
 
 fn refused_site() -> Response<Body> {
-    let message = "A web page of another site sent this request (Origin, Sec-Fetch-Site). The local cloud answers programs \
-                   of this machine, and pages from a loopback name.";
+    let message = "A web page of another site sent this request (Origin, Sec-Fetch-Site). The \
+        local cloud answers only programs of this machine and pages from a loopback name.";
     refusal(StatusCode::FORBIDDEN, "AccessDeniedException", message)
 }
 

@@ -69,7 +69,8 @@ fn reworded(bytes: &[u8]) -> Option<String> {
         Some("431") => "The request's headers are too many or too long.",
         Some("408") => "The request's headers did not arrive in time.",
         _ => {
-            "The request is not HTTP/1.1 as the local cloud reads it: its first line, a header or its length is malformed."
+            "The local cloud cannot read this request as HTTP/1.1: its first line, a header or \
+             its length is malformed."
         }
     };
     let body =

@@ -134,11 +134,12 @@ pub fn ended_for(offence: Offence) -> String {
             "Darkroom ended the environment: it used more memory than its size".to_owned()
         }
         Offence::Unwatchable => {
-            "Darkroom ended the environment: what it uses could no longer be read from /proc"
+            "Darkroom ended the environment: its usage could no longer be read from /proc"
                 .to_owned()
         }
         Offence::WorkedWhileFrozen { cpu_ms } => format!(
-            "Darkroom ended the environment: it used {cpu_ms} ms of CPU time after its answer, while it was to stand still"
+            "Darkroom ended the environment: it used {cpu_ms} ms of CPU time after its answer, \
+             when it should have been paused"
         ),
     }
 }

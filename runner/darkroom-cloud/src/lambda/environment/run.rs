@@ -215,7 +215,7 @@ impl Environment {
         if let Err(error) = self.sandbox.control.order(&order).await {
             self.state.broken = true;
             return Err(RunFailure::Unavailable(format!(
-                "the sandbox is gone: {error}"
+                "the sandbox ended: {error}"
             )));
         }
         // A quick runtime may ask for its first event before the sandbox has said that it runs.

@@ -193,7 +193,7 @@ pub async fn put_bucket_encryption(
     if algorithm != "AES256" {
         return Err(s3_error!(
             NotImplemented,
-            "There are no KMS keys in the local cloud; AES256 is known."
+            "The local cloud has no KMS keys; use AES256."
         ));
     }
     let encryption = Encryption {

@@ -79,7 +79,7 @@ fn kept(rule: LifecycleRule) -> S3Result<ExpiryRule> {
     let unknown = || {
         s3_error!(
             NotImplemented,
-            "The local cloud keeps lifecycle rules that expire by age and prefix only."
+            "The local cloud supports only lifecycle rules that expire by age and prefix."
         )
     };
     let filter = rule.filter.unwrap_or_default();

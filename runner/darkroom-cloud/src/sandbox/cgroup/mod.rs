@@ -236,7 +236,7 @@ impl Drop for Cgroup {
 fn own_name() -> io::Result<String> {
     let pid = std::process::id();
     let start =
-        start_time(pid).ok_or_else(|| io::Error::other("can't read this process's start time"))?;
+        start_time(pid).ok_or_else(|| io::Error::other("cannot read this process's start time"))?;
     Ok(format!("{PREFIX}{pid}-{start}"))
 }
 
