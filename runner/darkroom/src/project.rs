@@ -134,7 +134,7 @@ fn unreadable(path: &Path, source: io::Error) -> LoadError {
     let listed = if all.is_empty() {
         "name a TOML file, for example manifests/smoke.toml".to_owned()
     } else {
-        format!("there are: {}", all.join(", "))
+        format!("choose from: {}", all.join(", "))
     };
     let help = match meant(path, &all) {
         Some(meant) => format!("did you mean `{meant}`? {listed}"),

@@ -77,7 +77,7 @@ pub fn mapped<'a>(
         };
         let Some((_, known)) = pipeline.stage(stage) else {
             let what = format!("pipeline {} has no stage `{stage}`", pipeline.name);
-            return Err(ImportError::new(what).help(format!("there are: {}", names())));
+            return Err(ImportError::new(what).help(format!("choose from: {}", names())));
         };
         let Some(candidate) = candidates
             .iter()
@@ -85,7 +85,7 @@ pub fn mapped<'a>(
         else {
             let all: Vec<String> = candidates.iter().map(Candidate::spelt).collect();
             let what = format!("{} has no handler `{spelt}`", request.folder.display());
-            return Err(ImportError::new(what).help(format!("there are: {}", all.join(", "))));
+            return Err(ImportError::new(what).help(format!("choose from: {}", all.join(", "))));
         };
         given.push(Mapped {
             stage: &known.name,

@@ -551,7 +551,7 @@ fn unknown_name(what: &str, known: &[&str]) -> Failure {
     let known = if known.is_empty() {
         "there are none".to_owned()
     } else {
-        format!("there are: {}", known.join(", "))
+        format!("choose from: {}", known.join(", "))
     };
     Failure::wrong_request(miette::miette!(help = known, "{what}"))
 }

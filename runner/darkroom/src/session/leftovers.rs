@@ -109,7 +109,7 @@ fn has_ended(journal: &Path) -> bool {
 
 fn named(experiment: &str, run_id: &str) -> String {
     let since = began(run_id)
-        .map(|at| format!(", begun {at},"))
+        .map(|at| format!(", started {at},"))
         .unwrap_or_default();
     format!("run {run_id} of `{experiment}`{since}")
 }

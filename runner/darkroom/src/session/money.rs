@@ -187,7 +187,7 @@ fn agreed(offer: &str) -> Result<(), Failure> {
         return Err(refused());
     }
     display::note(offer);
-    display::note("Go on? [y/N]");
+    display::note("Continue? [y/N]");
     let mut answer = String::new();
     io::stdin()
         .read_line(&mut answer)

@@ -289,7 +289,7 @@ async fn what_another_run_uses_is_not_taken_over_unless_that_run_has_ended_or_is
     let (project, answer) = with_endpoint(&run, &endpoint, project).await;
     answer
         .exits(2)
-        .says("run 20261125-000000-abcdef of `test`, begun 2026-11-25 00:00:00 UTC, may still be running")
+        .says("run 20261125-000000-abcdef of `test`, started 2026-11-25 00:00:00 UTC, may still be running")
         .says("darkroom clean test --target aws --region us-east-1");
     under_way(&clients, "20261125-000000-abcdef", 3).await;
     let (_, answer) = with_endpoint(&run, &endpoint, project).await;

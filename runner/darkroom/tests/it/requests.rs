@@ -39,7 +39,7 @@ fn a_manifest_that_is_not_there_is_named_with_those_that_are() {
         .darkroom(&["plan", "n.toml"])
         .exits(2)
         .before_any_effect()
-        .says("there are: m.toml");
+        .says("choose from: m.toml");
 }
 
 #[test]
