@@ -28,7 +28,7 @@ fn the_sample_is_the_last_attempt_of_the_right_start_and_everything_else_is_coun
     assert!(
         text(&row, "note")
             .unwrap()
-            .contains("1 of 14 failed: the sample is of the survivors")
+            .contains("1 of 14 failed: the sample has only the successful ones")
     );
     let row = run.summary(&cell("rust"), "greyscale", "duration_ms");
     assert_eq!(
