@@ -1,4 +1,4 @@
-//! The local cloud as one value: started, asked for its address, stopped.
+//! The local cloud as one value: start it, ask for its address, stop it.
 
 use crate::access::{Access, OwnNames, Refusal};
 use crate::bridges::{Buckets, Functions, Inside};

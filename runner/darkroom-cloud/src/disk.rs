@@ -1,5 +1,4 @@
-//! How much of the disk the local cloud leaves to others: it stops writing before the disk is full,
-//! and says so.
+//! Stops writing before the disk is full, with an error that says so.
 
 use std::io;
 use std::path::Path;

@@ -1,9 +1,9 @@
 //! The part of IAM that a functions' role needs: roles, their inline policies, their tags.
 //!
-//! The policies of a role are what the code of its functions may call ([`crate::access`]); they are
-//! read once, when the role changes. Managed policies are kept by name only, so a role that has one
-//! binds nobody. One file holds all roles and is written with every change. Answers are IAM's own
-//! documents of the query protocol.
+//! A role's policies say which calls its functions' code may make ([`crate::access`]). They are
+//! parsed once, when the role changes. Managed policies are kept by name only, so a role that has
+//! one limits nobody. One file holds all roles; every change writes it. Answers are IAM's documents
+//! of the query protocol.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,12 +1,10 @@
-//! What the code of a function may call: keys of its own for each environment, and the policies of
-//! the function's role.
+//! Decides which calls the code of a function may make.
 //!
-//! A request is a function's if it comes through an environment's own way to the cloud, whatever it
-//! is signed with, or if it is signed with keys that an environment was given. A function whose
-//! role is kept here and has policies of its own may call what those allow, and never write to the
-//! log group of a function. Requests of anybody else, and of functions whose role nobody made here,
-//! are not judged. A function with names of its own is held to these, whatever its role allows.
-//! What is refused is counted.
+//! A request belongs to a function if it comes through an environment's own network, or is signed
+//! with an environment's keys. If the function's role is kept here and has inline policies, these
+//! decide, and nothing may write to a function's log group. If Darkroom limited the function's
+//! object names, these hold too, whatever the role allows. Other callers are not judged. Refused
+//! calls are counted.
 
 mod names;
 mod policy;

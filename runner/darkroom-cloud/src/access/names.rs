@@ -1,8 +1,8 @@
-//! Which object names the code of a function may use, beside what its role allows: those below
-//! prefixes of its own, and those that the event it works on tells. Pure.
+//! Which object names a function's code may use, in addition to what its role allows: names below
+//! its own prefixes, and names in the event that it works on. Pure.
 //!
-//! A role is that of many functions, and its policy can't tell them apart. Names that an event told
-//! are forgotten with the next event, and there are none before the first.
+//! Many functions share a role, so the role's policy cannot distinguish them. Names of one event
+//! end with the next event; before the first event there are none.
 
 use std::collections::HashSet;
 use std::sync::OnceLock;

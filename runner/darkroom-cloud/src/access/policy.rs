@@ -1,8 +1,8 @@
-//! What a role's policies say of one call: allowed, not mentioned, or denied. Pure.
+//! Evaluates a role's policies for one call: allowed, not mentioned, or denied. Pure.
 //!
-//! As IAM evaluates identity policies: a Deny that applies outweighs every Allow, and what no
-//! statement allows is not allowed. What is not understood (a policy variable, a condition) never
-//! gives a right: an Allow that has it gives nothing, and a Deny that has it applies. Source: IAM
+//! Works as IAM evaluates identity policies: a Deny that applies outweighs every Allow, and a call
+//! that no statement allows is refused. A statement that we cannot evaluate (a policy variable, a
+//! condition) never gives a right: as an Allow it does not apply, as a Deny it does. Source: IAM
 //! user guide, "Policy evaluation logic" and "IAM JSON policy elements reference".
 
 use serde_json::Value;

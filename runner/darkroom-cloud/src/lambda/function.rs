@@ -1,6 +1,6 @@
-//! A function's records: its versions with their states, aliases, policies and settings.
+//! A function's records: versions with their states, aliases, policies and settings.
 //!
-//! Plain values with the rules that AWS attaches to them; knows neither requests nor environments.
+//! Plain values with AWS's rules. Knows neither requests nor environments.
 
 use super::code::Code;
 use super::environment::{FunctionSpec, LogFormat};

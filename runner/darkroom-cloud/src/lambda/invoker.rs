@@ -1,6 +1,6 @@
-//! Runs invocations: finds the version, takes a place, hands over to the environments, counts.
+//! Runs invocations: finds the version, acquires a permit, hands over to the environments, counts.
 //!
-//! Synchronous calls, the queue and S3 all come through here. An invocation once begun runs to its
+//! Synchronous calls, the queue and S3 all come through here. Once begun, an invocation runs to its
 //! end even if the caller hangs up, as on AWS.
 
 use super::code::{Code, CodeStore};

@@ -1,8 +1,8 @@
 //! All functions and layers, in memory, and their copy on disk.
 //!
-//! The lock is held for lookups and changes only, never across an await. A change marks the store
-//! dirty; one task writes it down, so that no request waits for the disk and a burst of changes is
-//! written once.
+//! The lock is held only for lookups and changes, never across an await. A change marks the store
+//! as changed; one task writes it to disk, so no request waits for the disk, and a burst of changes
+//! is written once.
 
 use super::code::Code;
 use super::error::{ApiError, ApiResult};

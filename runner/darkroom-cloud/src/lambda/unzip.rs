@@ -1,9 +1,8 @@
-//! Unpacking a zip that nobody has read into a fresh folder.
+//! Unpacks an untrusted zip into a fresh folder.
 //!
-//! Nothing is ever written outside the folder: a path that is absolute or climbs is refused,
-//! nothing is written through a symbolic link, and links are made last and only if they stay
-//! inside. The size counted is what really comes out of the decompressor, whatever the directory of
-//! the zip claims.
+//! It never writes outside of the folder: it refuses absolute paths and paths with `..`, writes
+//! nothing through a symbolic link, and makes links last, only if they stay inside. It counts the
+//! bytes that really come out of the decompressor, whatever the zip's directory claims.
 
 use std::collections::BTreeSet;
 use std::fs;

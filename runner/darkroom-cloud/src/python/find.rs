@@ -1,5 +1,4 @@
-//! Looks for an interpreter of a version where people keep them, and believes only what each says
-//! of itself.
+//! Finds an interpreter of a given version in the usual places, by running each candidate.
 //!
 //! A file called `python3.13` proves nothing: it may be a shim without an interpreter behind it.
 

@@ -1,4 +1,4 @@
-//! Installs what AWS keeps in `/var/runtime` for Python functions, once, and finds it again.
+//! Installs the content of AWS's `/var/runtime` for Python functions, once, and finds it again.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};

@@ -1,5 +1,4 @@
-//! What a bucket is configured with, as it is kept in `bucket.json`. A new bucket has S3's
-//! defaults.
+//! A bucket's settings, as stored in `bucket.json`. A new bucket has S3's defaults.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! A sandbox as the server holds it: made, given orders, listened to, closed.
+//! The server's side of a sandbox: make it, give it orders, read its messages, close it.
 
 use super::cgroup::{Cgroup, Judgement, Tmp, cpu_share};
 use super::entry::OUTER;

@@ -1,4 +1,4 @@
-//! Finds out, by trying, what this machine lets a sandbox be.
+//! Finds out, by trying, which kind of sandbox this machine allows.
 
 use super::cgroup::{Cgroups, PROCESSES, cpu_share};
 use super::handle::{Plan, Sandbox};

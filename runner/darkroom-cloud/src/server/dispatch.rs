@@ -1,8 +1,8 @@
-//! From a request to the service it is for.
+//! Finds the service that a request is for.
 //!
-//! A signed request says it in its credential scope
-//! (`Credential=KEY/DATE/REGION/SERVICE/aws4_request`, in the `Authorization` header or, presigned,
-//! in the query). An unsigned one is told by its headers and path.
+//! A signed request names it in its credential scope
+//! (`Credential=KEY/DATE/REGION/SERVICE/aws4_request`, in the `Authorization` header or, if
+//! presigned, in the query). For an unsigned one, headers and path decide.
 
 use super::gate;
 use super::signature;

@@ -1,8 +1,8 @@
 //! Parts of Lambda that the local cloud does not have: function URLs, event source mappings,
 //! provisioned concurrency and code signing.
 //!
-//! Looking finds none, removing removes none, with AWS's own words; making one is refused plainly,
-//! after the checks that AWS makes first, so that nobody believes that there is one.
+//! Reading finds none and removing removes none, with AWS's own words. Creating one is refused
+//! after the checks that AWS makes first, so nobody believes that it exists.
 
 use super::super::Lambda;
 use super::super::error::{ApiError, ApiResult};

@@ -1,4 +1,4 @@
-//! Which operation a method and path mean.
+//! Maps a method and path to an operation.
 
 use super::super::Lambda;
 use super::super::error::{ApiError, ApiResult};

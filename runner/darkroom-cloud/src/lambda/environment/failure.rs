@@ -1,5 +1,5 @@
-//! How AWS words what went wrong (FACTS.md, section 6): documents for the caller, error types for
-//! the report.
+//! AWS's words for failures (FACTS.md, section 6): documents for the caller, error types for the
+//! report.
 
 use super::types::Status;
 use crate::lambda::runtime_api::RESPONSE_LIMIT;

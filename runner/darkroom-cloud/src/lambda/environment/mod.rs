@@ -1,9 +1,9 @@
 //! Execution environments: from an accepted invocation to its answer, log lines and report.
 //!
 //! The control plane counts concurrency and resolves qualifiers, then calls
-//! [`Environments::invoke`]; everything from there on happens here. The way of an invocation:
-//! `pool` (a free environment or a new one) → `open` (`launch`, `layers`, then the sandbox) → `run`
-//! (init, event, answer) → `lines`. This room never speaks the public Lambda API.
+//! [`Environments::invoke`]. From there an invocation goes through `pool` (a free environment or a
+//! new one) → `open` (`launch`, `layers`, then the sandbox) → `run` (init, event, answer) →
+//! `lines`. This module never speaks the public Lambda API.
 
 mod failure;
 mod gauge;

@@ -1,4 +1,4 @@
-//! What the control plane hands to the environments and gets back.
+//! The values that the control plane hands to the environments, and gets back.
 
 use crate::lineage::Lineage;
 use bytes::Bytes;

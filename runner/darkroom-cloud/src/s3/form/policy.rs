@@ -1,5 +1,5 @@
-//! The policy of a form: who signed it, until when it holds, and what it allows. Pure: the clock
-//! comes in.
+//! The policy of a form: who signed it, until when it is valid, and what it allows. Pure: the clock
+//! is an argument.
 //!
 //! A form → the access key that signed it, or S3's refusal. Source: Amazon S3 API reference,
 //! "Creating a POST policy" and "Authenticating requests in browser-based uploads" (versions 4 and

@@ -1,7 +1,7 @@
-//! Who may do what with a bucket, and how it is encrypted: kept, given back, and without effect.
+//! A bucket's policies, ownership and encryption: stored and returned, without effect.
 //!
-//! There is one account here, which owns everything, so that none of this can change an answer;
-//! deployers set it and read it back.
+//! There is only one account, which owns everything, so none of this can change an answer.
+//! Deployers set it and read it back.
 
 use http::StatusCode;
 use s3s::dto::*;

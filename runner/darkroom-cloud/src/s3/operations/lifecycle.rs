@@ -1,5 +1,5 @@
-//! Lifecycle rules that remove what has become old: kept and given back. Nothing expires here:
-//! `clean` is for that, and a deployer must be able to set its safety net.
+//! Lifecycle rules that remove old objects: stored and returned. Nothing expires here, because
+//! `clean` removes things, but a deployer must be able to set a rule.
 
 use http::StatusCode;
 use s3s::dto::*;

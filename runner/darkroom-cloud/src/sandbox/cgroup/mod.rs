@@ -1,8 +1,8 @@
-//! Control groups: memory, CPU quota and process count of one sandbox, held by the kernel.
+//! Control groups: the kernel limits memory, CPU quota and process count of one sandbox.
 //!
-//! Every sandbox gets a group of its own in a folder named after the server process, below the
-//! server's own group. The outer process of the sandbox removes both when it ends;
-//! [`Cgroups::find`] removes what a dead server left.
+//! Every sandbox gets its own group in a folder named after the server process, below the server's
+//! own group. The outer process of the sandbox removes both when it ends; [`Cgroups::find`] removes
+//! what a dead server left.
 
 mod v1;
 mod v2;
