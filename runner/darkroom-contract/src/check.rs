@@ -1,5 +1,5 @@
-//! Judges one output of one stage on its own input: the checks in the contract's order, the first
-//! that fails is the reason.
+//! Judges one output of one stage with its own input. The checks run in the contract's order; the
+//! first that fails is the reason.
 
 use darkroom_core::event::Verdict;
 use darkroom_core::pipeline::{Format, FromJpeg, Stage};

@@ -1,7 +1,7 @@
-//! Likely causes of a wrong output, in words: each is a known mistake, made on purpose and compared
-//! with what came out.
+//! Likely causes of a wrong output, in words. Each is a known mistake, reproduced here and compared
+//! with the output.
 //!
-//! A guess, never part of the verdict: callers put a question mark after it.
+//! A cause is a guess, never part of the verdict: callers put a question mark after it.
 
 use darkroom_core::pipeline::{Mode, Operation, Stage};
 use image::imageops::FilterType;

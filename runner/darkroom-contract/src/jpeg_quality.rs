@@ -1,8 +1,8 @@
-//! The quality that a JPEG was written at, read from its quantisation table.
+//! The quality at which a JPEG was written, from its quantisation table.
 //!
-//! Bytes → [`Quality`], on the scale of libjpeg that encoders share (1 to 100). A file does not say
-//! its quality: it says the table that the quality made, so that the answer is exact only where the
-//! encoder scales a known table.
+//! Bytes → [`Quality`], on libjpeg's scale that encoders share (1 to 100). A file does not store
+//! its quality, only the resulting table, so the answer is exact only if the encoder scales a known
+//! table.
 
 /// What the quantisation table says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

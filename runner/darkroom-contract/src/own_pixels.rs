@@ -1,9 +1,9 @@
-//! The same image with pixels of its own: code that remembers what it made of an image has not seen
-//! this one.
+//! Changes a few pixels of an image invisibly, so that code which stores outputs has not seen this
+//! image.
 //!
-//! Bytes and a seed → bytes of the same format, size and nearly the same length, which nobody can
-//! tell apart by eye. Used for probes ([`darkroom_core::schedule`]) and for
-//! `repetitions.vary_inputs`. Metadata stays, so the input means what it meant.
+//! Bytes and a seed → bytes of the same format and size, and of nearly the same length. Used for
+//! probes ([`darkroom_core::schedule`]) and for `repetitions.vary_inputs`. Metadata stays
+//! unchanged.
 
 use std::io::{Cursor, Read as _, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,8 +1,9 @@
-//! How handlers with habits of their own are called and understood: `[adapt]` of a `variant.toml`.
+//! `[adapt]` of a `variant.toml`: how to call handlers with their own conventions, and how to read
+//! their answers.
 //!
-//! Nothing of it changes a handler's code. It fills a handler's own environment names, makes the
-//! event it expects, says where its output lands, and where in its answer the image and its own
-//! idea of the time stand. Pure: templates and JSON in, text and values out.
+//! It sets a handler's own environment variables, makes the event that it expects, says where its
+//! output goes, and where its answer holds the image and its own time. It changes no code. Pure:
+//! templates and JSON in, text and values out.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,7 @@
-//! A model's answer → the file it asks to be written, by fixed rules.
+//! Extracts the file from a model's answer, by fixed rules.
 //!
-//! Text → [`Code`] with the rule that found it, or why there is none. Pure: whether a text is
-//! Python is asked of the caller. Nothing is ever changed, joined or mended: code is taken as it
-//! stands or not at all.
+//! Text → [`Code`] with the rule that found it, or why there is none. Pure: the caller decides
+//! whether a text is Python. Nothing is changed, joined or corrected.
 
 use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 use serde::{Deserialize, Serialize};

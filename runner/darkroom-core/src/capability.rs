@@ -1,8 +1,8 @@
 //! What a target can do, and whether it can run a cell: [`Capability`] × cell → runnable, or why
 //! not.
 //!
-//! The one value by which clouds differ. Whoever knows the target makes it; nobody asks "is this
-//! the local cloud?".
+//! Clouds differ only by this value. The target makes it; no other code asks "is this the local
+//! cloud?".
 
 use std::fmt;
 

@@ -1,8 +1,8 @@
-//! What a measured invocation costs: durations and a dated price table in, USD by part out
+//! The cost of a measured invocation: durations and a dated price table in, USD by part out
 //! (`method.md` section 6).
 //!
-//! Knows prices as data and nothing of where the table's text comes from; no price is written in
-//! code.
+//! Prices are data: none is written in code, and this file does not know where the table comes
+//! from.
 
 use std::iter::Sum;
 use std::ops::{Add, AddAssign};

@@ -1,7 +1,7 @@
-//! What a plan will take, judged by what the same cells took before.
+//! Estimates how long a plan will take, from earlier measurements of the same cells.
 //!
-//! Facts of an earlier run → [`Rates`]; [`Rates`] × passes → [`Effort`]. Never guesses: a cell that
-//! was not measured has no rate.
+//! Facts of an earlier run → [`Rates`]; [`Rates`] × passes → [`Effort`]. A cell that was not
+//! measured has no rate.
 
 use std::collections::HashMap;
 

@@ -1,8 +1,8 @@
-//! The models that can be asked for a variant (`experiments/<pipeline>/models.toml`).
+//! The models that you can ask for a variant (`experiments/<pipeline>/models.toml`).
 //!
-//! Text → [`Models`]. Data only: where a model answers, which variable holds the key (never the
-//! key), what is sent along, what a token costs, and what to do when the model is withdrawn. Knows
-//! nothing of HTTP.
+//! Text → [`Models`]. Data only: the model's address, the variable that holds the key (never the
+//! key), the parameters, the price of a token, and what to do when the model is withdrawn. Knows
+//! nothing about HTTP.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! A variant: one author's implementation of every stage (`functions/<name>/variant.toml`).
 //!
-//! Text of `variant.toml` → [`Variant`]. Whether the files it names exist, and how they become a
-//! zip, is the business of whoever packages it.
+//! Text of `variant.toml` → [`Variant`]. The packaging code checks whether the named files exist,
+//! and makes the zip.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! The answer, in three sentences: who is faster, who is cheaper, what is right. Only what the
-//! tables claim.
+//! The answer in three sentences: which code is faster, which is cheaper, and whether outputs are
+//! right. Only claims of the tables.
 
 use darkroom_core::cell::Factors;
 use darkroom_core::statistics::apart;

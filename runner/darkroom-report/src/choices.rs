@@ -1,5 +1,5 @@
-//! Which memory size to take: cheapest, fastest, balanced, as the table of choices has them, with
-//! what they can't be told from.
+//! Recommended memory sizes (cheapest, fastest, balanced) from the table of choices, with the sizes
+//! that do not clearly differ.
 
 use darkroom_tables::read::Row;
 use maud::{Markup, html};

@@ -1,8 +1,8 @@
-//! The headline where variants are samples of models: what may be said of the models, never of the
+//! The headline when variants are samples of models: claims about the models, never about the
 //! luckiest sample.
 //!
-//! Claims are those of the factor `model` in `comparisons`. Which cells belong together is decided
-//! here: samples of one model at the same levels of everything else.
+//! Claims come from the factor `model` in `comparisons`. This file decides which cells belong
+//! together: samples of one model at the same levels of everything else.
 
 use darkroom_core::cell::Cell;
 use darkroom_tables::read::Row;

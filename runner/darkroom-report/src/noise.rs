@@ -1,4 +1,4 @@
-//! The noise floor: how far the same code, deployed under another name, came out apart. Said beside
+//! The noise floor: how much the same code differed when deployed under another name. Shown beside
 //! every claimed effect.
 
 use darkroom_core::statistics::apart;

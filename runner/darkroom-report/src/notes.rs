@@ -1,8 +1,7 @@
-//! What would mislead a reader of a mean, said beside it: plain sentences from its row of
-//! `summary`.
+//! Plain sentences about what could mislead a reader of a mean, from its row of `summary`.
 //!
-//! Decides nothing: trend, autocorrelation and shares of variance are the table's. Thresholds here
-//! say when they are worth a reader's time.
+//! Decides nothing: trend, autocorrelation and shares of variance come from the table. Thresholds
+//! here only say when to mention them.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! How numbers are spelt for a reader: three significant figures, no exponent, no false zeros.
+//! Formats numbers for a reader: three significant figures, no exponent, no false zeros.
 
 /// Returns a value as it stands in text and tables.
 pub fn figure(value: f64) -> String {

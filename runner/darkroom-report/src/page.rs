@@ -1,4 +1,5 @@
-//! The page: answer first, then figures, wrong outputs, tables, methods. One file, nothing fetched.
+//! The page: the answer first, then figures, wrong outputs, tables, methods. One file that loads
+//! nothing.
 
 use std::collections::BTreeMap;
 

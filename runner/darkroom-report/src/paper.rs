@@ -1,4 +1,4 @@
-//! A figure for a paper, as SVG, PNG and PDF, with letters of our own: it looks the same on a
+//! A figure for a paper, as SVG, PNG and PDF, with letters as outlines: it looks the same on a
 //! machine without fonts.
 
 use std::sync::{Arc, LazyLock};

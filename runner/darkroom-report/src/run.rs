@@ -1,4 +1,4 @@
-//! What the report knows of a run: its tables, read once, and a few ways to look things up in them.
+//! What the report knows about a run: its tables, read once, and ways to look values up.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;

@@ -1,7 +1,7 @@
-//! Several runs side by side: what each is, what makes them hard to compare, their values, and what
-//! differs from the first.
+//! Several runs side by side: what each is, what makes them hard to compare, their values, and the
+//! differences from the first.
 //!
-//! Differences are [`between`](darkroom_tables::between)'s, as `darkroom compare` prints them.
+//! Differences come from [`between`](darkroom_tables::between), as in `darkroom compare`.
 
 use darkroom_core::cell::{Cell, Factors};
 use darkroom_tables::read::{Rows, Value};

@@ -1,5 +1,4 @@
-//! Tables of the page: those that a reader needs in words, and those of the run as they are, each
-//! with its download.
+//! Tables of the page: those for reading, and the run's own tables, each with its download.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;

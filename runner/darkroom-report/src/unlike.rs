@@ -1,4 +1,4 @@
-//! What makes two runs hard to compare: where, with what and by what they were measured.
+//! What makes two runs hard to compare: place, code, images, prices, order, version.
 
 use std::collections::{BTreeMap, BTreeSet};
 

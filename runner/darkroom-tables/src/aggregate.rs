@@ -1,8 +1,7 @@
-//! Groups → the rows of `summary`: which metrics a cell has, and what is computed of each.
+//! Groups → the rows of `summary`: a cell's metrics and their statistics.
 //!
-//! Statistics are [`darkroom_core::statistics`]'s; this room only chooses their input. Every cell
-//! of the plan gets every row it could have had: one that can't run or has not run is there with n
-//! = 0.
+//! [`darkroom_core::statistics`] computes; this file chooses the input. Every cell of the plan gets
+//! every row that it could have had: a cell that cannot run or has not run has rows with n = 0.
 
 use std::collections::BTreeSet;
 

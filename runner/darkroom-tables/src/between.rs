@@ -1,10 +1,9 @@
-//! Two runs of one manifest, cell by cell: what became slower, faster, dearer or cheaper from the
-//! one to the other.
+//! Compares two runs of one manifest, cell by cell: what became slower, faster, dearer or cheaper.
 //!
-//! The same statistics as within a run, over the same rows (`counts_as = 'sample'`); the family of
-//! Holm's adjustment is one metric over all cells. Two runs differ in hour and host too, which no
-//! statistic here can tell from the code: cells whose code is the same in both are the only control
-//! there is, and what is claimed of them is said.
+//! It uses the same statistics as within a run, over the same rows (`counts_as = 'sample'`); the
+//! family of Holm's adjustment is one metric over all cells. Two runs also differ in hour and host,
+//! which no statistic here can separate from the code. Cells whose code is the same in both are the
+//! only control; their claimed changes are reported as such.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;

@@ -1,8 +1,8 @@
-//! Rows of `summary`, `costs` and `comparisons` → the rows of `choices`: which cells no other beats
-//! in both cost and turnaround, and which memory size to take of each variant.
+//! Rows of `summary`, `costs` and `comparisons` → the rows of `choices`: the cells on the Pareto
+//! front, and the recommended memory size of each variant.
 //!
-//! Chosen by means, as power tuners do; beside the choice stands what the comparisons could not
-//! tell it from. Only cells whose outputs are right are chosen among.
+//! It chooses by means, as power tuners do. Beside each choice it names the sizes that do not
+//! differ by a claim. Only cells with right outputs are considered.
 
 use std::collections::BTreeMap;
 

@@ -1,9 +1,9 @@
 //! Groups → the rows of `comparisons`: every two cells that differ in one factor only, in every
 //! metric they share.
 //!
-//! Which pairs, how their values are paired or clustered, and what may be said of each; the
-//! mathematics is [`darkroom_core::statistics`]'s. A model is compared through all its samples
-//! ([`crate::models`]). A cell whose outputs did not pass is shown and nothing is claimed of it.
+//! This file decides which pairs there are, how their values are paired or clustered, and which
+//! claims are allowed; [`darkroom_core::statistics`] computes. A model is compared through all its
+//! samples ([`crate::models`]). A cell whose outputs did not pass is shown, but gets no claim.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};

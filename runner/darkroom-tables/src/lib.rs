@@ -1,10 +1,10 @@
-//! Journal facts to Parquet tables, and the summary that the terminal shows. The only crate that
-//! names Polars, and it names it only inside: nothing below has a Polars type in it.
+//! Journal facts → Parquet tables, and the summary that the terminal shows. The only crate that
+//! names Polars, and no Polars type leaves it.
 //!
 //! [`Event`]s → `invocations`, `pipelines`, `outputs`, `reconciliation` (facts with their derived
-//! columns) → `summary`, `costs` (conclusions) → [`Summary`]. Needs the journal and a price table
-//! and nothing else; makes no call and reads no clock, so the same journal gives the same rows byte
-//! for byte. What a column means is said once, in [`columns`].
+//! columns) → `summary`, `costs` (conclusions) → [`Summary`]. Needs only the journal and a price
+//! table, makes no call and reads no clock, so the same journal gives the same rows byte for byte.
+//! [`columns`] says what each column means.
 
 #![expect(
     clippy::cast_possible_wrap,

@@ -1,9 +1,9 @@
 //! Rows of `comparisons` for the factor `model`: all samples of one LLM's answers against all of
 //! another's, all else equal.
 //!
-//! Only samples with right outputs are pooled; how many were left out stands in the row. The
-//! mathematics, in which a sample is the witness of its model and an invocation is not, is
-//! [`darkroom_core::statistics::compare_pools`]'s.
+//! Only samples with right outputs are pooled; the row says how many were left out.
+//! [`darkroom_core::statistics::compare_pools`] computes: samples are the evidence about a model,
+//! invocations are not.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
-//! What is said in words beside a row: why its sample is empty, partial or small, and what to mind
-//! in its intervals.
+//! Notes beside a row: why its sample is empty, partial or small, and what to mind in its
+//! intervals.
 //!
-//! Figures → sentences. Decides nothing: no row is left out or ranked by what stands here.
+//! Figures → sentences. Decides nothing: no row is left out or ranked because of a note.
 
 use darkroom_core::event::PlannedCell;
 use darkroom_core::statistics::{

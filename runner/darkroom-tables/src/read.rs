@@ -1,7 +1,6 @@
-//! Parquet → plain rows, for those who show tables rather than compute with them. No Polars type
-//! leaves.
+//! Parquet → plain rows, for code that shows tables. No Polars type leaves this file.
 //!
-//! A million invocations need not be shown: [`read`] can take every k-th row, and says how many
+//! A page need not show a million invocations: [`read`] can take every k-th row, and says how many
 //! there were.
 
 use std::borrow::Cow;

@@ -1,9 +1,8 @@
 //! The sessions of a run: when each began, how it ended, what it measured again, and which cells
 //! were measured side by side.
 //!
-//! Written into every table's metadata as `darkroom.sessions` and `darkroom.measured`, so that a
-//! report can say what happened and warn where cells of different times are set against each other.
-//! Decides nothing about what counts.
+//! Every table's metadata hold this as `darkroom.sessions` and `darkroom.measured`, so a report can
+//! warn about comparisons between cells of different times. Decides nothing about what counts.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,7 +1,6 @@
-//! What the terminal shows of a run: plain values, ready to be laid out, in the order of the
-//! matrix.
+//! What the terminal shows of a run: plain values in the order of the matrix.
 //!
-//! Knows nothing of how they are laid out, and nothing of Polars.
+//! Knows neither the layout nor Polars.
 
 use std::collections::BTreeSet;
 use std::fmt;

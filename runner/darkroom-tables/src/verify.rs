@@ -1,5 +1,4 @@
-//! Whether a run's tables are what its journal says: made anew beside them, and compared value by
-//! value.
+//! Checks whether a run's tables match its journal: rebuilds them and compares value by value.
 
 use std::path::Path;
 

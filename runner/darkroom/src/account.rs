@@ -1,8 +1,7 @@
-//! Whose AWS account it is: credentials by the SDK's own chain, and why there are none in plain
-//! words.
+//! Finds the AWS account: credentials by the SDK's own chain, and a plain error if there are none.
 //!
-//! Prints nothing and keeps no secret: of credentials only where they come from and when they end
-//! goes on.
+//! Prints nothing and keeps no secret: it returns only where the credentials come from and when
+//! they expire.
 
 use std::error::Error;
 use std::time::SystemTime;

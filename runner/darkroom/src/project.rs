@@ -1,8 +1,7 @@
-//! A project's folders as the plain values that validation and execution ask for.
+//! A project's folders as plain values for validation and execution.
 //!
-//! Reads `functions/`, `experiments/` and the manifest; says what is wrong with a thing as a
-//! sentence, and leaves it to validation to show where the manifest names that thing. Writes
-//! nothing.
+//! Reads `functions/`, `experiments/` and the manifest. It describes a fault in a sentence;
+//! validation shows where the manifest names the thing. Writes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,4 +1,4 @@
-//! A place in S3, as a command line names it.
+//! An S3 address on a command line.
 
 use std::str::FromStr;
 

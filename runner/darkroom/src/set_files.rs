@@ -1,4 +1,4 @@
-//! Holds the files of an image set against what the set declares and what the pipeline's first
+//! Compares the files of an image set with what the set declares and what the pipeline's first
 //! stage takes.
 //!
 //! A parsed set and its folder → every fault, each at its line of the set's file. Reads the image

@@ -1,7 +1,7 @@
-//! Where a run happens: the one place that knows there are two clouds.
+//! Where a run happens: the only file that knows that there are two clouds.
 //!
-//! Gives clients, a [`Capability`] and how handlers are isolated; whoever gets these can't tell
-//! which cloud is behind.
+//! Gives clients, a [`Capability`] and how handlers are isolated; code that gets these cannot tell
+//! which cloud is behind them.
 
 use std::fs::{self, File};
 use std::io;

@@ -1,7 +1,7 @@
-//! Which run is meant: refuses a folder that is none, and suggests the command with the run that
-//! most likely was.
+//! Finds the run that was meant: refuses a folder that is not a run, and suggests the command with
+//! the most likely run.
 //!
-//! Looks at the project's folders; changes nothing. The commands are spelt in [`crate::advice`].
+//! Reads the project's folders; changes nothing. [`crate::advice`] spells the commands.
 
 use std::fs;
 use std::path::{Path, PathBuf};

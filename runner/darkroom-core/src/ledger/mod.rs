@@ -1,8 +1,8 @@
-//! Which facts of a run count, and as what. Decided here and nowhere else.
+//! Decides which facts of a run count, and as what. No other code does.
 //!
 //! [`Event`]s in, one at a time; out: what each attempt and each of its rows counts as
 //! ([`CountsAs`]), which repetitions are done, and the number of the next attempt. Resume, `until`,
-//! progress and the tables ask it. It keeps a small entry for each attempt, and knows nothing of
+//! progress and the tables ask it. It keeps a small entry for each attempt, and knows nothing about
 //! times, costs or statistics.
 
 mod counting;

@@ -1,5 +1,5 @@
-//! Finds the one bracket that is missing in a text which is not TOML: the parser would complain of
-//! every line after it.
+//! Finds the one missing bracket in a text that is not TOML, because the parser would complain
+//! about every line after it.
 
 use std::ops::Range;
 

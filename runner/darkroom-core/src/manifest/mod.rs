@@ -1,9 +1,9 @@
 //! The manifest: what to compare, how often, where.
 //!
-//! TOML text → [`Manifest`], or every mistake in it at once, each with its place in the text. The
-//! doc comments of the types are the descriptions in the JSON Schema, their attributes its rules,
-//! and the schema is what a text is checked with: what an editor says, `darkroom validate` says.
-//! What needs more than one value at a time is in `validate`.
+//! TOML text → [`Manifest`], or every mistake in it, each with its place in the text. The doc
+//! comments of the types are the descriptions in the JSON Schema, and their attributes are its
+//! rules. The text is checked with the same schema, so an editor and `darkroom validate` agree.
+//! `validate` holds rules that need more than one value.
 
 mod brackets;
 mod check;

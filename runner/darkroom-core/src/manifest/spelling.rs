@@ -1,5 +1,5 @@
-//! What a manifest may spell in several ways, made one before anything else looks at it: singular
-//! and plural of the matrix's keys, and globs of variants.
+//! Makes alternative spellings one before anything else reads the manifest: singular and plural of
+//! the matrix's keys, and globs of variants.
 
 use std::collections::BTreeSet;
 

@@ -1,8 +1,8 @@
 //! Text, overrides and what is known → [`Manifest`], or every mistake at once.
 //!
-//! First the document is checked against the schema ([`super::check`]), which takes out what is
-//! wrong; what is left is then checked for what a schema can't say: names that exist, levels that
-//! meet, a matrix that has cells.
+//! First [`super::check`] checks the document against the schema, and removes wrong values. The
+//! rest is checked for what a schema cannot express: names that exist, levels that match, a matrix
+//! that has cells.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;

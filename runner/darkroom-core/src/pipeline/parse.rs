@@ -1,4 +1,4 @@
-//! TOML text → [`Pipeline`], refusing stages that contradict themselves or the stage before.
+//! TOML text → [`Pipeline`]. Refuses stages that contradict themselves or the stage before.
 
 use std::collections::BTreeSet;
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! Whether code remembers outputs: how much longer it takes on pixels that it has not seen.
+//! Whether code remembers outputs: how much slower it is on new pixels.
 //!
 //! Times of repetitions and of probes → [`Probes`] → [`Fresh`]. Definition: `docs/method.md`, "Remembered
 //! outputs".

@@ -1,4 +1,4 @@
-//! What every figure is drawn on: plotters' SVG, finished so that it fits a page.
+//! The base of every figure: plotters' SVG, finished so that it fits a page.
 //!
 //! Knows marks and axes, not what they mean.
 

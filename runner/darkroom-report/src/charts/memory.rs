@@ -1,4 +1,4 @@
-//! What memory buys: turnaround and cost over memory size, and cost against turnaround with its
+//! The effect of memory: turnaround and cost over memory size, and cost against turnaround with its
 //! Pareto front.
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! Distribution of turnaround: which share of passes was over within how long.
+//! Distribution of turnaround: the share of passes that ended within a given time.
 
 use plotters::prelude::*;
 

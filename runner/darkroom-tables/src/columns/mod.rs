@@ -1,8 +1,8 @@
-//! Every column of every table: name, type, unit, what it means and where it comes from. Said here
-//! once: one file a table, and here what they share.
+//! Every column of every table: name, type, unit, meaning and source. Each table has a file; this
+//! one holds what they share.
 //!
 //! The frames are built in this order and checked against it, and `outputs/README.md` is
-//! [`markdown`]. Names are those of the glossary, units end the name, and a cloud fact names its
+//! [`markdown`]. Names are those of GLOSSARY.md, units end the name, and a cloud fact names its
 //! OpenTelemetry attribute.
 
 mod builds;

@@ -1,4 +1,4 @@
-//! `darkroom compare`: what changed between two runs, for a person or as a gate in someone's CI.
+//! `darkroom compare`: what changed between two runs, for a person, or for a CI job to fail on.
 
 use darkroom_tables::{Between, between};
 

@@ -1,4 +1,4 @@
-//! `darkroom cost`: what a month of images would cost, from a run's measured work.
+//! `darkroom cost`: what a month of images would cost, from a run's measurements.
 
 use std::path::Path;
 

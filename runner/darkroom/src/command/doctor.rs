@@ -1,8 +1,8 @@
-//! `darkroom doctor`: what this machine can run (what an account can: `doctor_aws`), what it can't
-//! enforce, and how to mend what is missing.
+//! `darkroom doctor`: what this machine can run (for an account: `doctor_aws`), what it cannot
+//! enforce, and how to fix what is missing.
 //!
-//! Every check is a value; the command prints them. Changes nothing: a runtime that is not cached
-//! yet is not installed.
+//! Every check is a value; the command prints them. Changes nothing: it does not install a runtime
+//! that is not cached yet.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

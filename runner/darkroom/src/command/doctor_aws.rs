@@ -1,8 +1,8 @@
-//! `darkroom doctor --target aws`: who you are there, what you may do, and what the account allows.
-//! Changes nothing.
+//! `darkroom doctor --target aws`: whose account it is, which operations are allowed, and the
+//! account's limits. Changes nothing.
 //!
-//! Permissions are asked of IAM's policy simulator; where that is not allowed or not there, calls
-//! that only read are tried instead, and it is said that those that write were not.
+//! It asks IAM's policy simulator for permissions. If it may not, it tries read-only calls instead,
+//! and says that write calls were not tried.
 
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum};

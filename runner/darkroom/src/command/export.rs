@@ -1,4 +1,4 @@
-//! `darkroom export`: a table of a run as CSV, JSON, LaTeX or Markdown, on stdout.
+//! `darkroom export`: prints a table of a run as CSV, JSON, LaTeX or Markdown.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;

@@ -1,4 +1,4 @@
-//! `darkroom generate`: asks a model for a variant, or shows what it would be asked.
+//! `darkroom generate`: asks a model for a variant, or prints the prompts.
 
 use std::path::Path;
 

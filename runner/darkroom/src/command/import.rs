@@ -1,5 +1,4 @@
-//! `darkroom import`: takes handlers that exist in as a variant, after showing what it understood
-//! of them.
+//! `darkroom import`: imports existing handlers as a variant, after showing what it found in them.
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};

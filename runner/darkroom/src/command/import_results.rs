@@ -1,5 +1,5 @@
-//! `darkroom import-results`: rows that another harness measured, as a run whose tables,
-//! comparisons and report are made like any other's.
+//! `darkroom import-results`: turns measurements of another tool into a run, with tables,
+//! comparisons and report like any other.
 
 use std::collections::HashSet;
 use std::fs;

@@ -1,4 +1,4 @@
-//! `darkroom init`: makes a study folder that runs at once.
+//! `darkroom init`: creates a study folder that is ready to run.
 
 use darkroom_cloud::python;
 use darkroom_core::shell::quoted;

@@ -1,4 +1,5 @@
-//! `darkroom plan`: what a run would do and what can't run here; deploys nothing, writes nothing.
+//! `darkroom plan`: shows what a run would do and what cannot run here. Deploys nothing, writes
+//! nothing.
 
 use darkroom_core::event::PlannedCell;
 use darkroom_core::manifest::Manifest;

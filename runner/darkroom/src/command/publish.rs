@@ -1,10 +1,10 @@
-//! `darkroom publish`: a run's tables in S3, where those of many runs are one partitioned dataset.
+//! `darkroom publish`: uploads a run's tables to S3, into a partitioned dataset of many runs.
 //!
-//! `<prefix>/<table>/experiment=<experiment>/run=<run id>/part-0.parquet`: the layout that Athena,
-//! Spark, DuckDB, Polars and pyarrow read as one table. The partitions' names are none of the
-//! files' columns (`run` is what `run_id` holds). The run's folder stays where it is: a journal
-//! must be appended to and flushed, which S3 can't. Publishing again replaces the same objects;
-//! nothing is deleted.
+//! `<prefix>/<table>/experiment=<experiment>/run=<run id>/part-0.parquet` is the layout that
+//! Athena, Spark, DuckDB, Polars and pyarrow read as one table. No column of the files has a
+//! partition's name (`run` holds what `run_id` holds). The run's folder stays local, because a
+//! journal must be appended to and flushed, and S3 cannot do that. Publishing again replaces the
+//! same objects; nothing is deleted.
 
 use std::path::{Path, PathBuf};
 

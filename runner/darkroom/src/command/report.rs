@@ -1,5 +1,5 @@
-//! `darkroom report` and `darkroom figures`: a run's tables as a page, several runs' as one, and
-//! pictures as files for a paper.
+//! `darkroom report` and `darkroom figures`: a page of one run or of several, and figures as files
+//! for a paper.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! `darkroom resume`: goes on with a run from its folder alone.
+//! `darkroom resume`: continues a run from its folder alone.
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,5 @@
-//! `darkroom serve`: the local cloud by itself, for the AWS CLI, boto3 or any SDK, until it is told
-//! to stop.
+//! `darkroom serve`: starts the local cloud alone, for the AWS CLI, boto3 or any SDK, until it is
+//! stopped.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! `darkroom verify`: whether a run's tables and report are what its journal says.
+//! `darkroom verify`: checks whether a run's tables and report match its journal.
 
 use std::fs;
 use std::os::unix::fs::symlink;

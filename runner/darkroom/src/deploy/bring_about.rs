@@ -1,4 +1,4 @@
-//! Brings a deployment about: observes, compares, and makes the calls that are missing.
+//! Runs a deployment: observes, compares, and makes the missing calls.
 
 use std::collections::BTreeMap;
 

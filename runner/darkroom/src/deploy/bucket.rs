@@ -1,5 +1,4 @@
-//! The experiment's bucket: made with its tags, closed to the public, encrypted, and emptied by
-//! time if all else fails.
+//! The experiment's bucket: tagged, closed to the public, encrypted, with objects that expire.
 
 use std::collections::BTreeMap;
 

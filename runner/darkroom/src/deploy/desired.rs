@@ -1,7 +1,6 @@
-//! What to change so that a cloud holds what is wanted: a value, printed by `plan` and compared by
-//! tests. Pure.
+//! What to change in a cloud: a value that `plan` prints and tests compare. Pure.
 //!
-//! [`Have`] × [`Want`] → [`Steps`]. Knows no calls; `apply` carries them out.
+//! [`Have`] × [`Want`] → [`Steps`]. `apply` carries them out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -1,4 +1,4 @@
-//! What can go wrong while deploying, each with its mend.
+//! Errors of a deployment, each with what to do.
 
 use std::io;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Which run used an experiment's things last, as the tags of its bucket say.
+//! Which run used an experiment's resources last, from the tags of its bucket.
 
 use super::clients::{Clients, patient};
 use super::desired::HaveBucket;

@@ -1,4 +1,4 @@
-//! What deployed things are called: readable, deterministic, within the cloud's limits. Pure.
+//! Names of deployed resources: readable, deterministic, within the cloud's limits. Pure.
 
 use darkroom_core::cell::{Start, Trigger};
 use sha2::{Digest, Sha256};

@@ -1,8 +1,7 @@
-//! Connects the bucket's uploads to the functions they start, and refuses connections that would
-//! run in circles.
+//! Connects uploads to the functions that they start, and refuses connections that would loop.
 //!
-//! The check is pure and comes before anything is deployed; the calls come after the functions are
-//! in place.
+//! The check is pure and comes before anything is deployed; the calls come after the functions
+//! exist.
 
 use aws_sdk_lambda::error::ProvideErrorMetadata;
 use aws_sdk_s3::types::{

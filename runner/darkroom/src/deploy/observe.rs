@@ -1,4 +1,4 @@
-//! Reads what is there of what is wanted. Changes nothing.
+//! Reads the current state of what is wanted. Changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,4 @@
-//! Makes a call again while the reason against it passes by itself: AWS is slow to believe what was
-//! just made.
+//! Repeats a call while its error is temporary: AWS takes time to know what was just made.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! How Darkroom marks what it makes in an account, so that `clean` finds all of it and nothing
-//! else. Pure.
+//! The tags on everything that Darkroom makes in an account, so that `clean` finds all of it and
+//! nothing else. Pure.
 
 use std::collections::BTreeMap;
 

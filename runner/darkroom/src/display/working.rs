@@ -1,4 +1,4 @@
-//! Shows that something is under way: a spinner with the time on a terminal, a line every ten
+//! Shows that something is in progress: a spinner with the time on a terminal, a line every ten
 //! seconds elsewhere.
 
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};

@@ -1,4 +1,4 @@
-//! Lines and imports of a Cargo project. Complexity and lints are not looked for: clippy would have
+//! Lines and imports of a Cargo project. Complexity and lints are not measured: clippy would have
 //! to build it.
 
 use std::collections::{BTreeMap, BTreeSet};

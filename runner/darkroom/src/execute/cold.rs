@@ -1,4 +1,4 @@
-//! Makes the next invocation of a function a cold one: a changed configuration retires its
+//! Makes the next invocation of a function a cold start: a changed configuration retires its
 //! environments.
 
 use std::collections::HashMap;

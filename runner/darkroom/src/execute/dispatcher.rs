@@ -1,5 +1,5 @@
-//! Decides what runs next: warm-ups, then the schedule, attempts repeated where a pass was not what
-//! its cell asked for.
+//! Decides what runs next: warm-ups, then the schedule, and repeated attempts of passes that did
+//! not match their cell.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,4 @@
-//! Looks at what a pass wrote, outside the timed path: sizes always, contents once per distinct
+//! Checks a pass's outputs, outside of the timed part: sizes always, contents once per distinct
 //! output of a cell.
 
 use std::collections::HashSet;

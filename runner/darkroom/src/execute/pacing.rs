@@ -1,5 +1,4 @@
-//! When a pass is made again, how often, and after which pause; how fast calls may follow one
-//! another.
+//! When a pass is repeated, how often, and after which pause; how fast calls may follow each other.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! One pass: an image through every stage of one deployment of one cell, called by the runner.
 //!
-//! Gives each stage its input, measures, and only then looks at what came out and clears it away.
+//! Gives each stage its input and measures; afterwards checks the outputs and removes the objects.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

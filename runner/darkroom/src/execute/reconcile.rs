@@ -1,8 +1,8 @@
-//! Holds what the runner recorded of every function against what CloudWatch metrics counted
-//! meanwhile.
+//! Compares what the runner recorded for every function with what CloudWatch's metrics counted.
 //!
-//! Two witnesses of one session: where they differ, something was missed or something else called
-//! the function. The difference is a fact of its own ([`Reconciliation`]), never mended.
+//! These are two independent counts of one session. If they differ, something was missed or
+//! something else called the function. The difference is a fact of its own ([`Reconciliation`]),
+//! and is never corrected.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};

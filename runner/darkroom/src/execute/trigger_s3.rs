@@ -1,10 +1,9 @@
-//! The timed path when S3 starts the chain: one upload, then the wait for the final object.
+//! The timed part when S3 starts the chain: one upload, then waiting for the final object.
 //!
-//! The runner sees only the two ends; what happened between them comes from the functions' logs,
-//! read when the pass is over. One pass is under way at a time, so what its functions logged since
-//! before the upload, under request ids that they had not logged before, is this pass's. The
-//! contract allows one delivery a stage and image: what is waited for beyond that is bounded, see
-//! [`loops`].
+//! The runner sees only the two ends; the functions' logs, read after the pass, show the rest. Only
+//! one pass runs at a time, so every request id that its functions logged for the first time since
+//! the upload belongs to this pass. The contract allows one delivery per stage and image; waiting
+//! for more is limited, see [`loops`].
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;

@@ -1,13 +1,13 @@
 //! One question to an OpenAI-compatible chat endpoint, through `async-openai`.
 //!
-//! Messages → [`ModelAnswer`], or what came instead ([`AskError`]). The client waits out rate
-//! limits as the endpoint asks (Retry-After), tries again when it is overloaded, can't be reached
-//! or hangs up before it answers, and gives up when the model's time is over. The key goes into the
-//! request's header and nowhere else: not into an error, an answer or a file.
+//! Messages → [`ModelAnswer`], or the error ([`AskError`]). The client waits out rate limits as the
+//! endpoint asks (Retry-After), tries again if the endpoint is overloaded, unreachable or hangs up
+//! before it answers, and gives up when the model's time is over. The key goes into the request's
+//! header and nowhere else: not into an error, an answer or a file.
 //!
-//! Every ask has a connection of its own. Between two asks a check may run for minutes; a server,
-//! or a router on the way, closes what is idle, and often without a word. A connection costs
-//! milliseconds where an answer takes seconds.
+//! Every request has its own connection. Between two requests a check may run for minutes; a server
+//! or router closes idle connections, often without notice. A connection costs milliseconds, an
+//! answer seconds.
 
 use std::time::Duration;
 

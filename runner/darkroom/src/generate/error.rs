@@ -1,4 +1,4 @@
-//! Why a variant could not be made, in words, with the mend.
+//! Why a variant could not be created, and what to do.
 
 use std::fmt;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! What an import comes to: which handler serves which stage, shown as a page and written as a
+//! The result of an import: which handler serves which stage, shown as a page and written as a
 //! folder.
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! Why handlers can't be taken in.
+//! Why handlers cannot be imported.
 
 /// Why handlers can't be taken in. Nothing has been written then.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]

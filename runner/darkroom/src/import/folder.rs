@@ -1,4 +1,4 @@
-//! The folder that handlers are taken from, and the name that they are to have.
+//! The folder that handlers come from, and the name of their new variant.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,5 +1,5 @@
-//! What `[adapt]` must say for these handlers, as far as reading them shows; and what has to be
-//! asked. Pure.
+//! What `[adapt]` must hold for these handlers, as far as their code shows it, and what to ask the
+//! user. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
-//! Which handler serves which stage: guessed from names, docstrings and what the code calls; sure,
-//! or not at all. Pure.
+//! Finds the handler of each stage from names, docstrings and calls; decides only if it is certain.
+//! Pure.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What is to be taken in, and as what.
+//! What to import, and under which name.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Which pinned requirements an imported variant is packaged with.
+//! Chooses the pinned requirements of an imported variant.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

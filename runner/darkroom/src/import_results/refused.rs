@@ -1,5 +1,4 @@
-//! Refused rows → lines for a person: the first few of a cause in full, then how many more there
-//! are. Pure.
+//! Refused rows → lines for a person: the first few per cause in full, then a count. Pure.
 
 use darkroom_core::imported::RefusedRow;
 

@@ -1,4 +1,4 @@
-//! Files whose rows are somewhere else than they are looked for → what to do about them. Pure.
+//! Finds rows that are somewhere else in a file than expected, and says what to do. Pure.
 
 use std::collections::BTreeSet;
 

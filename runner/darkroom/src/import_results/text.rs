@@ -1,5 +1,5 @@
 //! Bytes of a foreign file → its text. The encoding is UTF-8, or what a byte order mark or the map
-//! says; never guessed where two would fit.
+//! says; never guessed if two would fit.
 
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 

@@ -1,6 +1,6 @@
-//! Words and numbers of foreign tables: what stands for a missing value, for success and for
-//! failure, and how digits are written. These lists are the documented ones
-//! (`experiments/analysis/import/columns.toml`); a map adds to them. Pure.
+//! Words and numbers of foreign tables: which words mean a missing value, success or failure, and
+//! how digits are written. The lists are documented (`experiments/analysis/import/columns.toml`); a
+//! map adds to them. Pure.
 
 use std::str::FromStr;
 

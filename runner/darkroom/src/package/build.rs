@@ -1,5 +1,5 @@
-//! Makes packages, or takes them from the cache: the key is a hash of everything a package is made
-//! from.
+//! Makes packages, or takes them from the cache. The key is a hash of everything that a package is
+//! made from.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,9 +1,9 @@
-//! Builds a Cargo variant's binary for Lambda, with the variant's own lockfile and profile.
+//! Builds a Cargo variant's program for Lambda, with the variant's own lockfile and profile.
 //!
-//! A variant's folder and an architecture → the bytes of its `bootstrap`. Building runs the
+//! A variant's folder and an architecture → the bytes of its `bootstrap`. A build runs the
 //! variant's own programs (build scripts, macros, whatever its `.cargo/config.toml` names), so it
-//! happens in the sandbox: [`super::confined`]. Nothing that runs outside of it reads the variant's
-//! configuration.
+//! happens in the sandbox: [`super::confined`]. Nothing that runs outside of the sandbox reads the
+//! variant's configuration.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,11 +1,11 @@
-//! The bench that a Cargo variant is built on: its sources, a place for output, the toolchain, and
+//! Builds a Cargo variant in a sandbox: with its sources, a folder for output, the toolchain, and
 //! nothing else of this machine.
 //!
-//! First `cargo fetch` brings what the lockfile names, outside of the sandbox and with the network:
-//! it runs nothing of the variant, whose configuration it does not read. Then cargo builds offline
-//! in the sandbox. There the sources, the toolchain and cargo's registry are read-only, `/target`
-//! can be written to, and there is no home, no secret and no network. Where no sandbox can be had
-//! the build runs outside of it, with an environment of its own, and that is said.
+//! First `cargo fetch` downloads what the lockfile names, outside of the sandbox and with the
+//! network; it runs nothing of the variant and does not read its configuration. Then cargo builds
+//! offline in the sandbox. There the sources, the toolchain and cargo's registry are read-only,
+//! `/target` is writable, and there is no home, no secret and no network. Without a sandbox the
+//! build runs outside, with an environment of its own, and a note says so.
 
 use std::ffi::OsString;
 use std::fs::{self, Permissions};

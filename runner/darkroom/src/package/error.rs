@@ -1,4 +1,4 @@
-//! What can go wrong while packaging, each with its mend.
+//! Errors of packaging, each with what to do.
 
 use std::io;
 use std::path::{Path, PathBuf};

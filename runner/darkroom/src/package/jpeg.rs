@@ -1,7 +1,6 @@
-//! Which JPEG decoder a package brings: a contest is fair only if it is known what reads the input.
+//! Finds a package's JPEG decoder, because a comparison is fair only if it is known.
 //!
-//! Libraries say their name and version in themselves; wheels say in RECORD whose file a library
-//! is.
+//! Libraries hold their name and version; wheels say in RECORD which file belongs to which library.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -1,8 +1,7 @@
-//! Whether a requirements file pins every package to one version and its hashes. Pure.
+//! Checks that a requirements file pins every package to one version and its hashes. Pure.
 //!
-//! The text → the requirements that are not pinned. What pip itself would let through and what
-//! would make a package differ from one day to the next (ranges, included files, URLs) is refused
-//! here.
+//! The text → the requirements that are not pinned. It refuses what pip would accept but would make
+//! a package differ from one day to the next (ranges, included files, URLs).
 
 use std::ops::Range;
 

@@ -1,5 +1,5 @@
-//! What a build was made of, read from the variant's own lockfile, profile and requirements, and
-//! from the binary.
+//! How a package was built, read from the variant's own lockfile, profile and requirements, and
+//! from the program.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

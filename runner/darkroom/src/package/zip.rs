@@ -1,7 +1,7 @@
-//! Writes zips whose bytes depend on their contents alone: sorted names, one date, two modes, one
+//! Writes zips whose bytes depend only on their contents: sorted names, one date, two modes, one
 //! compression.
 //!
-//! Entries → [`Archive`]. Knows neither variants nor why a file is in.
+//! Entries → [`Archive`].
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

@@ -1,9 +1,9 @@
-//! Holds a generated variant against its provenance: the code that is measured is what the model
-//! answered, or it is refused.
+//! Compares a generated variant with its provenance, and refuses it if the code is not what the
+//! model answered.
 //!
-//! A variant's folder → what was changed in it since `darkroom generate` wrote it. The handlers are
-//! taken out of the kept answers again, by the rules of [`darkroom_core::answer`], and compared to
-//! the byte. Reads files; changes none.
+//! A variant's folder → what changed in it since `darkroom generate` wrote it. The handlers are
+//! extracted from the stored answers again, by the rules of [`darkroom_core::answer`], and compared
+//! to the byte. Reads files; changes none.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,7 +1,7 @@
-//! The journal: one fact a line, only ever appended to.
+//! The journal: one fact per line, only appended to.
 //!
-//! A line is written with one call, so that a killed process leaves at most one torn line, the
-//! last; opening the journal again cuts that line off, reading passes over it.
+//! A line is written with one call, so a killed process leaves at most one torn line, the last.
+//! Opening the journal for writing cuts that line off; reading skips it.
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};

@@ -1,4 +1,4 @@
-//! A run's tables made anew from its journal, and what of the tables it has is not the same.
+//! Rebuilds a run's tables from its journal, and lists what differs.
 
 use std::path::Path;
 

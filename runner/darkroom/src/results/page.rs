@@ -1,4 +1,4 @@
-//! A run's page, and what reading the tables for it and writing files takes.
+//! A run's page: reading its tables, and writing the file.
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! A run's tables, made from its journal alone, and their showing: what `aggregate`, a session and
-//! an import end with.
+//! Makes a run's tables from its journal alone, and shows them: the end of `aggregate`, a session
+//! and an import.
 
 use std::io;
 use std::path::Path;

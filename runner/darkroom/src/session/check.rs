@@ -1,9 +1,7 @@
-//! The gate alone: a variant's stages on the images of a set, each stage on its own input, in
-//! seconds.
+//! Checks a variant: its stages on the images of a set, each stage with its own input.
 //!
-//! The same packages, functions and passes as in a run; what differs is that each stage is a
-//! pipeline of its own, fed with what the reference made, that nothing is warmed up or repeated,
-//! and that no journal is kept.
+//! It uses the same packages, functions and passes as a run. But each stage is a pipeline of its
+//! own with the reference's input, nothing is warmed up or repeated, and there is no journal.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
-//! What a run is of: a valid manifest, what it names, and the prices of its region.
+//! The configuration of a run: a valid manifest, what it names, and the prices of its region.
 //!
-//! Built once by a command and handed down. Two runs are of one configuration if their fingerprints
-//! are the same.
+//! A command builds it once and hands it down. Two runs have the same configuration if their
+//! fingerprints are equal.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

@@ -1,7 +1,6 @@
-//! In what a manifest differs from the one that a run was begun with, in words.
+//! How a manifest differs from the one that a run began with, in words.
 //!
-//! Two resolved manifests → the keys that differ. What a run may cost is no part of its
-//! configuration.
+//! Two resolved manifests → the keys that differ. The budget is not part of a run's configuration.
 
 use std::collections::BTreeMap;
 

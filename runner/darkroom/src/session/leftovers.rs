@@ -1,7 +1,7 @@
-//! What runs leave in an account: whose it is at the beginning of one, and what goes at the end.
+//! What runs leave in an account: checks at the beginning who uses it, and removes it at the end.
 //!
-//! Two runs of one experiment share its functions, so that only one may be under way. Neither can
-//! see the other; tags say which used them last.
+//! Two runs of one experiment would share its functions, so only one may run at a time. Neither
+//! sees the other; tags say which used the functions last.
 
 use std::path::Path;
 

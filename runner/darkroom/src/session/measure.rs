@@ -1,6 +1,7 @@
-//! One session's measuring: package → deploy → execute → record. The cloud is gone when it returns.
+//! The measurement of one session: package → deploy → execute → record. The cloud is gone when it
+//! returns.
 //!
-//! Nothing is measured before everything that can be known to be wrong has been looked at.
+//! Everything that can be known to be wrong is checked before anything is measured.
 
 use std::sync::{Arc, mpsc};
 use std::time::Duration;

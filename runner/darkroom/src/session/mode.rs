@@ -1,5 +1,4 @@
-//! How a session relates to earlier ones, and how that is decided from the arguments and the latest
-//! run.
+//! How a session relates to earlier ones, decided from the arguments and the latest run.
 
 use std::path::Path;
 

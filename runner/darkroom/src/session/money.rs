@@ -1,5 +1,5 @@
-//! What a run may cost: what it has spent so far, whether a session may begin, and whether a person
-//! agrees to it.
+//! The budget of a run: what it has spent, whether a session may begin, and whether a person agrees
+//! to the cost.
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal};

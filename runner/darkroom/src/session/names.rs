@@ -1,6 +1,5 @@
-//! What handlers do under names that are not the run's: objects written outside of `OUTPUT_PREFIX`,
-//! and buckets or keys that only the study of an imported handler has. Pure: an invocation and its
-//! check in, words out.
+//! Finds names that do not belong to the run: objects outside of `OUTPUT_PREFIX`, and buckets or
+//! keys of an imported handler's own study. Pure: an invocation and its check in, words out.
 
 use darkroom_core::event::{CallsRefused, Invocation, OutputCheck, Status};
 

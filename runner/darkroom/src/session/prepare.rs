@@ -1,4 +1,4 @@
-//! What a session needs before its first measurement: packages, images, deployed functions.
+//! Prepares a session: packages, images, deployed functions.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

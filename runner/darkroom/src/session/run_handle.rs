@@ -1,4 +1,4 @@
-//! A run's folder, held by a session: made anew, taken up again, or opened to measure some cells
+//! A run's folder, held by a session: a new one, one to continue, or one whose cells are measured
 //! again.
 
 use std::collections::BTreeSet;

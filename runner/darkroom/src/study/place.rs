@@ -1,6 +1,7 @@
-//! Puts a study's files into a folder: first looks for all that speaks against it, then writes.
+//! Writes a study's files into a folder: first it checks for everything that could fail, then it
+//! writes.
 //!
-//! Writes no file that is there already, and leaves nothing behind when a write fails.
+//! It overwrites no file, and leaves nothing behind if a write fails.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};

@@ -1,4 +1,4 @@
-//! Looks for everything of Darkroom's in an account, by its tags. Changes nothing.
+//! Finds everything that Darkroom made in an account, by its tags. Changes nothing.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! Removes what was found, in the order that leaves nothing unfindable behind if it is cut off.
+//! Removes what was found, in an order in which an interruption leaves nothing that cannot be found
+//! again.
 
 use std::collections::BTreeSet;
 use std::fmt;
