@@ -143,7 +143,7 @@ impl LocalCloud {
             source,
         })?;
         let access = Access::new(iam.clone(), Arc::clone(&keys));
-        let s3 = S3::open(s3::Config {
+        let s3 = S3::open(s3::S3Config {
             folder: data_dir.join("s3"),
             region: config.region.clone(),
             keys: Arc::clone(&keys),

@@ -4,6 +4,7 @@
 //! Reads the project's folders; changes nothing. [`crate::advice`] spells the commands.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::advice;
@@ -52,6 +53,26 @@ fn first_manifest(root: &Path) -> Option<PathBuf> {
             .strip_prefix(&here)
             .map_or(first.clone(), Path::to_owned),
     )
+}
+
+/// A run's folder that is there but cannot be opened.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("cannot open the run {}: {source}", run.display())]
+#[diagnostic(help("check that you may read this folder"))]
+struct CannotOpen {
+    run: PathBuf,
+    source: io::Error,
+}
+
+/// Returns the whole path of a run's folder. Refuses other folders as [`must_be_a_run`] does.
+pub fn opened(folder: &Path, command: &[&str]) -> Result<PathBuf, Failure> {
+    must_be_a_run(folder, command)?;
+    folder.canonicalize().map_err(|source| {
+        Failure::wrong_request(CannotOpen {
+            run: folder.to_owned(),
+            source,
+        })
+    })
 }
 
 /// Refuses what is no run's folder, and suggests `command` with the run that is most likely meant

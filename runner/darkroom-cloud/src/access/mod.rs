@@ -20,7 +20,7 @@ use crate::iam::Iam;
 use crate::keys::{Keys, random_pair, random_text};
 use crate::lambda::environment::FunctionSpec;
 use parking_lot::RwLock;
-use policy::Verdict;
+use policy::PolicyVerdict;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -193,21 +193,21 @@ impl Access {
         ];
         let (why, policy) =
             match policy::verdict(&policies, &asked.action, &asked.resource, &context) {
-                Verdict::Allowed if !asked.writes_a_functions_log() => return Ok(()),
+                PolicyVerdict::Allowed if !asked.writes_a_functions_log() => return Ok(()),
                 // Lambda itself writes it, and what it writes is read as its word.
-                Verdict::Allowed => ("with an explicit deny", "the local cloud".to_owned()),
-                Verdict::Denied => (
+                PolicyVerdict::Allowed => ("with an explicit deny", "the local cloud".to_owned()),
+                PolicyVerdict::Denied => (
                     "with an explicit deny",
                     "an identity-based policy".to_owned(),
                 ),
-                Verdict::NotAllowed => {
+                PolicyVerdict::NotAllowed => {
                     let why = "because no identity-based policy allows";
                     return Err(
-                        caller.refused(asked, &format!("{why} the {} action", asked.action))
+                        caller.denial_message(asked, &format!("{why} the {} action", asked.action))
                     );
                 }
             };
-        Err(caller.refused(asked, &format!("{why} in {policy}")))
+        Err(caller.denial_message(asked, &format!("{why} in {policy}")))
     }
 
     /// Counts a call that was refused elsewhere on the same grounds.
@@ -282,7 +282,7 @@ impl Caller {
         )
     }
 
-    fn refused(&self, asked: &Question, why: &str) -> String {
+    fn denial_message(&self, asked: &Question, why: &str) -> String {
         let (
             who,
             Question {

@@ -56,7 +56,7 @@ impl Work {
         }
     }
 
-    fn told(&self) -> &HashSet<String> {
+    fn named_by_event(&self) -> &HashSet<String> {
         self.told.get_or_init(|| {
             let mut told = HashSet::new();
             take_text(&self.event, NESTED, &mut told);
@@ -66,13 +66,13 @@ impl Work {
 
     /// Tells whether the event names this very object.
     pub fn names(&self, key: &str) -> bool {
-        self.told().contains(key)
+        self.named_by_event().contains(key)
     }
 
     /// Tells whether the event names the object, a folder that it lies in, or its folder and its
     /// file apart.
     pub fn tells(&self, key: &str) -> bool {
-        let told = self.told();
+        let told = self.named_by_event();
         told.contains(key)
             || key.match_indices('/').any(|(slash, _)| {
                 let (folder, file) = (&key[..slash], &key[slash + 1..]);

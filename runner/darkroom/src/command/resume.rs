@@ -25,13 +25,7 @@ pub fn run(args: &ResumeArgs, globals: Globals) -> Result<Outcome, Failure> {
                 .join("outputs"),
         )?,
     };
-    which_run::must_be_a_run(&run, &["resume", "{}"])?;
-    let run = run.canonicalize().map_err(|error| {
-        Failure::wrong_request(miette::miette!(
-            "cannot open the run {}: {error}",
-            run.display()
-        ))
-    })?;
+    let run = which_run::opened(&run, &["resume", "{}"])?;
     let earlier = Earlier::read(run).map_err(Failure::wrong_request)?;
     let Earlier { run, history, .. } = &earlier;
     if history.finished {

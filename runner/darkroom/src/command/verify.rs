@@ -10,13 +10,7 @@ use crate::results::{self, broken, findings};
 use crate::which_run;
 
 pub fn run(args: &RunFolder, globals: Globals) -> Result<Outcome, Failure> {
-    which_run::must_be_a_run(&args.run, &["verify", "{}"])?;
-    let path = args.run.canonicalize().map_err(|error| {
-        Failure::wrong_request(miette::miette!(
-            "cannot open the run {}: {error}",
-            args.run.display()
-        ))
-    })?;
+    let path = which_run::opened(&args.run, &["verify", "{}"])?;
     let scratch = tempfile::tempdir().map_err(|error| broken(&error))?;
     let found = results::tables_anew(&path, scratch.path())?;
     let mut differing = findings(&found);

@@ -8,7 +8,7 @@ mod event;
 use crate::lineage::Lineage;
 use bytes::Bytes;
 
-pub use configuration::{Configuration, Invalid, Rule};
+pub use configuration::{Invalid, NotificationSettings, Rule};
 pub use event::{Change, Sequencer, payload};
 
 /// What S3 asks about a function before it accepts it as a destination.
