@@ -102,7 +102,7 @@ impl Followed {
         })
     }
 
-    /// Says whether the output can be of its own input. Where it can't be told, it can.
+    /// Says whether the output can be of its own input. Where it is unclear, it can.
     pub fn is_possible(&self) -> bool {
         self.share + ERRORS * self.standard_error >= ENOUGH
     }

@@ -36,7 +36,7 @@ const MOZJPEG: Table = [
     124, 169, 238, 56, 53, 91, 106, 131, 169, 226, 311, 85, 75, 135, 156, 189, 238, 311, 418,
 ];
 
-/// Place of the k-th entry of a table as it stands in a file. Source: ITU-T T.81, figure A.6.
+/// Place of the k-th entry of a table as it is in a file. Source: ITU-T T.81, figure A.6.
 const ZIGZAG: [usize; 64] = [
     0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20,
     13, 6, 7, 14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59,

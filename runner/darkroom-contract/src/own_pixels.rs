@@ -146,7 +146,7 @@ fn moved(sample: u16, by: i32, brightest: u16) -> u16 {
     (i32::from(sample) + by).clamp(0, i32::from(brightest).max(i32::from(sample))) as u16
 }
 
-/// A PNG's samples as they stand in the file.
+/// A PNG's samples as they are in the file.
 #[derive(Clone)]
 struct Raw {
     size: (u32, u32),

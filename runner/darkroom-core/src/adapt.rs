@@ -126,7 +126,7 @@ impl Adapt {
     }
 
     /// Returns why an S3 trigger can't feed these handlers, if it can't: what S3 sends and where a
-    /// chain goes on are not the variant's to choose.
+    /// chain continues are not the variant's to choose.
     pub fn not_for_triggers(&self) -> Option<&'static str> {
         let own_event =
             self.event.is_some() || self.stages.values().any(|stage| stage.event.is_some());
@@ -287,7 +287,7 @@ pub fn filled_event<'a>(event: &Value, facts: &impl Fn(&str) -> Option<&'a str>)
     }
 }
 
-/// Returns what stands at `path` (`body.image`) of an answer; a string on the way is read as JSON.
+/// Returns what is at `path` (`body.image`) of an answer; a string on the way is read as JSON.
 pub fn value_at(answer: &Value, path: &str) -> Option<Value> {
     fn walk(here: &Value, steps: &[&str]) -> Option<Value> {
         let [step, rest @ ..] = steps else {

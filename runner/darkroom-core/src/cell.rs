@@ -116,7 +116,7 @@ pub struct Cell {
     pub trigger: Trigger,
     pub input: Input,
     pub start: Start,
-    /// Pipelines of this cell under way at once, at least 1.
+    /// Pipelines of this cell that run at once, at least 1.
     pub concurrency: u32,
 }
 

@@ -67,7 +67,7 @@ pub struct S3Prices {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogsPrices {
-    /// Of a GB taken in by CloudWatch Logs; `None`: not known.
+    /// Of a GB ingested by CloudWatch Logs; `None`: not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ingest_gb: Option<Price>,
     /// Of a GB kept in CloudWatch Logs for a month; `None`: not known.

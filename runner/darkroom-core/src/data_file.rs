@@ -80,7 +80,7 @@ impl DataFile<'_> {
         self.error(self.span_of_key(table, key), key, message, help)
     }
 
-    /// Returns an error about what stands at `span`. `key` is empty where the text has none.
+    /// Returns an error about what is at `span`. `key` is empty where the text has none.
     pub fn error(
         &self,
         span: Range<usize>,

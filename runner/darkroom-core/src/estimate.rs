@@ -15,7 +15,7 @@ use crate::event::{Event, Invocation};
 /// apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Effort {
-    /// Time in which invocations are under way, s.
+    /// Time in which invocations are running, s.
     pub seconds: f64,
     /// What AWS bills for these durations, USD; `None` without a price table for the region.
     pub usd: Option<f64>,

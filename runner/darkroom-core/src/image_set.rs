@@ -278,7 +278,7 @@ impl ImageSet {
     }
 }
 
-/// A set under way: its images with where they are declared, and what is wrong so far.
+/// A set in progress: its images with where they are declared, and what is wrong so far.
 struct Reading<'a> {
     file: DataFile<'a>,
     images: Vec<(Image, Range<usize>)>,

@@ -157,7 +157,7 @@ pub fn of_template(template: &str, stage: &Stage, terms: &Terms) -> Result<Strin
     Ok(filled + rest)
 }
 
-/// Returns what asks a model to mend its answer: what the gate said of it, word for word.
+/// Returns what asks a model to fix its answer: what the gate said of it, word for word.
 pub fn repair(stage: &Stage, verdict: &str) -> String {
     format!(
         "Your file was run and its outputs were checked. This is what was found:

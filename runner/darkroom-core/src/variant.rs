@@ -40,7 +40,7 @@ pub struct Variant {
     /// Habits of handlers that were not written for this project.
     #[serde(default)]
     pub adapt: Adapt,
-    /// sha256 of files as they were when they were taken in, hex: those that `darkroom import`
+    /// sha256 of files as they were when they were imported, hex: those that `darkroom import`
     /// copied.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub imported: BTreeMap<String, String>,

@@ -28,7 +28,8 @@ pub fn claimed(run: &Run) -> Vec<String> {
 }
 
 /// Returns the sentences, in order of interest. Cells of different work (images, trigger, input,
-/// start, concurrency) are not held against each other: each kind of work has an answer of its own.
+/// start, concurrency) are not compared with each other: each kind of work has an answer of its
+/// own.
 pub fn answer(run: &Run) -> FirstSentences {
     let (mut first, shown, alone) = compared(run);
     first.push(right(run));

@@ -10,7 +10,7 @@ use crate::pairs::APART;
 use crate::run::{CellView, Run};
 use crate::tables::download;
 
-/// The table's column of a pick, the word for it, and the column of sizes it can't be told from.
+/// The table's column of a pick, the word for it, and the column of sizes that do not clearly differ.
 const PICKS: [(&str, &str, Option<&str>); 3] = [
     ("cheapest", "cheapest", Some("cheapest_not_told_from_mb")),
     ("fastest", "fastest", Some("fastest_not_told_from_mb")),

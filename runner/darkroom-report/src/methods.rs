@@ -523,7 +523,7 @@ fn decoders(run: &Run) -> String {
     variants.iter().map(told).collect::<Vec<_>>().join(" ")
 }
 
-/// Digits of a hash that the text has; in full it stands in the tables.
+/// Digits of a hash that the text has; in full it is in the table.
 const DIGITS: usize = 12;
 /// Images whose hashes the text has.
 const IMAGES: usize = 12;

@@ -38,7 +38,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// What it means, as a sentence that goes on with the cells it is true of.
+    /// What it means, as a sentence that continues with the cells it is true of.
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Unchecked => "Outputs were not checked, so this code may not do the work at all",

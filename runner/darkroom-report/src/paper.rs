@@ -48,7 +48,7 @@ impl<'a> Drawn<'a> {
     }
 
     /// Returns the figure as an SVG document. Letters are Inter's outlines, since programs that set
-    /// papers ignore fonts embedded in an SVG; what they say stands in its `<title>` and `<desc>`.
+    /// papers ignore fonts embedded in an SVG; what they say is in its `<title>` and `<desc>`.
     pub fn svg(&self) -> Result<String, String> {
         let (width, height) = (self.tree.size().width(), self.tree.size().height());
         let options = usvg::WriteOptions {

@@ -482,7 +482,7 @@ fn cells(costs: &Rows, summary: &Rows) -> (Vec<CellView>, Vec<String>) {
 }
 
 impl CellView {
-    /// Whether its numbers may be held against others': of right outputs, and of the work.
+    /// Whether its numbers may be compared with others': of right outputs, and of the work.
     pub fn may_be_ranked(&self) -> bool {
         self.outputs_ok == Some(true) && self.remembers.is_empty()
     }

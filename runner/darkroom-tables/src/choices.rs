@@ -38,8 +38,8 @@ pub struct ChoiceRow {
     note: Option<String>,
 }
 
-/// Whether a size is the one to take, and if so from which other sizes, MB, that could not be told
-/// apart.
+/// Whether a size is the one to take, and if so from which other sizes, MB, that do not
+/// clearly differ.
 #[derive(Clone, Debug, Default)]
 struct Pick {
     is_it: bool,

@@ -139,7 +139,7 @@ pub struct CheckFact {
     pub verdict: Verdict,
 }
 
-/// A journal, taken in.
+/// A journal, read.
 #[derive(Debug)]
 pub struct JournalFacts {
     pub run: RunStarted,

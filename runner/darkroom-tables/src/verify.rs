@@ -21,8 +21,8 @@ pub struct Verified {
 /// Differences named of one table at most; the rest are counted.
 const NAMED: usize = 5;
 
-/// Makes every table of a run anew in `scratch` and compares it with the one in `run`, its metadata
-/// too.
+/// Makes every table of a run again in `scratch` and compares it with the one in `run`, its
+/// metadata too.
 ///
 /// `prices` must be those the tables were made with. Fails only if the journal can't be made into
 /// tables at all.

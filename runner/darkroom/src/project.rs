@@ -76,7 +76,7 @@ pub fn load_with(path: &Path, overrides: &[Override]) -> Result<Loaded, LoadErro
             why,
         },
     })?;
-    // A run's folder may lie outside: then the project is the one that the user stands in.
+    // A run's folder may lie outside: then the project is the one that the user is in.
     let project = Project::of(path).or_else(|error| Project::here().map_err(|_| error))?;
     let name = path.display().to_string();
     let known = project.known(&manifest::mentioned(&name, &text, overrides));

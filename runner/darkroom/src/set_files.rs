@@ -83,7 +83,7 @@ impl Folder<'_> {
         faults
     }
 
-    /// What stands for an image makes the reference, so it is held against the stage in every set.
+    /// What stands for an image makes the reference, so it is compared with the stage in every set.
     fn stand_in_faults(&self, image: &Image) -> Vec<Fault> {
         let (Some(path), Some(span)) = (&image.stands_for, &image.declared.stands_for) else {
             return Vec::new();

@@ -11,7 +11,7 @@ use crate::advice;
 use crate::exit::Failure;
 use crate::project::Project;
 
-/// Returns how to begin a run: with a manifest of the project that the user stands in.
+/// Returns how to begin a run: with a manifest of the project that the user is in.
 pub fn how_to_begin() -> String {
     let Some(manifest) = Project::here()
         .ok()

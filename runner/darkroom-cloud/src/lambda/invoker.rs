@@ -103,7 +103,7 @@ impl Invoker {
         Ok(())
     }
 
-    /// Tells whether a chain may not go on with the function.
+    /// Tells whether a chain of events may not start the function again.
     pub fn ends(&self, function: &str, chain: &Lineage) -> bool {
         let allowed = || {
             let records = self.store.read();

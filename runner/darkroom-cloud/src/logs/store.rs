@@ -50,7 +50,7 @@ pub struct LogStore(Mutex<Inner>);
 struct Inner {
     groups: BTreeMap<String, LogGroup>,
     /// Streams that went with their group. What an environment of before still says has nowhere to
-    /// go: it made its stream once, and does not make the group anew.
+    /// go: it made its stream once, and does not make the group again.
     gone: HashSet<(String, String)>,
     file: File,
     folder: PathBuf,

@@ -1,4 +1,4 @@
-//! Conditional requests: whether a read or a copy may go on. Pure. Order of precedence as in RFC
+//! Conditional requests: whether a read or a copy may continue. Pure. Order of precedence as in RFC
 //! 9110, 13.2.2.
 
 use s3s::dto::{ETag, ETagCondition, Timestamp};

@@ -577,7 +577,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         /// Whatever the keys look like, the store is a map of them: before and after it is opened
-        /// anew, with one sidecar and one blob for each and nothing beside its folder.
+        /// again, with one sidecar and one blob for each and nothing beside its folder.
         #[test]
         fn a_bucket_is_a_map_of_its_keys(steps in prop::collection::vec(step(), 1..25)) {
             let root = tempfile::TempDir::new().unwrap();

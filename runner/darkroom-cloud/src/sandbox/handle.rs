@@ -67,7 +67,7 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Makes a sandbox and waits until it stands.
+    /// Makes a sandbox and waits until it is ready.
     pub async fn open(host: &Host, plan: &Plan) -> io::Result<Self> {
         let cgroup = host.cgroups.make(plan.memory_mb, plan.tmp_mb)?;
         let (ours, theirs) = BlockingStream::pair()?;

@@ -113,7 +113,7 @@ fn own_threads() -> io::Result<Vec<u32>> {
     Ok(ids)
 }
 
-/// What is left in hand once the sandbox stands.
+/// What is left in hand once the sandbox is ready.
 struct Cage {
     listeners: Vec<TcpListener>,
     join: Vec<File>,

@@ -37,7 +37,7 @@ pub struct Isolation {
 }
 
 /// Says what sandboxes of this kind hold. `filter` is what system calls are refused, or why none;
-/// `refusals` are the reasons why stronger ones did not stand.
+/// `refusals` are the reasons why stronger ones did not work.
 pub(super) fn describe(
     namespaces: Option<Namespaces>,
     cgroups: &Cgroups,

@@ -148,7 +148,7 @@ pub struct Program {
 /// From a sandbox's processes to the server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum News {
-    /// The sandbox stands. Carries the read end for framed log records, a listener for each
+    /// The sandbox is ready. Carries the read end for framed log records, a listener for each
     /// address, and `/tmp` if that is the sandbox's own.
     Ready,
     /// The sandbox could not be made.

@@ -49,7 +49,7 @@ pub struct Setup {
 /// [`super::run_if_asked`].
 ///
 /// # Errors
-/// Why no sandbox stands here: the job has not begun then.
+/// Why no sandbox is ready here: the job has not begun then.
 pub fn run(sandbox: &Path, job: &Job) -> io::Result<Output> {
     if cfg!(not(target_os = "linux")) {
         return Err(io::Error::other("namespaces are Linux's"));

@@ -145,7 +145,7 @@ impl Services {
 /// make it twice that.
 const RECORDS_LIMIT: usize = 4 * 1024 * 1024;
 
-/// What JSON services call a refusal for want of a permission.
+/// What JSON services call a refusal for lack of a permission.
 const DENIED: &str = "AccessDeniedException";
 
 impl Services {

@@ -31,7 +31,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// The line of the file where it stands, if it stands in one.
+    /// The line of the file where it is, if it stands in one.
     pub fn line(&self) -> Option<usize> {
         match self {
             Self::Said(_) => None,

@@ -684,7 +684,7 @@ fn complete(levels: &mut Levels, manifest: &Manifest) -> Vec<(&'static str, usiz
             if levels.$field.is_none() {
                 match matrix.$list.as_slice() {
                     [only] => levels.$field = Some(only.clone()),
-                    // An empty list has been complained about where it stands.
+                    // An empty list has been complained about where it is.
                     [] => {}
                     several => open.push((stringify!($field), several.len())),
                 }

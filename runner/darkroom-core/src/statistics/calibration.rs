@@ -212,7 +212,7 @@ fn adaptive_fixed_images_are_covered(source: &mut Source) -> bool {
     })
 }
 
-/// Images of a size drawn anew in every simulation, ten of them, ten values each.
+/// Images of a size newly drawn in every simulation, ten of them, ten values each.
 fn random_images_are_covered(source: &mut Source) -> bool {
     let truth = (sigma() * sigma() / 2.0).exp() * (WITHIN * WITHIN / 2.0).exp();
     let (mut values, mut images) = (Vec::new(), Vec::new());

@@ -7,7 +7,7 @@ use super::canvas::{WIDTH, colour, draw_rows, upper};
 use crate::number::{figure as spelt, interval};
 use crate::run::Stat;
 
-/// Rows that one figure can hold; what is beyond stands in the tables.
+/// Rows that one figure can hold; the rest is in the tables.
 const ROWS: usize = 48;
 
 /// One cell of one run.

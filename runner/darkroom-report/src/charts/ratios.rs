@@ -10,7 +10,7 @@ use crate::noise::DEPLOYMENT;
 use crate::pairs::{comparison_in_words, factors, floor_of, is_headline, what};
 use crate::run::{PIPELINE, Run};
 
-/// Rows that one figure can hold; what is beyond stands in the table.
+/// Rows that one figure can hold; the rest is in the table.
 const ROWS: usize = 36;
 /// Within it two cells are called equivalent.
 const EQUIVALENT: (f64, f64) = (0.95, 1.05);

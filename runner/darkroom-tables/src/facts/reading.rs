@@ -117,7 +117,7 @@ impl JournalFacts {
                 Ok(())
             }
             Event::PackageBuilt(built) => {
-                // A session that goes on packages again: the same package is told once.
+                // A session that continues packages again: the same package is told once.
                 if !self.built.iter().any(|known| {
                     PackageBuilt {
                         at: built.at.clone(),

@@ -110,7 +110,7 @@ struct NotClean {
     errors: Vec<DeployError>,
 }
 
-/// Returns the command that goes on.
+/// Returns the command that continues.
 fn again(args: &CleanArgs) -> String {
     let mut arguments = vec!["clean"];
     arguments.extend(args.experiment.as_deref());

@@ -24,7 +24,7 @@ struct PlanAnswer {
     summary: Summary,
     expected: Option<Expected>,
     /// The same of a run that stops as soon as it may (`repetitions.until`); all else is of one
-    /// that goes on to its end.
+    /// that continues to its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     shortest: Option<Shortest>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -14,7 +14,7 @@ pub fn run(args: &RunFolder, globals: Globals) -> Result<Outcome, Failure> {
     let scratch = tempfile::tempdir().map_err(|error| broken(&error))?;
     let found = results::tables_anew(&path, scratch.path())?;
     let mut differing = findings(&found);
-    // The page shows them, and no journal can make them anew.
+    // The page shows them, and no journal can make them again.
     let pictures = path.join("pictures");
     if pictures.is_dir() {
         symlink(&pictures, scratch.path().join("pictures")).map_err(|error| broken(&error))?;

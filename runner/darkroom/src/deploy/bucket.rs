@@ -214,7 +214,7 @@ async fn expire(clients: &Clients, name: &str) -> Result<(), DeployError> {
     .map(|_| ())
 }
 
-/// Takes off the bucket that a session is under way, if it is one of this run.
+/// Removes the mark of a running session from the bucket, if it is a session of this run.
 pub async fn session_over(clients: &Clients, name: &str, run_id: &str) -> Result<(), DeployError> {
     let HaveBucket::Tagged(mut tags) = observe::bucket(clients, name).await? else {
         return Ok(());

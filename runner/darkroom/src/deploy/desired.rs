@@ -408,7 +408,7 @@ mod tests {
         }
     }
 
-    /// Tags of the bucket while a session is under way.
+    /// Tags of the bucket while a session is running.
     fn in_use() -> BTreeMap<String, String> {
         target()
             .tags

@@ -15,7 +15,7 @@ use super::error::DeployError;
 use super::{role, tags};
 use crate::error_text::error_message;
 
-/// Calls under way at once: `GetFunction` allows 100 a second.
+/// Calls that run at once: `GetFunction` allows 100 a second.
 const AT_ONCE: usize = 16;
 
 /// Returns what is there of `want`.

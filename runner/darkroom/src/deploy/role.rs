@@ -141,7 +141,7 @@ fn decoded(document: &str) -> String {
         .into_owned()
 }
 
-/// Makes or mends the role. Its tags come with its creation, so that it can be found from its first
+/// Makes or fixes the role. Its tags come with its creation, so that it can be found from its first
 /// moment.
 pub async fn bring_about(
     clients: &Clients,

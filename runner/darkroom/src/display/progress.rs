@@ -82,7 +82,7 @@ impl Progress {
         }
     }
 
-    /// Shows that something is under way until what is returned is dropped; `left` says what is
+    /// Shows that something is running until what is returned is dropped; `left` says what is
     /// still to be done.
     pub fn working(&self, left: &str) -> Working {
         let shown = match self.style {

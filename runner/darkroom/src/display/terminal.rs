@@ -18,7 +18,8 @@ use darkroom_tables::{
     Summary,
 };
 
-/// Rules above, under the header and below; stages are told apart by their name, which stands once.
+/// Rules above, under the header and below; stages are distinguished by their name, which is
+/// written once.
 pub const RULED: TableStyle = {
     let rule = LineStyle::none().fill('─').junction('─');
     TableStyle::new()
@@ -216,8 +217,8 @@ fn line(
     cells
 }
 
-/// What stands beside a row so that nobody believes it too easily; `stage` is `None` for the whole
-/// pipeline.
+/// What is written beside a row so that nobody believes it too easily; `stage` is `None` for the
+/// whole pipeline.
 fn remark(summary: &Summary, cell: &CellSummary, stage: Option<&str>) -> String {
     let is_here = |of: &str| stage.is_none_or(|stage| stage == of);
     let wrong = summary

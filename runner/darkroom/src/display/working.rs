@@ -21,7 +21,7 @@ pub enum Shown {
     Spinner,
 }
 
-/// Something that is under way until this is dropped.
+/// Something that is running until this is dropped.
 pub struct Working {
     left: Arc<Mutex<String>>,
     spinner: Option<ProgressBar>,

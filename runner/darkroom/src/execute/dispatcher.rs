@@ -29,7 +29,7 @@ use crate::record::{Emitter, History};
 /// requests a second.
 const RENEWALS_AT_ONCE: usize = 4;
 
-/// Why execution could not go on. Failures of handlers are facts, never one of these.
+/// Why execution could not continue. Failures of handlers are facts, never one of these.
 #[derive(Debug, thiserror::Error)]
 pub enum ExecuteError {
     #[error("cannot upload the input object {key}: {reason}")]
@@ -333,7 +333,7 @@ impl Dispatcher {
         for fact in facts.try_iter() {
             watch.take(&fact);
         }
-        // Nothing is under way meanwhile that this could disturb.
+        // Nothing is running meanwhile that this could disturb.
         let look = tokio::task::block_in_place(|| watch.look(repetitions, super::now()));
         let ends = look.stopped_by.is_some();
         self.bench.emitter.emit(Event::Looked(look));
@@ -571,7 +571,7 @@ impl Dispatcher {
                     self.history.ledger.announce(&pass_ended.key);
                     ended[index] = pass_ended.again;
                 }
-                // What else is under way still ends, and is recorded.
+                // What else is running still ends, and is recorded.
                 Err(error) if alone => failed = failed.or(Some(error)),
                 Err(error) => return Err(error),
             }

@@ -21,7 +21,7 @@ impl MoneyBudget {
             .take(event);
     }
 
-    /// Returns what is spent until now, to go on counting from.
+    /// Returns what is spent until now, to continue counting from.
     pub fn now(&self) -> Spending {
         self.spent
             .lock()
@@ -29,7 +29,7 @@ impl MoneyBudget {
             .clone()
     }
 
-    /// Says whether no further pass may begin. What is under way then still ends: the total may
+    /// Says whether no further pass may begin. What is running then still ends: the total may
     /// come to a little more.
     pub fn is_empty(&self) -> bool {
         self.limit_usd.is_some_and(|limit| {

@@ -42,7 +42,7 @@ pub async fn sweep(setup: &Setup, prefix: &str) {
 }
 
 /// Removes what earlier sessions and their handlers left: everything but the packages. One run of
-/// an experiment is under way at a time, so nobody else needs it.
+/// an experiment is running at a time, so nobody else needs it.
 pub async fn begin_empty(setup: &Setup) -> Result<(), ExecuteError> {
     let bucket = setup.bucket.clone();
     removed(setup, "")

@@ -619,7 +619,7 @@ fn longest<'a>(run: &'a Logged, runs: &'a [Logged], since_ms: i64) -> &'a Logged
 /// the stage before, to its START, ms; `None` where the log lacks one of the two.
 ///
 /// The clocks are those of the runner and of the platform's hosts. What they disagree in is part of
-/// the figure, which may be negative (a handler goes on after its PUT, too) and is never clamped.
+/// the figure, which may be negative (a handler continues after its PUT, too) and is never clamped.
 fn trigger_delays_ms(own: &[Option<&Logged>], uploaded_at_ms: f64) -> Vec<Option<f64>> {
     let ended = own
         .iter()

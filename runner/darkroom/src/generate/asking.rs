@@ -19,7 +19,7 @@ use crate::execute::now;
 use crate::exit::Failure;
 use crate::provenance::{Ask, Provenance, Stopped, hash};
 
-/// A variant under way.
+/// A variant in progress.
 pub struct Asking<'a> {
     wish: &'a Wish<'a>,
     endpoint: &'a Endpoint<'a>,

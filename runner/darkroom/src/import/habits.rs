@@ -27,7 +27,7 @@ pub struct Habits {
     pub notes: Vec<String>,
 }
 
-/// What keeps handlers from being taken in as they are.
+/// What keeps handlers from being imported as they are.
 #[derive(Clone, Debug, Default)]
 pub struct Obstacles {
     /// Each names a file and a line.
@@ -52,7 +52,7 @@ impl Obstacles {
     }
 }
 
-/// Returns what must be mended in code that may serve a stage, and whether each of these handlers
+/// Returns what must be fixed in code that may serve a stage, and whether each of these handlers
 /// has something of it.
 pub fn in_the_way(candidates: &[Candidate]) -> (Obstacles, bool) {
     let (mut found, mut each) = (Obstacles::default(), true);

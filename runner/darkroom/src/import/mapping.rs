@@ -36,7 +36,7 @@ pub struct Mapped<'a> {
     pub because: Vec<String>,
 }
 
-/// A stage whose handler can't be told, and those that it may be.
+/// A stage whose handler is unclear, and those that it may be.
 #[derive(Clone, Debug)]
 pub struct Unclear {
     pub stage: String,

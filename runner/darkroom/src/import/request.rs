@@ -8,7 +8,7 @@ use darkroom_core::pipeline::Transport;
 use super::habits::Said;
 use crate::project::Project;
 
-/// What is to be taken in.
+/// What is to be imported.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
     pub project: &'a Project,

@@ -124,9 +124,9 @@ struct MapFile {
     encoding: Option<String>,
     /// What separates columns; without it the file shows it.
     delimiter: Option<String>,
-    /// What stands before a number's fraction: `.` or `,`.
+    /// What comes before a number's fraction: `.` or `,`.
     decimal: Option<char>,
-    /// What stands between groups of three digits; nothing without it.
+    /// What separates groups of three digits; nothing without it.
     thousands: Option<char>,
     /// More words for a missing value.
     #[serde(default)]

@@ -138,7 +138,7 @@ const PERCENT: [char; 6] = ['%', '٪', '％', '﹪', '‰', '؉'];
 pub struct Digits {
     /// `.` or `,`.
     pub decimal: char,
-    /// What stands between groups of three digits.
+    /// What separates groups of three digits.
     pub thousands: Option<char>,
 }
 

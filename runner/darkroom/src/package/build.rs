@@ -258,7 +258,7 @@ impl Key {
 
 /// Returns the archive at `path`, which names its inputs' hash, or makes it there.
 ///
-/// A file next to it remembers the archive's sha256: one that was damaged is made anew.
+/// A file next to it remembers the archive's sha256: one that was damaged is made again.
 fn cached(
     path: &Path,
     make: impl FnOnce() -> Result<Entries, PackageError>,

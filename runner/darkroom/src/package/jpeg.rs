@@ -19,7 +19,7 @@ const CRATES: [&str; 5] = [
     "turbojpeg-sys",
     "libjpeg-turbo-sys",
 ];
-/// What stands before the version in a library that contains a decoder, and whose decoder it is.
+/// What comes before the version in a library that contains a decoder, and whose decoder it is.
 /// OpenCV's are those of its build information.
 const MARKS: [(&str, &str); 3] = [
     ("libjpeg-turbo version ", "libjpeg-turbo"),

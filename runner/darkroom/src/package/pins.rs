@@ -10,7 +10,7 @@ use crate::advice;
 /// A requirement that is not pinned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unpinned {
-    /// Where it stands, in bytes of the text: its first line.
+    /// Where it is, in bytes of the text: its first line.
     pub span: Range<usize>,
     /// What is wrong, as a sentence.
     pub message: String,

@@ -121,7 +121,7 @@ mod tests {
 
     /// The value was computed once, on Linux. A failure on another machine means that archives are
     /// not reproducible; one after `cargo update` means that the compressor changed and every
-    /// function is uploaded anew.
+    /// function is uploaded again.
     #[test]
     fn the_bytes_are_the_same_on_any_machine_and_day() {
         let folder = tempfile::tempdir().unwrap();

@@ -53,7 +53,7 @@ impl Journal {
         })
     }
 
-    /// Opens a journal to go on with it, cutting off a last line that a kill left torn.
+    /// Opens a journal to continue it, cutting off a last line that a kill left torn.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         let fail = |e| io_error("open", path, e);
         let mut file = OpenOptions::new()

@@ -90,8 +90,8 @@ pub fn started(path: &Path) -> Result<RunStarted, Failure> {
     }
 }
 
-/// Says which cells have fewer measurements than the run plans, and how to go on; returns whether
-/// there are any.
+/// Says which cells have fewer measurements than the run plans, and how to continue; returns
+/// whether there are any.
 fn say_what_is_missing(
     path: &Path,
     run: &RunStarted,
@@ -149,7 +149,7 @@ fn say_what_is_missing(
     }
     match end {
         End::Finished => {}
-        // Who ends the session says with how much more it goes on.
+        // Who ends the session says with how much more it continues.
         End::OutOfMoney => lines.push("unfinished: its budget.usd is spent".to_owned()),
         End::Unknown => {
             lines.push(format!(

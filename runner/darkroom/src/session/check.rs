@@ -32,7 +32,7 @@ use crate::threads;
 const EXPERIMENT: &str = "check";
 /// Lambda memory of the functions, MB: one vCPU.
 const MEMORY_MB: u32 = 1769;
-/// Stages whose images are under way at once.
+/// Stages whose images are running at once.
 const AT_ONCE: usize = 2;
 
 /// What is to be checked.
@@ -403,7 +403,7 @@ impl Subject {
             {
                 notes.entry(stage).or_insert(note);
             }
-            // What made it fail stands in its error.
+            // What made it fail is in its error.
             if let Some(refused) = seen
                 .refused_calls(key.0)
                 .next()

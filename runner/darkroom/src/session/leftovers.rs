@@ -22,7 +22,7 @@ use crate::exit::Failure;
 use crate::record;
 use crate::target::Target;
 
-/// Days for which a session that was not seen to end is taken to be under way.
+/// Days for which a session that was not seen to end is taken to be in progress.
 const MAY_BE_UNDER_WAY_DAYS: i64 = 1;
 
 /// Refuses to take over what another run uses, or may: of one that was killed nobody can tell.
@@ -73,7 +73,7 @@ pub async fn not_in_use(
     Ok(())
 }
 
-/// Says how to go on with a run that was killed: from its folder, which may be on another machine.
+/// Says how to continue a run that was killed: from its folder, which may be on another machine.
 fn go_on_with(folder: &Path) -> String {
     if folder.join("journal.ndjson").is_file() {
         format!(

@@ -20,7 +20,7 @@ pub enum SessionMode {
     /// An earlier run is to be carried on.
     GoOn(Earlier),
     /// A run of `from` repetitions is to have as many as the manifest now says. Where it has them
-    /// already, it goes on.
+    /// already, it continues.
     Extend { earlier: Earlier, from: u32 },
     /// Some cells of an earlier run are to be measured again.
     Again {
@@ -30,7 +30,7 @@ pub enum SessionMode {
 }
 
 impl SessionMode {
-    /// Returns the run that is gone on with; `None` of a new one.
+    /// Returns the run that is continued; `None` of a new one.
     pub const fn earlier(&self) -> Option<&Earlier> {
         match self {
             Self::Anew { .. } => None,
@@ -192,7 +192,7 @@ fn extend(
     }
     if !finished && same {
         // An earlier session was cut short: the run has this number of repetitions already, and
-        // goes on.
+        // continues.
         return Ok(Some(SessionMode::Extend { earlier, from }));
     }
     if !finished {

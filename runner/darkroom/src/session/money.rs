@@ -21,7 +21,7 @@ use crate::execute::MoneyBudget;
 use crate::exit::Failure;
 use crate::record::History;
 
-/// Says how the run at `path` goes on, which has just spent its money.
+/// Says how the run at `path` continues, which has just spent its money.
 pub fn how_to_go_on(configuration: Configuration<'_>, path: &Path) -> Result<String, Failure> {
     let history = History::read(&path.join("journal.ndjson")).map_err(Failure::wrong_request)?;
     let spent = budget(configuration, &history).map_or(0.0, |budget| budget.now().usd());
@@ -31,7 +31,7 @@ pub fn how_to_go_on(configuration: Configuration<'_>, path: &Path) -> Result<Str
     ))
 }
 
-/// Says how a run goes on that has spent this much: with twice as much, for example.
+/// Says how a run continues that has spent this much: with twice as much, for example.
 fn mend(run: &Path, spent_usd: f64) -> String {
     let more = format!("budget.usd={:.5}", 2.0 * spent_usd + 0.000_005);
     let resume = advice::darkroom(&["resume", &run.display().to_string(), "--set", &more]);
@@ -103,7 +103,7 @@ fn within_budget(job: &Job<'_>, spent: Option<&MoneyBudget>) -> Result<(), Failu
 }
 
 /// Returns how many repetitions an extension adds; `None` of every other session, and of one that
-/// goes on with an extension.
+/// continues with an extension.
 fn added(job: &Job<'_>) -> Option<u32> {
     match &job.mode {
         SessionMode::Extend { from, .. } => job

@@ -159,7 +159,7 @@ pub fn builds(packages: &Packages) -> impl Iterator<Item = PackageBuilt> {
     })
 }
 
-/// Makes one failure of several, each with its own mend.
+/// Makes one failure of several, each with its own fix.
 fn all_of(errors: Vec<package::PackageError>) -> Failure {
     let mut said = package::NotPackaged::new(errors);
     match said.errors.pop() {
@@ -294,7 +294,7 @@ fn hold_to_own_names(configuration: Configuration<'_>, target: &Target, deployme
 }
 
 /// Waits until functions may do what their role was just told they may: a call before that could
-/// fail for want of a permission.
+/// fail for lack of a permission.
 pub async fn role_in_force(target: &Target, deployment: &Deployment, progress: &Progress) {
     let say = |left: std::time::Duration| {
         progress.step(&format!(

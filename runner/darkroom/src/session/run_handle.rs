@@ -221,7 +221,7 @@ impl RunHandle<'_> {
         } else {
             let run = self.started(configuration, target);
             facts.push(Event::RunStarted(run.clone()));
-            // A run goes on with the same code only, so that it is looked at once.
+            // A run continues with the same code only, so that it is looked at once.
             facts.extend(code.into_iter().map(Event::CodeExamined));
             (
                 Journal::create(&path).map_err(Failure::broken)?,
@@ -413,7 +413,7 @@ fn target_in_words(target: &str, endpoint: Option<&str>, account_id: Option<&str
 }
 
 impl RunHandle<'_> {
-    /// A run goes on only where it was begun: its tables name one place. Asked before anything is
+    /// A run continues only where it was begun: its tables name one place. Asked before anything is
     /// deployed.
     pub fn same_place(&self, target: &TargetFacts) -> Result<(), Failure> {
         let Some(History { run, .. }) = self.earlier else {
@@ -442,7 +442,7 @@ impl RunHandle<'_> {
         )))
     }
 
-    /// A run goes on only with the code it was begun with, also where cells are measured again:
+    /// A run continues only with the code it was begun with, also where cells are measured again:
     /// rows of different code never share a cell. Asked before anything is deployed: a refusal
     /// leaves all as it was.
     pub fn same_code(&self, functions: &[FunctionDeployed]) -> Result<(), Failure> {

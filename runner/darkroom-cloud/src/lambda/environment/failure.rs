@@ -121,7 +121,7 @@ impl RunFailure {
         }
     }
 
-    /// True if the runtime process can't go on.
+    /// True if the runtime process can't continue.
     pub fn is_fatal(&self) -> bool {
         !matches!(self, Self::Reported { .. } | Self::TooLarge)
     }

@@ -102,7 +102,7 @@ struct Shared {
     /// How many environments may be starting at once: were it all of a burst, all would be too slow
     /// for INIT's limit.
     starting: Arc<Semaphore>,
-    /// Read while an invocation or a closing is under way.
+    /// Read while an invocation or a closing is running.
     busy: Arc<RwLock<()>>,
     /// Something has become idle.
     idle: Arc<Notify>,
@@ -134,7 +134,7 @@ impl Environments {
     /// Finds, and if need be installs, what `runtime` (`python3.13`) needs, so that the first
     /// invocation need not wait.
     ///
-    /// An error says what is missing and how to mend it.
+    /// An error says what is missing and how to fix it.
     pub async fn prepare(&self, runtime: &str) -> Result<(), String> {
         self.shared
             .runtimes

@@ -31,7 +31,7 @@ pub struct Runtimes {
 
 impl Runtimes {
     /// Returns the runtime of that name, found or installed at the first call; an error says how to
-    /// mend it.
+    /// fix it.
     pub async fn get(&self, name: &str, cache_dir: &Path) -> Result<Runtime, String> {
         if name.starts_with("provided") {
             return Ok(Runtime::Provided);

@@ -22,7 +22,7 @@ pub fn open(bucket: &Bucket, key: &str) -> Result<(Arc<Object>, File), StoreErro
     with_current(bucket, key, |path, _| File::open(path))
 }
 
-/// Looks an object up and opens its blob, anew if it was replaced in between (then the old blob is
+/// Looks an object up and opens its blob, again if it was replaced in between (then the old blob is
 /// gone).
 fn with_current<T>(
     bucket: &Bucket,

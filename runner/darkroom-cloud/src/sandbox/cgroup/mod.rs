@@ -130,7 +130,7 @@ pub enum Cgroup {
 /// What to do about a group that uses a lot of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Judgement {
-    /// Files took the room, which AWS does not count: the limit was set anew.
+    /// Files took the room, which AWS does not count: the limit was set again.
     Raised,
     /// The processes themselves are too big.
     OutOfMemory,
@@ -160,7 +160,7 @@ impl Cgroup {
         }
     }
 
-    /// Stops every process of the group, or lets all go on; `None` if this kernel can't.
+    /// Stops every process of the group, or lets all continue; `None` if this kernel can't.
     ///
     /// Unlike a signal, this can't be undone from inside.
     pub fn freeze(&self, on: bool) -> Option<io::Result<()>> {

@@ -33,7 +33,7 @@ struct Tagged<T> {
 /// says why. Where none can, that is an error.
 pub async fn find(clients: &Clients, region: &str, which: &Which) -> Result<Found, DeployError> {
     let clients = &patient(clients);
-    // Boxed: the calls under way at once are large.
+    // Boxed: the calls that run at once are large.
     let looked = async {
         futures::join!(
             functions(clients, which),

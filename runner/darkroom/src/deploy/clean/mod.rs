@@ -16,7 +16,7 @@ use super::error::DeployError;
 pub use find::find;
 pub use remove::remove;
 
-/// Calls under way at once.
+/// Calls that run at once.
 const AT_ONCE: usize = 8;
 
 /// Which of Darkroom's resources are meant.

@@ -43,7 +43,7 @@ pub async fn remove(clients: &Clients, found: &Found) -> Vec<DeployError> {
         stream::iter(functions).map(|function| remove_function(clients, &function.name));
     let functions: Vec<_> = functions.buffer_unordered(AT_ONCE).collect().await;
     left.extend(functions.into_iter().filter_map(Result::err));
-    // Those without a tag once more: a late line may have made one anew meanwhile.
+    // Those without a tag once more: a late line may have made one again meanwhile.
     for FoundLogGroup { name, .. } in found
         .log_groups
         .iter()
