@@ -236,7 +236,9 @@ pub async fn put_bucket_notification_configuration(
             .iter()
             .find(|rule| !this.functions.allows_s3(&rule.function_arn, &bucket_arn));
         if let Some(rule) = stranger {
-            return Err(invalid_configuration(Invalid::destination(&rule.function_arn)));
+            return Err(invalid_configuration(Invalid::destination(
+                &rule.function_arn,
+            )));
         }
     }
     on_disk(move || {
