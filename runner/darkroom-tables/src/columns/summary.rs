@@ -303,7 +303,7 @@ pub const SUMMARY: Table = Table {
             Text,
             "",
             Derived,
-            "the one image that `fresh_ratio` and `fresh_ratio_low` are of, where its probes show a memory and those of all images together do not; null otherwise",
+            "the image that `fresh_ratio` and `fresh_ratio_low` describe, if its probes show a memory and those of all images together do not; else null",
         ),
         column(
             "remembers",
