@@ -1,7 +1,8 @@
-//! What one service asks of another: S3 of Lambda, Lambda of S3, and a handler of the whole cloud.
+//! Connects the services: S3 calls Lambda, Lambda reads from S3, and a handler calls the whole
+//! cloud.
 //!
-//! Each service knows the others by its own small traits only; the circle is closed here, with weak
-//! references where it would keep itself alive.
+//! Each service knows the others only through small traits. This file joins them, with weak
+//! references where a cycle would keep itself alive.
 
 use crate::lambda::environment::ServeConnection;
 use crate::lambda::{Lambda, ObjectError, Objects, Reading};

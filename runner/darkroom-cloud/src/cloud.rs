@@ -1,4 +1,4 @@
-//! The local cloud as one value: started, asked for its address, stopped.
+//! The local cloud as one value: start it, ask for its address, stop it.
 
 use crate::access::{Access, OwnNames, Refusal};
 use crate::bridges::{Buckets, Functions, Inside};
@@ -72,7 +72,7 @@ impl Config {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error(
-        "cannot listen on 127.0.0.1:{port}: {source}; choose another port, or none for a free one"
+        "cannot listen on 127.0.0.1:{port}: {source}; set another --port, or none for a free one"
     )]
     Listen { port: u16, source: std::io::Error },
     #[error("cannot use the data folder {}: {source}", path.display())]
@@ -80,9 +80,9 @@ pub enum StartError {
         path: PathBuf,
         source: std::io::Error,
     },
-    #[error("another local cloud uses the data folder {}; stop it, or choose another folder", path.display())]
+    #[error("another local cloud uses the data folder {}; stop it, or set another folder", path.display())]
     InUse { path: PathBuf },
-    #[error("cannot read the function store {}: {reason}; move it away to start empty", path.display())]
+    #[error("cannot read the function store {}: {reason}; move the file away to start empty", path.display())]
     Store { path: PathBuf, reason: String },
     #[error("cannot open the buckets: {0}")]
     Buckets(#[from] s3::StoreError),
@@ -143,7 +143,7 @@ impl LocalCloud {
             source,
         })?;
         let access = Access::new(iam.clone(), Arc::clone(&keys));
-        let s3 = S3::open(s3::Config {
+        let s3 = S3::open(s3::S3Config {
             folder: data_dir.join("s3"),
             region: config.region.clone(),
             keys: Arc::clone(&keys),
@@ -243,12 +243,12 @@ impl LocalCloud {
         self.environments.stop().await;
         self.server.finish().await;
         if let Err(error) = self.lambda.close().await {
-            tracing::warn!("the function store was not written: {error}");
+            tracing::warn!("cannot write the function store: {error}");
         }
         drop(self.saving);
         self.logs.flush();
         if let Err(error) = self.metrics.flush() {
-            tracing::warn!("the metrics were not written: {error}");
+            tracing::warn!("cannot write the metrics: {error}");
         }
     }
 }
@@ -260,7 +260,7 @@ async fn save_now_and_then(metrics: Metrics) {
         tokio::time::sleep(SAVE_METRICS_EVERY).await;
         let metrics = metrics.clone();
         if let Ok(Err(error)) = tokio::task::spawn_blocking(move || metrics.flush()).await {
-            tracing::warn!("the metrics were not written: {error}");
+            tracing::warn!("cannot write the metrics: {error}");
         }
     }
 }

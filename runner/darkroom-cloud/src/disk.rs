@@ -1,5 +1,4 @@
-//! How much of the disk the local cloud leaves to others: it stops writing before the disk is full,
-//! and says so.
+//! Stops writing before the disk is full, with an error that says so.
 
 use std::io;
 use std::path::Path;
@@ -27,7 +26,8 @@ pub fn leaves(path: &Path, reserve: u64) -> io::Result<()> {
         return Ok(());
     }
     let message = format!(
-        "only {} MB are free on the disk of {}: the local cloud stops writing at {} MB. Free some space and run again",
+        "only {} MB are free on the disk of {}: the local cloud stops writing below {} MB. Free \
+         some space and run again",
         free >> 20,
         path.display(),
         reserve >> 20
@@ -45,7 +45,7 @@ mod tests {
         assert!(leaves(folder.path(), 1).is_ok());
         let error = leaves(folder.path(), u64::MAX).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
-        assert!(error.to_string().contains("stops writing at"), "{error}");
+        assert!(error.to_string().contains("stops writing below"), "{error}");
         assert!(leaves(Path::new("/nowhere"), u64::MAX).is_ok());
     }
 }

@@ -1,11 +1,10 @@
-//! Inputs that nobody would send: recorded ones, damaged ones, nested ones, endless ones; and how a
-//! parser is held to them.
+//! Tests parsers with inputs that nobody would send: recorded, damaged, nested and endless ones.
 //!
-//! Every parser that a handler or a client can reach has a test by this. None may panic, overflow
-//! its stack or take quadratic time: the process that measures would end, or stand still. Every
-//! input is read on a thread with a server thread's stack, so that what nests too deeply overflows
-//! here too. What a parser is fed follows from the number of inputs alone.
-//! `DARKROOM_HOSTILE_INPUTS` is that number: 1000000 for a long look.
+//! Every parser that a handler or a client can reach has such a test. None may panic, overflow its
+//! stack or take quadratic time, because that would end or block the process that measures. Each
+//! input is read on a thread with a server thread's stack size, so deep nesting overflows here too.
+//! The number of inputs alone decides what a parser gets. Set `DARKROOM_HOSTILE_INPUTS` to 1000000
+//! for a long test.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};

@@ -1,9 +1,9 @@
 //! The part of IAM that a functions' role needs: roles, their inline policies, their tags.
 //!
-//! The policies of a role are what the code of its functions may call ([`crate::access`]); they are
-//! read once, when the role changes. Managed policies are kept by name only, so a role that has one
-//! binds nobody. One file holds all roles and is written with every change. Answers are IAM's own
-//! documents of the query protocol.
+//! A role's policies say which calls its functions' code may make ([`crate::access`]). They are
+//! parsed once, when the role changes. Managed policies are kept by name only, so a role that has
+//! one limits nobody. One file holds all roles; every change writes it. Answers are IAM's documents
+//! of the query protocol.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -132,8 +132,10 @@ impl Iam {
             return Ok(Some(listed(&roles, request)));
         }
         if !OPERATIONS.contains(&operation) {
-            let message =
-                format!("The local cloud does not know {operation} of IAM: it keeps roles only.");
+            let message = format!(
+                "The local cloud does not know {operation} of IAM: it supports only \
+                    roles."
+            );
             return Err(Fault::new(
                 StatusCode::BAD_REQUEST,
                 "InvalidAction",
@@ -178,7 +180,7 @@ impl Iam {
             Fault::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "ServiceFailure",
-                format!("The roles were not written: {error}"),
+                format!("The roles cannot be written: {error}"),
             )
         };
         let next = self.file.with_extension("new");

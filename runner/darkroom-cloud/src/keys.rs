@@ -1,8 +1,8 @@
-//! Who may sign requests: access keys and their secrets.
+//! Access keys and their secrets: who may sign requests.
 //!
-//! A local cloud that is open lets every access key in with itself for a secret, as in `test` and
-//! `test`: anyone who reaches the port can then sign, a page in a browser too. One with a secret
-//! lets in whom it was given to.
+//! An open local cloud accepts every access key whose secret equals it, such as `test` and `test`.
+//! Anyone who reaches the port can then sign, even a page in a browser. A cloud with a secret
+//! accepts only those who know it.
 
 use std::collections::BTreeMap;
 use std::fmt;

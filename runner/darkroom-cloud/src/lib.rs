@@ -1,10 +1,9 @@
-//! An embedded, loopback-only local cloud: Lambda, S3, CloudWatch, Logs. Knows nothing of
-//! experiments.
+//! An embedded local cloud on the loopback interface: Lambda, S3, CloudWatch, Logs. It knows
+//! nothing about experiments, and prints nothing.
 //!
-//! [`LocalCloud::start`] binds one port on 127.0.0.1 and answers every service there. The way of a
-//! request: `server` (who may speak, which service) → `lambda::api`, S3, logs or metrics → for an
-//! invocation, [`lambda::environment`] → `sandbox`. Nothing here prints; nothing here knows what a
-//! manifest is.
+//! [`LocalCloud::start`] binds one port on 127.0.0.1 for all services. A request goes through
+//! `server` (is the sender allowed, which service) → `lambda::api`, S3, logs or metrics → for an
+//! invocation, [`lambda::environment`] → `sandbox`.
 
 pub mod access;
 mod bridges;

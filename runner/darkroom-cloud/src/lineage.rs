@@ -1,10 +1,10 @@
-//! How often each function has run in one chain of events: what tells a loop from work.
+//! Counts how often each function has run in one chain of events, to find recursive loops.
 //!
-//! A chain is handed on from event to invocation, from there to the requests that the handler
-//! makes, and from those to the events that they cause. AWS relies on SDKs to send a request's
-//! `Lineage` along in the trace header. Here the environment that a request comes from says which
-//! invocation made it, whatever the handler speaks HTTP with. The header stands in for that only
-//! where handlers share the host's network. Time plays no part.
+//! A chain passes from an event to its invocation, to the requests that the handler makes, and to
+//! the events that these cause. AWS relies on SDKs to send a request's `Lineage` in the trace
+//! header. Here the environment that sends a request identifies its invocation, whichever HTTP
+//! client the handler uses. The header counts only if handlers share the host's network. Time plays
+//! no role.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,10 +1,10 @@
-//! Temporary folders that outlive no one: removed when done with, and by the next local cloud after
-//! a `kill -9`.
+//! Temporary folders that are always removed: at the end, or by the next local cloud after a `kill
+//! -9`.
 //!
-//! Each holds a locked file for as long as its owner lives; the kernel lets go of it when the owner
-//! is gone, however. They are their owner's alone (0700): they hold objects, code and logs. What
-//! other users put beside them is not looked at: the system's temporary folder is everybody's, and
-//! a FIFO or a link under one of our names must hold up or mislead nobody.
+//! Each holds a file that is locked as long as its owner lives; the kernel releases the lock in any
+//! case. Only their owner can read them (0700), because they hold objects, code and logs. Folders
+//! of other users are ignored: anyone can put a FIFO or a link under one of our names into the
+//! system's temporary folder.
 
 use std::fs::{self, File, Permissions};
 use std::io;

@@ -1,8 +1,8 @@
-//! What a file holds beside its picture: metadata, and whatever else travels with it. Bytes → a
-//! number of bytes.
+//! How many bytes a file holds besides its image: metadata, and any other data. Bytes → a number of
+//! bytes.
 //!
-//! A stage that sends the next one more than a picture does that one's work: its output is right,
-//! and the times of both are not.
+//! A stage that sends the next one more than an image does that stage's work: its output is right,
+//! but the times of both are not.
 
 use darkroom_core::pipeline::Format;
 

@@ -1,6 +1,6 @@
-//! What tells wrong code from another decoder: decoders differ from sample to sample, and their
-//! differences average out; code is wrong by level (offset, scale, gamma), by colour (weights), or
-//! in steps (8-bit arithmetic).
+//! Separates wrong code from another decoder. Decoders differ from sample to sample, and their
+//! differences average out. Wrong code is off by level (offset, scale, gamma), by colour (weights),
+//! or in steps (8-bit arithmetic).
 //!
 //! The numbers behind the limits: experiments/image-pipeline/README.md, "JPEG decoders are not
 //! code".

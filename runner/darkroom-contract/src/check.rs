@@ -1,5 +1,5 @@
-//! Judges one output of one stage on its own input: the checks in the contract's order, the first
-//! that fails is the reason.
+//! Judges one output of one stage with its own input. The checks run in the contract's order; the
+//! first that fails is the reason.
 
 use darkroom_core::event::Verdict;
 use darkroom_core::pipeline::{Format, FromJpeg, Stage};
@@ -34,12 +34,12 @@ pub mod reason {
     pub const MORE_THAN_A_PICTURE: &str = "more than a picture";
 }
 
-struct Failure {
+struct FailedCheck {
     reason: &'static str,
     detail: String,
 }
 
-impl Failure {
+impl FailedCheck {
     fn new(reason: &'static str, detail: impl Into<String>) -> Self {
         Self {
             reason,
@@ -68,7 +68,7 @@ pub fn check_standing_for(
     let lossy = format_of(given) == Some(Format::Jpeg);
     match judge(stage, stands_for, lossy, output, &mut verdict) {
         Ok(()) => verdict.pass = true,
-        Err(Failure { reason, detail }) => {
+        Err(FailedCheck { reason, detail }) => {
             verdict.reason = Some(reason.to_owned());
             verdict.detail = Some(detail);
         }
@@ -82,10 +82,10 @@ fn judge(
     lossy: bool,
     output: Option<&[u8]>,
     verdict: &mut Verdict,
-) -> Result<(), Failure> {
+) -> Result<(), FailedCheck> {
     let bytes = output.ok_or_else(|| {
         let extension = stage.output.format.extension();
-        Failure::new(
+        FailedCheck::new(
             reason::MISSING,
             format!("no object at the output's key; expected a .{extension}"),
         )
@@ -93,7 +93,7 @@ fn judge(
     let picture = decoded(stage, bytes, verdict)?;
     check_samples_fit(stage, &picture)?;
     let (header, first) = input_picture(stage, input)
-        .map_err(|error| Failure::new(reason::NO_REFERENCE, error.to_string()))?;
+        .map_err(|error| FailedCheck::new(reason::NO_REFERENCE, error.to_string()))?;
     check_size(stage, &first, &picture)?;
     let closest = Closest::of(stage, input, &header, first, &picture);
     let judged = Judged {
@@ -115,18 +115,18 @@ fn judge(
 }
 
 /// Missing bytes apart, what the bytes are: not decodable, wrong format, wrong mode.
-fn decoded(stage: &Stage, bytes: &[u8], verdict: &mut Verdict) -> Result<Picture, Failure> {
+fn decoded(stage: &Stage, bytes: &[u8], verdict: &mut Verdict) -> Result<Picture, FailedCheck> {
     let expected = &stage.output;
     let name = format!("named .{}", expected.format.extension());
     verdict.format = format_of(bytes).map(|format| format.as_str().to_owned());
     let (header, picture) = decode(bytes).map_err(|error| match error {
         Undecodable::NotAnImage(NotAnImage::OtherFormat(found)) => {
-            Failure::new(reason::WRONG_FORMAT, format!("{found} bytes {name}"))
+            FailedCheck::new(reason::WRONG_FORMAT, format!("{found} bytes {name}"))
         }
         Undecodable::NotAnImage(NotAnImage::RareKind(kind)) => {
-            Failure::new(reason::WRONG_FORMAT, format!("{kind} ({name})"))
+            FailedCheck::new(reason::WRONG_FORMAT, format!("{kind} ({name})"))
         }
-        error => Failure::new(reason::NOT_DECODABLE, format!("{error} ({name})")),
+        error => FailedCheck::new(reason::NOT_DECODABLE, format!("{error} ({name})")),
     })?;
     let Header {
         format,
@@ -137,7 +137,7 @@ fn decoded(stage: &Stage, bytes: &[u8], verdict: &mut Verdict) -> Result<Picture
     verdict.mode = Some(mode.to_string());
     (verdict.width, verdict.height) = (Some(width), Some(height));
     if format != expected.format {
-        return Err(Failure::new(
+        return Err(FailedCheck::new(
             reason::WRONG_FORMAT,
             format!("{} bytes {name}", format.title()),
         ));
@@ -146,13 +146,13 @@ fn decoded(stage: &Stage, bytes: &[u8], verdict: &mut Verdict) -> Result<Picture
         let cause = diagnosis::of_mode(expected.mode, mode)
             .map_or(String::new(), |cause| format!(": {cause}?"));
         let detail = format!("expected {}, found {mode}{cause}", expected.mode.as_str());
-        return Err(Failure::new(reason::WRONG_MODE, detail));
+        return Err(FailedCheck::new(reason::WRONG_MODE, detail));
     }
     Ok(picture)
 }
 
 /// A sample above the peak is not of the promised depth.
-fn check_samples_fit(stage: &Stage, picture: &Picture) -> Result<(), Failure> {
+fn check_samples_fit(stage: &Stage, picture: &Picture) -> Result<(), FailedCheck> {
     let (peak, max) = (stage.output.peak(), u32::from(picture.max()));
     if max <= peak {
         return Ok(());
@@ -160,14 +160,14 @@ fn check_samples_fit(stage: &Stage, picture: &Picture) -> Result<(), Failure> {
     let cause = if max > 4 * peak {
         "scaled to the container's range"
     } else {
-        "the filter's overshoot not cut"
+        "the filter's overshoot not clipped"
     };
     let bits = stage.output.used_bits();
     let detail = format!("expected {bits}-bit samples, 0 to {peak}, found {max}: {cause}?");
-    Err(Failure::new(reason::WRONG_MODE, detail))
+    Err(FailedCheck::new(reason::WRONG_MODE, detail))
 }
 
-fn check_size(stage: &Stage, input: &Picture, output: &Picture) -> Result<(), Failure> {
+fn check_size(stage: &Stage, input: &Picture, output: &Picture) -> Result<(), FailedCheck> {
     let (expected, found) = (
         stage.output.size.apply(input.width, input.height),
         output.size(),
@@ -186,7 +186,7 @@ fn check_size(stage: &Stage, input: &Picture, output: &Picture) -> Result<(), Fa
         "expected {}x{}, found {}x{}{cause}",
         expected.0, expected.1, found.0, found.1
     );
-    Err(Failure::new(reason::WRONG_SIZE, detail))
+    Err(FailedCheck::new(reason::WRONG_SIZE, detail))
 }
 
 fn record(verdict: &mut Verdict, stage: &Stage, difference: &Difference) {
@@ -199,7 +199,7 @@ fn record(verdict: &mut Verdict, stage: &Stage, difference: &Difference) {
 }
 
 /// Judged against the reference, never an absolute brightness: real night photographs are dark.
-fn check_blank(judged: &Judged, difference: &Difference) -> Result<(), Failure> {
+fn check_blank(judged: &Judged, difference: &Difference) -> Result<(), FailedCheck> {
     let tolerance = &judged.stage.check;
     let Difference {
         mean_output,
@@ -227,10 +227,10 @@ fn check_blank(judged: &Judged, difference: &Difference) -> Result<(), Failure> 
         "{cause}(mean {mean_output:.1} where {mean_reference:.1} was expected, standard deviation {sd_output:.1} where \
          {sd_reference:.1}, {levels_output} levels where {levels_reference})"
     );
-    Err(Failure::new(reason::BLANK, detail))
+    Err(FailedCheck::new(reason::BLANK, detail))
 }
 
-fn check_orientation(judged: &Judged, verdict: &mut Verdict) -> Result<(), Failure> {
+fn check_orientation(judged: &Judged, verdict: &mut Verdict) -> Result<(), FailedCheck> {
     let expected = Turn::clockwise(judged.stage.clockwise_degrees());
     let Some(fit) = best_fit(judged.output, judged.reference) else {
         return Ok(());
@@ -249,10 +249,10 @@ fn check_orientation(judged: &Judged, verdict: &mut Verdict) -> Result<(), Failu
     verdict.orientation = Some(found.to_string());
     let found = match (expected, found) {
         (Turn::CLOCKWISE, Turn::ANTICLOCKWISE) => "rotated anticlockwise".to_owned(),
-        (Turn::NONE, found) => format!("{found}, where it should lie as the input does"),
+        (Turn::NONE, found) => format!("{found}, but it should lie as the input does"),
         (expected, found) => format!("found {found}, expected {expected}"),
     };
-    Err(Failure::new(reason::WRONG_ORIENTATION, found))
+    Err(FailedCheck::new(reason::WRONG_ORIENTATION, found))
 }
 
 /// An output is right if it is so for one decoder's reading of the input. For a JPEG it may be so
@@ -263,7 +263,7 @@ fn check_tolerance(
     closest: &Closest,
     input: &[u8],
     lossy: bool,
-) -> Result<(), Failure> {
+) -> Result<(), FailedCheck> {
     let Judged { stage, output, .. } = *judged;
     let mut broken = broken(stage, &closest.difference);
     if broken.is_empty() {
@@ -276,40 +276,41 @@ fn check_tolerance(
     let exactly = || fit::mistake(stage, input, output).ok().flatten();
     if broken.is_empty() {
         return exactly().map_or(Ok(()), |mistake| {
-            Err(Failure::new(reason::OUT_OF_TOLERANCE, mistake))
+            Err(FailedCheck::new(reason::OUT_OF_TOLERANCE, mistake))
         });
     }
     let cause = diagnosis::of_samples(judged, &closest.difference).or_else(exactly);
     let cause = cause.map_or(String::new(), |cause| format!(": {cause}?"));
-    Err(Failure::new(
+    Err(FailedCheck::new(
         reason::OUT_OF_TOLERANCE,
         format!("{}{cause}", broken.join("; ")),
     ))
 }
 
 /// Whether the output holds little beside its picture. What its input held may be handed on.
-fn check_beside(input: &[u8], bytes: &[u8]) -> Result<(), Failure> {
+fn check_beside(input: &[u8], bytes: &[u8]) -> Result<(), FailedCheck> {
     let (found, handed_on) = (beside(bytes), beside(input));
     if found <= handed_on + ALLOWED {
         return Ok(());
     }
     let detail = format!(
-        "{found} bytes of the file are no part of the picture, expected at most {}: what is sent on beside it does the next stage's work",
+        "{found} bytes of the file do not belong to the image, at most {} are allowed: data sent \
+         beside the image would do the next stage's work",
         handed_on + ALLOWED
     );
-    Err(Failure::new(reason::MORE_THAN_A_PICTURE, detail))
+    Err(FailedCheck::new(reason::MORE_THAN_A_PICTURE, detail))
 }
 
 /// Whether a JPEG was written at the quality that was asked for. Fewer bytes at a lower one are not
 /// faster code.
-fn check_quality(stage: &Stage, bytes: &[u8]) -> Result<(), Failure> {
+fn check_quality(stage: &Stage, bytes: &[u8]) -> Result<(), FailedCheck> {
     let (Some(asked), Some(within)) = (stage.output.quality, stage.output.qualities()) else {
         return Ok(());
     };
     let Some(found) = jpeg_quality(bytes) else {
-        return Err(Failure::new(
+        return Err(FailedCheck::new(
             reason::WRONG_QUALITY,
-            "it has no quantisation table that can be read",
+            "its quantisation table cannot be read",
         ));
     };
     let pass = if found.exact {
@@ -323,10 +324,11 @@ fn check_quality(stage: &Stage, bytes: &[u8]) -> Result<(), Failure> {
     }
     let about = if found.exact { "" } else { "about " };
     let detail = format!(
-        "expected a JPEG of quality {asked} ({least} to {most} pass), found {about}{}, as its quantisation table says",
+        "expected a JPEG of quality {asked} ({least} to {most} pass), found {about}{} in its \
+         quantisation table",
         found.value
     );
-    Err(Failure::new(reason::WRONG_QUALITY, detail))
+    Err(FailedCheck::new(reason::WRONG_QUALITY, detail))
 }
 
 /// Returns in words what no decoder of a JPEG does.
@@ -351,7 +353,7 @@ fn far_from_every_decoder(
         && f64::from(bias.close_levels) < FEWEST_CLOSE_LEVELS * f64::from(expected)
     {
         broken.push(format!(
-            "the levels lie in steps: {} are within 2 of the next one, where {expected} are expected",
+            "the levels lie in steps: {} are within 2 of the next one, but {expected} are expected",
             bias.close_levels
         ));
     }

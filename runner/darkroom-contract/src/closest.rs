@@ -1,5 +1,5 @@
-//! An output beside what each decoder's reading of its input makes: the closest of them, and the
-//! range of all.
+//! Compares an output with every decoder's reading of its input: the closest one, and the range of
+//! all.
 
 use darkroom_core::pipeline::{Stage, Tolerance};
 

@@ -21,7 +21,7 @@ const MAX_DECODER_BYTES: u64 = 1 << 30;
 pub enum Undecodable {
     #[error(transparent)]
     NotAnImage(#[from] NotAnImage),
-    #[error("{0}x{1} pixels is more than the {MAX_PIXELS} that are decoded here")]
+    #[error("{0}x{1} pixels is more than the {MAX_PIXELS} that Darkroom decodes")]
     TooLarge(u32, u32),
     #[error("{0} does not decode: {1}")]
     Decoder(&'static str, String),
@@ -39,7 +39,7 @@ pub fn decode(bytes: &[u8]) -> Result<(Header, Picture), Undecodable> {
     let name = header.format.title();
     // A decoder's own panic is a fact about the bytes, not a reason to lose the run.
     let image = catch_unwind(AssertUnwindSafe(|| decode_image(bytes, header.format)))
-        .unwrap_or_else(|_| Err("the decoder gave up".to_owned()))
+        .unwrap_or_else(|_| Err("the decoder failed".to_owned()))
         .map_err(|error| Undecodable::Decoder(name, error))?;
     let picture = picture_of(image)
         .ok_or_else(|| Undecodable::Decoder(name, "of an unknown sample type".into()))?;

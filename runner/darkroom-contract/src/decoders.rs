@@ -1,9 +1,9 @@
-//! The decoders by which a JPEG is read: decodings differ, and none of them is wrong.
+//! The decoders that read a JPEG. Decodings differ, and none of them is wrong.
 //!
-//! zune-jpeg (through `image`) decodes here first, as everywhere in this crate. libjpeg-turbo's
-//! code comes as mozjpeg, whose decoder is the same: Pillow, OpenCV and libvips give its samples
-//! bit by bit. It needs a C compiler and no assembler, and lets its chroma upsampling be chosen,
-//! which a standard leaves open (ITU-T T.81, A.1.1; JFIF 1.02).
+//! zune-jpeg (through `image`) decodes first, as everywhere in this crate. libjpeg-turbo's code
+//! comes as mozjpeg, whose decoder is the same: it gives the samples of Pillow, OpenCV and libvips,
+//! bit by bit. It needs a C compiler but no assembler, and lets us choose its chroma upsampling,
+//! which no standard fixes (ITU-T T.81, A.1.1; JFIF 1.02).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -1,7 +1,7 @@
-//! Likely causes of a wrong output, in words: each is a known mistake, made on purpose and compared
-//! with what came out.
+//! Likely causes of a wrong output, in words. Each is a known mistake, reproduced here and compared
+//! with the output.
 //!
-//! A guess, never part of the verdict: callers put a question mark after it.
+//! A cause is a guess, never part of the verdict: callers put a question mark after it.
 
 use darkroom_core::pipeline::{Mode, Operation, Stage};
 use image::imageops::FilterType;
@@ -129,12 +129,15 @@ pub fn of_samples(judged: &Judged, difference: &Difference) -> Option<String> {
     }
     if let Some(row) = first_wrong_row(judged) {
         return Some(format!(
-            "cut off: the picture is right down to row {row} only"
+            "cut off: the image is right down to row {row} only"
         ));
     }
     let correlation = difference.correlation?;
     (correlation < 0.5).then(|| {
-        format!("another picture (correlation {correlation:.2} with the expected one): stale output of another image")
+        format!(
+            "another image (correlation {correlation:.2} with the expected one): stale \
+            output of another image"
+        )
     })
 }
 

@@ -1,9 +1,9 @@
-//! Finds an output that is exactly wrong: another straight function of a reading of its input than
+//! Finds an output that is exactly wrong: it is another linear function of the decoded input than
 //! the one asked for.
 //!
-//! Decoders differ from sample to sample, so no decoder's right output lies on a plane over another
-//! decoder's samples. An output that does, to the rounding, was made from that reading: its
-//! weights, scale and offset are then known, and so is the mistake, however small. The numbers:
+//! Decoders differ from sample to sample, so no decoder's right output is an exact linear function
+//! of another decoder's samples. If an output is, to the rounding, it was made from that decoding.
+//! Its weights, scale and offset are then known, and so is the mistake, however small. The numbers:
 //! experiments/image-pipeline/README.md, "JPEG decoders are not code".
 
 use std::collections::HashSet;

@@ -1,9 +1,9 @@
-//! Whether an output follows the pixels of its own input: code that keeps what it made of an image
-//! gives it for others too.
+//! Whether an output follows the pixels of its own input. Code that stores outputs returns an old
+//! one for a changed image.
 //!
-//! Two images differ by tiles ([`crate::with_own_pixels`]), so what a stage makes of them differs
-//! by a known pattern. How much of the pattern an output shows is the slope of a regression,
-//! whatever else the output is off by.
+//! Two images differ by tiles ([`crate::with_own_pixels`]), so right outputs differ by a known
+//! pattern. The slope of a regression says how much of the pattern an output shows, whatever else
+//! is wrong with it.
 
 use darkroom_core::pipeline::Stage;
 
@@ -102,7 +102,7 @@ impl Followed {
         })
     }
 
-    /// Says whether the output can be of its own input. Where it can't be told, it can.
+    /// Says whether the output can be of its own input. Where it is unclear, it can.
     pub fn is_possible(&self) -> bool {
         self.share + ERRORS * self.standard_error >= ENOUGH
     }

@@ -1,8 +1,8 @@
-//! What the bytes of an image say of themselves, read from the bytes and never from a file name:
-//! format, mode, size, and whether the file is whole.
+//! What an image's bytes say: format, mode, size, and whether the file is whole. Never uses the
+//! file name.
 //!
-//! Decoders are lenient (a truncated JPEG opens, grey at the bottom) and expand what they read (a
-//! palette becomes RGB); the contract must know what is really there.
+//! Decoders are lenient (a truncated JPEG opens, grey at the bottom) and convert what they read (a
+//! palette becomes RGB); the contract must know what is really in the file.
 
 use std::fmt;
 

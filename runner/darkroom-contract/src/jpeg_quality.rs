@@ -1,8 +1,8 @@
-//! The quality that a JPEG was written at, read from its quantisation table.
+//! The quality at which a JPEG was written, from its quantisation table.
 //!
-//! Bytes → [`Quality`], on the scale of libjpeg that encoders share (1 to 100). A file does not say
-//! its quality: it says the table that the quality made, so that the answer is exact only where the
-//! encoder scales a known table.
+//! Bytes → [`Quality`], on libjpeg's scale that encoders share (1 to 100). A file does not store
+//! its quality, only the resulting table, so the answer is exact only if the encoder scales a known
+//! table.
 
 /// What the quantisation table says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ const MOZJPEG: Table = [
     124, 169, 238, 56, 53, 91, 106, 131, 169, 226, 311, 85, 75, 135, 156, 189, 238, 311, 418,
 ];
 
-/// Place of the k-th entry of a table as it stands in a file. Source: ITU-T T.81, figure A.6.
+/// Place of the k-th entry of a table as it is in a file. Source: ITU-T T.81, figure A.6.
 const ZIGZAG: [usize; 64] = [
     0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20,
     13, 6, 7, 14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59,

@@ -1,10 +1,10 @@
 //! The contract: what every stage must make of its input, and whether it did. Pure: bytes in, bytes
 //! or a verdict out.
 //!
-//! [`check`] judges one output on its own input against a reference made by an implementation that
-//! no variant shares; [`reference_output`] gives the bytes that `input = "reference"` feeds;
-//! [`generate`] makes seeded images. Stages come as data ([`darkroom_core::pipeline::Stage`]).
-//! Nothing here reads a file or a clock, and no bytes make it panic.
+//! [`check`] judges one output with its own input, against a reference that shares no code with any
+//! variant. [`reference_output`] gives the bytes for `input = "reference"`. [`generate`] makes
+//! images from a seed. Stages come as data ([`darkroom_core::pipeline::Stage`]). Nothing here reads
+//! a file or a clock, and no bytes make it panic.
 
 mod beside;
 mod bias;

@@ -1,9 +1,9 @@
-//! The same image with pixels of its own: code that remembers what it made of an image has not seen
-//! this one.
+//! Changes a few pixels of an image invisibly, so that code which stores outputs has not seen this
+//! image.
 //!
-//! Bytes and a seed → bytes of the same format, size and nearly the same length, which nobody can
-//! tell apart by eye. Used for probes ([`darkroom_core::schedule`]) and for
-//! `repetitions.vary_inputs`. Metadata stays, so the input means what it meant.
+//! Bytes and a seed → bytes of the same format and size, and of nearly the same length. Used for
+//! probes ([`darkroom_core::schedule`]) and for `repetitions.vary_inputs`. Metadata stays
+//! unchanged.
 
 use std::io::{Cursor, Read as _, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -42,9 +42,9 @@ const BLOCK: usize = 8;
 pub enum NoOwnPixels {
     #[error(transparent)]
     Undecodable(#[from] Undecodable),
-    #[error("{0} cannot be changed by a step that nobody sees")]
+    #[error("{0} cannot be changed unnoticeably")]
     Coarse(&'static str),
-    #[error("it could not be encoded again: {0}")]
+    #[error("it cannot be encoded again: {0}")]
     Encoding(String),
 }
 
@@ -60,7 +60,7 @@ pub fn with_own_pixels(bytes: &[u8], seed: u64) -> Result<Vec<u8>, NoOwnPixels> 
             (Format::Jpeg, colour) => jpeg_with_own_pixels(bytes, seed, colour == Colour::Grey),
         }
     }))
-    .unwrap_or_else(|_| Err(NoOwnPixels::Encoding("the encoder gave up".into())))
+    .unwrap_or_else(|_| Err(NoOwnPixels::Encoding("the encoder failed".into())))
 }
 
 /// Returns the first candidate whose length is near enough, or else the nearest, and how it was
@@ -146,7 +146,7 @@ fn moved(sample: u16, by: i32, brightest: u16) -> u16 {
     (i32::from(sample) + by).clamp(0, i32::from(brightest).max(i32::from(sample))) as u16
 }
 
-/// A PNG's samples as they stand in the file.
+/// A PNG's samples as they are in the file.
 #[derive(Clone)]
 struct Raw {
     size: (u32, u32),
@@ -199,7 +199,8 @@ fn png_with_own_pixels(bytes: &[u8], seed: u64) -> Result<Vec<u8>, NoOwnPixels> 
         bytes.len(),
         LEVELS.into_iter().map(|level| (level, whole(&raw, level))),
     );
-    let (level, _) = as_it_is.ok_or_else(|| NoOwnPixels::Encoding("no PNG came of it".into()))?;
+    let (level, _) =
+        as_it_is.ok_or_else(|| NoOwnPixels::Encoding("encoding gave no PNG".into()))?;
     let own = nearest(
         bytes.len(),
         TILES
@@ -207,7 +208,7 @@ fn png_with_own_pixels(bytes: &[u8], seed: u64) -> Result<Vec<u8>, NoOwnPixels> 
             .map(|tiles| ((), whole(&raw.changed(seed, tiles), level))),
     );
     own.map(|((), own)| own)
-        .ok_or_else(|| NoOwnPixels::Encoding("no PNG came of it".into()))
+        .ok_or_else(|| NoOwnPixels::Encoding("encoding gave no PNG".into()))
 }
 
 /// Returns the filter of every row, the first byte of it. Source: PNG (Third Edition), W3C, 7.3 and
@@ -408,7 +409,7 @@ fn jpeg_with_own_pixels(bytes: &[u8], seed: u64, grey: bool) -> Result<Vec<u8>, 
     };
     nearest(bytes.len(), candidates.map(candidate))
         .map(|((), own)| own)
-        .ok_or_else(|| NoOwnPixels::Encoding("no JPEG came of it".into()))
+        .ok_or_else(|| NoOwnPixels::Encoding("encoding gave no JPEG".into()))
 }
 
 impl Planes {

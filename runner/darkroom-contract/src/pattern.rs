@@ -1,5 +1,4 @@
-//! Ten-bit patterns: greyscale pictures in which a lost bit, a shift or a clipped range is plain to
-//! see.
+//! Ten-bit patterns: greyscale images that show a lost bit, a shift or a clipped range clearly.
 
 use darkroom_core::image_set::{MAX_GENERATED_PIXELS, PATTERN_BITS, Pattern};
 use darkroom_core::pipeline::{Format, Mode, OutputSpec, SizeRule};

@@ -13,7 +13,7 @@ use crate::picture::Picture;
 /// Why no reference can be made of an input: the stage can't be judged on it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoReference {
-    #[error("the input is not decodable: {0}")]
+    #[error("the input cannot be decoded: {0}")]
     Undecodable(#[from] Undecodable),
     #[error("the input is {found} {format}, but stage `{stage}` takes {expected}")]
     WrongKind {
@@ -23,7 +23,8 @@ pub enum NoReference {
         expected: String,
     },
     #[error(
-        "stage `{stage}` would make {width}x{height} of the input, more than JPEG's 65535 pixels a side"
+        "stage `{stage}` would make {width}x{height} of the input, but JPEG allows at most 65535 \
+         pixels per side"
     )]
     TooLarge {
         stage: String,

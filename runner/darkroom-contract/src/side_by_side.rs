@@ -1,5 +1,4 @@
-//! What was expected, what came out and where they differ, as one picture for people. Nothing is
-//! judged by it.
+//! One picture for people: expected, got, and difference. No verdict depends on it.
 
 use darkroom_core::pipeline::{Format, Mode, OutputSpec, SizeRule, Stage};
 

@@ -1,8 +1,9 @@
-//! How handlers with habits of their own are called and understood: `[adapt]` of a `variant.toml`.
+//! `[adapt]` of a `variant.toml`: how to call handlers with their own conventions, and how to read
+//! their answers.
 //!
-//! Nothing of it changes a handler's code. It fills a handler's own environment names, makes the
-//! event it expects, says where its output lands, and where in its answer the image and its own
-//! idea of the time stand. Pure: templates and JSON in, text and values out.
+//! It sets a handler's own environment variables, makes the event that it expects, says where its
+//! output goes, and where its answer holds the image and its own time. It changes no code. Pure:
+//! templates and JSON in, text and values out.
 
 use std::collections::BTreeMap;
 
@@ -125,7 +126,7 @@ impl Adapt {
     }
 
     /// Returns why an S3 trigger can't feed these handlers, if it can't: what S3 sends and where a
-    /// chain goes on are not the variant's to choose.
+    /// chain continues are not the variant's to choose.
     pub fn not_for_triggers(&self) -> Option<&'static str> {
         let own_event =
             self.event.is_some() || self.stages.values().any(|stage| stage.event.is_some());
@@ -138,7 +139,8 @@ impl Adapt {
         );
         if own_event {
             Some(
-                "its handlers expect an event of their own (adapt.event), and S3 sends its notification",
+                "its handlers expect their own kind of event (adapt.event), but S3 sends its \
+                 notification",
             )
         } else if own_keys.clone().any(elsewhere) {
             Some(
@@ -197,7 +199,7 @@ impl Adapt {
 
 fn no_fact(name: &str, known: &[&str]) -> String {
     format!(
-        "`{{{name}}}` is not known here; known: {}",
+        "unknown placeholder `{{{name}}}`; known: {}",
         known.join(", ")
     )
 }
@@ -285,7 +287,7 @@ pub fn filled_event<'a>(event: &Value, facts: &impl Fn(&str) -> Option<&'a str>)
     }
 }
 
-/// Returns what stands at `path` (`body.image`) of an answer; a string on the way is read as JSON.
+/// Returns what is at `path` (`body.image`) of an answer; a string on the way is read as JSON.
 pub fn value_at(answer: &Value, path: &str) -> Option<Value> {
     fn walk(here: &Value, steps: &[&str]) -> Option<Value> {
         let [step, rest @ ..] = steps else {

@@ -1,8 +1,7 @@
-//! A model's answer → the file it asks to be written, by fixed rules.
+//! Extracts the file from a model's answer, by fixed rules.
 //!
-//! Text → [`Code`] with the rule that found it, or why there is none. Pure: whether a text is
-//! Python is asked of the caller. Nothing is ever changed, joined or mended: code is taken as it
-//! stands or not at all.
+//! Text → [`Code`] with the rule that found it, or why there is none. Pure: the caller decides
+//! whether a text is Python. Nothing is changed, joined or corrected.
 
 use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 use serde::{Deserialize, Serialize};
@@ -32,13 +31,15 @@ pub enum Unusable {
     #[error("the answer is empty")]
     Empty,
     #[error(
-        "the answer holds no Python code block, and is not Python as a whole: it begins {begins:?}"
+        "the answer holds no Python code block, and as a whole it is not Python: it begins \
+         {begins:?}"
     )]
     NoCode { begins: String },
     #[error("none of the answer's {blocks} code blocks defines `{function}`")]
     NoHandler { blocks: usize, function: String },
     #[error(
-        "{definitions} of the answer's code blocks define `{function}`: which one is meant is not ours to guess"
+        "{definitions} of the answer's code blocks define `{function}`, and Darkroom does not \
+         guess which one is meant"
     )]
     SeveralHandlers {
         definitions: usize,

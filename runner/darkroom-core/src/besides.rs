@@ -1,8 +1,8 @@
-//! What a run costs beside its functions' time: requests to S3, log lines, metrics. Counts × a
-//! price table → USD.
+//! What a run costs besides its functions' time: S3 requests, log lines, metrics. Counts × a price
+//! table → USD.
 //!
-//! The rules by which requests are counted are here alone: a plan counts with them before a run, a
-//! budget while it lasts.
+//! Only this file has the rules for counting requests: a plan uses them before a run, a budget
+//! during it.
 
 use serde::Serialize;
 

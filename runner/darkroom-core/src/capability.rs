@@ -1,8 +1,8 @@
 //! What a target can do, and whether it can run a cell: [`Capability`] × cell → runnable, or why
 //! not.
 //!
-//! The one value by which clouds differ. Whoever knows the target makes it; nobody asks "is this
-//! the local cloud?".
+//! Clouds differ only by this value. The target makes it; no other code asks "is this the local
+//! cloud?".
 
 use std::fmt;
 
@@ -143,39 +143,39 @@ impl Capability {
                 made_for,
             } => {
                 format!(
-                    "variant {name} is not made for {architecture}, only for {}",
+                    "variant {name} supports only {}, not {architecture}",
                     list(made_for)
                 )
             }
             Obstacle::Architecture(level) => {
                 format!(
-                    "{here} can't run {level} code, only {}",
+                    "{here} cannot run {level} code, only {}",
                     list(&self.architectures)
                 )
             }
             Obstacle::Memory(level) => {
                 format!(
-                    "{here} can't give a function {level} MB, at most {} MB",
+                    "{here} cannot give a function {level} MB, only {} MB at most",
                     self.max_memory_mb
                 )
             }
             Obstacle::Trigger(level) => format!(
-                "{here} can't do trigger {level}, only {}",
+                "{here} does not support trigger {level}, only {}",
                 list(&self.triggers)
             ),
             Obstacle::Start(level) => format!(
-                "{here} can't do {level} starts, only {}",
+                "{here} does not support {level} starts, only {}",
                 list(&self.starts)
             ),
             Obstacle::Concurrency(level) => {
                 format!(
-                    "{here} can't run {level} pipelines at once, at most {}",
+                    "{here} cannot run {level} pipelines at once, only {} at most",
                     self.max_concurrency
                 )
             }
             Obstacle::TriggeredAtOnce(level) => format!(
-                "trigger s3 is measured one pipeline at a time, not {level}: logs can't tell which of several passes an \
-                 invocation belongs to"
+                "trigger s3 runs one pipeline at a time, not {level}: logs do not show which of \
+                 several passes an invocation belongs to"
             ),
         }
     }
@@ -198,7 +198,7 @@ pub fn isolation_in_words(label: &str) -> String {
         "seccomp" => Some("seccomp"),
         "cgroup1" | "cgroup2" => Some("cgroups"),
         "plain" => Some("no namespaces"),
-        "watch" => Some("limits by watching"),
+        "watch" => Some("limits enforced by polling"),
         "rlimit" => Some("process limits"),
         _ => None,
     };

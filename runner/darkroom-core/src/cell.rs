@@ -9,7 +9,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Instruction set a function is built for and runs on. Spelt as the Lambda API spells it.
+/// Instruction set of a function, spelt as in the Lambda API.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
@@ -32,20 +32,19 @@ pub enum Trigger {
     S3,
 }
 
-/// What a stage is fed.
+/// The input of a stage.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Input {
-    /// Its predecessor's output, as the variant wrote it.
+    /// The output of the stage before, as the variant wrote it.
     Chained,
-    /// The reference implementation's output of the stage before: the same bytes for every variant.
+    /// The reference output of the stage before: the same bytes for every variant.
     Reference,
 }
 
-/// Which start kind counts; verified per invocation from the platform's Init Duration, never
-/// assumed.
+/// Which kind of start counts. Each invocation's REPORT line shows it; Darkroom never assumes it.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
@@ -117,7 +116,7 @@ pub struct Cell {
     pub trigger: Trigger,
     pub input: Input,
     pub start: Start,
-    /// Pipelines of this cell under way at once, at least 1.
+    /// Pipelines of this cell that run at once, at least 1.
     pub concurrency: u32,
 }
 

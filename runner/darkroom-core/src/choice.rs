@@ -1,8 +1,7 @@
-//! Which of several offers to take, by what they cost and how long they take: Pareto front and
-//! memory size.
+//! Chooses among cells by cost and time: Pareto front and memory size.
 //!
-//! [`Offer`]s → their places. Pure arithmetic on means: what differs by noise alone is told apart
-//! in [`crate::statistics`], and which offers may be compared is decided by `darkroom-tables`.
+//! [`Offer`]s → their ranks. Pure arithmetic on means. [`crate::statistics`] decides whether a
+//! difference is noise, and `darkroom-tables` decides which cells may be compared.
 
 /// Two things that should be small.
 #[derive(Clone, Copy, Debug, PartialEq)]

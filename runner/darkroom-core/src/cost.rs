@@ -1,8 +1,8 @@
-//! What a measured invocation costs: durations and a dated price table in, USD by part out
+//! The cost of a measured invocation: durations and a dated price table in, USD by part out
 //! (`method.md` section 6).
 //!
-//! Knows prices as data and nothing of where the table's text comes from; no price is written in
-//! code.
+//! Prices are data: none is written in code, and this file does not know where the table comes
+//! from.
 
 use std::iter::Sum;
 use std::ops::{Add, AddAssign};
@@ -67,7 +67,7 @@ pub struct S3Prices {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogsPrices {
-    /// Of a GB taken in by CloudWatch Logs; `None`: not known.
+    /// Of a GB ingested by CloudWatch Logs; `None`: not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ingest_gb: Option<Price>,
     /// Of a GB kept in CloudWatch Logs for a month; `None`: not known.
@@ -112,17 +112,15 @@ pub struct FreeTier {
 /// A price table that can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PriceError {
-    #[error("price table is not valid TOML of the expected shape: {0}")]
+    #[error("the price table does not have the expected keys: {0}")]
     Shape(#[from] toml::de::Error),
     #[error("price `{key}` is {usd}; expected a finite number of USD, 0 or more")]
     NotAPrice { key: String, usd: f64 },
-    #[error("price `{key}` has no `source`; say where it was read")]
+    #[error("price `{key}` has no `source`; add the page where you read it")]
     NoSource { key: String },
-    #[error(
-        "`lambda.compute.{architecture}` has no tiers; expected at least one, the first being the one quoted"
-    )]
+    #[error("`lambda.compute.{architecture}` has no tiers; add at least one, the quoted one first")]
     NoTiers { architecture: Architecture },
-    #[error("`date` is `{0}`; expected the day the prices were written down, YYYY-MM-DD")]
+    #[error("`date` is `{0}`; write the day on which the prices were read, as YYYY-MM-DD")]
     Date(String),
 }
 

@@ -1,7 +1,7 @@
-//! Reads the small TOML files that hold data rather than a run: pipelines, variants, image sets.
+//! Reads the small TOML files that hold data: pipelines, variants, image sets.
 //!
 //! Text and its file name → a value, or one [`DataFileError`] that shows the line. Knows TOML and
-//! where things stand in it; not what the files mean.
+//! positions, not what the files mean.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -80,7 +80,7 @@ impl DataFile<'_> {
         self.error(self.span_of_key(table, key), key, message, help)
     }
 
-    /// Returns an error about what stands at `span`. `key` is empty where the text has none.
+    /// Returns an error about what is at `span`. `key` is empty where the text has none.
     pub fn error(
         &self,
         span: Range<usize>,

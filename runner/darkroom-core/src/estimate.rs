@@ -1,7 +1,7 @@
-//! What a plan will take, judged by what the same cells took before.
+//! Estimates how long a plan will take, from earlier measurements of the same cells.
 //!
-//! Facts of an earlier run → [`Rates`]; [`Rates`] × passes → [`Effort`]. Never guesses: a cell that
-//! was not measured has no rate.
+//! Facts of an earlier run → [`Rates`]; [`Rates`] × passes → [`Effort`]. A cell that was not
+//! measured has no rate.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ use crate::event::{Event, Invocation};
 /// apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Effort {
-    /// Time in which invocations are under way, s.
+    /// Time in which invocations are running, s.
     pub seconds: f64,
     /// What AWS bills for these durations, USD; `None` without a price table for the region.
     pub usd: Option<f64>,

@@ -39,7 +39,7 @@ pub enum Event {
         at: String,
         cells: Vec<CellId>,
     },
-    /// Facts of these cells so far no longer count: they are being measured anew (`--cell`).
+    /// Facts of these cells so far no longer count: they are being measured again (`--cell`).
     CellsSuperseded {
         at: String,
         cells: Vec<CellId>,
@@ -87,10 +87,10 @@ pub enum Event {
     /// tells.
     Misbehaved(Misbehaved),
     /// How far the platform's clock was ahead of the runner's in a session. For display: no
-    /// duration is mended by it.
+    /// duration is corrected by it.
     ClocksCompared(ClockOffset),
     /// What a run came to until the end of a session, of all its sessions: what `budget.usd` is
-    /// held against.
+    /// compared with.
     Spent {
         at: String,
         /// What AWS bills for it, or would, as [`crate::spending`] counts.
@@ -332,7 +332,7 @@ pub struct Look {
     pub stage: Option<String>,
     /// What is measured as often and holds nothing up.
     pub excused: Vec<Excuse>,
-    /// `None`: measuring goes on.
+    /// `None`: measuring continues.
     pub stopped_by: Option<StoppedBy>,
 }
 
@@ -489,7 +489,7 @@ pub struct Profile {
     pub handler_ended_ns: Option<i64>,
     /// From entering to leaving, monotonic clock.
     pub handler_ms: Option<f64>,
-    /// Time in which at least one S3 call, or the reading of its body, was under way.
+    /// Time in which at least one S3 call, or the reading of its body, was running.
     pub s3_ms: Option<f64>,
     pub s3_calls: Option<u64>,
     pub cpu_user_ms: Option<f64>,
@@ -559,7 +559,7 @@ pub struct PipelinePass {
     pub polls: u32,
 }
 
-/// Calls of one function's code that were refused for want of a permission.
+/// Calls of one function's code that were refused for lack of a permission.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CallsRefused {
     pub at: String,

@@ -278,7 +278,7 @@ impl ImageSet {
     }
 }
 
-/// A set under way: its images with where they are declared, and what is wrong so far.
+/// A set in progress: its images with where they are declared, and what is wrong so far.
 struct Reading<'a> {
     file: DataFile<'a>,
     images: Vec<(Image, Range<usize>)>,
@@ -319,7 +319,7 @@ impl Reading<'_> {
                 .bytes()
                 .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
         {
-            let help = "Write what `sha256sum` prints for the file.";
+            let help = "Write the hash that `sha256sum` prints for the file.";
             self.refuse(
                 declared.sha256.span(),
                 "sha256",
@@ -443,7 +443,8 @@ impl Reading<'_> {
                 "two images are called `{}`; the first is at line {line}",
                 image.name
             );
-            let help = "Results name an image by its file name without the extension. Rename one file, or take it out.";
+            let help = "Results name an image by its file name without the extension. Rename or \
+                remove one file.";
             self.refuse(span.clone(), key, message, help);
         }
         self.images.push((image, span));
@@ -480,8 +481,8 @@ impl Reading<'_> {
     }
 }
 
-const FOR_CHECKING: &str = "is for sets of purpose = \"check\", which are never timed";
-const FOR_CHECKING_HELP: &str = "Take it out, or write purpose = \"check\" at the top of the set.";
+const FOR_CHECKING: &str = "works only in sets of purpose = \"check\", which are never timed";
+const FOR_CHECKING_HELP: &str = "Remove it, or write purpose = \"check\" at the top of the set.";
 
 /// Returns how results name the image of a file: its file name without the extension, in one
 /// Unicode spelling.
@@ -531,7 +532,7 @@ fn check_path(path: &str) -> Result<(), (String, &'static str)> {
     if let Some(long) = path.split('/').find(|part| part.len() > MOST_NAME_BYTES) {
         let begin: String = long.chars().take(20).collect();
         let message = format!(
-            "the name `{begin}…` has {} bytes, and a file name has at most {MOST_NAME_BYTES}",
+            "the name `{begin}…` has {} bytes; file names have at most {MOST_NAME_BYTES}",
             long.len()
         );
         return Err((message, "Give the file a shorter name."));
@@ -580,7 +581,7 @@ mod tests {
         let patterns = "description = 'd'\n[patterns]\nsize = '8x6'\nnames = ['ramp', 'low-bits']\nstages = ['resize']\n";
         let error = ImageSet::parse("s.toml", patterns).unwrap_err()[0].to_string();
         assert!(
-            error.contains("patterns: is for sets of purpose = \"check\""),
+            error.contains("patterns: works only in sets of purpose = \"check\""),
             "{error}"
         );
         let set = ImageSet::parse(
@@ -626,7 +627,7 @@ mod tests {
         let said = refusal(&file(&format!("'odd/{long}'")));
         assert!(
             said.contains(
-                "the name `éééééééééééééééééééé…` has 256 bytes, and a file name has at most 255"
+                "the name `éééééééééééééééééééé…` has 256 bytes; file names have at most 255"
             ),
             "{said}"
         );

@@ -1,4 +1,4 @@
-//! Measurements that another harness made, as facts of a run. What it did not record is `None`.
+//! Measurements of another tool, as facts of a run. A value that it did not record is `None`.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,8 +1,8 @@
-//! The models that can be asked for a variant (`experiments/<pipeline>/models.toml`).
+//! The models that you can ask for a variant (`experiments/<pipeline>/models.toml`).
 //!
-//! Text → [`Models`]. Data only: where a model answers, which variable holds the key (never the
-//! key), what is sent along, what a token costs, and what to do when the model is withdrawn. Knows
-//! nothing of HTTP.
+//! Text → [`Models`]. Data only: the model's address, the variable that holds the key (never the
+//! key), the parameters, the price of a token, and what to do when the model is withdrawn. Knows
+//! nothing about HTTP.
 
 use std::collections::BTreeMap;
 
@@ -76,9 +76,9 @@ impl Price {
 
 /// Keys that every model has, with what each is.
 const REQUIRED: [(&str, &str); 4] = [
-    ("title", "what people call it"),
-    ("base_url", "what /chat/completions is appended to"),
-    ("id", "what the vendor calls it in a request"),
+    ("title", "the name for people"),
+    ("base_url", "the address before /chat/completions"),
+    ("id", "the vendor's name for it in a request"),
     (
         "key_variable",
         "the environment variable that holds the key",
@@ -104,7 +104,7 @@ fn missing(file: &DataFile<'_>) -> Option<DataFileError> {
             .map(|(key, what)| format!("`{key}` ({what})"))
             .collect();
         if !model.contains_key("price") && !model.contains_key("price_unknown") {
-            lacks.push("`price` (or `price_unknown`: why it is not known)".to_owned());
+            lacks.push("`price` (or `price_unknown`: why it is unknown)".to_owned());
         }
         lacks
     };
@@ -135,7 +135,8 @@ fn missing(file: &DataFile<'_>) -> Option<DataFileError> {
         .iter()
         .map(|(name, lacks)| format!("models.{name} lacks {lacks}"))
         .collect();
-    let help = "the entries of experiments/image-pipeline/models.toml are examples; `successor` and `parameters` may be left out";
+    let help = "see the entries of experiments/image-pipeline/models.toml; `successor` and \
+        `parameters` are optional";
     Some(file.error(
         span_of(file.text, first),
         "",
@@ -216,7 +217,7 @@ impl Model {
         {
             return Some((
                 "base_url",
-                "must begin with https://: the key would travel in clear".into(),
+                "must begin with https://, or the key would be sent unencrypted".into(),
             ));
         }
         if self.id.trim().is_empty() {
@@ -226,17 +227,25 @@ impl Model {
         if self.key_variable.is_empty() || !self.key_variable.chars().all(plain) {
             return Some((
                 "key_variable",
-                "is the name of an environment variable, A-Z, 0-9 and _; never the key".into(),
+                "must be the name of an environment variable (A-Z, 0-9 and _), never the key \
+                 itself"
+                    .into(),
             ));
         }
         if let Some(ours) = OURS
             .iter()
             .find(|name| self.parameters.contains_key(**name))
         {
-            return Some(("parameters", format!("`{ours}` is set by darkroom")));
+            return Some((
+                "parameters",
+                format!("`{ours}` is set by Darkroom; remove it"),
+            ));
         }
         if self.timeout_s == 0 {
-            return Some(("timeout_s", "0 s is no time to answer".into()));
+            return Some((
+                "timeout_s",
+                "0 s is too short; write the seconds to wait for an answer".into(),
+            ));
         }
         if self
             .successor
@@ -245,16 +254,20 @@ impl Model {
         {
             return Some((
                 "successor",
-                "is empty: say what is asked once this model is withdrawn, or leave it out".into(),
+                "is empty: write which model to ask once this one is withdrawn, or remove it"
+                    .into(),
             ));
         }
         match (&self.price, &self.price_unknown) {
             (None, None) => Some((
                 "price",
-                "is missing: name it with source and date, or say in `price_unknown` why not"
+                "is missing: add it with source and date, or write in `price_unknown` why it is \
+                 missing"
                     .into(),
             )),
-            (Some(_), Some(_)) => Some(("price_unknown", "there is a `price` too".into())),
+            (Some(_), Some(_)) => {
+                Some(("price_unknown", "there is a `price` too; remove one".into()))
+            }
             (Some(price), None) => price.mistake().map(|message| ("price", message)),
             (None, Some(_)) => None,
         }
@@ -265,7 +278,7 @@ impl Price {
     fn mistake(&self) -> Option<String> {
         let sound = |usd: f64| usd.is_finite() && usd >= 0.0;
         if !sound(self.input_usd) || !sound(self.output_usd) {
-            return Some("is USD per million tokens, not negative".into());
+            return Some("must be USD per million tokens, 0 or more".into());
         }
         (self.source.trim().is_empty() || self.date.trim().is_empty())
             .then(|| "needs `source` and `date`".into())
@@ -313,10 +326,8 @@ successor = "none"
         let error = Models::parse("models.toml", &text).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "models.toml:10: models.new-5.1 lacks `base_url` (what /chat/completions is appended to), `id` (what the vendor \
-             calls it in a request), `key_variable` (the environment variable that holds the key), `price` (or \
-             `price_unknown`: why it is not known); models.other lacks `title` (what people call it), `base_url` (what \
-             /chat/completions is appended to), `key_variable` (the environment variable that holds the key)"
+            "models.toml:10: models.new-5.1 lacks `base_url` (the address before /chat/completions), `id` (the vendor's name for it in a request), `key_variable` (the environment variable that holds the key), `price` (or \
+             `price_unknown`: why it is unknown); models.other lacks `title` (the name for people), `base_url` (the address before /chat/completions), `key_variable` (the environment variable that holds the key)"
         );
     }
 
@@ -383,7 +394,7 @@ successor = "none"
             (
                 "successor =",
                 "parameters = { n = 2 }\nsuccessor =",
-                "`n` is set by darkroom",
+                "`n` is set by Darkroom",
             ),
             ("title =", "titel =", "unknown field `titel`"),
         ];

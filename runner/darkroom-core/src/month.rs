@@ -1,8 +1,8 @@
-//! What a month of images costs: the measured work of one image, times many, through the price
+//! The cost of a month of images: the measured work of one image, times their number, with price
 //! tiers.
 //!
-//! [`crate::cost`] prices what was measured, in the first tier. This asks what if: other volumes,
-//! regions, shares of cold starts, the free tier.
+//! [`crate::cost`] prices what was measured, in the first tier. This answers what-if questions:
+//! other volumes, regions, shares of cold starts, the free tier.
 
 use serde::Serialize;
 

@@ -1,8 +1,8 @@
-//! What a run would do: cells, whether this target can run them, and how much work that is.
+//! What a run would do: its cells, whether this target can run them, and how much work that is.
 //!
-//! Manifest × Known × Capability → [`Plan`]. Pure and lazy: totals of a million cells are computed
-//! without holding them. Knows nothing of order ([`crate::schedule`]) or of what was already
-//! measured.
+//! Manifest × Known × Capability → [`Plan`]. Pure and lazy: it computes the totals of a million
+//! cells without holding them. Knows neither the order ([`crate::schedule`]) nor earlier
+//! measurements.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 

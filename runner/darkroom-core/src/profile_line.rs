@@ -1,10 +1,9 @@
 //! The profile wrapper's line → [`Profile`].
 //!
-//! The wrapper prints one line of JSON after the handler has returned, so the last such line that
-//! names the request is believed. A handler shares a process with the wrapper: one that sets out to
-//! lie (a thread that prints later, a patched wrapper) can. So a profile explains a duration and
-//! never replaces it, and one that claims more time than the platform's REPORT gives the whole
-//! invocation is refused.
+//! The wrapper prints one line of JSON after the handler has returned, so the last line that names
+//! the request counts. A handler shares a process with the wrapper and can forge it (a thread that
+//! prints later, a patched wrapper). Therefore a profile explains a duration and never replaces it,
+//! and one with more time than the platform's REPORT gives the whole invocation is refused.
 
 use serde_json::Value;
 

@@ -1,9 +1,9 @@
 //! A stage of a pipeline → the whole prompt that asks a model for its handler.
 //!
 //! Pure: the same contract and terms give the same prompt, byte for byte. Every number comes from
-//! the [`Stage`] that the gate checks by, the event and the names of variables from whoever sends
-//! and sets them, the libraries from the requirements that are packaged: what is asked and what is
-//! checked, sent and installed can't differ.
+//! the [`Stage`] that the check uses, the event and variable names from the code that sends and
+//! sets them, and the libraries from the packaged requirements. So the prompt always matches what
+//! is checked, sent and installed.
 
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
@@ -157,7 +157,7 @@ pub fn of_template(template: &str, stage: &Stage, terms: &Terms) -> Result<Strin
     Ok(filled + rest)
 }
 
-/// Returns what asks a model to mend its answer: what the gate said of it, word for word.
+/// Returns what asks a model to fix its answer: what the gate said of it, word for word.
 pub fn repair(stage: &Stage, verdict: &str) -> String {
     format!(
         "Your file was run and its outputs were checked. This is what was found:

@@ -1,8 +1,7 @@
 //! Lambda's REPORT line → [`Report`].
 //!
 //! The platform writes it last, after END. A handler can print a line that looks just like it, with
-//! its own request id, so only the last line of the log tail is believed, never the first that
-//! fits.
+//! its own request id, so only the last line of the log tail counts, never the first match.
 
 use crate::event::Report;
 

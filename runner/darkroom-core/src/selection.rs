@@ -14,7 +14,7 @@ pub struct Selection {
 #[error("`{pattern}` is not a cell id or a glob: {reason}")]
 #[diagnostic(
     code(cell::bad_pattern),
-    help("`*` stands for anything, `?` for one character, `{{a,b}}` for either")
+    help("`*` matches anything, `?` one character, `{{a,b}}` either")
 )]
 pub struct BadPattern {
     pattern: String,

@@ -1,4 +1,4 @@
-//! How an argument is spelt so that a shell takes it as it is.
+//! Spells an argument so that a shell takes it unchanged.
 
 /// Returns the argument, in quotes where a shell would read something else.
 pub fn quoted(argument: &str) -> String {

@@ -1,9 +1,9 @@
-//! Facts as they are shown: what a handler put into them changes no terminal, no page and no
-//! spreadsheet. Pure.
+//! Escapes facts for display, so that text from a handler changes no terminal, page or spreadsheet.
+//! Pure.
 //!
 //! Control characters move a terminal's cursor, retitle its window and forge lines; XML refuses
-//! most of them; characters that turn the direction of text make it read as something else. They
-//! are shown escaped, as `\u{1b}`. The facts themselves stay as they were.
+//! most of them; characters that change the direction of text make it read as something else. They
+//! are shown as `\u{1b}`. The facts themselves stay unchanged.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;

@@ -1,9 +1,8 @@
-//! What a run has cost so far: its facts and a price table in, USD out. What `budget.usd` is held
-//! against.
+//! The cost of a run so far: its facts and a price table in, USD out. `budget.usd` limits it.
 //!
-//! Everything counts that is billed: warm-ups, failures, attempts done again, what S3 delivered
-//! twice. Where a fact does not say how long an invocation took, it counts as its stage's whole
-//! timeout: a budget errs on the dear side. Logs, metrics and transfer are not in it.
+//! It covers everything that is billed: warm-ups, failures, repeated attempts, duplicate deliveries
+//! by S3. If a fact does not say how long an invocation took, its stage's whole timeout counts, so
+//! the budget errs on the expensive side. Logs, metrics and transfer are not included.
 
 use std::collections::HashMap;
 

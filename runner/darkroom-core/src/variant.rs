@@ -1,7 +1,7 @@
 //! A variant: one author's implementation of every stage (`functions/<name>/variant.toml`).
 //!
-//! Text of `variant.toml` → [`Variant`]. Whether the files it names exist, and how they become a
-//! zip, is the business of whoever packages it.
+//! Text of `variant.toml` → [`Variant`]. The packaging code checks whether the named files exist,
+//! and makes the zip.
 
 use std::collections::BTreeMap;
 
@@ -40,7 +40,7 @@ pub struct Variant {
     /// Habits of handlers that were not written for this project.
     #[serde(default)]
     pub adapt: Adapt,
-    /// sha256 of files as they were when they were taken in, hex: those that `darkroom import`
+    /// sha256 of files as they were when they were imported, hex: those that `darkroom import`
     /// copied.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub imported: BTreeMap<String, String>,
@@ -85,7 +85,7 @@ impl Variant {
         if self.architectures.is_empty() {
             return Some((
                 "architectures",
-                "is empty: name \"x86_64\", \"arm64\" or both".into(),
+                "is empty: write \"x86_64\", \"arm64\" or both".into(),
             ));
         }
         let mut architectures = self.architectures.clone();
@@ -103,7 +103,7 @@ impl Variant {
         if self.sample.is_some() && self.model.is_none() {
             return Some((
                 "sample",
-                "a sample is of some `model`'s answers, and none is named".into(),
+                "`sample` needs `model`; add the model whose answers it is".into(),
             ));
         }
         if let Some(mistake) = self.adapt.mistake() {
@@ -148,7 +148,7 @@ impl Variant {
             .filter(|minor| minor.parse::<u32>().is_ok());
         if version.is_none() {
             let message = format!(
-                "`{}` does not run Python: expected python3.13 or another python3.N",
+                "`{}` does not run Python; use python3.13 or another python3.N",
                 self.runtime
             );
             return Some(("runtime", message));
@@ -172,7 +172,7 @@ impl Variant {
     fn mistake_in_cargo(&self, bin: &str) -> Option<(&'static str, String)> {
         if !self.runtime.starts_with("provided.") {
             let message = format!(
-                "`{}` does not run a bootstrap: expected provided.al2023",
+                "`{}` does not run a bootstrap; use provided.al2023",
                 self.runtime
             );
             return Some(("runtime", message));
@@ -261,8 +261,7 @@ greyscale = "greyscale.handler"
     fn a_mistake_is_told_with_file_line_and_key() {
         assert_eq!(
             refusal("python3.13", "provided.al2023"),
-            "functions/v/variant.toml:3: runtime: `provided.al2023` does not run Python: \
-             expected python3.13 or another python3.N"
+            "functions/v/variant.toml:3: runtime: `provided.al2023` does not run Python; use python3.13 or another python3.N"
         );
         assert!(
             refusal(

@@ -1,5 +1,5 @@
-//! The answer, in three sentences: who is faster, who is cheaper, what is right. Only what the
-//! tables claim.
+//! The answer in three sentences: which code is faster, which is cheaper, and whether outputs are
+//! right. Only claims of the tables.
 
 use darkroom_core::cell::Factors;
 use darkroom_core::statistics::apart;
@@ -28,7 +28,8 @@ pub fn claimed(run: &Run) -> Vec<String> {
 }
 
 /// Returns the sentences, in order of interest. Cells of different work (images, trigger, input,
-/// start, concurrency) are not held against each other: each kind of work has an answer of its own.
+/// start, concurrency) are not compared with each other: each kind of work has an answer of its
+/// own.
 pub fn answer(run: &Run) -> FirstSentences {
     let (mut first, shown, alone) = compared(run);
     first.push(right(run));
@@ -62,9 +63,13 @@ fn compared(run: &Run) -> (Vec<String>, Vec<KindOfWork<'_>>, Vec<KindOfWork<'_>>
             .any(|cell| run.stat(cell, PIPELINE, metric.name).is_some());
         if best.is_empty() && any_value {
             let remembers = run.measured().any(|cell| !cell.remembers.is_empty());
-            let also = if remembers { " and remembers none" } else { "" };
+            let also = if remembers {
+                " and computes each anew"
+            } else {
+                ""
+            };
             said.push(format!(
-                "No cell is ranked by {}: none has outputs that were all found right{also}.",
+                "No cell is ranked by {}: no cell has only right outputs{also}.",
                 metric.what
             ));
         }
@@ -82,15 +87,15 @@ fn at_different_times(run: &Run, groups: &[KindOfWork<'_>]) -> Option<String> {
     let of = |cell: &CellView| format!("{} {}", cell.label, run.when(&cell.id));
     Some(if run.about("order") == "sequential" {
         format!(
-            "Cells were measured one after the other ({}; {}), so part of a difference between them may be the time's. Set \
-             schedule.order = \"interleaved\" to measure them in turns.",
+            "Cells were measured one after the other ({}; {}), so part of a difference may come \
+             from the time. Set schedule.order = \"interleaved\" to measure them in turns.",
             of(a),
             of(b)
         )
     } else {
         format!(
-            "Not all cells were measured side by side ({}; {}), so part of a difference between them may be the time's. Run \
-             them together again before you quote it.",
+            "Some cells were measured at different times ({}; {}), so part of a difference may \
+             come from the time. Run them together again before you quote it.",
             of(a),
             of(b)
         )
@@ -246,31 +251,35 @@ fn best_cell(
     let [only, no] = begun;
     let said = match (&worse[..], &claims[..]) {
         _ if group.members.len() == 1 => {
-            format!("{only} {of} was measured, so its {what} is compared with nothing: {mean}.")
+            format!("{only} {of} was measured, so its {what} is not compared: {mean}.")
         }
         _ if ranked.len() == 1 => {
             let remembers = group.members.iter().any(|cell| !cell.remembers.is_empty());
-            let also = if remembers { " and remembers none" } else { "" };
-            format!(
-                "{only} {of} has right outputs{also}, so its {what} is compared with nothing: {mean}."
-            )
+            let also = if remembers {
+                " and computes each anew"
+            } else {
+                ""
+            };
+            format!("{only} {of} has right outputs{also}, so its {what} is not compared: {mean}.")
         }
         (_, []) if comparisons_of(run, group, winner, metric).next().is_some() => format!(
-            "{no} difference in {what} is claimed between {of} ({mean}) and the others: there are too few measurements for an interval."
+            "{no} difference in {what} can be shown between {of} ({mean}) and the others: there \
+             are too few measurements for an interval."
         ),
         (_, []) => {
             format!(
-                "{no} cell can be compared with {of} ({what} {mean}): none differs from it in one factor only."
+                "{no} cell can be compared with {of} ({what} {mean}): every other cell differs \
+                 from it in several factors."
             )
         }
         ([], [other]) => format!(
-            "{no} difference in {what} is claimed between {of} and {} ({}). That does not mean that there is none.",
+            "{no} difference in {what} was found between {of} and {} ({}). There may still be one.",
             name(&other.other),
             means(run, stat.mean, other, metric)
         ),
         ([], all) => format!(
-            "{no} difference in {what} is claimed between {of} ({mean}) and the {} others it can be compared with. That does not \
-             mean that there is none.",
+            "{no} difference in {what} was found between {of} ({mean}) and the {} others it can \
+             be compared with. There may still be one.",
             all.len()
         ),
         (some, all) => {
@@ -318,9 +327,9 @@ fn among(of: &str, by: &str, closest: &str, worse: usize, all: usize, metric: &M
 fn unclear(others: usize) -> String {
     match others {
         0 => String::new(),
-        1 => " From the other no difference is claimed: it is neither shown nor excluded, or within 5%.".into(),
+        1 => " No difference was found from the other: it is unclear, or within 5%.".into(),
         many => {
-            format!(" From {many} others no difference is claimed: it is neither shown nor excluded, or within 5%.")
+            format!(" No difference was found from {many} others: it is unclear, or within 5%.")
         }
     }
 }
@@ -367,17 +376,18 @@ fn caveats(run: &Run, winner: &CellView, claim: &Claim, metric: &Metric) -> Stri
         None => " Deployed once, so differences between hosts are not covered.".to_owned(),
         Some(floor) if apart(claim.ratio) <= floor => {
             format!(
-                " The same code deployed twice came out up to {} apart, so this may be the hosts'.",
+                " The same code deployed twice differed by up to {}, so this may come from the \
+                 hosts.",
                 percent(floor)
             )
         }
         Some(floor) => format!(
-            " The same code deployed twice came out up to {} apart.",
+            " The same code deployed twice differed by up to {}.",
             percent(floor)
         ),
     };
     let times = if run.is_apart(&winner.id, &claim.other) {
-        " They were measured at different times, so part of the difference may be the time's."
+        " They were measured at different times, which may cause part of the difference."
     } else {
         ""
     };
@@ -474,8 +484,8 @@ fn remembering(run: &Run) -> Option<String> {
     let named: Vec<String> = run.measured().filter_map(told).collect();
     if !named.is_empty() {
         return Some(format!(
-            "REMEMBERS OUTPUTS, so it is not ranked: {}. The numbers say how many times as long it took on pixels that it had not seen (in \
-             brackets: at least, 95%).",
+            "REMEMBERS OUTPUTS, so it is not ranked: {}. The numbers say how many times longer \
+             it took on new pixels (in brackets: at least, 95%).",
             named.join("; ")
         ));
     }
@@ -485,8 +495,9 @@ fn remembering(run: &Run) -> Option<String> {
         .filter_map(|row| row.number("n_probe"))
         .sum::<f64>();
     let needless = run.about("vary_inputs") == "true" || run.imported().is_some();
-    (probes == 0.0 && !needless && run.measured().next().is_some())
-        .then(|| "Not checked: whether code remembers outputs. This run has no probes.".to_owned())
+    (probes == 0.0 && !needless && run.measured().next().is_some()).then(|| {
+        "Not checked: whether code remembers outputs, because this run has no probes.".to_owned()
+    })
 }
 
 /// Says whose outputs are right.
@@ -506,10 +517,11 @@ fn right(run: &Run) -> String {
         match run.checked_by() {
             Some(who) => {
                 format!(
-                    "All {outputs} are right by the imported study's own word ({who}); Darkroom has seen none"
+                    "The imported study says that all {outputs} are right ({who}); Darkroom did \
+                     not check them"
                 )
             }
-            None => format!("All {outputs} checked are what the contract asks for"),
+            None => format!("All {outputs} checked meet the contract"),
         }
     } else {
         let named: Vec<String> = wrong
@@ -522,13 +534,13 @@ fn right(run: &Run) -> String {
                 )
             })
             .collect();
-        format!("WRONG, and therefore not ranked: {}", named.join("; "))
+        format!("WRONG, so not ranked: {}", named.join("; "))
     };
     let unchecked = match unchecked {
         0 => String::new(),
         _ if run.checked == 0 => String::new(),
         some => format!(
-            "; of {} no output was checked, so nothing says that they are right",
+            "; {} had no output checked, so nobody knows whether they are right",
             count(some, "cell")
         ),
     };
@@ -546,7 +558,7 @@ fn failed(run: &Run) -> String {
         return String::new();
     }
     format!(
-        " FAILED in every pass, and therefore in no ranking: {}.",
+        " FAILED in every pass, so not ranked: {}.",
         named.join("; ")
     )
 }

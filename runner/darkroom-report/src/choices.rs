@@ -1,5 +1,5 @@
-//! Which memory size to take: cheapest, fastest, balanced, as the table of choices has them, with
-//! what they can't be told from.
+//! Recommended memory sizes (cheapest, fastest, balanced) from the table of choices, with the sizes
+//! that do not clearly differ.
 
 use darkroom_tables::read::Row;
 use maud::{Markup, html};
@@ -10,7 +10,7 @@ use crate::pairs::APART;
 use crate::run::{CellView, Run};
 use crate::tables::download;
 
-/// The table's column of a pick, the word for it, and the column of sizes it can't be told from.
+/// The table's column of a pick, the word for it, and the column of sizes that do not clearly differ.
 const PICKS: [(&str, &str, Option<&str>); 3] = [
     ("cheapest", "cheapest", Some("cheapest_not_told_from_mb")),
     ("fastest", "fastest", Some("fastest_not_told_from_mb")),
@@ -122,7 +122,10 @@ fn mean(row: Row<'_>, column: &str, low: &str, high: &str) -> String {
 fn alike(pick: &Pick<'_>) -> String {
     match pick.not_told_from {
         None | Some("") => String::new(),
-        Some(sizes) => format!("; not told from {} MB", sizes.replace(' ', ", ")),
+        Some(sizes) => format!(
+            "; not clearly different from {} MB",
+            sizes.replace(' ', ", ")
+        ),
     }
 }
 
@@ -133,12 +136,15 @@ pub fn section(run: &Run) -> Markup {
         @if !picks.is_empty() {
             section id="choices" {
                 h2 { "Which memory size" }
-                p { "By means, with their 95% intervals. Balanced: the least mean of cost / dearest and turnaround / slowest; it is not tested. Only sizes with right outputs are chosen among." }
+                p { "By means, with their 95% intervals. Balanced: the lowest mean of cost / \
+                    highest cost and turnaround / longest turnaround; it is not tested. Only \
+                    sizes with right outputs are considered." }
                 (download("choices", &run.choices))
                 div class="wide" role="region" aria-label="Which memory size" tabindex="0" {
                     table class="sortable" {
                         caption { "Cheapest, fastest and balanced memory size of each variant" }
-                        thead { tr { th { "of" } th { "pick" } th { "MB" } th { "USD per 100,000 images" } th { "turnaround, s" } th { "not told from" } } }
+                        thead { tr { th { "of" } th { "pick" } th { "MB" } th { "USD per 100,000 images" } th { "turnaround, s" } th { "not \
+                            clearly different from" } } }
                         tbody {
                             @for (name, picks) in &picks { @for pick in picks {
                                 tr data-cell=(pick.cell.id) data-pick=(pick.word) {
@@ -160,10 +166,10 @@ pub fn section(run: &Run) -> Markup {
 fn told_from(pick: &Pick<'_>) -> String {
     match pick.not_told_from {
         None => "not tested".into(),
-        Some("") => "told from every other size".into(),
+        Some("") => "clearly different from every other size".into(),
         Some(sizes) => {
             format!(
-                "{} MB: a difference is neither shown nor excluded, or too small",
+                "{} MB: a difference is unclear, or too small",
                 sizes.replace(' ', ", ")
             )
         }

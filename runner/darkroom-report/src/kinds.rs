@@ -1,5 +1,5 @@
-//! Kinds of work: cells that may be held against each other (image set, trigger, input, start,
-//! concurrency alike), and what a kind is called among those of a run.
+//! Kinds of work: groups of cells that may be compared (same image set, trigger, input, start,
+//! concurrency), and their names within a run.
 
 use darkroom_core::cell::{Cell, Input, Start, Trigger};
 use darkroom_core::prompt::listed;

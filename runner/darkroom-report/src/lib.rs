@@ -1,8 +1,8 @@
 //! A run's tables → one self-contained HTML page, and its figures as SVG, PNG and PDF; several
-//! runs' → one page side by side.
+//! runs' tables → one page side by side.
 //!
-//! [`Run`] (read from the Parquet files, so that whatever stands in the report stands in the
-//! tables) → [`figures`] and [`html`]. Computes no statistic: it shows those of `summary`,
+//! [`Run`] is read from the Parquet files, so the report shows exactly what the tables hold;
+//! [`figures`] and [`html`] use it. Computes no statistic: it shows those of `summary`,
 //! `comparisons`, `costs` and `choices`. Knows no cloud.
 
 mod answer;

@@ -45,7 +45,7 @@ pub fn methods(run: &Run) -> String {
     };
     let probes = match sum("n_probe") {
         0 => String::new(),
-        some => format!("{some} probes with pixels of their own, "),
+        some => format!("{some} probes with their own pixels, "),
     };
     let intervals = intervals(run);
     let not_run = not_run(run);
@@ -54,11 +54,11 @@ pub fn methods(run: &Run) -> String {
     let (how, clocks) = match run.imported() {
         Some(origin) => (
             format!(
-                "taken in from another harness's files ({origin}) with Darkroom {}",
+                "imported from files of another tool ({origin}) with Darkroom {}",
                 run.about("version")
             ),
-            "What the files do not record is not known: nothing was inferred of starts, billed times or turnaround, and stage \
-             times were not added up.",
+            "Facts that the files do not record are unknown: starts, billed times and turnaround \
+             were not inferred, and stage times were not added up.",
         ),
         None => (
             format!(
@@ -66,23 +66,26 @@ pub fn methods(run: &Run) -> String {
                 run.about("version"),
                 run.target_in_words()
             ),
-            "Durations are those of Lambda's REPORT lines, turnaround is the runner's monotonic clock from just before the \
-             first call or upload to the final object. Start kinds were read from each REPORT.",
+            "Durations are from Lambda's REPORT lines. Turnaround is from the runner's monotonic \
+             clock, from just before the first call or upload to the final object. Start kinds \
+             were read from each REPORT.",
         ),
     };
     let local = if run.imported().is_some() {
-        " Costs are AWS's prices of the billed times that the rows give."
+        " Costs are AWS's prices for the billed times in the rows."
     } else if run.is_aws() {
         ""
     } else {
-        " Durations are of that machine and compare code on it; they are not AWS's, and costs are what AWS would charge for them."
+        " Durations are of that machine and compare code on it. They are not AWS's; costs are \
+         what AWS would charge for them."
     };
     format!(
-        "{} of the pipeline {} ({}) {} {how}: {design}, {n} invocations a stage and \
-         cell, in {}.{sessions}{stopped}{not_run} Code: {}. {} {clocks} Not in any statistic, \
-         but kept as rows: {} warm-ups, {probes}{} invocations of the wrong start, {} superseded, {} failed; no outlier was removed. \
-         {outputs} {intervals} {} {} Costs: {} prices of {}, first tier, without the free one, storage requests apart.{local} \
-         Run {}, tables of schema {}, manifest and pipeline sha256 {}, image sha256 {}, code sha256 (base64) {}.",
+        "{} of the pipeline {} ({}) {} {how}: {design}, {n} invocations per stage and cell, in \
+         {}.{sessions}{stopped}{not_run} Code: {}. {} {clocks} Not in any statistic, but kept as \
+         rows: {} warm-ups, {probes}{} invocations with the wrong start, {} superseded, {} \
+         failed. No outlier was removed. {outputs} {intervals} {} {} Costs: {} prices of {}, \
+         first tier, without the free tier and storage requests.{local} Run {}, tables of schema \
+         {}, manifest and pipeline sha256 {}, image sha256 {}, code sha256 (base64) {}.",
         count(measured, "cell"),
         run.about("pipeline"),
         run.stages.join(", "),
@@ -126,8 +129,8 @@ fn intervals(run: &Run) -> String {
         .iter()
         .any(|method| method.starts_with("stratified_"));
     let of = if stratified {
-        " Those of means are for these images, stratified by image, and do not cover other images: mean_ci_images_low and \
-         mean_ci_images_high in summary do."
+        " Those of means are for these images, stratified by image. For other images, see \
+         mean_ci_images_low and mean_ci_images_high in summary."
     } else {
         ""
     };
@@ -142,11 +145,11 @@ fn way_in_words(method: &str) -> &str {
         "bca" => "BCa bootstrap",
         "abc" => "ABC, the BCa bootstrap's approximation",
         "percentile" => "percentile bootstrap",
-        "block" => "moving-block bootstrap where neighbours resemble each other",
+        "block" => "moving-block bootstrap where consecutive values resemble each other",
         "block_normal" => {
-            "moving-block bootstrap's normal form where neighbours resemble each other"
+            "moving-block bootstrap's normal form where consecutive values resemble each other"
         }
-        "degenerate" => "no width where all values are equal",
+        "degenerate" => "zero width where all values are equal",
         other => other,
     }
 }
@@ -176,7 +179,7 @@ fn order(run: &Run) -> String {
         ("interleaved", 1, 1) => format!("an order drawn at random once {seed}"),
         ("interleaved", 1, _) => format!("an order drawn anew for each repetition{within} {seed}"),
         ("interleaved", _, 1) => {
-            format!("an order drawn at random once, for each cell has one repetition {seed}")
+            format!("an order drawn at random once, because each cell has one repetition {seed}")
         }
         ("interleaved", ..) => format!("interleaved order{within} {seed}"),
         (other, ..) => format!("{other} order {seed}"),
@@ -229,15 +232,16 @@ fn compared(run: &Run) -> String {
         .filter_map(|row| row.text("image"))
         .collect();
     let over = if images.len() == 1 {
-        "repetitions of the one image, so they say nothing of other images"
+        "repetitions of the one image, so they hold for that image only"
     } else {
-        "images and repetitions, so they are for images drawn anew"
+        "images and repetitions, so they hold for similar images too"
     };
     format!(
-        "Ratios were bootstrapped over {over} (10,000 resamples, percentile); p-values are Wilcoxon's or Mann-Whitney's, Holm-adjusted within \
-         a metric and factor; a difference is claimed only if p < 0.05, the interval excludes 1, it is 2% or more and, where a side has several \
-         environments, it is larger than theirs (Welch's test on their mean logarithms, p < 0.05); \
-         effect sizes are Cliff's delta."
+        "Ratios were bootstrapped over {over} (10,000 resamples, percentile). p-values are \
+         Wilcoxon's or Mann-Whitney's, Holm-adjusted within a metric and factor. A difference is \
+         claimed only if p < 0.05, the interval excludes 1, it is 2% or more and, if a side has \
+         several environments, it is larger than differences between these (Welch's test on \
+         their mean logarithms, p < 0.05). Effect sizes are Cliff's delta."
     )
 }
 
@@ -259,7 +263,8 @@ fn sessions(run: &Run) -> String {
         .enumerate()
         .any(|(place, a)| ids[place + 1..].iter().any(|b| run.is_apart(a, b)));
     let apart = if apart && run.about("order") != "sequential" {
-        " Comparisons of cells that were measured at different times are marked as such (side_by_side is false in comparisons)."
+        " Comparisons of cells that were measured at different times are marked (side_by_side is \
+         false in comparisons)."
     } else {
         ""
     };
@@ -296,15 +301,16 @@ fn stopping_rule(run: &Run) -> String {
         .and_then(|look| Some((look.stopped_by?, look.repetitions)))
     {
         Some((StoppedBy::CiHalfWidth, n)) => format!("it was after {n}"),
-        Some((StoppedBy::Max, n)) => format!("it was not, so that all {n} were made"),
+        Some((StoppedBy::Max, n)) => format!("it was not, so all {n} were measured"),
         Some((StoppedBy::NoSample, n)) => {
-            format!("no cell had right values, so that it ended after {n}")
+            format!("no cell had right values, so it ended after {n}")
         }
-        None => "the run had not come to its end".to_owned(),
+        None => "the run had not ended".to_owned(),
     };
     format!(
-        " Repetitions ({} to {}) went on until the 95% interval of {whose} was within ±{} of it, looked at after {} and every \
-         {LOOK_EVERY} further whole blocks (cells with wrong outputs or without any value were not waited for): {ended}.",
+        " Repetitions ({} to {}) continued until the 95% interval of {whose} was within ±{} of \
+         it, checked after {} and every {LOOK_EVERY} further whole blocks (ignoring cells with \
+         wrong outputs or without any value): {ended}.",
         until.min,
         until.max,
         asked(until.ci_half_width),
@@ -324,7 +330,7 @@ fn not_checked(run: &Run) -> String {
         return String::new();
     }
     format!(
-        " The prompts also ask for what no check can tell: {}.",
+        " The prompts also ask for what no check can test: {}.",
         told.join("; ")
     )
 }
@@ -397,13 +403,14 @@ fn outputs(run: &Run) -> String {
     }
     if let Some(who) = run.checked_by() {
         return format!(
-            "{} were judged right or wrong by the imported study ({who}), not by Darkroom; cells with a wrong or no judged \
-             output are not ranked.",
+            "{} were judged by the imported study ({who}), not by Darkroom. Cells with a wrong \
+             or unjudged output are not ranked.",
             count(run.checked, "output")
         );
     }
     format!(
-        "{} were checked against an independent reference, stage by stage; cells with a wrong or no checked output are not ranked.{}",
+        "{} were checked against an independent reference, stage by stage. Cells with a wrong or \
+         unchecked output are not ranked.{}",
         count(run.checked, "output"),
         not_checked(run)
     )
@@ -411,10 +418,16 @@ fn outputs(run: &Run) -> String {
 
 fn noise(run: &Run) -> String {
     crate::noise::floor(run, &[], crate::run::PIPELINE, "turnaround_s").map_or_else(
-        || format!("The noise floor of identical code is not known, for {} was deployed once.", each_cell(run)),
+        || {
+            format!(
+                "The noise floor of identical code is unknown, because {} was deployed once.",
+                each_cell(run)
+            )
+        },
         |floor| {
             format!(
-                "Identical code deployed twice came out up to {} apart in mean turnaround (outer end of the 95% interval).",
+                "Identical code deployed twice differed by up to {} in mean turnaround (outer \
+                 end of the 95% interval).",
                 crate::notes::percent(floor.apart)
             )
         },
@@ -501,7 +514,7 @@ fn decoders(run: &Run) -> String {
         }
     }
     let told = |(variant, decoders): &(&str, BTreeSet<String>)| match decoders.len() {
-        0 => format!("Which JPEG decoder {variant} uses is not known."),
+        0 => format!("The JPEG decoder of {variant} is unknown."),
         _ => format!(
             "{variant} decodes JPEG with {}.",
             decoders.iter().cloned().collect::<Vec<_>>().join(" or ")
@@ -510,7 +523,7 @@ fn decoders(run: &Run) -> String {
     variants.iter().map(told).collect::<Vec<_>>().join(" ")
 }
 
-/// Digits of a hash that the text has; in full it stands in the tables.
+/// Digits of a hash that the text has; in full it is in the table.
 const DIGITS: usize = 12;
 /// Images whose hashes the text has.
 const IMAGES: usize = 12;

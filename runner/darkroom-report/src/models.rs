@@ -1,8 +1,8 @@
-//! The headline where variants are samples of models: what may be said of the models, never of the
+//! The headline when variants are samples of models: claims about the models, never about the
 //! luckiest sample.
 //!
-//! Claims are those of the factor `model` in `comparisons`. Which cells belong together is decided
-//! here: samples of one model at the same levels of everything else.
+//! Claims come from the factor `model` in `comparisons`. This file decides which cells belong
+//! together: samples of one model at the same levels of everything else.
 
 use darkroom_core::cell::Cell;
 use darkroom_tables::read::Row;
@@ -139,7 +139,10 @@ pub fn sentences(run: &Run, ranked: &[(&CellView, f64)], metric: &Metric) -> Opt
             levels => format!("with {levels}, {}", pool.mean_in_words(metric)),
         };
         let alone: Vec<String> = alone.into_iter().flatten().map(told).collect();
-        said.push(format!("Not compared, as {why}: {}.", alone.join("; ")));
+        said.push(format!(
+            "Not compared, because {why}: {}.",
+            alone.join("; ")
+        ));
     }
     let by_hand: Vec<String> = ranked
         .iter()
@@ -190,7 +193,7 @@ fn of_set(run: &Run, set: &[Pool<'_>], metric: &Metric) -> String {
     let mut text = if claims.is_empty() {
         let all = told(set.iter().collect());
         format!(
-            "{with}{no} model is claimed to be {} than another in {}: {all}.",
+            "{with}{no} model was found to be {} than another in {}: {all}.",
             metric.word, metric.what
         )
     } else {
@@ -198,13 +201,13 @@ fn of_set(run: &Run, set: &[Pool<'_>], metric: &Metric) -> String {
             0 => String::new(),
             few if few <= NAMED => {
                 format!(
-                    " No difference in {} is claimed between {}.",
+                    " No difference in {} was found between {}.",
                     metric.what,
                     unclear.join(", nor between ")
                 )
             }
             many => format!(
-                " For the other {many} pairs no difference in {} is claimed.",
+                " No difference in {} was found for the other {many} pairs.",
                 metric.what
             ),
         };

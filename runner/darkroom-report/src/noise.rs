@@ -1,4 +1,4 @@
-//! The noise floor: how far the same code, deployed under another name, came out apart. Said beside
+//! The noise floor: how much the same code differed when deployed under another name. Shown beside
 //! every claimed effect.
 
 use darkroom_core::statistics::apart;
@@ -61,7 +61,7 @@ pub fn beside(floor: Option<f64>, ratio: f64) -> String {
         None => "noise floor unknown, deployed once".into(),
         Some(floor) if apart(ratio) <= floor => {
             format!(
-                "no larger than the noise floor of {}: may be the host's",
+                "not above the noise floor of {}: it may come from the host",
                 percent(floor)
             )
         }
@@ -77,8 +77,8 @@ pub fn sentence(run: &Run) -> Option<String> {
                 .is_some()
         })?;
         return Some(
-            "Each cell was deployed once, so a host's share in a difference is unknown. Set repetitions.deployments = 2 to \
-             measure it."
+            "Each cell was deployed once, so the effect of the host on a difference is unknown. \
+             Set repetitions.deployments = 2 to measure it."
                 .into(),
         );
     };
@@ -90,13 +90,14 @@ pub fn sentence(run: &Run) -> Option<String> {
         .map(|ci| format!(", ratio within {}", interval(Some(ci))))
         .unwrap_or_default();
     let told_apart = if floor.claimed {
-        " The two are even told apart, so this run can't resolve anything smaller."
+        " The test even claims this difference, so this run cannot resolve a smaller one."
     } else {
         ""
     };
     Some(format!(
-        "Noise floor: the same code deployed twice came out {} apart in mean turnaround, by its interval up to {} ({cell}{ratio}); \
-         a difference no larger than that may be the host's, not the code's.{told_apart}",
+        "Noise floor: the same code deployed twice differed by {} in mean turnaround, by its \
+         interval up to {} ({cell}{ratio}). A difference up to that size may come from the host, \
+         not the code.{told_apart}",
         percent(apart(floor.ratio)),
         percent(floor.apart)
     ))

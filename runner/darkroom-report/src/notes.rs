@@ -1,8 +1,7 @@
-//! What would mislead a reader of a mean, said beside it: plain sentences from its row of
-//! `summary`.
+//! Plain sentences about what could mislead a reader of a mean, from its row of `summary`.
 //!
-//! Decides nothing: trend, autocorrelation and shares of variance are the table's. Thresholds here
-//! say when they are worth a reader's time.
+//! Decides nothing: trend, autocorrelation and shares of variance come from the table. Thresholds
+//! here only say when to mention them.
 
 use std::collections::BTreeMap;
 
@@ -39,42 +38,45 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// What it means, as a sentence that goes on with the cells it is true of.
+    /// What it means, as a sentence that continues with the cells it is true of.
     pub const fn meaning(self) -> &'static str {
         match self {
-            Self::Unchecked => {
-                "Outputs were not checked, and nothing says that this code does the work at all"
-            }
+            Self::Unchecked => "Outputs were not checked, so this code may not do the work at all",
             Self::Survivors => {
-                "What failed is in no mean; these are the times of the survivors, and what failed might have been slower"
+                "Means include only successful invocations. Failed ones may have been slower"
             }
             Self::Single => {
-                "A single measurement has no SD and no interval, and nothing can be claimed of it"
+                "A single measurement has no SD and no interval, so it cannot be compared"
             }
             Self::Small => {
                 "With fewer than 10 measurements, or fewer than 9 beyond one for each image, an interval is rough"
             }
             Self::Equal => {
-                "All values are equal, so the interval has no width; that says nothing of another hour or host"
+                "All values are equal, so the interval has zero width. Another hour or host may \
+                 still differ"
             }
             Self::Drift => {
-                "Not stationary, values moved while the run went on, so that the mean depends on when it was taken"
+                "Not stationary: values changed during the run, so the mean depends on when it \
+                 was taken"
             }
-            Self::Coarse => "The last object was looked for too seldom, so that the mean is late",
+            Self::Coarse => "Polling for the last object was too slow, so the mean is too high",
             Self::Autocorrelated => {
-                "Neighbouring measurements resemble each other, so each tells less. The interval is made of blocks of them"
+                "Consecutive measurements resemble each other, so each says less. The interval \
+                 is computed from blocks of them"
             }
             Self::Alternating => {
-                "Neighbouring measurements alternate: after a high one comes a low one. The interval is not narrowed for that"
+                "Consecutive measurements alternate: after a high one comes a low one. The \
+                 interval is not narrowed for that"
             }
             Self::Deployments => {
-                "The same code deployed under another name came out apart, so part of the spread is the host's"
+                "The same code deployed under another name differed, so part of the spread comes \
+                 from the host"
             }
             Self::Environments => {
-                "Environments of one deployment came out apart, so a mean over few of them is partly luck"
+                "Environments of one deployment differed, so a mean over few of them is partly luck"
             }
             Self::Images => {
-                "Most of the spread is not noise, it lies between images of different size"
+                "Most of the spread is not noise: it comes from images of different size"
             }
         }
     }
@@ -118,7 +120,7 @@ pub fn notes(cell: &CellView, row: Row<'_>) -> Vec<Note> {
         say(Kind::Drift, here, short);
     }
     if row.truth("coarse") == Some(true) {
-        let late = format!("late by up to {}", percent(count("resolution_share")));
+        let late = format!("up to {} too high", percent(count("resolution_share")));
         say(Kind::Coarse, late.clone(), late);
     }
     if let Some(r1) = number("r1") {

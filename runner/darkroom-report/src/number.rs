@@ -1,6 +1,6 @@
-//! How numbers are spelt for a reader: three significant figures, no exponent, no false zeros.
+//! Formats numbers for a reader: three significant figures, no exponent, no false zeros.
 
-/// Returns a value as it stands in text and tables.
+/// Returns a value as it is shown in text and tables.
 pub fn figure(value: f64) -> String {
     match value.abs() {
         v if v >= 100.0 => format!("{value:.0}"),

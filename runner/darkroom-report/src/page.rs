@@ -1,4 +1,5 @@
-//! The page: answer first, then figures, wrong outputs, tables, methods. One file, nothing fetched.
+//! The page: the answer first, then figures, wrong outputs, tables, methods. One file that loads
+//! nothing.
 
 use std::collections::BTreeMap;
 
@@ -75,9 +76,11 @@ fn header(run: &Run) -> Markup {
             @if let Some(origin) = run.imported() {
                 p { (origin) (shared) " · run " code { (run.about("run_id")) } }
                 p class="caution" {
-                    "Another harness measured these durations. What it did not record is not known here, and "
+                    "Another tool measured these durations. Darkroom does not know what it did \
+                     not record, and "
                     @match run.checked_by() {
-                        Some(who) => { "whether outputs are right is that study's word (" (who) "): Darkroom has seen none." }
+                        Some(who) => { "only that study says whether outputs are right (" (who) "); \
+                            Darkroom did not check them." }
                         None => "no output was checked.",
                     }
                 }
@@ -85,7 +88,8 @@ fn header(run: &Run) -> Markup {
                 p { "Measured on " (run.target_in_words()) (shared) " · run " code { (run.about("run_id")) } }
             }
             @if !run.is_aws() && run.imported().is_none() {
-                p class="caution" { "These durations compare code on one machine. They are not AWS's and predict nothing about it." }
+                p class="caution" { "These durations compare code on one machine. They do not \
+                    predict AWS." }
             }
             @if let Some(older) = older(run) { p class="caution" { (older) } }
         }
@@ -97,8 +101,9 @@ pub fn older(run: &Run) -> Option<String> {
     let schema = run.about("schema_version");
     (schema != SCHEMA_VERSION.to_string()).then(|| {
         format!(
-            "These tables are of schema {schema}, this page of schema {SCHEMA_VERSION}: what they lack is not shown. `darkroom \
-             aggregate` makes them anew from the journal."
+            "These tables have schema {schema}, but this page has schema {SCHEMA_VERSION}: \
+             missing data is not shown. Run `darkroom aggregate` to rebuild them from the \
+             journal."
         )
     })
 }
@@ -111,7 +116,7 @@ pub fn named(findings: &[String]) -> Vec<String> {
     let mut named: Vec<String> = findings.iter().take(NAMED).cloned().collect();
     if findings.len() > NAMED {
         named.push(format!(
-            "{} more: darkroom verify lists them",
+            "{} more: run darkroom verify to list them",
             findings.len() - NAMED
         ));
     }
@@ -122,8 +127,11 @@ fn findings_section(findings: &[String]) -> Markup {
     html! {
         @if !findings.is_empty() {
             section id="findings" class="caution" {
-                h2 { "NOT what the journal says" }
-                p { "The tables that this page shows are not those that this version makes of the recorded facts: another version made them, or they were edited. Believe the journal; " code { "darkroom aggregate" } " makes the tables anew." }
+                h2 { "DIFFERS from the journal" }
+                p { "The tables of this page differ from the ones that this version makes from \
+                    the recorded facts. Another version made them, or someone edited them. \
+                    Believe the journal; " code { "darkroom aggregate" } " \
+                    rebuilds the tables." }
                 ul { @for finding in named(findings) { li { (finding) } } }
             }
         }
@@ -138,7 +146,7 @@ fn answer_section(run: &Run) -> Markup {
             h2 { "The answer" }
             @for sentence in &answer.first { p class="answer" { (sentence) } }
             @for sentence in &answer.then { p { (sentence) } }
-            @if !mind.is_empty() { h3 { "Before believing these turnarounds" } (notes_list(&mind)) }
+            @if !mind.is_empty() { h3 { "Before you believe these turnarounds" } (notes_list(&mind)) }
             @for ((word, why), cells) in without_numbers(run) {
                 details class="print" open[cells.len() <= 4] {
                     summary { (word) ", " (count(cells.len(), "cell")) ": " (why) }
@@ -190,7 +198,7 @@ fn wrong_section(run: &Run) -> Markup {
         @if !kinds.is_empty() {
             section id="wrong" {
                 h2 { "WRONG outputs" }
-                p { "Measured like the others, shown, never ranked or called faster." }
+                p { "Measured like the others, but never ranked or called faster." }
                 ul {
                     @for (cell, stage, reason, detail, count) in &kinds {
                         li { b { (cell) " · " (stage) } ": " (reason) ", " (count) " of the checked outputs" @if !detail.is_empty() { " (" (detail) ")" } }
@@ -222,7 +230,8 @@ fn misbehaviour_section(run: &Run) -> Markup {
         @if !refused.is_empty() {
             section id="refused" {
                 h2 { "Refused calls" }
-                p { "Handlers may read and write objects of the run whose names they are told. They called these as well:" }
+                p { "Handlers may read and write only the objects of the run that their events \
+                    name. They also made these calls, which were refused:" }
                 ul { @for calls in &refused { li { (calls.variant) " tried to call " (calls.what()) "." } } }
             }
         }

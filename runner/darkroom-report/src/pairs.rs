@@ -23,7 +23,12 @@ pub fn section(run: &Run) -> Markup {
         @if !factors.is_empty() {
             section id="comparisons" {
                 h2 { "Compared, all else equal" }
-                p { "Ratio: mean of the second / mean of the first; below 1 the second is faster or cheaper. A difference is claimed only if the Holm-adjusted p is below 0.05, the interval excludes 1, it is 2% or more, and it is larger than the differences between environments of the same code, where there are several. Noise floor: how far the same code of either cell, deployed twice, came out apart (outer end of the interval)." }
+                p { "Ratio: mean of the second / mean of the first; below 1 the second is faster \
+                    or cheaper. A difference is claimed only if the Holm-adjusted p is below \
+                    0.05, the interval excludes 1, it is 2% or more, and it is larger than the \
+                    differences between environments of the same code, if there are several. \
+                    Noise floor: the largest difference between deployments of the same code of \
+                    either cell (outer end of the interval)." }
                 (download("comparisons", &run.comparisons))
                 @for factor in &factors { (of_factor(run, factor)) }
             }
@@ -54,7 +59,8 @@ fn of_factor(run: &Run, factor: &str) -> Markup {
         .partition(|row| row.text("stage") == Some(PIPELINE));
     html! {
         h3 { "By " (in_words(factor)) }
-        @if !unmeasured.is_empty() { p class="quiet" { (count(unmeasured.len(), "comparison")) " with what was not measured, in the downloaded table alone." } }
+        @if !unmeasured.is_empty() { p class="quiet" { (count(unmeasured.len(), "comparison")) " \
+            with unmeasured cells, only in the downloaded table." } }
         @if !whole.is_empty() { (table(run, factor, "the whole pipeline", &whole)) }
         @if !stages.is_empty() && stages.len() <= OPEN { (table(run, factor, "each stage", &stages)) }
         @if stages.len() > OPEN {
@@ -145,7 +151,7 @@ pub const APART: &str = "measured at different times";
 /// Warns where the two sides were measured at different times; nothing of every other row.
 fn apart(row: Row<'_>) -> &'static str {
     match row.truth("side_by_side") {
-        Some(false) => "; measured at different times, so part of it may be the time's",
+        Some(false) => "; measured at different times, which may cause part of it",
         _ => "",
     }
 }
@@ -183,7 +189,7 @@ pub fn floor_of(run: &Run, row: Row<'_>) -> Option<Floor> {
 pub fn in_full(verdict: &str, ratio: Option<f64>, floor: Option<f64>, factor: &str) -> String {
     match (verdict, ratio) {
         (claim, Some(_)) if is_claim(claim) && factor == crate::noise::DEPLOYMENT => {
-            format!("{claim}, though it is the same code: the run can't resolve less than this")
+            format!("{claim}, although it is the same code: this run cannot resolve less than this")
         }
         (claim, Some(ratio)) if is_claim(claim) => {
             format!(
@@ -192,13 +198,15 @@ pub fn in_full(verdict: &str, ratio: Option<f64>, floor: Option<f64>, factor: &s
                 beside(floor, ratio)
             )
         }
-        ("inconclusive", _) => "inconclusive: a difference is neither shown nor excluded".into(),
-        ("equivalent", _) => "equivalent: the interval lies within 5%".into(),
-        ("wrong outputs", _) => "wrong outputs: nothing is claimed".into(),
-        ("remembers outputs", _) => {
-            "remembers outputs: nothing is claimed of times that are not those of the work".into()
+        ("inconclusive", _) => {
+            "inconclusive: the data neither show nor exclude a difference".into()
         }
-        ("outputs not checked", _) => "outputs not checked: nothing is claimed".into(),
+        ("equivalent", _) => "equivalent: the interval lies within 5%".into(),
+        ("wrong outputs", _) => "not compared: wrong outputs".into(),
+        ("remembers outputs", _) => {
+            "not compared: it remembers outputs, so its times are not those of the work".into()
+        }
+        ("outputs not checked", _) => "not compared: outputs not checked".into(),
         (other, _) => other.to_owned(),
     }
 }

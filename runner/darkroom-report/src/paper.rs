@@ -1,4 +1,4 @@
-//! A figure for a paper, as SVG, PNG and PDF, with letters of our own: it looks the same on a
+//! A figure for a paper, as SVG, PNG and PDF, with letters as outlines: it looks the same on a
 //! machine without fonts.
 
 use std::sync::{Arc, LazyLock};
@@ -48,7 +48,7 @@ impl<'a> Drawn<'a> {
     }
 
     /// Returns the figure as an SVG document. Letters are Inter's outlines, since programs that set
-    /// papers ignore fonts embedded in an SVG; what they say stands in its `<title>` and `<desc>`.
+    /// papers ignore fonts embedded in an SVG; what they say is in its `<title>` and `<desc>`.
     pub fn svg(&self) -> Result<String, String> {
         let (width, height) = (self.tree.size().width(), self.tree.size().height());
         let options = usvg::WriteOptions {

@@ -1,6 +1,6 @@
-//! A drawing as a PDF of one page: shapes of one colour, with their lines and opacity. That is all
-//! that a figure is made of, its letters being outlines; anything else (a gradient, a clip, an
-//! image) is refused by name, never left out silently.
+//! Writes a drawing as a one-page PDF: shapes of one colour, with lines and opacity. A figure has
+//! nothing else, because its letters are outlines. Anything else (a gradient, a clip, an image) is
+//! refused by name, never left out silently.
 
 use std::io::Write as _;
 

@@ -1,4 +1,4 @@
-//! What the report knows of a run: its tables, read once, and a few ways to look things up in them.
+//! What the report knows about a run: its tables, read once, and ways to look values up.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
@@ -231,7 +231,7 @@ impl Run {
     pub fn when(&self, id: &str) -> String {
         self.measured_in
             .get(id)
-            .map_or_else(|| "at a time not recorded".to_owned(), Measured::when)
+            .map_or_else(|| "at an unknown time".to_owned(), Measured::when)
     }
 
     /// When the first and the last repetition that counts began.
@@ -256,8 +256,8 @@ impl Run {
                 isolation_in_words(self.about("isolation"))
             ),
             "aws" => format!("AWS in {}", self.about("region")),
-            IMPORTED => "what another harness says".to_owned(),
-            _ => format!("{}, an endpoint that is not AWS", self.about("endpoint")),
+            IMPORTED => "another tool's measurements".to_owned(),
+            _ => format!("{} (an endpoint that is not AWS)", self.about("endpoint")),
         }
     }
 
@@ -482,7 +482,7 @@ fn cells(costs: &Rows, summary: &Rows) -> (Vec<CellView>, Vec<String>) {
 }
 
 impl CellView {
-    /// Whether its numbers may be held against others': of right outputs, and of the work.
+    /// Whether its numbers may be compared with others': of right outputs, and of the work.
     pub fn may_be_ranked(&self) -> bool {
         self.outputs_ok == Some(true) && self.remembers.is_empty()
     }

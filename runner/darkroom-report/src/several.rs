@@ -1,7 +1,7 @@
-//! Several runs side by side: what each is, what makes them hard to compare, their values, and what
-//! differs from the first.
+//! Several runs side by side: what each is, what makes them hard to compare, their values, and the
+//! differences from the first.
 //!
-//! Differences are [`between`](darkroom_tables::between)'s, as `darkroom compare` prints them.
+//! Differences come from [`between`](darkroom_tables::between), as in `darkroom compare`.
 
 use darkroom_core::cell::{Cell, Factors};
 use darkroom_tables::read::{Rows, Value};
@@ -34,7 +34,8 @@ pub fn several(runs: &[Run], changes: &[Between], findings: &[Vec<String>]) -> S
                     p { b { (letter) } ": " (run.about("experiment")) ", measured on " (run.target_in_words()) ", run " code { (run.about("run_id")) } }
                 }
                 @if !runs.iter().all(Run::is_aws) {
-                    p class="caution" { "Durations of what is not AWS compare code on one machine, and predict nothing about AWS." }
+                    p class="caution" { "Durations measured outside AWS compare code on one \
+                        machine. They do not predict AWS." }
                 }
             }
             main {
@@ -71,13 +72,13 @@ fn unlike_section(runs: &[Run], letters: &[String], findings: &[Vec<String>]) ->
     let unproven = findings.iter().zip(letters).flat_map(|(of_run, letter)| {
         named(of_run)
             .into_iter()
-            .map(move |finding| format!("{letter} is NOT what its journal says: {finding}"))
+            .map(move |finding| format!("{letter} DIFFERS from its journal: {finding}"))
     });
     let found: Vec<String> = found.into_iter().chain(older).chain(unproven).collect();
     html! {
         @if !found.is_empty() {
             section id="unlike" class="caution" {
-                h2 { "Before comparing them" }
+                h2 { "Before you compare them" }
                 ul { @for sentence in &found { li { (sentence) } } }
             }
         }
@@ -109,7 +110,7 @@ fn answer(found: &Between, first: &str, other: &str) -> String {
     let compared = count(found.rows.len(), "comparison");
     if found.rows.is_empty() {
         return format!(
-            "{other} and {first} have no cell with numbers in common: nothing is compared."
+            "{other} and {first} have no measured cell in common, so they are not compared."
         );
     }
     if claimed.is_empty() {
@@ -119,8 +120,8 @@ fn answer(found: &Between, first: &str, other: &str) -> String {
             .filter(|row| row.verdict == "equivalent")
             .count();
         return format!(
-            "{other} against {first}: nothing is claimed to have changed in {compared}; {equivalent} equivalent within 5%, of the \
-             rest a change is neither shown nor excluded."
+            "{other} against {first}: no change was found in {compared}; {equivalent} equivalent \
+             within 5%, the rest unclear."
         );
     }
     let of = |word: &str| claimed.iter().filter(|row| row.verdict == word).count();
@@ -271,7 +272,10 @@ fn differences(letters: &[String], place: usize, found: &Between) -> Markup {
     html! {
         section id=(id) {
             h2 { (title) }
-            p { "Ratio: mean of " (other) " / mean of " (first) ", as darkroom compare has it; Holm-adjusted within each metric. Noise floor: how far what is the same came out apart: a cell deployed twice in either run (outer end of its interval), and cells whose code did not change between the runs." }
+            p { "Ratio: mean of " (other) " / mean of " (first) ", as in darkroom compare; \
+                Holm-adjusted within each metric. Noise floor: the largest difference between \
+                things that should be equal: a cell deployed twice in either run (outer end of \
+                its interval), and cells whose code did not change between the runs." }
             (download(&id, &as_rows(found)))
             @if found.rows.len() > OPEN { details class="print" { summary { (count(found.rows.len(), "row")) } (table) } }
             @else { (table) }

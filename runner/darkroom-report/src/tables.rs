@@ -1,5 +1,4 @@
-//! Tables of the page: those that a reader needs in words, and those of the run as they are, each
-//! with its download.
+//! Tables of the page: those for reading, and the run's own tables, each with its download.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -70,7 +69,11 @@ pub fn numbers(run: &Run) -> Markup {
                     }
                 }
             }
-            p class="quiet" { "n counts images × repetitions × deployments; images differ in size, so SD and CV are not noise alone. Rank: among cells of the same image set, trigger, input, start and concurrency with right outputs; it stands only where a difference from each of them is claimed, and never beside a sample of a model. p95 from n = 20 on. Mind: what would mislead without it." }
+            p class="quiet" { "n = images × repetitions × deployments. The images differ in \
+                size, so SD and CV include that. Rank: among cells of the same image set, \
+                trigger, input, start and concurrency with right outputs; only if a difference \
+                from each of them is claimed, and never for a sample of a model. p95 from n = 20 \
+                on. Mind: read this before you use the row." }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What makes two runs hard to compare: where, with what and by what they were measured.
+//! What makes two runs hard to compare: place, code, images, prices, order, version.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,12 +19,14 @@ pub fn unlike((a, letter_a): (&Run, &str), (b, letter_b): (&Run, &str)) -> Vec<S
     let about = |run: &Run, key: &str| run.about(key).to_owned();
     differ(a.target_in_words(), b.target_in_words(), &|x, y| {
         format!(
-            "{both} are of different targets ({x}; {y}): their durations are of different machines."
+            "{both} have different targets ({x}; {y}): their durations come from different \
+             machines."
         )
     });
     differ(began(a), began(b), &|x, y| {
         format!(
-            "{both} were measured at different times ({x}; {y}), so part of a difference may be the time's."
+            "{both} were measured at different times ({x}; {y}), which may cause part of a \
+             difference."
         )
     });
     differ(a.machine(), b.machine(), &|x, y| {
@@ -39,11 +41,11 @@ pub fn unlike((a, letter_a): (&Run, &str), (b, letter_b): (&Run, &str)) -> Vec<S
     };
     differ(prices(a), prices(b), &|x, y| {
         format!(
-            "Costs of {both} are at different prices ({x}; {y}): their ratio is not the code's."
+            "Costs of {both} use different prices ({x}; {y}), so their ratio does not compare code."
         )
     });
     differ(about(a, "order"), about(b, "order"), &|x, y| {
-        format!("{both} were run in different orders ({x}; {y}).")
+        format!("{both} ran in different orders ({x}; {y}).")
     });
     differ(about(a, "version"), about(b, "version"), &|x, y| {
         format!("{both} were measured by different versions of Darkroom ({x}; {y}).")
@@ -72,17 +74,18 @@ fn pipelines(a: &Run, b: &Run, both: &str) -> Option<String> {
     };
     if of(a) != of(b) {
         return Some(format!(
-            "{both} are of different pipelines: equal names of stages need not be equal work."
+            "{both} have different pipelines: stages with equal names may do different work."
         ));
     }
     match (known(a), known(b)) {
         (Some(x), Some(y)) if x != y => Some(format!(
-            "The pipeline {} was changed between {both}: their stages did different work, or were checked differently.",
+            "The pipeline {} changed between {both}: their stages did different work, or were \
+             checked differently.",
             a.about("pipeline")
         )),
         (Some(_), Some(_)) => None,
         _ => Some(format!(
-            "Whether {both} are of the very same pipeline is not recorded."
+            "Unknown whether {both} used the very same pipeline: that was not recorded."
         )),
     }
 }
@@ -92,7 +95,8 @@ fn images(a: &Run, b: &Run, letter_a: &str, letter_b: &str) -> Vec<String> {
     let (of_a, of_b) = (names(a), names(b));
     if of_a.is_empty() || of_b.is_empty() {
         return vec![format!(
-            "Whether {letter_a} and {letter_b} measured the same images is not recorded."
+            "Unknown whether {letter_a} and {letter_b} measured the same images: that was not \
+             recorded."
         )];
     }
     let mut found = Vec::new();
@@ -106,7 +110,7 @@ fn images(a: &Run, b: &Run, letter_a: &str, letter_b: &str) -> Vec<String> {
         let names = list(&mut only.into_iter());
         if !names.is_empty() {
             found.push(format!(
-                "Only {letter} measured {names}: means are of different images."
+                "Only {letter} measured {names}: the means cover different images."
             ));
         }
     }
@@ -126,7 +130,9 @@ fn images(a: &Run, b: &Run, letter_a: &str, letter_b: &str) -> Vec<String> {
 fn code(a: &Run, b: &Run, both: &str) -> Option<String> {
     let (of_a, of_b) = (code_of(a), code_of(b));
     if of_a.is_empty() || of_b.is_empty() {
-        return Some(format!("Whether {both} ran the same code is not recorded."));
+        return Some(format!(
+            "Unknown whether {both} ran the same code: that was not recorded."
+        ));
     }
     let changed: Vec<String> = of_a
         .iter()
@@ -135,7 +141,8 @@ fn code(a: &Run, b: &Run, both: &str) -> Option<String> {
         .collect();
     (!changed.is_empty()).then(|| {
         format!(
-            "The code is not the same in {both}: {}. A difference may be its, or the hour's.",
+            "The code differs between {both}: {}. A difference may come from the code or from \
+             the hour.",
             changed.join(", ")
         )
     })

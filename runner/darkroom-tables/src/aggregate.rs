@@ -1,8 +1,7 @@
-//! Groups → the rows of `summary`: which metrics a cell has, and what is computed of each.
+//! Groups → the rows of `summary`: a cell's metrics and their statistics.
 //!
-//! Statistics are [`darkroom_core::statistics`]'s; this room only chooses their input. Every cell
-//! of the plan gets every row it could have had: one that can't run or has not run is there with n
-//! = 0.
+//! [`darkroom_core::statistics`] computes; this file chooses the input. Every cell of the plan gets
+//! every row that it could have had: a cell that cannot run or has not run has rows with n = 0.
 
 use std::collections::BTreeSet;
 
@@ -318,7 +317,8 @@ impl Describer<'_> {
         notes.extend(resolution_share.and_then(resolution_note));
         if metric.name == "trigger_delay_ms" && description.n > 0 {
             notes.push(
-                "cross_clock: a difference of two hosts' clocks, negative values kept".to_owned(),
+                "cross_clock: a difference between two hosts' clocks; negative values are kept"
+                    .to_owned(),
             );
         }
         notes.extend(outputs_note(
@@ -457,12 +457,7 @@ fn resolution_share(group: &SampleGroup, d: &Description) -> Option<f64> {
 
 fn resolution_note(share: f64) -> Option<String> {
     let coarse = share > MAX_RESOLUTION;
-    coarse.then(|| {
-        format!(
-            "seen late by up to {:.1}% of the median: polls were too far apart",
-            share * 100.0
-        )
-    })
+    coarse.then(|| format!("polling may add up to {:.1}% to the median", share * 100.0))
 }
 
 /// Returns the frame of `summary`.

@@ -1,10 +1,9 @@
-//! Two runs of one manifest, cell by cell: what became slower, faster, dearer or cheaper from the
-//! one to the other.
+//! Compares two runs of one manifest, cell by cell: what became slower, faster, dearer or cheaper.
 //!
-//! The same statistics as within a run, over the same rows (`counts_as = 'sample'`); the family of
-//! Holm's adjustment is one metric over all cells. Two runs differ in hour and host too, which no
-//! statistic here can tell from the code: cells whose code is the same in both are the only control
-//! there is, and what is claimed of them is said.
+//! It uses the same statistics as within a run, over the same rows (`counts_as = 'sample'`); the
+//! family of Holm's adjustment is one metric over all cells. Two runs also differ in hour and host,
+//! which no statistic here can separate from the code. Cells whose code is the same in both are the
+//! only control; their claimed changes are reported as such.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
@@ -460,7 +459,9 @@ fn notes(a: &Half, b: &Half, rows: &[Change]) -> Vec<String> {
     let mut notes = Vec::new();
     if a.run_id != b.run_id {
         notes.push(
-            "two runs differ in hour and host too: a difference need not be the code's".to_owned(),
+            "the two runs also differ in hour and host, so a difference may not come from the \
+             code"
+                .to_owned(),
         );
         let claims: Vec<&Change> = rows.iter().filter(|row| row.is_claim()).collect();
         notes.extend(control(&claims));
@@ -468,12 +469,12 @@ fn notes(a: &Half, b: &Half, rows: &[Change]) -> Vec<String> {
     }
     if a.manifest != b.manifest {
         notes.push(
-            "the runs are of different manifests; only cells that both have are compared".into(),
+            "the runs have different manifests; only cells that both have are compared".into(),
         );
     }
     if a.target != b.target {
         notes.push(format!(
-            "one run is of {}, the other of {}: their durations are of different machines",
+            "one run is of {}, the other of {}: their durations come from different machines",
             a.target, b.target
         ));
     }
@@ -484,7 +485,8 @@ fn notes(a: &Half, b: &Half, rows: &[Change]) -> Vec<String> {
     );
     if a.images != b.images {
         notes.push(
-            "the runs measured different images: repetitions are not paired, and the difference may be the images'"
+            "the runs measured different images: repetitions are not paired, and the images may \
+             cause a difference"
                 .into(),
         );
     }
@@ -503,8 +505,8 @@ fn dependence(claims: &[&Change], halves: [&Half; 2]) -> Option<String> {
         .count();
     (of > 0).then(|| {
         format!(
-            "of {of} of the {} claimed changes, repetitions in one of the runs depend on those before them (drift, a busy \
-             machine): their p and intervals are surer than they should be",
+            "in {of} of the {} claimed changes, repetitions of one run depend on earlier ones \
+             (drift, a busy machine): their p and intervals are too narrow",
             claims.len()
         )
     })
@@ -523,13 +525,13 @@ fn control(claims: &[&Change]) -> Option<String> {
     let place = format!("{} · {}", worst.cell_id, worst.stage);
     Some(if claims.len() == of_same.len() {
         format!(
-            "code and layers are the same in both runs wherever a change is claimed (up to {size}: {place}): what changed is \
-             the machine, its load or the platform, not the code"
+            "code and layers are the same in both runs wherever a change is claimed (up to \
+             {size}: {place}), so the machine, its load or the platform changed, not the code"
         )
     } else {
         format!(
-            "{} of the {} claimed changes are of code and layers that are the same in both runs, up to {size} ({place}): a \
-             change of that size need not be the code's",
+            "{} of the {} claimed changes are in code and layers that both runs share, up to \
+             {size} ({place}): a change of that size may not come from the code",
             of_same.len(),
             claims.len()
         )

@@ -1,4 +1,4 @@
-//! What packages were made of → the frame of `builds`: a row for the variant's own code, then one a
+//! How packages were built → the frame of `builds`: a row for the variant's own code, then one per
 //! dependency.
 
 use darkroom_core::event::{Dependency, PackageBuilt};

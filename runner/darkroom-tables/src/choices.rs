@@ -1,8 +1,8 @@
-//! Rows of `summary`, `costs` and `comparisons` → the rows of `choices`: which cells no other beats
-//! in both cost and turnaround, and which memory size to take of each variant.
+//! Rows of `summary`, `costs` and `comparisons` → the rows of `choices`: the cells on the Pareto
+//! front, and the recommended memory size of each variant.
 //!
-//! Chosen by means, as power tuners do; beside the choice stands what the comparisons could not
-//! tell it from. Only cells whose outputs are right are chosen among.
+//! It chooses by means, as power tuners do. Beside each choice it names the sizes that do not
+//! differ by a claim. Only cells with right outputs are considered.
 
 use std::collections::BTreeMap;
 
@@ -38,8 +38,8 @@ pub struct ChoiceRow {
     note: Option<String>,
 }
 
-/// Whether a size is the one to take, and if so from which other sizes, MB, that could not be told
-/// apart.
+/// Whether a size is the one to take, and if so from which other sizes, MB, that do not
+/// clearly differ.
 #[derive(Clone, Debug, Default)]
 struct Pick {
     is_it: bool,
@@ -118,17 +118,17 @@ fn row(cost: &CostRow, summary: &[SummaryRow], outputs: &Outputs) -> ChoiceRow {
     if row.cost.is_none() {
         notes.push("no complete pass has a cost".to_owned());
     } else if turnaround.is_none() {
-        notes.push("stages ran independently: there is no turnaround to choose by".to_owned());
+        notes.push("stages ran independently, so there is no turnaround to choose by".to_owned());
     } else if row.turnaround.is_none() {
         notes.push("no complete pass has a turnaround".to_owned());
     }
     match outputs.ok {
         Some(true) if outputs.remembers => {
-            notes.push("remembers outputs: not to be chosen".to_owned())
+            notes.push("remembers outputs: not recommended".to_owned())
         }
         Some(true) => {}
-        Some(false) => notes.push("outputs wrong: not to be chosen".to_owned()),
-        None => notes.push("outputs not checked: not to be chosen".to_owned()),
+        Some(false) => notes.push("outputs wrong: not recommended".to_owned()),
+        None => notes.push("outputs not checked: not recommended".to_owned()),
     }
     row.note = joined(&notes);
     row
@@ -177,7 +177,7 @@ fn recommend(
             row.balanced = Some(place == balanced);
         } else {
             row.note = Some(
-                "the only memory size of this variant with right outputs: none to choose"
+                "the only memory size of this variant with right outputs: nothing to choose from"
                     .to_owned(),
             );
         }

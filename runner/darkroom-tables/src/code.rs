@@ -1,4 +1,4 @@
-//! Looks at the code under test → the rows of `code`.
+//! Examined source code → the rows of `code`.
 
 use darkroom_core::event::CodeExamined;
 use polars::prelude::{DataFrame, PolarsResult};

@@ -1,9 +1,9 @@
 //! Groups → the rows of `comparisons`: every two cells that differ in one factor only, in every
 //! metric they share.
 //!
-//! Which pairs, how their values are paired or clustered, and what may be said of each; the
-//! mathematics is [`darkroom_core::statistics`]'s. A model is compared through all its samples
-//! ([`crate::models`]). A cell whose outputs did not pass is shown and nothing is claimed of it.
+//! This file decides which pairs there are, how their values are paired or clustered, and which
+//! claims are allowed; [`darkroom_core::statistics`] computes. A model is compared through all its
+//! samples ([`crate::models`]). A cell whose outputs did not pass is shown, but gets no claim.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -294,7 +294,7 @@ pub fn units(a: &SampleGroup, b: &SampleGroup, metric: &str) -> Units {
 
 /// Said of every comparison of image sets.
 const OTHER_IMAGES: &str =
-    "other images: the ratio says how heavy they are for the same code, each set in its own mix";
+    "different images: the ratio compares how heavy the two image sets are for the same code";
 
 /// Returns what two cells are compared in: stage (`None`: the pipeline) and metric.
 pub fn places(facts: &JournalFacts, a: &Cell, b: &Cell) -> Vec<(Option<u32>, &'static str)> {
@@ -384,12 +384,12 @@ fn clustered(group: &SampleGroup, metric: &'static str, by_environment: bool) ->
 fn note(a: &PlannedCell, b: &PlannedCell, comparison: &Comparison) -> Option<String> {
     for cell in [a, b] {
         if let Some(why) = &cell.not_runnable {
-            return Some(format!("{} is not runnable here: {why}", cell.id));
+            return Some(format!("{} cannot run here: {why}", cell.id));
         }
     }
     let differing = comparison.n_a - comparison.n_zero.unwrap_or(0);
     (comparison.paired && differing < FEWEST_PAIRS)
-        .then(|| format!("fewer than {FEWEST_PAIRS} pairs differ: p cannot fall below 0.05"))
+        .then(|| format!("fewer than {FEWEST_PAIRS} pairs differ, so p cannot fall below 0.05"))
 }
 
 /// Adjusts p within each family of one metric and one factor, and says what may be said.
@@ -442,8 +442,8 @@ pub fn luck(units: &Units) -> String {
         .p
         .map_or(String::new(), |p| format!(" (p_units {p:.2})"));
     format!(
-        "not claimed: {} and {} independent environments differ among themselves by as much{p}; more of them tell \
-         (repetitions.deployments, repetitions.renew_environments_every)",
+        "not claimed: {} and {} independent environments differ as much among themselves{p}; \
+         measure more of them (repetitions.deployments, repetitions.renew_environments_every)",
         units.a, units.b
     )
 }

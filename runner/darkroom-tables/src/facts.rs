@@ -1,9 +1,9 @@
-//! What the tables need of a journal, kept compactly: the facts, and what follows from them without
-//! statistics.
+//! What the tables need of a journal, in compact form: the facts, and what follows from them
+//! without statistics.
 //!
-//! A journal's events → [`JournalFacts`]. Texts that repeat are kept once, so a million invocations
-//! take about 150 MB. Events are taken in by `reading` (and `imported`), what counts the ledger
-//! decides. Knows nothing of Polars, files or statistics.
+//! A journal's events → [`JournalFacts`]. Repeated texts are kept once, so a million invocations
+//! take about 150 MB. `reading` (and `imported`) adds events; the ledger decides what counts. Knows
+//! nothing about Polars, files or statistics.
 
 mod counting;
 mod imported;
@@ -139,7 +139,7 @@ pub struct CheckFact {
     pub verdict: Verdict,
 }
 
-/// A journal, taken in.
+/// A journal, read.
 #[derive(Debug)]
 pub struct JournalFacts {
     pub run: RunStarted,

@@ -1,7 +1,7 @@
 //! Facts → Polars frames of `invocations`, `pipelines` and `outputs`, a batch of rows at a time.
 //!
-//! Every column is made by a constructor below, so that texts, times and nulls look alike in all
-//! tables: a float that is not finite becomes null, whatever made it.
+//! Constructors below make every column, so texts, times and nulls look alike in all tables: a
+//! float that is not finite becomes null.
 
 use std::ops::Range;
 

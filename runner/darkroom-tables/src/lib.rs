@@ -1,10 +1,10 @@
-//! Journal facts to Parquet tables, and the summary that the terminal shows. The only crate that
-//! names Polars, and it names it only inside: nothing below has a Polars type in it.
+//! Journal facts → Parquet tables, and the summary that the terminal shows. The only crate that
+//! names Polars, and no Polars type leaves it.
 //!
 //! [`Event`]s → `invocations`, `pipelines`, `outputs`, `reconciliation` (facts with their derived
-//! columns) → `summary`, `costs` (conclusions) → [`Summary`]. Needs the journal and a price table
-//! and nothing else; makes no call and reads no clock, so the same journal gives the same rows byte
-//! for byte. What a column means is said once, in [`columns`].
+//! columns) → `summary`, `costs` (conclusions) → [`Summary`]. Needs only the journal and a price
+//! table, makes no call and reads no clock, so the same journal gives the same rows byte for byte.
+//! [`columns`] says what each column means.
 
 #![expect(
     clippy::cast_possible_wrap,
@@ -65,16 +65,15 @@ pub const SCHEMA_VERSION: u32 = 7;
 /// Tables could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum TablesError {
-    #[error(
-        "journal does not start with `run_started`, so nothing says what run its facts belong to"
-    )]
+    #[error("the journal does not start with `run_started`, so its run is unknown")]
     NoRunStarted,
     #[error("{0}")]
     Journal(Box<dyn std::error::Error + Send + Sync>),
-    #[error("journal speaks of cell `{cell_id}`, which its `run_started` does not plan")]
+    #[error("the journal has cell `{cell_id}`, but its `run_started` does not plan it")]
     UnknownCell { cell_id: String },
     #[error(
-        "journal speaks of stage `{stage}` of cell `{cell_id}`, which its `run_started` does not list"
+        "the journal has stage `{stage}` of cell `{cell_id}`, but its `run_started` does not \
+         list it"
     )]
     UnknownStage { cell_id: String, stage: String },
     #[error("`{value}` in the journal is not a UTC time such as 2026-11-24T18:00:00.000Z")]

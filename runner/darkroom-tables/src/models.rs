@@ -1,9 +1,9 @@
 //! Rows of `comparisons` for the factor `model`: all samples of one LLM's answers against all of
 //! another's, all else equal.
 //!
-//! Only samples with right outputs are pooled; how many were left out stands in the row. The
-//! mathematics, in which a sample is the witness of its model and an invocation is not, is
-//! [`darkroom_core::statistics::compare_pools`]'s.
+//! Only samples with right outputs are pooled; the row says how many were left out.
+//! [`darkroom_core::statistics::compare_pools`] computes: samples are the evidence about a model,
+//! invocations are not.
 
 use std::collections::BTreeMap;
 
@@ -83,7 +83,7 @@ impl Side {
         };
         let few = pooled.len() < FEWEST_SAMPLES && !pooled.is_empty();
         let one = few.then(|| {
-            format!("one sample of {model}: its model can't be told from that one answer")
+            format!("one sample of {model}: one answer does not show how the model varies")
         });
         let remembering = left_out(remembering, "remembers outputs");
         [

@@ -1,7 +1,7 @@
-//! What is said in words beside a row: why its sample is empty, partial or small, and what to mind
-//! in its intervals.
+//! Notes beside a row: why its sample is empty, partial or small, and what to mind in its
+//! intervals.
 //!
-//! Figures → sentences. Decides nothing: no row is left out or ranked by what stands here.
+//! Figures → sentences. Decides nothing: no row is left out or ranked because of a note.
 
 use darkroom_core::event::PlannedCell;
 use darkroom_core::statistics::{
@@ -21,24 +21,26 @@ pub fn sample_notes(
     d: &Description,
 ) -> Vec<String> {
     if let Some(why) = &planned.not_runnable {
-        return vec![format!("not runnable here: {why}")];
+        return vec![format!("cannot run here: {why}")];
     }
     if rows == 0 && calls_failed > 0 {
-        return vec![format!("no whole pass: {calls_failed} of its calls failed")];
+        return vec![format!(
+            "no complete pass: {calls_failed} of its calls failed"
+        )];
     }
     if rows == 0 {
         return vec!["not measured".into()];
     }
     let mut notes = Vec::new();
     if d.n == 0 {
-        notes.push("no row of the group counts".into());
+        notes.push("no valid rows".into());
     }
     let tried = counts.failed + d.n + counts.missing;
     if counts.failed > 0 && counts.failed == tried {
-        notes.push(format!("{tried} of {tried} failed: there is no sample"));
+        notes.push(format!("{tried} of {tried} failed: no sample"));
     } else if counts.failed > 0 {
         notes.push(format!(
-            "{} of {tried} failed: the sample is of the survivors",
+            "{} of {tried} failed: the sample has only the successful ones",
             counts.failed
         ));
     }
@@ -60,7 +62,9 @@ pub fn interval_notes(d: &Description, intervals: &Intervals) -> Vec<String> {
     }
     if d.n >= 2 && d.sd == Some(0.0) {
         notes.push(
-            "all values are equal: the interval has no width, which says nothing of another hour or host".to_owned(),
+            "all values are equal, so the interval has zero width; another hour or host may \
+             still differ"
+                .to_owned(),
         );
     }
     if d.n >= 2 && intervals.degrees + 1 < SMALL_N {
@@ -69,12 +73,12 @@ pub fn interval_notes(d: &Description, intervals: &Intervals) -> Vec<String> {
     match intervals.r1.map(|r1| (neighbours(d.n, r1), r1)) {
         Some((Neighbours::Alike, r1)) => {
             notes.push(format!(
-                "neighbours resemble each other (r1 {r1:.2}): intervals by blocks"
+                "consecutive values resemble each other (r1 {r1:.2}): intervals by blocks"
             ));
         }
         Some((Neighbours::Alternating, r1)) => {
             notes.push(format!(
-                "neighbours alternate (r1 {r1:.2}): no interval is narrowed for that"
+                "consecutive values alternate (r1 {r1:.2}): intervals are not narrowed for that"
             ));
         }
         Some((Neighbours::Independent, _)) | None => {}

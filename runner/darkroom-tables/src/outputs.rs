@@ -1,7 +1,7 @@
-//! Whether each cell's outputs are right, read from the tables `outputs` and `pipelines`.
+//! Whether each cell's outputs are right, from the tables `outputs` and `pipelines`.
 //!
 //! One wrong check that counts, or an image that never had an output, makes a cell wrong. Knows
-//! nothing of times, nor of what is withheld from a wrong cell.
+//! neither times nor the consequences for a wrong cell.
 
 use std::collections::HashMap;
 use std::path::Path;

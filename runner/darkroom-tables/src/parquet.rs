@@ -19,7 +19,7 @@ use crate::frames::data_type;
 use crate::sessions::Times;
 use crate::{SCHEMA_VERSION, TableFile, TablesError};
 
-/// One table's file under way.
+/// One table's file in progress.
 pub struct TableWriter {
     table: &'static Table,
     path: PathBuf,

@@ -1,7 +1,7 @@
-//! Who may be ranked against whom, and the ranks themselves.
+//! Decides which cells may be ranked together, and ranks them.
 //!
-//! `summary`, `costs` and what `comparisons` claims → ranks. No rank stands where no difference is
-//! claimed.
+//! `summary`, `costs` and the claims of `comparisons` → ranks. Without a claimed difference there
+//! is no rank.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,7 +1,6 @@
-//! Parquet → plain rows, for those who show tables rather than compute with them. No Polars type
-//! leaves.
+//! Parquet → plain rows, for code that shows tables. No Polars type leaves this file.
 //!
-//! A million invocations need not be shown: [`read`] can take every k-th row, and says how many
+//! A page need not show a million invocations: [`read`] can take every k-th row, and says how many
 //! there were.
 
 use std::borrow::Cow;
@@ -234,8 +233,9 @@ pub fn other_schema(path: &Path) -> Result<Option<String>, TablesError> {
         .unwrap_or(Path::new("."));
     Ok((schema != SCHEMA_VERSION.to_string()).then(|| {
         format!(
-            "{} is of schema {schema}, this darkroom's is {SCHEMA_VERSION}: columns may be missing or mean something else; \
-             `darkroom aggregate {}` makes the tables anew from the journal",
+            "{} has schema {schema}, but this Darkroom has schema {SCHEMA_VERSION}: columns may \
+             be missing or mean something else; run `darkroom aggregate {}` to rebuild the \
+             tables from the journal",
             path.display(),
             quoted(&run.display().to_string())
         )

@@ -1,8 +1,8 @@
-//! Parquet → the sample of every group and what else is in the group.
+//! Parquet → the sample of every group, and what else is in the group.
 //!
-//! Reads the tables just written, a column and a batch of rows at a time, so that ten million rows
-//! need not fit in memory with all their columns; every statistic is one of rows that a reader of
-//! the same file can select: `where counts_as = 'sample'`. Knows nothing of statistics.
+//! Reads the tables just written, a column and a batch of rows at a time, so ten million rows need
+//! not fit in memory with all their columns. Every statistic uses rows that a reader of the same
+//! file can select: `where counts_as = 'sample'`. Knows nothing about statistics.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;

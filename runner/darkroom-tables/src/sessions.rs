@@ -1,9 +1,8 @@
 //! The sessions of a run: when each began, how it ended, what it measured again, and which cells
 //! were measured side by side.
 //!
-//! Written into every table's metadata as `darkroom.sessions` and `darkroom.measured`, so that a
-//! report can say what happened and warn where cells of different times are set against each other.
-//! Decides nothing about what counts.
+//! Every table's metadata hold this as `darkroom.sessions` and `darkroom.measured`, so a report can
+//! warn about comparisons between cells of different times. Decides nothing about what counts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -71,11 +70,11 @@ impl Session {
             SessionEnd::Finished { at } => format!("ended as planned at {}", minute(at)),
             SessionEnd::Stopped { at, reason } => stopped(reason, &minute(at)),
             SessionEnd::Unrecorded if is_last => {
-                "has no recorded end: it was killed, or it is still running".to_owned()
+                "has no recorded end: it was killed, or is still running".to_owned()
             }
             SessionEnd::Unrecorded => match &self.last_pass_at {
                 Some(at) => format!(
-                    "was killed (its last pass began at {}, and its end is not recorded)",
+                    "was killed (its last pass began at {}; its end was not recorded)",
                     minute(at)
                 ),
                 None => "was killed before its first pass ended".to_owned(),
@@ -103,11 +102,11 @@ impl Session {
         match self.again.len() {
             0 => String::new(),
             _ if self.again_all => {
-                ", measured all cells again (`run --cell`; earlier values of them do not count)"
+                ", measured all cells again (`run --cell`; earlier values no longer count)"
                     .to_owned()
             }
             _ => format!(
-                ", measured {} again without the other cells (`run --cell`; earlier values do not count)",
+                ", measured only {} again (`run --cell`; earlier values no longer count)",
                 listed(&self.again)
             ),
         }
@@ -123,8 +122,8 @@ impl Session {
 fn stopped(reason: &str, at: &str) -> String {
     match reason {
         "interrupted" => format!("was stopped by hand (Ctrl-C or SIGTERM) at {at}"),
-        "budget.minutes" => format!("stopped when its time was used up (budget.minutes) at {at}"),
-        "budget.usd" => format!("stopped when the money was used up (budget.usd) at {at}"),
+        "budget.minutes" => format!("stopped at the end of its time (budget.minutes) at {at}"),
+        "budget.usd" => format!("stopped at the end of its money (budget.usd) at {at}"),
         "only some cells were asked for" => {
             format!("ended at {at}; other cells were still unfinished")
         }
@@ -206,7 +205,7 @@ impl Measured {
     pub fn when(&self) -> String {
         let time = |ms: Option<i64>| jiff::Timestamp::from_millisecond(ms?).ok();
         let (Some(first), Some(last)) = (time(self.first_ms), time(self.last_ms)) else {
-            return "at a time not recorded".to_owned();
+            return "at an unknown time".to_owned();
         };
         let (day, minute) = ("%Y-%m-%d", "%H:%M");
         let (from, to) = (
@@ -272,7 +271,8 @@ impl Times {
             ", one cell after the other"
         };
         format!(
-            "measured at different times{why} (first {}; second {}): part of the difference may be the time's",
+            "measured at different times{why} (first {}; second {}), which may cause part of the \
+             difference",
             self.measured(a).when(),
             self.measured(b).when()
         )
@@ -328,7 +328,7 @@ mod tests {
         assert!(
             session
                 .in_words(true)
-                .contains("it was killed, or it is still running")
+                .contains("it was killed, or is still running")
         );
         assert!(
             session

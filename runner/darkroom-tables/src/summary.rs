@@ -1,7 +1,6 @@
-//! What the terminal shows of a run: plain values, ready to be laid out, in the order of the
-//! matrix.
+//! What the terminal shows of a run: plain values in the order of the matrix.
 //!
-//! Knows nothing of how they are laid out, and nothing of Polars.
+//! Knows neither the layout nor Polars.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -150,7 +149,7 @@ pub struct StageSummary {
     pub n_failed: usize,
     pub n_wrong_start: usize,
     pub n_warm_up: usize,
-    /// Measured anew since, done again or cut off.
+    /// Measured again since, done again or cut off.
     pub n_superseded: usize,
     /// Probes: 0 means that nobody knows whether it remembers outputs.
     pub n_probe: usize,
@@ -180,7 +179,7 @@ pub struct Statistic {
     pub p95: Option<f64>,
     /// 95% interval of the mean; `None` for n < 2.
     pub mean_ci: Option<(f64, f64)>,
-    /// Among comparable cells with right outputs, 1 = lowest mean; `None` where it is not told
+    /// Among comparable cells with right outputs, 1 = lowest mean; `None` where it is unknown
     /// apart from each of them.
     pub rank: Option<u32>,
     /// What a reader must know before believing it.
@@ -242,7 +241,7 @@ pub struct WrongOutput {
     pub checked: usize,
 }
 
-/// Calls of a variant's handlers that were refused for want of a permission, over all sessions of
+/// Calls of a variant's handlers that were refused for lack of a permission, over all sessions of
 /// the run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefusedCalls {

@@ -1,8 +1,6 @@
-//! The texts of a table's columns as numbers, and how many rows there are of each combination of
-//! them.
+//! Counts the rows of each combination of a table's text columns, as numbers.
 //!
-//! Batch by batch, so that memory grows with the combinations and not with the rows. Knows nothing
-//! of what the columns mean.
+//! Works batch by batch, so memory grows with the combinations and not with the rows.
 
 use std::collections::HashMap;
 use std::fs::File;

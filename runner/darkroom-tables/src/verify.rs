@@ -1,5 +1,4 @@
-//! Whether a run's tables are what its journal says: made anew beside them, and compared value by
-//! value.
+//! Checks whether a run's tables match its journal: rebuilds them and compares value by value.
 
 use std::path::Path;
 
@@ -22,8 +21,8 @@ pub struct Verified {
 /// Differences named of one table at most; the rest are counted.
 const NAMED: usize = 5;
 
-/// Makes every table of a run anew in `scratch` and compares it with the one in `run`, its metadata
-/// too.
+/// Makes every table of a run again in `scratch` and compares it with the one in `run`, its
+/// metadata too.
 ///
 /// `prices` must be those the tables were made with. Fails only if the journal can't be made into
 /// tables at all.
@@ -37,7 +36,7 @@ pub fn verify<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
     let lost = summary
         .damaged
         .iter()
-        .map(|damage| format!("made without what can't be read: {damage}"));
+        .map(|damage| format!("built without unreadable facts: {damage}"));
     let lost: Vec<String> = lost.collect();
     let verified = columns::TABLES.iter().map(|table| {
         let mut found = verified(table.name, run, scratch)?;
@@ -99,7 +98,8 @@ fn values(found: &Rows, anew: &Rows) -> Vec<String> {
             .filter(|name| !anew.columns.contains(name))
             .collect();
         return vec![format!(
-            "its columns are another version's: without {missing:?}, with {other:?} besides"
+            "its columns differ from this version's: {missing:?} are missing, {other:?} are \
+             additional"
         )];
     }
     if found.rows.len() != anew.rows.len() {

@@ -1,8 +1,7 @@
-//! Whose AWS account it is: credentials by the SDK's own chain, and why there are none in plain
-//! words.
+//! Finds the AWS account: credentials by the SDK's own chain, and a plain error if there are none.
 //!
-//! Prints nothing and keeps no secret: of credentials only where they come from and when they end
-//! goes on.
+//! Prints nothing and keeps no secret: it returns only where the credentials come from and when
+//! they expire.
 
 use std::error::Error;
 use std::time::SystemTime;
@@ -40,25 +39,26 @@ impl Caller {
 /// Why it can't be known who asks.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum AccountError {
-    #[error("there are no AWS credentials")]
+    #[error("no AWS credentials found")]
     #[diagnostic(
         code(aws::no_credentials),
         help(
-            "log in with `aws configure sso` and `aws sso login`, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and \
-             AWS_SECRET_ACCESS_KEY; docs/aws.md goes through it"
+            "log in with `aws configure sso` and `aws sso login`, or set AWS_PROFILE, or set \
+             AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; docs/aws.md shows each step"
         )
     )]
     None,
-    #[error("the profile `{name}` gives no AWS credentials: {reason}")]
+    #[error("the AWS profile `{name}` provides no credentials: {reason}")]
     #[diagnostic(
         code(aws::profile),
         help(
-            "AWS_PROFILE names it: `aws configure list-profiles` says which there are; look at its source_profile too, and \
-             log in with `aws sso login --profile {name}` if it is one of Identity Center"
+            "check AWS_PROFILE: `aws configure list-profiles` lists your profiles; check its \
+             source_profile too, and if it uses Identity Center, log in with `aws sso login \
+             --profile {name}`"
         )
     )]
     Profile { name: String, reason: String },
-    #[error("there is no SSO session, or it has expired")]
+    #[error("no SSO session, or it has expired")]
     #[diagnostic(
         code(aws::sso_expired),
         help("log in: `aws sso login`, with --profile if you use one")
@@ -67,44 +67,46 @@ pub enum AccountError {
     #[error("the AWS credentials have expired")]
     #[diagnostic(
         code(aws::expired),
-        help("log in again, or set fresh ones: a session token lasts some hours at most")
+        help("log in again, or set new credentials: a session token lasts a few hours")
     )]
     Expired,
-    #[error("AWS does not know these credentials: {reason}")]
+    #[error("AWS rejects these credentials: {reason}")]
     #[diagnostic(
         code(aws::unknown_credentials),
         help(
-            "look at the access key and its secret in the environment or in ~/.aws/credentials: one of them is wrong"
+            "check the access key and its secret, in the environment or in ~/.aws/credentials: \
+             one of them is wrong"
         )
     )]
     Unknown { reason: String },
-    #[error("this machine's clock differs too much from AWS's: {reason}")]
+    #[error("this machine's clock is too far from AWS's: {reason}")]
     #[diagnostic(
         code(aws::clock),
         help("set the clock, for example with `timedatectl set-ntp true`")
     )]
     Clock { reason: String },
-    #[error("the region `{region}` can't be used: {reason}")]
+    #[error("the region `{region}` cannot be used: {reason}")]
     #[diagnostic(
         code(aws::region),
         help(
-            "name one that your account has enabled in [target] region, or with --region, for example us-east-1"
+            "set a region that your account has enabled, in [target] region or with --region, \
+             for example us-east-1"
         )
     )]
     Region { region: String, reason: String },
-    #[error("AWS can't be reached: {reason}")]
+    #[error("cannot reach AWS: {reason}")]
     #[diagnostic(
         code(aws::unreachable),
-        help("look at the network, the proxy, and at AWS_ENDPOINT_URL if it is set")
+        help("check the network, the proxy, and AWS_ENDPOINT_URL if it is set")
     )]
     Unreachable { reason: String },
-    #[error("the AWS credentials can't be read: {reason}")]
+    #[error("cannot read the AWS credentials: {reason}")]
     #[diagnostic(
         code(aws::credentials),
-        help("look at ~/.aws/config and ~/.aws/credentials, and at AWS_PROFILE")
+        help("check ~/.aws/config, ~/.aws/credentials and AWS_PROFILE")
     )]
     Unreadable { reason: String },
-    #[error("AWS did not say whose account it is: {reason}")]
+    #[error("AWS did not say which account this is: {reason}")]
     #[diagnostic(code(aws::identity))]
     Refused { reason: String },
 }
@@ -221,9 +223,7 @@ fn credentials_error(
             | "InvalidAccessKeyId",
         ) => AccountError::Unknown { reason },
         None if !answered && whole.to_lowercase().contains("dns error") => AccountError::Region {
-            reason:
-                "its address is not known; either there is no such region, or there is no network"
-                    .to_owned(),
+            reason: "its address is unknown: no such region, or no network".to_owned(),
             region,
         },
         None if !answered => AccountError::Unreachable { reason },

@@ -1,6 +1,5 @@
-//! Commands that messages suggest, spelt so that a shell runs them as they stand: with real paths
-//! and quotes, never with a placeholder. They stand in backticks, where the tests take them from.
-//! Pure: knows no other room, and looks at no file.
+//! The commands that messages suggest, in backticks, ready for a shell: real paths and quotes,
+//! never a placeholder. Tests take them from there. Pure: knows no other module, and reads no file.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! What this program was built as: version, commit, profile and target, as `build.rs` found them.
+//! How this program was built: version, commit, profile and target, as `build.rs` found them.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! What a check of a variant finds: plain values, which the session makes and the display shows.
+//! The result of checking a variant: plain values, made by the session and shown by the display.
 
 use std::path::PathBuf;
 

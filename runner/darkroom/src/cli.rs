@@ -11,7 +11,7 @@ use clap_complete::Shell;
 use crate::s3_uri::S3Uri;
 use crate::study::Template;
 
-/// Compares serverless image pipelines: one TOML manifest in, Parquet tables out.
+/// Compare serverless image pipelines: one TOML manifest in, Parquet tables out.
 #[derive(Debug, Parser)]
 #[command(
     name = "darkroom",
@@ -29,75 +29,77 @@ pub struct Cli {
 /// How a command talks, whichever it is.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub struct Globals {
-    /// Say nothing but errors, and the answer of commands that are asked for one
+    /// Print only errors and the result itself
     #[arg(long, short, global = true, display_order = 100)]
     pub quiet: bool,
-    /// Answer in JSON on stdout, errors in JSON on stderr, no progress
+    /// Print the result as JSON on stdout and errors as JSON on stderr
     #[arg(long, global = true, display_order = 101)]
     pub json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make a study folder that runs at once: manifests, variants, pipeline, photographs
+    /// Create a study folder that is ready to run
     Init(InitArgs),
-    /// Measure every cell of a manifest and make the tables
+    /// Measure every cell of a manifest and write the tables and the report
     Run(RunArgs),
-    /// Go on with an interrupted run
+    /// Continue an interrupted run
     Resume(ResumeArgs),
-    /// Make the tables of a run anew from its journal
+    /// Rebuild a run's tables from its journal
     Aggregate(RunFolder),
-    /// Make a run's report anew from its tables, or one page of several runs: HTML that opens
-    /// offline
+    /// Write the HTML report of a run, or of several runs side by side
     Report(ReportArgs),
-    /// Write a run's figures for a paper, as SVG, PNG and PDF
+    /// Export a run's figures for a paper, as SVG, PNG and PDF
     Figures(FiguresArgs),
-    /// Say what changed between two runs of one manifest, cell by cell
+    /// Compare two runs of one manifest, cell by cell
     Compare(CompareArgs),
-    /// Say what a month of images would cost, from a run's measured work
+    /// Estimate the monthly AWS cost from a run's measurements
     Cost(CostArgs),
-    /// Print a table of a run as CSV, JSON, LaTeX or Markdown
+    /// Print one table of a run as CSV, JSON, LaTeX or Markdown
     Export(ExportArgs),
-    /// Put a run's tables into S3, as a part of a dataset of many runs
+    /// Upload a run's tables to S3, into a dataset of many runs
     Publish(PublishArgs),
-    /// Make a run's tables and report anew from its journal, and say what does not match
+    /// Rebuild a run's tables and report, and list what differs from the files
     Verify(RunFolder),
-    /// Test the statistics on simulated samples whose truth is known
+    /// Test the statistics on simulated data with a known answer
     Calibrate(CalibrateArgs),
-    /// Check a manifest: all mistakes at once
+    /// Check a manifest and list all mistakes
     Validate(ManifestArgs),
-    /// List the cells of a manifest, one id a line
+    /// List the cells of a manifest, one per line
     Cells(CellsArgs),
-    /// Show what a run would do, and deploy nothing
+    /// Show what a run would do, without deploying anything
     Plan(PlanArgs),
-    /// Check a variant's outputs against the contract, in seconds
+    /// Check a variant's outputs against the contract, without measuring
     Check(CheckArgs),
-    /// Import existing handlers as a variant, unedited
+    /// Import existing handlers as a variant, without editing them
     Import(ImportArgs),
-    /// Import another harness's measurements as a run: CSV, JSON, SAAF
+    /// Import measurements made with another tool (CSV, JSON, SAAF)
     ImportResults(ImportResultsArgs),
-    /// Ask an LLM for a variant: one prompt a stage, the first answer counts
+    /// Ask an LLM to write a variant, one prompt per stage
     Generate(GenerateArgs),
-    /// Print the manifest's JSON Schema, for editors
+    /// Print the JSON Schema of manifests, for your editor
     Schema,
-    /// Run the local cloud by itself, for the AWS CLI, boto3 or any SDK
+    /// Start the local cloud alone, for the AWS CLI, boto3 or any AWS SDK
     Serve(ServeArgs),
-    /// Say what this machine can run, and how to mend what is missing
+    /// Check what this machine can run, and how to fix what is missing
     Doctor(DoctorArgs),
-    /// Remove what runs left in a cloud, found by tag: functions, layers, log groups, buckets
+    /// Remove everything that runs left in a cloud
     Clean(CleanArgs),
-    /// Print the least that AWS must allow, as IAM policies: you, and the functions
+    /// Print the minimal IAM policies for you and for the functions
     IamPolicy(IamPolicyArgs),
-    /// Print a completion script for a shell
-    Completions { shell: Shell },
+    /// Print the completion script of a shell
+    Completions {
+        /// Shell to complete commands in
+        shell: Shell,
+    },
 }
 
 #[derive(Clone, Debug, Args)]
 pub struct InitArgs {
-    /// The folder to make, for example study; an empty one will do, and . is the current one
+    /// Folder to create, for example study; an existing folder must be empty
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
-    /// What the study is for
+    /// Kind of study to create
     #[arg(long, default_value = "smoke")]
     pub template: Template,
 }
@@ -105,21 +107,21 @@ pub struct InitArgs {
 /// A manifest, and what to change in it.
 #[derive(Clone, Debug, Args)]
 pub struct ManifestArgs {
-    /// The manifest, for example manifests/smoke.toml
+    /// Manifest file, for example manifests/smoke.toml
     pub manifest: PathBuf,
-    /// Override a key of the manifest, for example repetitions.count=10; may be repeated
+    /// Override a key of the manifest, for example repetitions.count=10; repeatable
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Where to run: overrides [target] cloud
+    /// Cloud to run in; overrides `cloud` in [target]
     #[arg(long, overrides_with = "target")]
     pub target: Option<TargetName>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TargetName {
-    /// The cloud embedded in this program, on this machine
+    /// The local cloud on this machine, a part of this program
     Local,
-    /// Amazon Web Services, with the account of your AWS profile
+    /// Amazon Web Services, in the account of your AWS profile
     Aws,
 }
 
@@ -137,34 +139,31 @@ impl TargetName {
 pub struct RunArgs {
     #[command(flatten)]
     pub manifest: ManifestArgs,
-    /// Measure only these cells and replace only their rows in the latest run's tables; an id or a
-    /// glob, may be repeated
+    /// Measure these cells of the latest run again, by id or glob; repeatable
     #[arg(long = "cell", value_name = "ID|GLOB")]
     pub cells: Vec<String>,
-    /// Go on with the latest unfinished run of this manifest instead of starting anew
+    /// Continue the latest unfinished run of this manifest
     #[arg(long)]
     pub resume: bool,
-    /// Add repetitions to the latest finished run, up to N in all: same seed, further blocks
+    /// Add repetitions to the latest finished run, until it has N
     #[arg(long, value_name = "repetitions.count=N", value_parser = extension, conflicts_with_all = ["resume", "cells"])]
     pub extend: Option<u32>,
-    /// Where runs land: overrides [output] dir
+    /// Folder for runs; overrides `dir` in [output]
     #[arg(long, value_name = "DIR")]
     pub output_dir: Option<PathBuf>,
-    /// Leave what was deployed to AWS there when the run is whole, as `keep = true` in [target]
-    /// does
+    /// Keep the deployed functions in AWS after the run, like `keep = true` in [target]
     #[arg(long)]
     pub keep: bool,
-    /// Do not ask before a run that costs money
+    /// Start without asking, even if the run costs money
     #[arg(long, short)]
     pub yes: bool,
 }
 
 fn extension(text: &str) -> Result<u32, String> {
-    let wanted =
-        || "expected repetitions.count=N: how many repetitions there are to be in all".to_owned();
+    let wanted = || "write repetitions.count=N, where N is the new total of repetitions".to_owned();
     let (key, number) = text.split_once('=').ok_or_else(wanted)?;
     if key.trim() != "repetitions.count" {
-        return Err(format!("`{}` can't be extended: {}", key.trim(), wanted()));
+        return Err(format!("cannot extend `{}`: {}", key.trim(), wanted()));
     }
     number
         .trim()
@@ -176,55 +175,53 @@ fn extension(text: &str) -> Result<u32, String> {
 
 #[derive(Clone, Debug, Args)]
 pub struct ResumeArgs {
-    /// Leave what was deployed to AWS there when the run is whole
+    /// Keep the deployed functions in AWS after the run
     #[arg(long)]
     pub keep: bool,
-    /// The run's folder [default: the latest unfinished run under outputs/]
+    /// Folder of the run [default: the latest unfinished run under outputs/]
     pub run: Option<PathBuf>,
-    /// Override a key of the run's budget, for example budget.usd=5; may be repeated
+    /// Override a key of the run's budget, for example budget.usd=5; repeatable
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Do not ask before a run that costs money
+    /// Start without asking, even if the run costs money
     #[arg(long, short)]
     pub yes: bool,
 }
 
 #[derive(Clone, Debug, Args)]
 pub struct RunFolder {
-    /// The run's folder, for example outputs/smoke/latest
+    /// Folder of the run, for example outputs/smoke/latest
     pub run: PathBuf,
 }
 
 #[derive(Clone, Debug, Args)]
 pub struct ReportArgs {
-    /// The run's folder, for example outputs/smoke/latest; of several the others are compared with
-    /// the first
+    /// Folder of the run, for example outputs/smoke/latest; the first of several is the baseline
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<PathBuf>,
-    /// Where to write the page [default: report.html in the run's folder; of several,
-    /// side-by-side.html in the first one's]
+    /// File to write [default: report.html in the run's folder; for several runs side-by-side.html
+    /// in the first one's folder]
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Args)]
 pub struct FiguresArgs {
-    /// The run's folder, for example outputs/smoke/latest
+    /// Folder of the run, for example outputs/smoke/latest
     pub run: PathBuf,
-    /// Write only these figures: a name or a glob, for example 'runtime-*'; may be repeated
+    /// Write only these figures, by name or glob, for example 'runtime-*'; repeatable
     #[arg(long, value_name = "NAME|GLOB")]
     pub only: Vec<String>,
-    /// Draw only these cells; an id or a glob, may be repeated
+    /// Draw only these cells, by id or glob; repeatable
     #[arg(long = "cell", value_name = "ID|GLOB")]
     pub cells: Vec<String>,
-    /// Draw as wide as a paper's column, for example 85mm or 3.35in. Letters stay as large, 7
-    /// points at least
+    /// Set the width of the figures, for example 85mm or 3.35in for one column of a paper
     #[arg(long, value_name = "WIDTH", default_value = "176mm", value_parser = millimetres)]
     pub width: f64,
-    /// Write this format only; may be repeated [default: all three]
+    /// Write only this format; repeatable [default: all three]
     #[arg(long)]
     pub format: Vec<FigureFormat>,
-    /// Where to write the files [default: figures/ in the run's folder]
+    /// Folder to write to [default: figures/ in the run's folder]
     #[arg(long, value_name = "DIR")]
     pub output: Option<PathBuf>,
 }
@@ -251,7 +248,7 @@ impl FigureFormat {
 fn millimetres(text: &str) -> Result<f64, String> {
     let wanted = || {
         format!(
-            "`{text}` is no width; write a number with its unit, for example 85mm, 8.5cm or 3.35in"
+            "`{text}` is not a width; write a number and a unit, for example 85mm, 8.5cm or 3.35in"
         )
     };
     let text_of = text.trim().trim_end_matches('"');
@@ -273,7 +270,7 @@ fn millimetres(text: &str) -> Result<f64, String> {
         return Ok(width);
     }
     Err(format!(
-        "expected {} to {} mm, got {width:.1} mm",
+        "{width:.1} mm is out of range; write a width from {} to {} mm",
         range.start(),
         range.end()
     ))
@@ -281,26 +278,24 @@ fn millimetres(text: &str) -> Result<f64, String> {
 
 #[derive(Clone, Debug, Args)]
 pub struct ExportArgs {
-    /// The run's folder, for example outputs/smoke/latest
+    /// Folder of the run, for example outputs/smoke/latest
     pub run: PathBuf,
-    /// Which of its tables: a name in outputs/README.md
+    /// Table to print; outputs/README.md lists the names
     #[arg(long, default_value = "summary", value_parser = table_names(), hide_possible_values = true)]
     pub table: String,
-    /// CSV and JSON hold every column in full; LaTeX and Markdown what a page shows, rounded
+    /// Format: csv and json hold every column unrounded; latex and markdown are for a page
     #[arg(long, default_value = "csv")]
     pub format: ExportFormat,
-    /// Keep the rows of this metric only; can be given several times
+    /// Keep only the rows of this metric; repeatable
     #[arg(long)]
     pub metric: Vec<String>,
-    /// Keep the rows of this stage only (`pipeline`: the whole); can be given several times
+    /// Keep only the rows of this stage, or `pipeline` for the whole pipeline; repeatable
     #[arg(long)]
     pub stage: Vec<String>,
-    /// Write one row a cell, with n, mean and interval side by side (of `summary`): the main
-    /// metrics, or those of --metric
+    /// Print one row per cell, with n, mean and interval of each metric (table summary only)
     #[arg(long)]
     pub wide: bool,
-    /// Write texts that begin with =, +, - or @ to CSV as they are (else an apostrophe stops a
-    /// spreadsheet from running them)
+    /// Do not put an apostrophe before CSV texts that a spreadsheet would run as formulas
     #[arg(long)]
     pub keep_formulas: bool,
 }
@@ -323,29 +318,29 @@ pub enum ExportFormat {
 
 #[derive(Clone, Debug, Args)]
 pub struct CalibrateArgs {
-    /// How often each promise is simulated
+    /// Simulate each promise of the statistics this many times
     #[arg(long, value_name = "TIMES", num_args = 0..=1, default_value_t = 2000, default_missing_value = "2000",
           value_parser = clap::value_parser!(u32).range(1..))]
     pub simulate: u32,
-    /// Every random number comes from it
+    /// Seed of all random numbers
     #[arg(long, default_value_t = 562)]
     pub seed: u64,
 }
 
 #[derive(Clone, Debug, Args)]
 pub struct CostArgs {
-    /// The run's folder, for example outputs/full/latest
+    /// Folder of the run, for example outputs/full/latest
     pub run: PathBuf,
-    /// Images a month
+    /// Number of images per month
     #[arg(long, default_value_t = 100_000.0, value_parser = positive)]
     pub images: f64,
-    /// Whose prices: a file of experiments/prices [default: the run's]
+    /// Region to take prices of, a file in experiments/prices [default: the run's region]
     #[arg(long)]
     pub region: Option<String>,
-    /// Share of images that meet cold starts, 0 to 1; needs cells of both starts
+    /// Share of images with a cold start, 0 to 1; needs warm and cold cells
     #[arg(long, default_value_t = 0.0, value_parser = share)]
     pub cold_share: f64,
-    /// Take off what every month includes for nothing
+    /// Subtract AWS's monthly free tier
     #[arg(long)]
     pub free_tier: bool,
 }
@@ -357,7 +352,7 @@ fn positive(text: &str) -> Result<f64, String> {
     if number.is_finite() && number > 0.0 {
         Ok(number)
     } else {
-        Err("expected a number above 0, for example 1e6".into())
+        Err("write a number above 0, for example 1e6".into())
     }
 }
 
@@ -368,18 +363,17 @@ fn share(text: &str) -> Result<f64, String> {
     if (0.0..=1.0).contains(&number) {
         Ok(number)
     } else {
-        Err("expected a share from 0 to 1, for example 0.05".into())
+        Err("write a share from 0 to 1, for example 0.05".into())
     }
 }
 
 #[derive(Clone, Debug, Args)]
 pub struct CompareArgs {
-    /// The run to compare with, its folder
+    /// Folder of the baseline run
     pub run_a: PathBuf,
-    /// The run that may have changed, its folder
+    /// Folder of the run to compare with the baseline
     pub run_b: PathBuf,
-    /// End with exit code 1 when something is claimed to be that much worse, for example slower:5%;
-    /// may be repeated
+    /// Exit with 1 if a cell is significantly worse by this much, for example slower:5%; repeatable
     #[arg(long, value_name = "slower|dearer:PERCENT%")]
     pub fail_on: Vec<Limit>,
 }
@@ -421,7 +415,7 @@ impl std::str::FromStr for Limit {
 pub struct CellsArgs {
     #[command(flatten)]
     pub manifest: ManifestArgs,
-    /// Only cells that match; an id or a glob, may be repeated
+    /// List only these cells, by id or glob; repeatable
     #[arg(long = "cell", value_name = "ID|GLOB")]
     pub cells: Vec<String>,
 }
@@ -430,175 +424,169 @@ pub struct CellsArgs {
 pub struct PlanArgs {
     #[command(flatten)]
     pub manifest: ManifestArgs,
-    /// Totals only, without the list of cells
+    /// Print only the totals, without the list of cells
     #[arg(long)]
     pub summary: bool,
 }
 
 #[derive(Clone, Debug, Args)]
 pub struct CheckArgs {
-    /// Folders under functions/, for example pillow
+    /// Variants to check: folders under functions/, for example pillow
     #[arg(required = true)]
     pub variants: Vec<String>,
-    /// The pipeline, a folder under experiments/
+    /// Pipeline to check against, a folder under experiments/
     #[arg(long, default_value = "image-pipeline", overrides_with = "pipeline")]
     pub pipeline: String,
-    /// The images to check it on: photos, or a set that is for checking alone, ten-bit or edge
+    /// Image set to check with, for example photos, edge or ten-bit
     #[arg(long, default_value = "photos")]
     pub image_set: String,
-    /// Only this stage; may be repeated
+    /// Check only this stage; repeatable
     #[arg(long = "stage", value_name = "STAGE")]
     pub stages: Vec<String>,
-    /// Passes of each image: more than one finds what goes wrong at random
+    /// Process each image this many times; more than 1 finds random errors
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub repetitions: u32,
-    /// Keep a picture of every output, not only of the wrong ones
+    /// Save a picture of every output, not only of wrong ones
     #[arg(long)]
     pub pictures: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ImportEvents {
-    /// S3 notifications: the handlers read objects and write objects
+    /// By S3 notification: handlers read objects and write objects
     S3,
-    /// Images as base64 in the JSON payload
+    /// As base64 in the JSON event
     Payload,
 }
 
 #[derive(Clone, Debug, Args)]
 pub struct ImportArgs {
-    /// The folder that holds the handlers
+    /// Folder with the handlers
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
-    /// What the variant is to be called: its folder under functions/
+    /// Name of the new variant, a folder under functions/
     #[arg(long, value_name = "NAME")]
     pub variant: String,
-    /// Which handler serves a stage, where it can't be told; may be repeated
+    /// Name a stage's handler, if Darkroom cannot find it; repeatable
     #[arg(long = "map", value_name = "STAGE=FILE.py:FUNCTION")]
     pub map: Vec<String>,
-    /// How the handlers get images [default: told from the code]
+    /// How the handlers receive images [default: read from the code]
     #[arg(long)]
     pub events: Option<ImportEvents>,
-    /// The pipeline that they implement [default: image-pipeline, or payload-pipeline]
+    /// Pipeline that they implement [default: image-pipeline, or payload-pipeline]
     #[arg(long, overrides_with = "pipeline")]
     pub pipeline: Option<String>,
-    /// What an environment name of theirs holds; {bucket}, {prefix} and {folder} are the run's; may
-    /// be repeated
+    /// Set an environment variable of the handlers; {bucket}, {prefix} and {folder} are filled in;
+    /// repeatable
     #[arg(long = "env", value_name = "NAME=VALUE")]
     pub environment: Vec<String>,
-    /// The key under which a stage writes, for example 'rotate=out/{name}.jpg'; may be repeated
+    /// Set the key that a stage writes to, for example 'rotate=out/{name}.jpg'; repeatable
     #[arg(long = "output-key", value_name = "[STAGE=]TEMPLATE")]
     pub output_keys: Vec<String>,
-    /// Pinned requirements, with hashes [default: the folder's own, or those of pillow or numpy
-    /// here]
+    /// Pinned requirements with hashes [default: the folder's, else those of the variants here]
     #[arg(long, value_name = "FILE")]
     pub requirements: Option<PathBuf>,
-    /// The Lambda runtime
+    /// Lambda runtime
     #[arg(long, default_value = "python3.13")]
     pub runtime: String,
-    /// What it is, in a sentence
+    /// Describe the variant in one sentence
     #[arg(long)]
     pub description: Option<String>,
-    /// Do not ask whether it was understood right
+    /// Import without asking for confirmation
     #[arg(long, short)]
     pub yes: bool,
 }
 
 #[derive(Clone, Debug, Args)]
 pub struct PublishArgs {
-    /// The run's folder, for example outputs/full/latest
+    /// Folder of the run, for example outputs/full/latest
     pub run: PathBuf,
-    /// Where to: each table becomes TO/<table>/experiment=<experiment>/run=<run id>/part-0.parquet
+    /// Place to upload to: PREFIX/<table>/experiment=<experiment>/run=<run id>/part-0.parquet
     #[arg(value_name = "s3://BUCKET/PREFIX")]
     pub to: S3Uri,
-    /// The bucket's region [default: your AWS profile's or environment's]
+    /// Region of the bucket [default: from your AWS profile or environment]
     #[arg(long)]
     pub region: Option<String>,
 }
 
 #[derive(Clone, Debug, Args)]
 pub struct ImportResultsArgs {
-    /// Files of rows: .csv, .tsv, or .json as an array, as lines, or as one object a file (SAAF)
+    /// Files to import: .csv, .tsv, or .json (an array, one object per line, or SAAF)
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Which column holds what, and what the files do not say; see
-    /// experiments/analysis/import/columns.toml
+    /// File that names the columns; example: experiments/analysis/import/columns.toml
     #[arg(long, value_name = "COLUMNS.toml")]
     pub map: PathBuf,
-    /// Where runs land [default: outputs/]
+    /// Folder for runs [default: outputs/]
     #[arg(long, value_name = "DIR")]
     pub output_dir: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Args)]
 pub struct GenerateArgs {
-    /// Which model: a name in the pipeline's models.toml, for example gpt-5
+    /// Model to ask, a name in the pipeline's models.toml, for example gpt-5
     #[arg(long, required_unless_present = "dry_run")]
     pub model: Option<String>,
-    /// The folder to make under functions/
+    /// Name of the new variant, a folder under functions/
     #[arg(long, required_unless_present = "dry_run")]
     pub variant: Option<String>,
-    /// Ask this often, independently: makes NAME-s1, NAME-s2 and so on, those that are not there
-    /// yet
+    /// Create K independent variants, NAME-s1 to NAME-sK, and skip those that exist
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub samples: Option<u32>,
-    /// Send back what the gate finds wrong, this many rounds at most [default: the first answer
-    /// counts]
+    /// Send failed checks back to the model, at most N times [default: 0, the first answer counts]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true,
         value_parser = clap::value_parser!(u32).range(0..=10))]
     pub repair: u32,
     /// Python version of the functions: 3.13 or 3.14
     #[arg(long, value_name = "VERSION", default_value = "3.13")]
     pub python: String,
-    /// The pipeline, a folder under experiments/
+    /// Pipeline to implement, a folder under experiments/
     #[arg(long, default_value = "image-pipeline")]
     pub pipeline: String,
-    /// Ask by this file's text instead of the standard prompt; `{prompt}`, `{task}`, `{event}`,
-    /// `{libraries}`, `{checks}` in it are filled in
+    /// Use this file as the prompt; {prompt}, {task}, {event}, {libraries} and {checks} are filled
+    /// in
     #[arg(long, value_name = "FILE")]
     pub prompt: Option<PathBuf>,
-    /// Send this file's text before every prompt, as the system's message [default: none]
+    /// Send this file as the system message before every prompt [default: none]
     #[arg(long, value_name = "FILE")]
     pub system: Option<PathBuf>,
-    /// Only this stage; may be repeated
+    /// Ask only for this stage; repeatable
     #[arg(long = "stage", value_name = "STAGE")]
     pub stages: Vec<String>,
-    /// Ask also for what an earlier attempt at this variant was answered [default: kept answers are
-    /// used]
+    /// Ask again even if an earlier attempt already got an answer [default: use that answer]
     #[arg(long)]
     pub ask_again: bool,
-    /// Print the exact prompts, which are the same for every model, and ask nobody
+    /// Print the exact prompts and exit, without asking a model
     #[arg(long)]
     pub dry_run: bool,
 }
 
 #[derive(Clone, Debug, Args)]
 pub struct ServeArgs {
-    /// The port on 127.0.0.1 [default: a free one]
+    /// Port on 127.0.0.1 [default: a free port]
     #[arg(long)]
     pub port: Option<u16>,
-    /// Keep functions and objects here over a restart [default: in a temporary folder]
+    /// Keep functions and objects in this folder after a stop [default: a temporary folder]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// The region that it is in
+    /// Region that the local cloud reports
     #[arg(long, default_value = "us-east-1")]
     pub region: String,
-    /// Waits before an asynchronous invocation that failed runs again, in seconds [default: AWS's,
-    /// 60,120]
+    /// Wait this many seconds before each retry of an asynchronous invocation [default: 60,120 as
+    /// on AWS]
     #[arg(long, value_name = "SECONDS", value_delimiter = ',')]
     pub retry_delays: Vec<f64>,
-    /// Let any access key in, with itself for a secret [default: only the key that is printed, new
-    /// at each start]
+    /// Accept any access key whose secret equals it [default: only the key printed at the start]
     #[arg(long)]
     pub open: bool,
 }
 
 #[derive(Clone, Debug, Args)]
 pub struct DoctorArgs {
-    /// Which cloud to look at
+    /// Cloud to check
     #[arg(long, default_value = "local")]
     pub target: TargetName,
-    /// Which region of it
+    /// Region to check
     #[arg(long, default_value = "us-east-1")]
     pub region: String,
     /// Experiment whose permissions to check, if your policy covers only one
@@ -608,41 +596,41 @@ pub struct DoctorArgs {
 
 #[derive(Clone, Debug, Args)]
 pub struct IamPolicyArgs {
-    /// Whose policy
+    /// Policy to print
     #[arg(value_enum)]
     pub who: PolicyOf,
-    /// The experiment that the functions are of
+    /// Limit the policy to this experiment [default: any]
     #[arg(long, default_value = "*")]
     pub experiment: String,
-    /// Your account, 12 digits [default: any]
+    /// Limit the policy to this account, 12 digits [default: any]
     #[arg(long, default_value = "*")]
     pub account: String,
-    /// The region [default: any]
+    /// Limit the policy to this region [default: any]
     #[arg(long, default_value = "*")]
     pub region: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum PolicyOf {
-    /// Who runs Darkroom
+    /// For the person who runs Darkroom
     Person,
-    /// The functions that it measures
+    /// For the role of the measured functions
     Functions,
-    /// Who may take the functions' role on
+    /// The trust policy of the functions' role
     Trust,
 }
 
 #[derive(Clone, Debug, Args)]
 pub struct CleanArgs {
-    /// Only what this experiment made [default: everything that Darkroom made]
+    /// Experiment to remove the resources of [default: everything that Darkroom made]
     pub experiment: Option<String>,
-    /// Only what has expired (runs date what they make)
+    /// Remove only resources past the expiry date that their run gave them
     #[arg(long, conflicts_with = "experiment")]
     pub expired: bool,
-    /// Which cloud to clean
+    /// Cloud to clean
     #[arg(long, default_value = "local")]
     pub target: TargetName,
-    /// Which region of it
+    /// Region to clean
     #[arg(long, default_value = "us-east-1")]
     pub region: String,
     /// Remove without asking
@@ -676,7 +664,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ),
     ("Make a variant", &["generate", "import"]),
     (
-        "Around it",
+        "Tools",
         &[
             "serve",
             "clean",
@@ -689,32 +677,32 @@ const GROUPS: &[(&str, &[&str])] = &[
 ];
 
 const ABOUT: &str = "\
-Darkroom compares serverless image pipelines. A manifest says which variants (Pillow, Rust, code
-that an LLM wrote), architectures and memory sizes to compare; `darkroom run` deploys them, measures
-every repetition in random order, and leaves Parquet tables. By default everything runs on this
-machine, on a local cloud that this program brings along.";
+Darkroom compares serverless image pipelines. A manifest lists what to compare: variants (Pillow,
+Rust, code that an LLM wrote), architectures and memory sizes. `darkroom run` deploys them, measures
+them in random order, and writes Parquet tables and a report. By default everything runs on this
+machine, in Darkroom's own local cloud.";
 
 const AFTER: &str = "\
 {h}Examples{r}
-  darkroom init study                                            a study folder to start from
-  darkroom run manifests/smoke.toml                              a first result
-  darkroom plan manifests/smoke.toml                             what it would do, and can't do
-  darkroom run manifests/smoke.toml --set repetitions.count=10   more repetitions
+  darkroom init study                                            create a study folder
+  darkroom run manifests/smoke.toml                              get a first result
+  darkroom plan manifests/smoke.toml                             see what a run would do
+  darkroom run manifests/smoke.toml --set repetitions.count=10   measure more repetitions
   darkroom run manifests/smoke.toml --cell 'pillow.*'            measure some cells again
-  darkroom resume                                                go on after Ctrl-C or a crash
+  darkroom resume                                                continue after Ctrl-C or a crash
 
 {h}Results{r}
-  They land in outputs/<experiment>/<run id>/; outputs/<experiment>/latest links to the newest.
-  invocations.parquet, pipelines.parquet, summary.parquet and so on are made from journal.ndjson,
-  the facts. outputs/README.md explains every column.
+  Each run has a folder, outputs/<experiment>/<run id>/. outputs/<experiment>/latest is the newest.
+  Open report.html first. journal.ndjson holds the measured facts; the *.parquet tables are made
+  from it. outputs/README.md explains every column.
 
 {h}Exit codes{r}
-  0    every cell is measured, or was said not to be runnable on this target
-  1    some cells failed or gave wrong outputs, or the run could not be carried through
+  0    every cell was measured, or listed as unable to run on this target
+  1    some cells failed or gave wrong outputs, or the run stopped early
   2    the request was wrong; nothing was done
-  130  interrupted; `darkroom resume` goes on
+  130  interrupted; continue with `darkroom resume`
 
-NO_COLOR=1 turns colours off. `darkroom <command> --help` says more about a command.";
+Set NO_COLOR=1 to turn colours off. Run `darkroom <command> --help` for a command's options.";
 
 impl Cli {
     /// Parses this process's arguments; on `--help`, `--version` or a mistake prints and exits (0

@@ -1,4 +1,4 @@
-//! What a call to elsewhere is said to have failed of, in a line.
+//! The reason of a failed remote call, in one line.
 
 use std::error::Error;
 

@@ -1,7 +1,7 @@
-//! How a command ends: the one place that knows exit codes.
+//! How a command ends: the only file that knows exit codes.
 //!
-//! Commands give an [`Outcome`] or a [`Failure`]; nothing else in the crate names a number or calls
-//! `exit`.
+//! Commands return an [`Outcome`] or a [`Failure`]; no other code in the crate names a number or
+//! calls `exit`.
 
 use std::process::ExitCode;
 

@@ -1,8 +1,8 @@
 //! The effects of Darkroom: read a project, package, deploy, execute, record, show.
 //!
-//! What an experiment is lives in `darkroom-core`; what its tables hold in `darkroom-tables`. This
-//! crate is a library only so that its benches and its one test binary can reach the rooms; nothing
-//! else depends on it.
+//! `darkroom-core` says what an experiment is, `darkroom-tables` what its tables hold. This crate
+//! is a library only so that its benches and its one test binary can use the modules; nothing else
+//! depends on it.
 
 pub mod account;
 mod advice;

@@ -1,4 +1,4 @@
-//! What this machine is, for the provenance of a run.
+//! Describes this machine, for the provenance of a run.
 
 use std::collections::BTreeMap;
 

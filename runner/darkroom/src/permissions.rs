@@ -1,7 +1,7 @@
-//! Every operation of AWS that Darkroom calls, what it has to be allowed for it, and on what. Pure.
+//! Every AWS operation that Darkroom calls, the permission that it needs, and on what. Pure.
 //!
-//! The person's policy and `doctor`'s questions are made of this one table; a test holds the calls
-//! that are made against it. The actions are those of AWS's Service Authorization Reference as
+//! The person's policy and `doctor`'s questions come from this one table; a test compares it with
+//! the calls that are made. The actions are those of AWS's Service Authorization Reference as
 //! remembered; they were not checked against it.
 
 use serde_json::{Value, json};

@@ -1,8 +1,8 @@
 //! The Rust variant's program as the release built it, for machines without a compiler. Pure.
 //!
 //! A release build embeds it (`build.rs` takes it from `DARKROOM_PREBUILT`; `.ci/wheel` sets that);
-//! other builds have none. It stands for exactly the sources that are embedded beside it: what
-//! differs by a byte has to be compiled.
+//! other builds have none. It belongs to exactly the sources that are embedded beside it: if a byte
+//! differs, the variant must be compiled.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,8 +1,7 @@
-//! A project's folders as the plain values that validation and execution ask for.
+//! A project's folders as plain values for validation and execution.
 //!
-//! Reads `functions/`, `experiments/` and the manifest; says what is wrong with a thing as a
-//! sentence, and leaves it to validation to show where the manifest names that thing. Writes
-//! nothing.
+//! Reads `functions/`, `experiments/` and the manifest. It describes a fault in a sentence;
+//! validation shows where the manifest names the thing. Writes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -52,10 +51,10 @@ pub enum LoadError {
     #[error("cannot read {}: {why}", path.display())]
     #[diagnostic(code(project::not_utf8), help("{}", NotUtf8::HELP))]
     NotUtf8 { path: PathBuf, why: NotUtf8 },
-    #[error("{} is in no project: no folder above it holds functions/ and experiments/", path.display())]
+    #[error("{} is not in a project: no folder above it holds functions/ and experiments/", path.display())]
     #[diagnostic(
         code(project::none),
-        help("Go to a project's folder, or make one with {}", crate::advice::darkroom(&["init", "study"]))
+        help("Change to a project's folder, or create one with {}", crate::advice::darkroom(&["init", "study"]))
     )]
     NoProject { path: PathBuf },
     #[error(transparent)]
@@ -77,7 +76,7 @@ pub fn load_with(path: &Path, overrides: &[Override]) -> Result<Loaded, LoadErro
             why,
         },
     })?;
-    // A run's folder may lie outside: then the project is the one that the user stands in.
+    // A run's folder may lie outside: then the project is the one that the user is in.
     let project = Project::of(path).or_else(|error| Project::here().map_err(|_| error))?;
     let name = path.display().to_string();
     let known = project.known(&manifest::mentioned(&name, &text, overrides));
@@ -134,7 +133,7 @@ fn unreadable(path: &Path, source: io::Error) -> LoadError {
     let listed = if all.is_empty() {
         "name a TOML file, for example manifests/smoke.toml".to_owned()
     } else {
-        format!("there are: {}", all.join(", "))
+        format!("choose from: {}", all.join(", "))
     };
     let help = match meant(path, &all) {
         Some(meant) => format!("did you mean `{meant}`? {listed}"),
@@ -253,7 +252,7 @@ impl Project {
         let file = models_file(pipeline);
         let text = self.text(&self.root.join(&file)).map_err(|error| {
             miette::miette!(
-                help = "it says which models can be asked for a variant, and where",
+                help = "it lists the models that you can ask, and where",
                 "{error}"
             )
         })?;
@@ -398,8 +397,9 @@ impl Project {
                     let (copy, first) = (shown(name), shown(other));
                     known.faults.push(
                         format!(
-                            "{copy} and {first} hold the same answers of the model: one is a copy, and would count as a \
-                             further sample. Delete one of them, or take it out of the manifest"
+                            "{copy} and {first} hold the same answers of the model, so one is a \
+                             copy and would count as a further sample. Delete one, or remove it \
+                             from the manifest"
                         )
                         .into(),
                     );
@@ -460,18 +460,19 @@ impl Project {
         let folder = self.variant_dir(name);
         let missing = |file: &str, why: &str| {
             let path = folder.join(file);
-            (!path.is_file()).then(|| format!("{} is missing, {why}", self.shown(&path)))
+            (!path.is_file()).then(|| format!("{} is missing: {why}", self.shown(&path)))
         };
         match &variant.build {
-            Build::Cargo { .. } => missing("Cargo.toml", "which cargo builds")
+            Build::Cargo { .. } => missing("Cargo.toml", "cargo builds it")
                 .into_iter()
                 .collect(),
             Build::Python { requirements } => {
                 let requirements = requirements.iter().filter_map(|file| {
-                    let said = missing(file, "which names its dependencies")?;
+                    let said = missing(file, "it lists the dependencies")?;
                     let command = crate::advice::pin_from("requirements.in", "requirements.txt");
                     Some(format!(
-                        "{said}. Make it by {command}, or leave `requirements` out of [build] if there are none"
+                        "{said}. Create it with {command}, or remove `requirements` from [build] \
+                         if there are none"
                     ))
                 });
                 let handlers = variant.handlers.iter().filter_map(|(stage, handler)| {
@@ -479,7 +480,7 @@ impl Project {
                         .rsplit_once('.')
                         .map_or(handler.as_str(), |(module, _)| module);
                     let file = format!("{}.py", module.replace('.', "/"));
-                    missing(&file, &format!("which holds {handler} for stage {stage}"))
+                    missing(&file, &format!("it must hold {handler} for stage {stage}"))
                 });
                 requirements.chain(handlers).collect()
             }
@@ -645,7 +646,7 @@ pub fn unpinned(file: &str, text: &str, pinned_by: impl Fn(&str) -> Option<Strin
         let help = match copy {
             Some((package, from)) => {
                 format!(
-                    "Copy the lines of {package} from {from}, which pins it. Or: {}",
+                    "Copy the lines of {package} from {from}, where it is pinned. Or: {}",
                     found.help
                 )
             }

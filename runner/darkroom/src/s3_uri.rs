@@ -1,4 +1,4 @@
-//! A place in S3, as a command line names it.
+//! An S3 address on a command line.
 
 use std::str::FromStr;
 
@@ -21,13 +21,13 @@ impl FromStr for S3Uri {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let wanted =
-            || format!("`{text}` is no place in S3; write s3://BUCKET or s3://BUCKET/PREFIX");
+            || format!("`{text}` is not an S3 address; write s3://BUCKET or s3://BUCKET/PREFIX");
         let rest = text.strip_prefix("s3://").ok_or_else(wanted)?;
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
         if !(3..=63).contains(&bucket.len()) || !bucket.chars().all(plain) {
             return Err(format!(
-                "`{bucket}` is no bucket's name: 3 to 63 of a-z, 0-9, `-` and `.`"
+                "`{bucket}` is not a bucket name; use 3 to 63 of a-z, 0-9, `-` and `.`"
             ));
         }
         let prefix = prefix.trim_matches('/');
@@ -55,7 +55,7 @@ mod tests {
         assert_eq!(of("s3://tables/a/b/"), Ok(("tables".into(), "a/b".into())));
         assert_eq!(of("s3://tables"), Ok(("tables".into(), String::new())));
         assert!(of("outputs").unwrap_err().contains("s3://BUCKET"));
-        assert!(of("s3://Up/x").unwrap_err().contains("no bucket's name"));
+        assert!(of("s3://Up/x").unwrap_err().contains("not a bucket name"));
         assert!(of("s3://tables/a//b").is_err());
     }
 }

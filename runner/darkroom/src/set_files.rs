@@ -1,4 +1,4 @@
-//! Holds the files of an image set against what the set declares and what the pipeline's first
+//! Compares the files of an image set with what the set declares and what the pipeline's first
 //! stage takes.
 //!
 //! A parsed set and its folder → every fault, each at its line of the set's file. Reads the image
@@ -83,7 +83,7 @@ impl Folder<'_> {
         faults
     }
 
-    /// What stands for an image makes the reference, so it is held against the stage in every set.
+    /// What stands for an image makes the reference, so it is compared with the stage in every set.
     fn stand_in_faults(&self, image: &Image) -> Vec<Fault> {
         let (Some(path), Some(span)) = (&image.stands_for, &image.declared.stands_for) else {
             return Vec::new();
@@ -116,7 +116,7 @@ impl Folder<'_> {
                 span,
                 key,
                 format!("cannot read `{path}`: {error}"),
-                "Make it a file that you can read.",
+                "Make it readable for you.",
             );
         }
         let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
@@ -127,7 +127,7 @@ impl Folder<'_> {
             Some(name) if folder.is_empty() => format!("Did you mean `{name}`?"),
             Some(name) => format!("Did you mean `{folder}/{name}`?"),
             None => format!(
-                "Put the file into {}, or take it out of the set.",
+                "Put the file into {}, or remove it from the set.",
                 self.shown
             ),
         };
@@ -138,8 +138,7 @@ impl Folder<'_> {
         // A declared hash that is none has been refused as such.
         matches!(&image.source, Source::File { sha256, .. } if sha256.len() == 64).then_some(())?;
         let message = image.mismatch(bytes)?;
-        let help =
-            "Bring back the declared file. If this one is meant, write the sha256 that it has.";
+        let help = "Restore the declared file. If this one is right, write its sha256 there.";
         Some(self.fault(&image.declared.sha256, "sha256", message, help))
     }
 
@@ -171,8 +170,9 @@ impl Folder<'_> {
 }
 
 fn explained(path: &str, error: &NoReference) -> (String, &'static str) {
-    const OTHER: &str = "Convert the file, or take it out of the set. A set of purpose = \"check\" may hold such a file.";
-    let whole = "Bring back the whole file, or take it out of the set.";
+    const OTHER: &str = "Convert the file, or remove it from the set. A set of purpose = \
+        \"check\" may hold such a file.";
+    let whole = "Restore the whole file, or remove it from the set.";
     match error {
         NoReference::WrongKind {
             stage,
@@ -180,7 +180,7 @@ fn explained(path: &str, error: &NoReference) -> (String, &'static str) {
             found,
             expected,
         } => (
-            format!("`{path}` is a {found} {format}, and stage `{stage}` takes {expected}"),
+            format!("`{path}` is a {found} {format}, but stage `{stage}` takes {expected}"),
             OTHER,
         ),
         NoReference::Undecodable(Undecodable::NotAnImage(NotAnImage::Empty)) => {

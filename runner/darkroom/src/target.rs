@@ -1,7 +1,7 @@
-//! Where a run happens: the one place that knows there are two clouds.
+//! Where a run happens: the only file that knows that there are two clouds.
 //!
-//! Gives clients, a [`Capability`] and how handlers are isolated; whoever gets these can't tell
-//! which cloud is behind.
+//! Gives clients, a [`Capability`] and how handlers are isolated; code that gets these cannot tell
+//! which cloud is behind them.
 
 use std::fs::{self, File};
 use std::io;
@@ -229,9 +229,11 @@ impl Target {
             caller.account_id, caller.arn
         )];
         notes.extend(other_region(region));
-        notes.extend(endpoint.as_ref().map(|endpoint| {
-            format!("AWS's calls go to {endpoint}: what is measured there is not AWS")
-        }));
+        notes.extend(
+            endpoint
+                .as_ref()
+                .map(|endpoint| format!("AWS calls go to {endpoint}: its results are not AWS's")),
+        );
         Ok(Self {
             name: if endpoint.is_some() {
                 "aws-endpoint"
@@ -527,7 +529,7 @@ pub fn other_region(region: &str) -> Option<String> {
         .find(|name| std::env::var_os(name).is_some())?;
     let other = std::env::var(name).ok().filter(|other| other != region)?;
     Some(format!(
-        "in {region}, as asked for; {name} is {other}, and does not count"
+        "asked for the region {region}; {name} is {other}, and is ignored"
     ))
 }
 

@@ -1,7 +1,7 @@
-//! Reads the text files that people write: UTF-8, or a word on what they are instead.
+//! Reads the text files that people write, as UTF-8, with a helpful error for other encodings.
 //!
-//! Path → text, or [`Unread`]. A file in another encoding is named for what it looks like, with the
-//! byte that shows it.
+//! Path → text, or [`Unread`]. The error names the encoding that a file seems to have, and the byte
+//! that shows it.
 
 use std::fs;
 use std::io;
@@ -44,8 +44,7 @@ pub enum NotUtf8 {
 
 impl NotUtf8 {
     /// What to do about it.
-    pub const HELP: &'static str =
-        "Save the file as UTF-8. Editors offer it as the encoding in \"Save as\".";
+    pub const HELP: &'static str = "Save the file as UTF-8, in an editor's \"Save as\" dialog.";
 }
 
 /// Returns the text of a file.

@@ -1,4 +1,4 @@
-//! Starts the threads that asynchronous work runs on: the one place that builds a Tokio runtime.
+//! Starts the threads for asynchronous work: the only file that builds a Tokio runtime.
 
 use tokio::runtime::{Builder, Runtime};
 

@@ -1,16 +1,17 @@
-//! Which run is meant: refuses a folder that is none, and suggests the command with the run that
-//! most likely was.
+//! Finds the run that was meant: refuses a folder that is not a run, and suggests the command with
+//! the most likely run.
 //!
-//! Looks at the project's folders; changes nothing. The commands are spelt in [`crate::advice`].
+//! Reads the project's folders; changes nothing. [`crate::advice`] spells the commands.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::advice;
 use crate::exit::Failure;
 use crate::project::Project;
 
-/// Returns how to begin a run: with a manifest of the project that the user stands in.
+/// Returns how to begin a run: with a manifest of the project that the user is in.
 pub fn how_to_begin() -> String {
     let Some(manifest) = Project::here()
         .ok()
@@ -19,7 +20,7 @@ pub fn how_to_begin() -> String {
         return "write a manifest and run it: README.md shows one".to_owned();
     };
     format!(
-        "begin one, for example with {}",
+        "start one, for example with {}",
         advice::darkroom(&["run", &manifest.display().to_string()])
     )
 }
@@ -54,6 +55,26 @@ fn first_manifest(root: &Path) -> Option<PathBuf> {
     )
 }
 
+/// A run's folder that is there but cannot be opened.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("cannot open the run {}: {source}", run.display())]
+#[diagnostic(help("check that you may read this folder"))]
+struct CannotOpen {
+    run: PathBuf,
+    source: io::Error,
+}
+
+/// Returns the whole path of a run's folder. Refuses other folders as [`must_be_a_run`] does.
+pub fn opened(folder: &Path, command: &[&str]) -> Result<PathBuf, Failure> {
+    must_be_a_run(folder, command)?;
+    folder.canonicalize().map_err(|source| {
+        Failure::wrong_request(CannotOpen {
+            run: folder.to_owned(),
+            source,
+        })
+    })
+}
+
 /// Refuses what is no run's folder, and suggests `command` with the run that is most likely meant
 /// in the place of `{}`.
 pub fn must_be_a_run(folder: &Path, command: &[&str]) -> Result<(), Failure> {
@@ -64,7 +85,7 @@ pub fn must_be_a_run(folder: &Path, command: &[&str]) -> Result<(), Failure> {
     let what = if folder.exists() {
         format!("{shown} is not a run: it has no journal.ndjson")
     } else {
-        format!("{shown} is not a run: it is not there")
+        format!("{shown} is not a run: it does not exist")
     };
     let help = match nearest_run(folder) {
         Some(run) => {
@@ -78,7 +99,7 @@ pub fn must_be_a_run(folder: &Path, command: &[&str]) -> Result<(), Failure> {
                 advice::darkroom(&command)
             )
         }
-        None => format!("there is no run yet; {}", how_to_begin()),
+        None => format!("no run yet; {}", how_to_begin()),
     };
     Err(Failure::wrong_request(miette::miette!(
         help = help,
@@ -90,11 +111,13 @@ pub fn must_be_a_run(folder: &Path, command: &[&str]) -> Result<(), Failure> {
 pub fn tables_of(run: &Path) -> String {
     if is_run(run) {
         format!(
-            "make them anew with {}",
+            "rebuild them with {}",
             advice::darkroom(&["aggregate", &run.display().to_string()])
         )
     } else {
-        "its journal is not there, so its tables can't be made anew: copy the whole folder of the run".to_owned()
+        "its journal is missing, so its tables cannot be rebuilt: copy the whole folder of the \
+         run"
+        .to_owned()
     }
 }
 

@@ -1,12 +1,10 @@
-//! What the code of a function may call: keys of its own for each environment, and the policies of
-//! the function's role.
+//! Decides which calls the code of a function may make.
 //!
-//! A request is a function's if it comes through an environment's own way to the cloud, whatever it
-//! is signed with, or if it is signed with keys that an environment was given. A function whose
-//! role is kept here and has policies of its own may call what those allow, and never write to the
-//! log group of a function. Requests of anybody else, and of functions whose role nobody made here,
-//! are not judged. A function with names of its own is held to these, whatever its role allows.
-//! What is refused is counted.
+//! A request belongs to a function if it comes through an environment's own network, or is signed
+//! with an environment's keys. If the function's role is kept here and has inline policies, these
+//! decide, and nothing may write to a function's log group. If Darkroom limited the function's
+//! object names, these hold too, whatever the role allows. Other callers are not judged. Refused
+//! calls are counted.
 
 mod names;
 mod policy;
@@ -22,7 +20,7 @@ use crate::iam::Iam;
 use crate::keys::{Keys, random_pair, random_text};
 use crate::lambda::environment::FunctionSpec;
 use parking_lot::RwLock;
-use policy::Verdict;
+use policy::PolicyVerdict;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -195,21 +193,21 @@ impl Access {
         ];
         let (why, policy) =
             match policy::verdict(&policies, &asked.action, &asked.resource, &context) {
-                Verdict::Allowed if !asked.writes_a_functions_log() => return Ok(()),
+                PolicyVerdict::Allowed if !asked.writes_a_functions_log() => return Ok(()),
                 // Lambda itself writes it, and what it writes is read as its word.
-                Verdict::Allowed => ("with an explicit deny", "the local cloud".to_owned()),
-                Verdict::Denied => (
+                PolicyVerdict::Allowed => ("with an explicit deny", "the local cloud".to_owned()),
+                PolicyVerdict::Denied => (
                     "with an explicit deny",
                     "an identity-based policy".to_owned(),
                 ),
-                Verdict::NotAllowed => {
+                PolicyVerdict::NotAllowed => {
                     let why = "because no identity-based policy allows";
                     return Err(
-                        caller.refused(asked, &format!("{why} the {} action", asked.action))
+                        caller.denial_message(asked, &format!("{why} the {} action", asked.action))
                     );
                 }
             };
-        Err(caller.refused(asked, &format!("{why} in {policy}")))
+        Err(caller.denial_message(asked, &format!("{why} in {policy}")))
     }
 
     /// Counts a call that was refused elsewhere on the same grounds.
@@ -284,7 +282,7 @@ impl Caller {
         )
     }
 
-    fn refused(&self, asked: &Question, why: &str) -> String {
+    fn denial_message(&self, asked: &Question, why: &str) -> String {
         let (
             who,
             Question {

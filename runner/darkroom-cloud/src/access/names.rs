@@ -1,8 +1,8 @@
-//! Which object names the code of a function may use, beside what its role allows: those below
-//! prefixes of its own, and those that the event it works on tells. Pure.
+//! Which object names a function's code may use, in addition to what its role allows: names below
+//! its own prefixes, and names in the event that it works on. Pure.
 //!
-//! A role is that of many functions, and its policy can't tell them apart. Names that an event told
-//! are forgotten with the next event, and there are none before the first.
+//! Many functions share a role, so the role's policy cannot distinguish them. Names of one event
+//! end with the next event; before the first event there are none.
 
 use std::collections::HashSet;
 use std::sync::OnceLock;
@@ -56,7 +56,7 @@ impl Work {
         }
     }
 
-    fn told(&self) -> &HashSet<String> {
+    fn named_by_event(&self) -> &HashSet<String> {
         self.told.get_or_init(|| {
             let mut told = HashSet::new();
             take_text(&self.event, NESTED, &mut told);
@@ -66,13 +66,13 @@ impl Work {
 
     /// Tells whether the event names this very object.
     pub fn names(&self, key: &str) -> bool {
-        self.told().contains(key)
+        self.named_by_event().contains(key)
     }
 
     /// Tells whether the event names the object, a folder that it lies in, or its folder and its
     /// file apart.
     pub fn tells(&self, key: &str) -> bool {
-        let told = self.told();
+        let told = self.named_by_event();
         told.contains(key)
             || key.match_indices('/').any(|(slash, _)| {
                 let (folder, file) = (&key[..slash], &key[slash + 1..]);

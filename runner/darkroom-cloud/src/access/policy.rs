@@ -1,8 +1,8 @@
-//! What a role's policies say of one call: allowed, not mentioned, or denied. Pure.
+//! Evaluates a role's policies for one call: allowed, not mentioned, or denied. Pure.
 //!
-//! As IAM evaluates identity policies: a Deny that applies outweighs every Allow, and what no
-//! statement allows is not allowed. What is not understood (a policy variable, a condition) never
-//! gives a right: an Allow that has it gives nothing, and a Deny that has it applies. Source: IAM
+//! Works as IAM evaluates identity policies: a Deny that applies outweighs every Allow, and a call
+//! that no statement allows is refused. A statement that we cannot evaluate (a policy variable, a
+//! condition) never gives a right: as an Allow it does not apply, as a Deny it does. Source: IAM
 //! user guide, "Policy evaluation logic" and "IAM JSON policy elements reference".
 
 use serde_json::Value;
@@ -11,11 +11,11 @@ use crate::wildcard;
 
 /// A role's policy, read once.
 #[derive(Clone, Debug, Default)]
-pub struct Policy(Vec<Statement>);
+pub struct Policy(Vec<PolicyStatement>);
 
 /// What policies say of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum PolicyVerdict {
     Allowed,
     /// No statement allows it.
     NotAllowed,
@@ -27,11 +27,11 @@ pub enum Verdict {
 pub type Context<'a> = [(&'a str, &'a str)];
 
 #[derive(Clone, Debug)]
-struct Statement {
+struct PolicyStatement {
     allows: bool,
     actions: Names,
     resources: Names,
-    conditions: Vec<Condition>,
+    conditions: Vec<PolicyCondition>,
 }
 
 /// A list of patterns, or everything but them.
@@ -42,7 +42,7 @@ struct Names {
 }
 
 #[derive(Clone, Debug)]
-enum Condition {
+enum PolicyCondition {
     Compared {
         key: String,
         patterns: Vec<String>,
@@ -66,7 +66,7 @@ impl Policy {
         Self(
             one_or_more(&document["Statement"])
                 .into_iter()
-                .filter_map(Statement::read)
+                .filter_map(PolicyStatement::read)
                 .collect(),
         )
     }
@@ -78,21 +78,21 @@ pub fn verdict(
     action: &str,
     resource: &str,
     context: &Context<'_>,
-) -> Verdict {
-    let mut verdict = Verdict::NotAllowed;
+) -> PolicyVerdict {
+    let mut verdict = PolicyVerdict::NotAllowed;
     for statement in policies.iter().flat_map(|policy| &policy.0) {
         if !statement.applies(action, resource, context) {
             continue;
         }
         if !statement.allows {
-            return Verdict::Denied;
+            return PolicyVerdict::Denied;
         }
-        verdict = Verdict::Allowed;
+        verdict = PolicyVerdict::Allowed;
     }
     verdict
 }
 
-impl Statement {
+impl PolicyStatement {
     fn read(statement: &Value) -> Option<Self> {
         let allows = match statement["Effect"].as_str()? {
             "Allow" => true,
@@ -113,9 +113,9 @@ impl Statement {
             Value::Null => Vec::new(),
             Value::Object(operators) => operators
                 .iter()
-                .flat_map(|(name, keys)| Condition::read(name, keys))
+                .flat_map(|(name, keys)| PolicyCondition::read(name, keys))
                 .collect(),
-            _ => vec![Condition::Unknown],
+            _ => vec![PolicyCondition::Unknown],
         };
         Some(Self {
             allows,
@@ -170,7 +170,7 @@ impl Names {
     }
 }
 
-impl Condition {
+impl PolicyCondition {
     fn read(operator: &str, keys: &Value) -> Vec<Self> {
         let Value::Object(keys) = keys else {
             return vec![Self::Unknown];
@@ -274,7 +274,7 @@ mod tests {
         "arn:aws:lambda:us-east-1:000000000000:function:dkr-a",
     )];
 
-    fn said(statements: &Value, action: &str, resource: &str) -> Verdict {
+    fn said(statements: &Value, action: &str, resource: &str) -> PolicyVerdict {
         let policy =
             Policy::read(&json!({ "Version": "2012-10-17", "Statement": statements }).to_string());
         verdict(&[policy], action, resource, CONTEXT)
@@ -294,11 +294,11 @@ mod tests {
         let policy = functions();
         assert_eq!(
             said(&policy, "s3:GetObject", "arn:aws:s3:::dkr-x/a/b.png"),
-            Verdict::Allowed
+            PolicyVerdict::Allowed
         );
         assert_eq!(
             said(&policy, "S3:getobject", "arn:aws:s3:::dkr-x/a/b.png"),
-            Verdict::Allowed
+            PolicyVerdict::Allowed
         );
         for (action, resource) in [
             ("s3:ListBucket", "arn:aws:s3:::dkr-x"),
@@ -316,7 +316,7 @@ mod tests {
         ] {
             assert_eq!(
                 said(&policy, action, resource),
-                Verdict::NotAllowed,
+                PolicyVerdict::NotAllowed,
                 "{action}"
             );
         }
@@ -327,7 +327,7 @@ mod tests {
         let policy = functions();
         assert_eq!(
             said(&policy, "s3:GetObject", "arn:aws:s3:::dkr-x/packages/p.zip"),
-            Verdict::Denied
+            PolicyVerdict::Denied
         );
         let first = json!([
             { "Effect": "Deny", "Action": "s3:Put*", "Resource": "*" },
@@ -335,11 +335,11 @@ mod tests {
         ]);
         assert_eq!(
             said(&first, "s3:PutObject", "arn:aws:s3:::b/k"),
-            Verdict::Denied
+            PolicyVerdict::Denied
         );
         assert_eq!(
             said(&first, "s3:GetObject", "arn:aws:s3:::b/k"),
-            Verdict::Allowed
+            PolicyVerdict::Allowed
         );
     }
 
@@ -348,15 +348,15 @@ mod tests {
         let one = json!({ "Effect": "Allow", "NotAction": ["iam:*", "s3:Delete*"], "NotResource": "arn:aws:s3:::secret/*" });
         assert_eq!(
             said(&one, "s3:GetObject", "arn:aws:s3:::open/k"),
-            Verdict::Allowed
+            PolicyVerdict::Allowed
         );
         assert_eq!(
             said(&one, "s3:DeleteObject", "arn:aws:s3:::open/k"),
-            Verdict::NotAllowed
+            PolicyVerdict::NotAllowed
         );
         assert_eq!(
             said(&one, "s3:GetObject", "arn:aws:s3:::secret/k"),
-            Verdict::NotAllowed
+            PolicyVerdict::NotAllowed
         );
     }
 
@@ -366,12 +366,12 @@ mod tests {
         let allow = json!([{ "Effect": "Allow", "Action": "s3:*", "Resource": mine }]);
         assert_eq!(
             said(&allow, "s3:GetObject", "arn:aws:s3:::b/me/k"),
-            Verdict::NotAllowed
+            PolicyVerdict::NotAllowed
         );
         let inverted = json!([{ "Effect": "Allow", "Action": "s3:*", "NotResource": mine }]);
         assert_eq!(
             said(&inverted, "s3:GetObject", "arn:aws:s3:::b/me/k"),
-            Verdict::NotAllowed
+            PolicyVerdict::NotAllowed
         );
         let deny = json!([
             { "Effect": "Allow", "Action": "s3:*", "Resource": "*" },
@@ -379,7 +379,7 @@ mod tests {
         ]);
         assert_eq!(
             said(&deny, "s3:GetObject", "arn:aws:s3:::b/me/k"),
-            Verdict::Denied
+            PolicyVerdict::Denied
         );
     }
 
@@ -392,30 +392,36 @@ mod tests {
         let key = "lambda:SourceFunctionArn";
         assert_eq!(
             allow(json!({ "ArnLike": { key: "arn:aws:lambda:*:*:function:dkr-*" } })),
-            Verdict::Allowed
+            PolicyVerdict::Allowed
         );
         assert_eq!(
             allow(json!({ "ArnEquals": { key: ["arn:aws:lambda:*:*:function:other"] } })),
-            Verdict::NotAllowed
+            PolicyVerdict::NotAllowed
         );
         assert_eq!(
             allow(json!({ "StringEquals": { key: "arn:*" } })),
-            Verdict::NotAllowed,
+            PolicyVerdict::NotAllowed,
             "no wildcard there"
         );
-        assert_eq!(allow(json!({ "Null": { key: "false" } })), Verdict::Allowed);
-        assert_eq!(allow(json!({ "Null": { key: true } })), Verdict::NotAllowed);
+        assert_eq!(
+            allow(json!({ "Null": { key: "false" } })),
+            PolicyVerdict::Allowed
+        );
+        assert_eq!(
+            allow(json!({ "Null": { key: true } })),
+            PolicyVerdict::NotAllowed
+        );
         assert_eq!(
             allow(json!({ "Null": { "aws:TokenIssueTime": "true" } })),
-            Verdict::NotAllowed
+            PolicyVerdict::NotAllowed
         );
         assert_eq!(
             allow(json!({ "IpAddress": { "aws:SourceIp": "0.0.0.0/0" } })),
-            Verdict::NotAllowed
+            PolicyVerdict::NotAllowed
         );
         assert_eq!(
             allow(json!({ "StringNotEquals": { "aws:PrincipalTag/team": "x" } })),
-            Verdict::NotAllowed
+            PolicyVerdict::NotAllowed
         );
         let deny = json!([
             { "Effect": "Allow", "Action": "*", "Resource": "*" },
@@ -423,7 +429,7 @@ mod tests {
         ]);
         assert_eq!(
             said(&deny, "s3:GetObject", "arn:aws:s3:::b/k"),
-            Verdict::Denied
+            PolicyVerdict::Denied
         );
     }
 
@@ -438,13 +444,13 @@ mod tests {
         ] {
             assert_eq!(
                 said(&statement, "s3:GetObject", "arn:aws:s3:::b/k"),
-                Verdict::NotAllowed,
+                PolicyVerdict::NotAllowed,
                 "{statement}"
             );
         }
         assert_eq!(
             verdict(&[Policy::read("{")], "s3:GetObject", "x", CONTEXT),
-            Verdict::NotAllowed
+            PolicyVerdict::NotAllowed
         );
         let deny = json!([
             { "Effect": "Allow", "Action": "*", "Resource": "*" },
@@ -452,7 +458,7 @@ mod tests {
         ]);
         assert_eq!(
             said(&deny, "s3:GetObject", "arn:aws:s3:::b/k"),
-            Verdict::Denied
+            PolicyVerdict::Denied
         );
     }
 }

@@ -1,5 +1,5 @@
-//! A call as IAM sees it: an action on a resource. Of the services that name their operation in the
-//! request.
+//! Translates a request into IAM's terms: an action on a resource. For services that name their
+//! operation in the request.
 
 use crate::ACCOUNT_ID;
 use crate::metrics::query;

@@ -85,7 +85,7 @@ impl CodeStore {
                 ApiError::invalid(format!("Unzipped size must be smaller than {limit} bytes"))
             }
             UnzipError::Io(error) => {
-                ApiError::service(format!("The code could not be stored: {error}"))
+                ApiError::service(format!("The code cannot be stored: {error}"))
             }
         })
     }

@@ -1,5 +1,5 @@
-//! How many invocations run at once, and whether one more may: reserved functions count for
-//! themselves, all others share what is left of the account's pool.
+//! Counts the invocations that run at once, and decides whether another may start. Functions with
+//! reserved concurrency count separately; all others share the rest of the account's pool.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -34,7 +34,7 @@ pub(crate) fn body(
             tokio::select! {
                 biased;
                 Some(piece) = pieces.recv() => if frames.send(chunks(&piece)).await.is_err() {
-                    // The caller hung up. The invocation goes on by itself, and nobody waits for
+                    // The caller hung up. The invocation continues by itself, and nobody waits for
                     // its pieces.
                     return;
                 },

@@ -1,6 +1,6 @@
-//! A function's records: its versions with their states, aliases, policies and settings.
+//! A function's records: versions with their states, aliases, policies and settings.
 //!
-//! Plain values with the rules that AWS attaches to them; knows neither requests nor environments.
+//! Plain values with AWS's rules. Knows neither requests nor environments.
 
 use super::code::Code;
 use super::environment::{FunctionSpec, LogFormat};
@@ -153,7 +153,7 @@ impl Version {
         }
     }
 
-    /// Ends a creation or update that was under way; the revision id changes with it, as on AWS.
+    /// Ends a creation or update that was running; the revision id changes with it, as on AWS.
     pub fn settle(&mut self) {
         if self.phase != Phase::Ready {
             self.phase = Phase::Ready;
@@ -161,7 +161,7 @@ impl Version {
         }
     }
 
-    /// Ends one that has been under way long enough.
+    /// Ends one that has been in progress long enough.
     pub fn settle_if_due(&mut self) {
         if let Phase::Creating(since) | Phase::Updating(since) = self.phase
             && since.elapsed() >= SETTLES_AFTER
@@ -260,7 +260,7 @@ impl Function {
         }
     }
 
-    /// Ends every change under way: someone looks.
+    /// Ends every change in progress: someone looks.
     pub fn settle(&mut self) {
         self.latest.settle();
         for version in self.versions.values_mut() {

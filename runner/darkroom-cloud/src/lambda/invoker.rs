@@ -1,6 +1,6 @@
-//! Runs invocations: finds the version, takes a place, hands over to the environments, counts.
+//! Runs invocations: finds the version, acquires a permit, hands over to the environments, counts.
 //!
-//! Synchronous calls, the queue and S3 all come through here. An invocation once begun runs to its
+//! Synchronous calls, the queue and S3 all come through here. Once begun, an invocation runs to its
 //! end even if the caller hangs up, as on AWS.
 
 use super::code::{Code, CodeStore};
@@ -85,8 +85,9 @@ impl Invoker {
     pub fn lengthen(&self, function: &str, chain: &mut Lineage) -> Result<(), Recursive> {
         if self.ends(function, chain) {
             tracing::warn!(
-                "{function} ran {} times in one chain of events that it takes part in itself: the next event is dropped, \
-                 as on AWS. To let it run, set RecursiveLoop=Allow with PutFunctionRecursionConfig.",
+                "{function} ran {} times in one chain of events that it is part of, so the next \
+                 event is dropped, as on AWS. To let it run, set RecursiveLoop=Allow with \
+                 PutFunctionRecursionConfig.",
                 limits::RUNS_IN_CHAIN
             );
             metrics::asynchronous(
@@ -102,7 +103,7 @@ impl Invoker {
         Ok(())
     }
 
-    /// Tells whether a chain may not go on with the function.
+    /// Tells whether a chain of events may not start the function again.
     pub fn ends(&self, function: &str, chain: &Lineage) -> bool {
         let allowed = || {
             let records = self.store.read();

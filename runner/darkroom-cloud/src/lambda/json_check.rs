@@ -1,5 +1,4 @@
-//! Whether a payload is JSON, and AWS's complaint when it isn't: that of the parser it uses,
-//! Jackson.
+//! Checks whether a payload is JSON, with AWS's error message if not. AWS uses the Jackson parser.
 
 const SOURCE: &str =
     "at [Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled);";

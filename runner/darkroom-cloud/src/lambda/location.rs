@@ -1,5 +1,5 @@
-//! `Code.Location`: URLs under which clients read a zip back, signed and good for ten minutes, as
-//! AWS's are.
+//! `Code.Location`: signed URLs, valid for ten minutes as on AWS, from which clients read a zip
+//! back.
 
 use super::Lambda;
 use super::error::ApiError;

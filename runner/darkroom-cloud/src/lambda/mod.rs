@@ -153,7 +153,7 @@ impl Lambda {
         let (environments, runtime) = (Arc::clone(&self.invoker.environments), runtime.to_owned());
         tokio::spawn(async move {
             if let Err(reason) = environments.prepare(&runtime).await {
-                tracing::warn!("the runtime {runtime} is not there yet: {reason}");
+                tracing::warn!("the runtime {runtime} is not ready yet: {reason}");
             }
         });
     }

@@ -1,8 +1,8 @@
-//! Function, layer and qualifier names: every form a client may write, and the ARNs we answer with.
+//! Function, layer and qualifier names: every form that a client may write, and the ARNs in
+//! answers.
 //!
 //! A function is named `name`, `function:name`, `account:function:name` or by its ARN, each with an
-//! optional `:qualifier`. Patterns and lengths are those of AWS's model; the texts are shown to the
-//! caller as AWS shows them.
+//! optional `:qualifier`. Patterns, lengths and messages are those of AWS.
 
 use super::error::{ApiError, ApiResult};
 use super::limits;

@@ -1,8 +1,8 @@
-//! Asynchronous invocations: each event waits for a permit, runs, is tried again when its function
-//! fails, and ends at a destination.
+//! Asynchronous invocations: each event waits for a permit, runs, is retried if its function fails,
+//! and ends at a destination.
 //!
-//! Events live in memory: a stop or a crash loses those that have not run. The version that runs is
-//! the one current when an event is taken, not when it came.
+//! Events live in memory: a stop or a crash loses those that have not run. The function's current
+//! version counts when an event runs, not when it arrived.
 
 use super::clock;
 use super::concurrency::{Permit, Throttle};

@@ -1,9 +1,9 @@
-//! The Runtime API: how a runtime inside a sandbox fetches events and hands in answers.
+//! The Runtime API: a runtime inside a sandbox fetches events and returns answers here.
 //!
 //! One [`RuntimeApi`] belongs to one environment and is served on a listener that only this
-//! environment can reach, so a handler can't answer for another. What happens is told to the
-//! environment as [`RuntimeEvent`]s; this room keeps no clock and decides nothing. Serves
-//! `awslambdaric`, `lambda_runtime` and whatever a `bootstrap` speaks HTTP/1.1 with.
+//! environment can reach, so a handler cannot answer for another. It reports what happens as
+//! [`RuntimeEvent`]s, keeps no clock and decides nothing. Serves `awslambdaric`, `lambda_runtime`
+//! and any `bootstrap` that speaks HTTP/1.1.
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};

@@ -1,8 +1,8 @@
 //! All functions and layers, in memory, and their copy on disk.
 //!
-//! The lock is held for lookups and changes only, never across an await. A change marks the store
-//! dirty; one task writes it down, so that no request waits for the disk and a burst of changes is
-//! written once.
+//! The lock is held only for lookups and changes, never across an await. A change marks the store
+//! as changed; one task writes it to disk, so no request waits for the disk, and a burst of changes
+//! is written once.
 
 use super::code::Code;
 use super::error::{ApiError, ApiResult};
@@ -151,7 +151,7 @@ fn read(json: &[u8]) -> Result<Records, String> {
     let records: Records = serde_json::from_slice(json).map_err(|error| error.to_string())?;
     if records.format > FORMAT {
         return Err(format!(
-            "it has format {}, and this program reads up to {FORMAT}",
+            "it has format {}, but this program reads up to {FORMAT}",
             records.format
         ));
     }
@@ -207,8 +207,8 @@ async fn write_when_dirty(
         let written = tokio::task::spawn_blocking(move || write(&records, &file)).await;
         match written {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!("the function store was not written: {error}"),
-            Err(error) => tracing::warn!("the function store was not written: {error}"),
+            Ok(Err(error)) => tracing::warn!("cannot write the function store: {error}"),
+            Err(error) => tracing::warn!("cannot write the function store: {error}"),
         }
     }
 }

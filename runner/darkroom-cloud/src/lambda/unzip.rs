@@ -1,9 +1,8 @@
-//! Unpacking a zip that nobody has read into a fresh folder.
+//! Unpacks an untrusted zip into a fresh folder.
 //!
-//! Nothing is ever written outside the folder: a path that is absolute or climbs is refused,
-//! nothing is written through a symbolic link, and links are made last and only if they stay
-//! inside. The size counted is what really comes out of the decompressor, whatever the directory of
-//! the zip claims.
+//! It never writes outside of the folder: it refuses absolute paths and paths with `..`, writes
+//! nothing through a symbolic link, and makes links last, only if they stay inside. It counts the
+//! bytes that really come out of the decompressor, whatever the zip's directory claims.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -76,7 +75,7 @@ pub(crate) fn unzip<R: Read + Seek>(
             .find(|ancestor| links.contains(*ancestor))
         {
             return Err(UnzipError::malformed(format!(
-                "a path leads through the link {}",
+                "a path goes through the link {}",
                 ancestor.display()
             )));
         }
@@ -120,7 +119,7 @@ fn inside(name: &str) -> Result<PathBuf, UnzipError> {
     let mut path = PathBuf::new();
     if name.contains('\0') || name.contains('\\') {
         return Err(UnzipError::malformed(format!(
-            "the path {name:?} holds a character that no path may"
+            "the path {name:?} holds a forbidden character"
         )));
     }
     for component in Path::new(name).components() {

@@ -1,4 +1,4 @@
-//! Reading events back: one stream as it was at one time, through pieces of the file that readers
+//! Reads events back: one stream as it was at one time, through pieces of the file that readers
 //! share.
 
 use std::sync::Arc;

@@ -1,10 +1,9 @@
-//! Log groups, streams and events: one append-only file of JSON lines, and an index of it in
-//! memory.
+//! Log groups, streams and events: one append-only file of JSON lines, and an index in memory.
 //!
-//! Every change is a line: groups and streams that come and go, and events. Opening replays the
-//! lines. An event costs 24 bytes of memory; its text is read back from the file. Lines are
-//! buffered, and written when they come to [`BUFFER`] bytes, with the first line a second after the
-//! last write, before the file is read, and on drop: a `kill -9` loses those since.
+//! Every change is a line, and opening replays the lines. An event takes 24 bytes of memory; its
+//! text is read from the file. Lines are buffered. They are written at [`BUFFER`] bytes, with the
+//! first line a second after the last write, before a read, and on drop; a `kill -9` loses the
+//! lines since then.
 
 mod compact;
 
@@ -51,7 +50,7 @@ pub struct LogStore(Mutex<Inner>);
 struct Inner {
     groups: BTreeMap<String, LogGroup>,
     /// Streams that went with their group. What an environment of before still says has nowhere to
-    /// go: it made its stream once, and does not make the group anew.
+    /// go: it made its stream once, and does not make the group again.
     gone: HashSet<(String, String)>,
     file: File,
     folder: PathBuf,
@@ -560,7 +559,7 @@ mod tests {
         assert_eq!(length(), kept);
         let (reader, mut window) = (store.stream("g", "s").unwrap(), Window::default());
         let error = reader.event(0, &mut window).unwrap_err().to_string();
-        assert!(error.contains("stops writing at"), "{error}");
+        assert!(error.contains("stops writing below"), "{error}");
     }
 
     #[test]

@@ -173,7 +173,7 @@ impl MetricStore {
 impl Drop for MetricStore {
     fn drop(&mut self) {
         if let Err(error) = self.save() {
-            tracing::warn!(path = %self.path.display(), %error, "the metrics were not saved");
+            tracing::warn!(path = %self.path.display(), %error, "cannot save the metrics");
         }
     }
 }

@@ -143,11 +143,11 @@ fn inflated(parts: &Parts, body: &Bytes) -> Result<Bytes, Fault> {
         Ok(read) if read as u64 <= MAX_INFLATED => Ok(inflated.into()),
         Ok(_) => Err(Fault {
             code: "RequestEntityTooLarge",
-            message: format!("the request is over {MAX_INFLATED} bytes"),
+            message: format!("the request is larger than {MAX_INFLATED} bytes"),
         }),
         Err(error) => Err(Fault {
             code: "SerializationException",
-            message: format!("the gzip body cannot be read: {error}"),
+            message: format!("cannot read the gzip body: {error}"),
         }),
     }
 }

@@ -1,5 +1,4 @@
-//! Looks for an interpreter of a version where people keep them, and believes only what each says
-//! of itself.
+//! Finds an interpreter of a given version in the usual places, by running each candidate.
 //!
 //! A file called `python3.13` proves nothing: it may be a shim without an interpreter behind it.
 
@@ -236,23 +235,23 @@ fn attempt(path: PathBuf, timeout: Duration) -> Tried {
 fn interpreter_from(printed: &str) -> Result<Interpreter, String> {
     let lines: Vec<&str> = printed.lines().collect();
     let [version, implementation, free_threaded, executable, prefix] = lines[..] else {
-        return Err("ran, but did not answer as Python does".into());
+        return Err("ran, but does not answer like Python".into());
     };
     let numbers: Vec<u8> = version
         .split(' ')
         .filter_map(|part| part.parse().ok())
         .collect();
     let [major, minor, patch] = numbers[..] else {
-        return Err(format!("ran, but gave `{version}` as its version"));
+        return Err(format!("ran, but reports the version `{version}`"));
     };
     if implementation != "cpython" {
         return Err(format!(
-            "is {implementation} {major}.{minor}; Lambda runs CPython"
+            "is {implementation} {major}.{minor}, but Lambda runs CPython"
         ));
     }
     if free_threaded == "1" {
         return Err(format!(
-            "is a free-threaded build of Python {major}.{minor}; Lambda's has the GIL"
+            "is a free-threaded build of Python {major}.{minor}, but Lambda's has the GIL"
         ));
     }
     Ok(Interpreter {
@@ -318,7 +317,7 @@ mod tests {
             "older: is Python 3.12.1",
             "pypy: is pypy 3.13",
             "free: is a free-threaded build",
-            "liar: ran, but did not answer as Python does",
+            "liar: ran, but does not answer like Python",
             "absent: does not start",
             "uv python install 3.13",
         ] {

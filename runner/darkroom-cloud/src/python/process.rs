@@ -1,4 +1,4 @@
-//! Runs a program that can't be trusted to end, and says in a few words what came of it.
+//! Runs a program that may never end, and reports the result in a few words.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};

@@ -1,4 +1,4 @@
-//! Installs what AWS keeps in `/var/runtime` for Python functions, once, and finds it again.
+//! Installs the content of AWS's `/var/runtime` for Python functions, once, and finds it again.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -35,13 +35,14 @@ pub struct PythonRuntime {
 /// The runtime folder could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum RuntimeError {
-    #[error("runtime `{name}` can't be provided here; known Python runtimes: {}", RUNTIMES.join(", "))]
+    #[error("runtime `{name}` is not available here; known Python runtimes: {}", RUNTIMES.join(", "))]
     Unknown { name: String },
     #[error(transparent)]
     NotFound(#[from] PythonNotFound),
     #[error(
-        "{} has no pip to install packages with, and can't make a virtual environment that has one ({reason})\n  \
-         give it pip: `{} -m ensurepip --upgrade`, or install your distribution's python3-pip and python3-venv packages",
+        "{} has no pip, and cannot make a virtual environment that has one ({reason})\n  give it \
+         pip: `{} -m ensurepip --upgrade`, or install your distribution's python3-pip and \
+         python3-venv packages",
         interpreter.display(), interpreter.display()
     )]
     NoPip {
@@ -49,8 +50,8 @@ pub enum RuntimeError {
         reason: String,
     },
     #[error(
-        "pip could not install {name} into {}: {reason}\n  \
-         needed once, then kept there: a package index that pip reaches, and wheels for this platform",
+        "pip could not install {name} into {}: {reason}\n  connect to a package index that has \
+         wheels for this platform; this is needed once",
         folder.display()
     )]
     Install {

@@ -1,4 +1,4 @@
-//! Conditional requests: whether a read or a copy may go on. Pure. Order of precedence as in RFC
+//! Conditional requests: whether a read or a copy may continue. Pure. Order of precedence as in RFC
 //! 9110, 13.2.2.
 
 use s3s::dto::{ETag, ETagCondition, Timestamp};
@@ -18,7 +18,7 @@ pub struct ReadConditions<'a> {
 
 /// What the conditions come to.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ReadVerdict {
     Go,
     /// 304: the client has this one already.
     NotModified,
@@ -28,25 +28,25 @@ pub enum Verdict {
 
 impl ReadConditions<'_> {
     /// Judges `object` at the time `now_ms`.
-    pub fn judge(&self, object: &Object, now_ms: i64) -> Verdict {
+    pub fn judge(&self, object: &Object, now_ms: i64) -> ReadVerdict {
         match (self.if_match, self.if_unmodified_since) {
             (Some(condition), _) if !matches(condition, object) => {
-                return Verdict::Failed("If-Match");
+                return ReadVerdict::Failed("If-Match");
             }
             (None, Some(since)) if modified_after(object, since) => {
-                return Verdict::Failed("If-Unmodified-Since");
+                return ReadVerdict::Failed("If-Unmodified-Since");
             }
             _ => {}
         }
         match (self.if_none_match, self.if_modified_since) {
-            (Some(condition), _) if matches(condition, object) => Verdict::NotModified,
+            (Some(condition), _) if matches(condition, object) => ReadVerdict::NotModified,
             // A date to come is no date that S3 could have sent, and is ignored.
             (None, Some(since))
                 if !modified_after(object, since) && *since <= timestamp(now_ms) =>
             {
-                Verdict::NotModified
+                ReadVerdict::NotModified
             }
-            _ => Verdict::Go,
+            _ => ReadVerdict::Go,
         }
     }
 }
@@ -112,7 +112,7 @@ mod tests {
     fn no_condition_always_goes() {
         assert_eq!(
             ReadConditions::default().judge(&object(), NOW_MS),
-            Verdict::Go
+            ReadVerdict::Go
         );
     }
 
@@ -124,14 +124,14 @@ mod tests {
             if_unmodified_since: Some(&early),
             ..Default::default()
         };
-        assert_eq!(both.judge(&object(), NOW_MS), Verdict::Go);
+        assert_eq!(both.judge(&object(), NOW_MS), ReadVerdict::Go);
         let date = ReadConditions {
             if_unmodified_since: Some(&early),
             ..Default::default()
         };
         assert_eq!(
             date.judge(&object(), NOW_MS),
-            Verdict::Failed("If-Unmodified-Since")
+            ReadVerdict::Failed("If-Unmodified-Since")
         );
     }
 
@@ -142,13 +142,13 @@ mod tests {
             if_modified_since: Some(&same),
             ..Default::default()
         };
-        assert_eq!(since.judge(&object(), NOW_MS), Verdict::NotModified);
+        assert_eq!(since.judge(&object(), NOW_MS), ReadVerdict::NotModified);
         let earlier = at(999);
         let since = ReadConditions {
             if_modified_since: Some(&earlier),
             ..Default::default()
         };
-        assert_eq!(since.judge(&object(), NOW_MS), Verdict::Go);
+        assert_eq!(since.judge(&object(), NOW_MS), ReadVerdict::Go);
     }
 
     #[test]
@@ -159,7 +159,7 @@ mod tests {
             if_modified_since: Some(&late),
             ..Default::default()
         };
-        assert_eq!(both.judge(&object(), NOW_MS), Verdict::Go);
+        assert_eq!(both.judge(&object(), NOW_MS), ReadVerdict::Go);
     }
 
     #[test]
@@ -182,6 +182,6 @@ mod tests {
             if_modified_since: Some(&future),
             ..Default::default()
         };
-        assert_eq!(since.judge(&object(), NOW_MS), Verdict::Go);
+        assert_eq!(since.judge(&object(), NOW_MS), ReadVerdict::Go);
     }
 }

@@ -1,9 +1,8 @@
-//! The one seam between the error documents that `s3s` writes and those that S3 writes: the
-//! document is read, what S3 says otherwise is put right, and it is written again. It also holds
-//! what operations have to say beside their answer.
+//! Corrects the error documents that `s3s` writes, so that they match S3's: it parses the document,
+//! changes what differs, and writes it again. It also carries what operations add to their answer.
 //!
-//! What `s3s` (0.14) would need to make this room unnecessary: further elements on `S3Error`
-//! (`Key`, `BucketName`), today carried by a header that never leaves the process; a hook for
+//! To make this file unnecessary, `s3s` (0.14) would need: further elements on `S3Error` (`Key`,
+//! `BucketName`), which a header carries today that never leaves the process; a hook for
 //! `RequestId` and `HostId`; S3's codes for malformed authorisation; an output of
 //! `DeleteObjectTagging` with its status; an `ETag` without quotes in `GetObjectAttributes`.
 
@@ -247,7 +246,7 @@ pub async fn without_etag_quotes(response: Response<Body>) -> Response<Body> {
         .await
         .map(http_body_util::Collected::to_bytes)
     else {
-        return failed("the answer was cut short");
+        return failed("the answer ended early");
     };
     let text = String::from_utf8_lossy(&text)
         .replace("<ETag>\"", "<ETag>")

@@ -1,7 +1,7 @@
-//! Takes in the body of a PUT: into memory while it is short, else into a blob; hashed on the way,
-//! then verified against what the client says of it.
+//! Receives the body of a PUT, in memory if it is short, else in a blob; hashes it on the way and
+//! compares with what the client claims.
 //!
-//! Knows bodies and checksums; nothing of keys or the index.
+//! Knows bodies and checksums; knows neither keys nor the index.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

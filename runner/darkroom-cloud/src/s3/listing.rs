@@ -11,7 +11,7 @@ pub const MAX_KEYS: usize = 1000;
 
 /// What a page is asked for.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Query<'a> {
+pub struct ListingQuery<'a> {
     pub prefix: &'a str,
     /// Keys that share what lies between `prefix` and the first delimiter are rolled up into one
     /// entry.
@@ -23,7 +23,7 @@ pub struct Query<'a> {
 
 /// Entries in byte order of their keys, as S3 lists them.
 #[derive(Debug, Default, Clone, PartialEq)]
-pub struct Page {
+pub struct ListingPage {
     pub objects: Vec<Arc<Object>>,
     pub common_prefixes: Vec<String>,
     /// The last entry of this page, if there are more: where the next page starts.
@@ -31,8 +31,8 @@ pub struct Page {
 }
 
 /// Returns the page that `query` asks for.
-pub fn page(objects: &BTreeMap<String, Arc<Object>>, query: Query<'_>) -> Page {
-    let mut page = Page::default();
+pub fn page(objects: &BTreeMap<String, Arc<Object>>, query: ListingQuery<'_>) -> ListingPage {
+    let mut page = ListingPage::default();
     if query.max_keys == 0 {
         return page;
     }
@@ -101,7 +101,7 @@ mod tests {
         }
     }
 
-    fn names(page: &Page) -> Vec<&str> {
+    fn names(page: &ListingPage) -> Vec<&str> {
         page.objects
             .iter()
             .map(|object| object.key.as_str())
@@ -113,10 +113,10 @@ mod tests {
         let index = index(&["a", "a/1", "a/2", "b/c/3", "d"]);
         let page = page(
             &index,
-            Query {
+            ListingQuery {
                 delimiter: Some("/"),
                 max_keys: 1000,
-                ..Query::default()
+                ..ListingQuery::default()
             },
         );
         assert_eq!(names(&page), ["a", "d"]);
@@ -130,11 +130,11 @@ mod tests {
         let index = index(&["a/1", "a/2", "b"]);
         let page = page(
             &index,
-            Query {
+            ListingQuery {
                 delimiter: Some("/"),
                 after: "a/1",
                 max_keys: 10,
-                ..Query::default()
+                ..ListingQuery::default()
             },
         );
         assert_eq!((names(&page), page.common_prefixes.len()), (vec!["b"], 0));
@@ -143,13 +143,15 @@ mod tests {
     #[test]
     fn an_exact_fit_is_not_truncated() {
         let index = index(&["a", "b"]);
-        let all = Query {
+        let all = ListingQuery {
             max_keys: 2,
-            ..Query::default()
+            ..ListingQuery::default()
         };
         assert_eq!(page(&index, all).next, None);
         assert_eq!(
-            page(&index, Query { max_keys: 1, ..all }).next.as_deref(),
+            page(&index, ListingQuery { max_keys: 1, ..all })
+                .next
+                .as_deref(),
             Some("a")
         );
     }
@@ -164,11 +166,11 @@ mod tests {
         ) {
             let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
             let index = index(&keys);
-            let query = Query { prefix: &prefix, delimiter: delimiter.as_deref(), after: "", max_keys: 1000 };
+            let query = ListingQuery { prefix: &prefix, delimiter: delimiter.as_deref(), after: "", max_keys: 1000 };
             let whole = page(&index, query);
             let (mut objects, mut prefixes, mut after) = (Vec::new(), Vec::new(), String::new());
             loop {
-                let next = page(&index, Query { after: &after, max_keys, ..query });
+                let next = page(&index, ListingQuery { after: &after, max_keys, ..query });
                 prop_assert!(next.objects.len() + next.common_prefixes.len() <= max_keys);
                 objects.extend(next.objects);
                 prefixes.extend(next.common_prefixes);

@@ -41,7 +41,7 @@ pub const ACCOUNT_ID: &str = "000000000000";
 pub const OWNER_ID: &str = "75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a";
 
 /// What the service is started with.
-pub struct Config {
+pub struct S3Config {
     /// Everything is kept under this folder.
     pub folder: PathBuf,
     pub region: String,
@@ -62,7 +62,7 @@ pub struct S3 {
 
 impl S3 {
     /// Opens the service over what the folder holds. Blocks while it reads the index.
-    pub fn open(config: Config) -> Result<Self, StoreError> {
+    pub fn open(config: S3Config) -> Result<Self, StoreError> {
         let store = store::Store::open(&config.folder)?;
         let region = config.region.clone();
         let core =
@@ -136,7 +136,7 @@ mod tests {
             .unwrap();
         let folder = tempfile::tempdir().unwrap();
         let functions = Arc::new(crate::bridges::Functions::default());
-        let config = Config {
+        let config = S3Config {
             folder: folder.path().to_owned(),
             region: "us-east-1".to_owned(),
             keys: Arc::new(Keys::open([])),

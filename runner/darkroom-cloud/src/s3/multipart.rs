@@ -22,7 +22,7 @@ use super::object::{Attributes, Checksums, now_ms};
 /// The least that every part but the last must hold: 5 MiB.
 const MIN_PART_BYTES: u64 = 5 * 1024 * 1024;
 
-/// All uploads that are under way.
+/// All uploads in progress.
 #[derive(Debug, Default)]
 pub struct Uploads(Mutex<BTreeMap<String, Arc<Upload>>>);
 

@@ -1,15 +1,14 @@
-//! What the code of a function may do with buckets and objects: each operation as the actions that
-//! IAM asks for, and the names that it may use for them.
+//! What a function's code may do with buckets and objects: each operation as IAM actions, and the
+//! object names that it may use for them.
 //!
-//! Clients of this cloud own everything in it and are not asked. Of a function that is held to
-//! names of its own:
+//! Clients of this cloud own everything and are not checked. For a function with limited names:
 //!
-//! - It may read what lies under them, and what the event tells that its environment works on.
-//! - It may write under them, and over what the event names unless that is another function's
-//!   output. It may also write what starts a function that has run in the same chain of events: a
-//!   loop begins so, as on AWS, and ends as there.
-//! - It writes nothing between its answer and its next event: that work would be in no time that
-//!   was measured.
+//! - It may read objects below its own prefixes, and objects that the current event names.
+//! - It may write below its own prefixes, and over the event's objects unless they are another
+//!   function's output. It may also write an object that starts a function of the same chain of
+//!   events: a loop begins like this, as on AWS, and ends as there.
+//! - It may write nothing between its answer and its next event, because no measured time would
+//!   include that work.
 
 use std::sync::Arc;
 
@@ -255,7 +254,11 @@ fn check_in_time(access: &Access, caller: &Caller, asked: &Question) -> Result<(
         resource: asked.resource.clone(),
     };
     access.count(caller, &late);
-    Err("Access Denied: the invocation has answered already. Write every output before the handler returns.".to_owned())
+    Err(
+        "Access Denied: the invocation has already answered. Write every output before the \
+        handler returns."
+            .to_owned(),
+    )
 }
 
 /// IAM's action for a write.

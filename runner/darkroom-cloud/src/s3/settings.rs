@@ -1,5 +1,4 @@
-//! What a bucket is configured with, as it is kept in `bucket.json`. A new bucket has S3's
-//! defaults.
+//! A bucket's settings, as stored in `bucket.json`. A new bucket has S3's defaults.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct Settings {
     pub region: String,
     pub tags: BTreeMap<String, String>,
-    pub notifications: super::notification::Configuration,
+    pub notifications: super::notification::NotificationSettings,
     /// `None` once it was deleted.
     pub public_access: Option<PublicAccess>,
     /// `ObjectOwnership`; `None` once it was deleted.
@@ -28,7 +27,7 @@ impl Default for Settings {
         Self {
             region: String::new(),
             tags: BTreeMap::new(),
-            notifications: super::notification::Configuration::default(),
+            notifications: super::notification::NotificationSettings::default(),
             public_access: Some(PublicAccess::default()),
             ownership: Some("BucketOwnerEnforced".to_owned()),
             encryption: Encryption::default(),

@@ -41,7 +41,8 @@ pub enum StoreError {
     #[error("the condition `{0}` does not hold")]
     Precondition(&'static str),
     #[error(
-        "the bucket holds {stored} bytes, and a bucket of the local cloud holds {most} at most: delete some objects"
+        "the bucket holds {stored} bytes, but a bucket of the local cloud holds at most {most}: \
+         delete some objects"
     )]
     Full { stored: u64, most: u64 },
     #[error("{action} {}: {source}", path.display())]
@@ -50,7 +51,8 @@ pub enum StoreError {
         path: PathBuf,
         source: io::Error,
     },
-    #[error("{}: not a sidecar that this version can read: {source}; move it away to open the rest", path.display())]
+    #[error("{}: this version cannot read this sidecar file: {source}; move it away to open the \
+        rest", path.display())]
     Corrupt {
         path: PathBuf,
         source: serde_json::Error,
@@ -575,7 +577,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         /// Whatever the keys look like, the store is a map of them: before and after it is opened
-        /// anew, with one sidecar and one blob for each and nothing beside its folder.
+        /// again, with one sidecar and one blob for each and nothing beside its folder.
         #[test]
         fn a_bucket_is_a_map_of_its_keys(steps in prop::collection::vec(step(), 1..25)) {
             let root = tempfile::TempDir::new().unwrap();

@@ -1,8 +1,8 @@
-//! What S3 does around every operation: who is let in, which bucket a host names, request ids,
-//! error documents.
+//! What S3 does around every operation: checks signatures, finds the bucket in a host name, sets
+//! request ids, writes error documents.
 //!
-//! Signatures are checked, against the secrets that the cloud was started with. An unsigned request
-//! is refused, as on a bucket that is not public.
+//! Signatures are checked with the secrets that the cloud was started with. An unsigned request is
+//! refused, as for a bucket that is not public.
 
 use std::sync::Arc;
 

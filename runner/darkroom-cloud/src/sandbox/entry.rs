@@ -1,12 +1,11 @@
-//! The start of a sandbox's own processes: the outer one makes the namespaces, the inner one lives
-//! in them.
+//! Where a sandbox's own processes start: the outer one makes the namespaces, the inner one runs in
+//! them.
 //!
 //! Both are this program, run again with a secret word as first argument and the server's socket as
 //! standard input. They must stay small: no async runtime, no log, nothing of the host kept open.
 //!
-//! Descriptors that the server inherited from whoever started it (a shell's `exec 40<file`, a
-//! service manager, a CI agent) end here: the outer process closes all but its standard streams to
-//! the programs that it starts.
+//! The outer process closes all inherited descriptors except its standard streams (from a shell's
+//! `exec 40<file`, a service manager, a CI agent), so programs that it starts do not get them.
 
 use super::protocol::{Exit, InnerSetup, News, OuterSetup, receive, send};
 use super::{inner, outer, workshop};

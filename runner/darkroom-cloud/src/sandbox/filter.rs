@@ -1,8 +1,7 @@
-//! Refuses handlers the system calls that reach deep into the kernel and that no handler needs.
-//! Linux only.
+//! A filter that refuses handlers the system calls that reach deep into the kernel. Linux only.
 //!
-//! The inner process calls [`enter`] last, when the sandbox stands; all that it starts inherits the
-//! filter.
+//! The inner process calls [`enter`] last, when the sandbox is ready; every process that it starts
+//! inherits the filter.
 
 use super::entry::doing;
 use nix::libc;

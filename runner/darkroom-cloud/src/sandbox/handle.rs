@@ -1,4 +1,4 @@
-//! A sandbox as the server holds it: made, given orders, listened to, closed.
+//! The server's side of a sandbox: make it, give it orders, read its messages, close it.
 
 use super::cgroup::{Cgroup, Judgement, Tmp, cpu_share};
 use super::entry::OUTER;
@@ -67,7 +67,7 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Makes a sandbox and waits until it stands.
+    /// Makes a sandbox and waits until it is ready.
     pub async fn open(host: &Host, plan: &Plan) -> io::Result<Self> {
         let cgroup = host.cgroups.make(plan.memory_mb, plan.tmp_mb)?;
         let (ours, theirs) = BlockingStream::pair()?;

@@ -1,4 +1,4 @@
-//! Finds out, by trying, what this machine lets a sandbox be.
+//! Finds out, by trying, which kind of sandbox this machine allows.
 
 use super::cgroup::{Cgroups, PROCESSES, cpu_share};
 use super::handle::{Plan, Sandbox};
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
-/// A sandbox that does not stand by then never will.
+/// A sandbox that is not ready by then never will be.
 const PROBE_LIMIT: Duration = Duration::from_secs(10);
 
 /// What may be used to isolate handlers; all of it unless something is being tested or is known to
@@ -50,7 +50,7 @@ pub struct Host {
 }
 
 impl Host {
-    /// Tries the strongest sandbox first and takes the first that stands. `program`'s `main` calls
+    /// Tries the strongest sandbox first and takes the first that works. `program`'s `main` calls
     /// [`super::run_if_asked`].
     pub async fn probe(program: &Path, means: Means) -> io::Result<Self> {
         raise_descriptor_limit();
@@ -90,7 +90,7 @@ impl Host {
             }
         }
         Err(io::Error::other(format!(
-            "no sandbox can be made here: {}",
+            "cannot make a sandbox here: {}",
             refusals.join("; ")
         )))
     }
@@ -151,7 +151,7 @@ impl Host {
         };
         let sandbox = tokio::time::timeout(PROBE_LIMIT, Sandbox::open(self, &plan))
             .await
-            .map_err(|_| io::Error::other("it did not stand within 10 s"))??;
+            .map_err(|_| io::Error::other("it was not ready within 10 s"))??;
         Ok(tokio::spawn(sandbox.close()))
     }
 }

@@ -1,8 +1,8 @@
-//! The innermost process of a sandbox that is ours: PID 1 of its namespace, which starts the
-//! runtime, stops it, and tells the server how it ended.
+//! The innermost of our processes in a sandbox: PID 1 of its namespace. It starts and stops the
+//! runtime, and tells the server how it ended.
 //!
-//! It holds no limits itself where the kernel can; [`watch`](super::watch) imitates the others.
-//! When the server's socket ends it exits, and the kernel ends everything else in the namespace.
+//! The kernel enforces the limits if it can; [`watch`](super::watch) imitates the others. When the
+//! server's socket ends, this process exits, and the kernel ends everything else in the namespace.
 
 use super::entry::doing;
 use super::protocol::{Exit, InnerSetup, News, Offence, Order, Program, receive, send, send_with};
@@ -113,7 +113,7 @@ fn own_threads() -> io::Result<Vec<u32>> {
     Ok(ids)
 }
 
-/// What is left in hand once the sandbox stands.
+/// What is left in hand once the sandbox is ready.
 struct Cage {
     listeners: Vec<TcpListener>,
     join: Vec<File>,

@@ -37,7 +37,7 @@ pub struct Isolation {
 }
 
 /// Says what sandboxes of this kind hold. `filter` is what system calls are refused, or why none;
-/// `refusals` are the reasons why stronger ones did not stand.
+/// `refusals` are the reasons why stronger ones did not work.
 pub(super) fn describe(
     namespaces: Option<Namespaces>,
     cgroups: &Cgroups,
@@ -46,7 +46,7 @@ pub(super) fn describe(
 ) -> Isolation {
     let label = label(namespaces, cgroups, filter.is_ok());
     let refused = if refusals.is_empty() {
-        "not known on this system".to_owned()
+        "unknown on this system".to_owned()
     } else {
         refusals.join("; ")
     };
@@ -124,8 +124,10 @@ fn files(namespaces: Option<Namespaces>, refused: &str) -> Vec<Limit> {
 fn large_sizes(cores: usize) -> Option<Limit> {
     let bought = (cores as f64 * MB_PER_VCPU) as u64;
     (bought < LARGEST_MB).then(|| {
-        let why =
-            format!("sizes above {bought} MB buy more than this machine's {cores} cores, and get no more than these");
+        let why = format!(
+            "sizes above {bought} MB should get more CPU than this machine's {cores} \
+                cores, but get only these"
+        );
         limit("memory sizes", Enforcement::Approximated, why)
     })
 }
@@ -153,7 +155,7 @@ fn network(namespaces: Option<Namespaces>, refused: &str) -> Limit {
         limit(
             "network",
             Enforcement::Enforced,
-            "network namespace whose loopback reaches the local cloud alone",
+            "network namespace: only the local cloud is reachable",
         )
     } else {
         limit(
@@ -172,7 +174,8 @@ fn resources(namespaces: Option<Namespaces>, cgroups: &Cgroups) -> Vec<Limit> {
             limit(
                 "memory",
                 Enforced,
-                "cgroup v1: killed at the size, with a wall 64 MB above it; shared memory counts",
+                "cgroup v1: killed at the size, with a hard limit 64 MB above it; shared memory \
+                 counts",
             ),
             limit("cpu", Enforced, "cgroup v1 quota, 20 ms period"),
             limit("processes", Enforced, "cgroup v1 pids"),
@@ -195,7 +198,7 @@ fn resources(namespaces: Option<Namespaces>, cgroups: &Cgroups) -> Vec<Limit> {
             limit(
                 "cpu",
                 Approximated,
-                format!("stopped and continued to keep the share ({why})"),
+                format!("paused and continued to keep the share ({why})"),
             ),
             match namespaces {
                 Some(Namespaces { user: true, .. }) => {
@@ -218,13 +221,14 @@ fn stillness(cgroups: &Cgroups) -> Limit {
     match cgroups.freezes() {
         Some(by) => limit(name, Enforcement::Enforced, format!("frozen by {by}")),
         None if cfg!(target_os = "linux") => {
-            let why = "stopped by a signal, looked at every 5 to 160 ms, ended when it has used 25 ms of CPU time";
+            let why = "paused by a signal, checked every 5 to 160 ms, ended after 25 ms of CPU \
+                time";
             limit(name, Enforcement::Approximated, why)
         }
         None => limit(
             name,
             Enforcement::Absent,
-            "stopped by a signal, which a handler can undo",
+            "paused by a signal, but a handler can undo that",
         ),
     }
 }
@@ -238,7 +242,7 @@ mod tests {
         let two = large_sizes(2).unwrap();
         assert!(
             two.why
-                .starts_with("sizes above 3538 MB buy more than this machine's 2 cores"),
+                .starts_with("sizes above 3538 MB should get more CPU than this machine's 2 cores"),
             "{}",
             two.why
         );

@@ -1,10 +1,9 @@
-//! The sandbox a handler runs in: what of the host it sees, how much it may use, and how it ends.
+//! The sandbox of a handler: what it sees of the host, how much it may use, and how it ends.
 //!
-//! The server holds a [`Sandbox`] (`handle`). Behind it are two small processes of this same
-//! program: `outer` leaves the host's namespaces, `inner` starts and stops the runtime in them;
-//! `entry` is where both begin, `protocol` what they say. `workshop` runs builds of code that
-//! nobody has read. `cgroup` holds memory and CPU, `host` finds out what this machine allows.
-//! Nothing here knows of Lambda's API.
+//! The server has a [`Sandbox`] (`handle`). Behind it are two small processes of this same program:
+//! `outer` leaves the host's namespaces, `inner` starts and stops the runtime in them. Both begin
+//! in `entry` and speak `protocol`. `workshop` runs builds of untrusted code. `cgroup` limits
+//! memory and CPU, `host` finds out what this machine allows. Nothing here knows Lambda's API.
 
 mod cgroup;
 mod entry;

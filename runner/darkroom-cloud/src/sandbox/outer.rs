@@ -1,9 +1,9 @@
 //! The outermost process of a sandbox: leaves the host's namespaces, starts the inner process,
 //! waits, cleans up.
 //!
-//! It stays in the host's PID namespace and control groups. It ends when the inner process ends,
-//! which happens at the latest when the server closes its socket or dies. Where a control group
-//! holds frozen processes, it lets them go then.
+//! It stays in the host's PID namespace and control groups. It ends when the inner process ends, at
+//! the latest when the server closes its socket or dies. If a control group holds frozen processes,
+//! it thaws them then.
 
 use super::entry::{INNER, doing};
 use super::protocol::{Freezer, OuterSetup};

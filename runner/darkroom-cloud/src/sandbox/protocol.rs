@@ -1,10 +1,10 @@
-//! The words between the server and a sandbox's own processes, over the socket that is their
+//! The messages between the server and a sandbox's own processes, over the socket that is their
 //! standard input.
 //!
-//! A frame is a length (4 bytes, big-endian) and that many bytes of JSON; the first frame from the
-//! inside carries file descriptors. Order from the server: [`OuterSetup`], [`InnerSetup`], then
-//! [`Order`]s at will. The end of the stream means that the server is gone, and the sandbox must be
-//! too.
+//! A frame is a length (4 bytes, big-endian) and that many bytes of JSON. The first frame from the
+//! inside carries file descriptors. The server sends [`OuterSetup`], [`InnerSetup`], then any
+//! number of [`Order`]s. The end of the stream means that the server is gone, so the sandbox must
+//! end too.
 
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
@@ -148,7 +148,7 @@ pub struct Program {
 /// From a sandbox's processes to the server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum News {
-    /// The sandbox stands. Carries the read end for framed log records, a listener for each
+    /// The sandbox is ready. Carries the read end for framed log records, a listener for each
     /// address, and `/tmp` if that is the sandbox's own.
     Ready,
     /// The sandbox could not be made.

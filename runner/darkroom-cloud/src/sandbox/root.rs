@@ -1,8 +1,7 @@
-//! Builds the file system a handler sees and makes it the root. Linux only.
+//! Builds the file system that a handler sees, and makes it the root. Linux only.
 //!
-//! A read-only tmpfs with binds of what a handler needs of the host (its programs and libraries,
-//! never its homes or configuration), the code and the layers read-only, and a private `/tmp` and
-//! `/proc`.
+//! It is a read-only tmpfs with binds of the host's programs and libraries (never its homes or
+//! configuration), the code and the layers read-only, and a private `/tmp` and `/proc`.
 
 use super::entry::doing;
 use super::protocol::{RootPlan, SANDBOX_USER};

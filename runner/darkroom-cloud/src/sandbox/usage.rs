@@ -1,8 +1,7 @@
-//! What the processes of a sandbox use together, read from `/proc` by the process above them. Linux
-//! only.
+//! Adds up what the processes of a sandbox use, from `/proc`. Linux only.
 //!
-//! A process that has ended between two looks is no error; anything else that can't be read is one,
-//! since a limit that is not seen is not held.
+//! A process that ends between two reads is not an error. Anything else that cannot be read is one,
+//! because an unseen limit is not enforced.
 
 use nix::unistd::Pid;
 use std::collections::HashMap;

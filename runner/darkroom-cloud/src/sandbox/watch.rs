@@ -1,9 +1,9 @@
-//! Imitates, from inside a sandbox, limits that the kernel does not hold here: memory by adding up
-//! what is used, CPU share by stopping everything for as long as it has run ahead of its share,
-//! stillness between invocations by stopping again.
+//! Imitates limits that the kernel does not enforce here. Memory: adds up what is used. CPU share:
+//! pauses everything until its share allows more. Between invocations: pauses everything again and
+//! again.
 //!
-//! Linux reads `/proc`; elsewhere nothing is watched, and [`Isolation`](super::Isolation) says so.
-//! What can't be read ends the sandbox: a limit that is not seen is not held.
+//! Linux reads `/proc`; on other systems nothing is watched, and [`Isolation`](super::Isolation)
+//! says so. If `/proc` cannot be read, the sandbox ends, because an unseen limit is not enforced.
 
 use super::protocol::{MemoryUse, Offence, Watch};
 #[cfg(target_os = "linux")]

@@ -1,9 +1,9 @@
-//! Runs a program of somebody else's to its end where it sees nothing of the host: what builds a
-//! variant's code runs that variant's own programs (build scripts, macros), which nobody has read.
+//! Runs an untrusted program to its end, hidden from the host. A build of a variant's code runs
+//! that variant's own programs (build scripts, macros).
 //!
-//! The same two processes as a sandbox's: the outer one leaves the host's namespaces, the inner one
-//! builds the root and starts the program. No memory limit, no control group: a build is the user's
-//! own wait. Blocking.
+//! Uses the same two processes as a sandbox: the outer one leaves the host's namespaces, the inner
+//! one builds the root and starts the program. It has no memory limit and no control group, because
+//! only the user waits for a build. Blocking.
 
 use super::entry::{WORKSHOP_INNER, WORKSHOP_OUTER, doing};
 use super::protocol::{Exit, Namespaces, News, Program, RootPlan, SANDBOX_USER, receive, send};
@@ -49,7 +49,7 @@ pub struct Setup {
 /// [`super::run_if_asked`].
 ///
 /// # Errors
-/// Why no sandbox stands here: the job has not begun then.
+/// Why no sandbox is ready here: the job has not begun then.
 pub fn run(sandbox: &Path, job: &Job) -> io::Result<Output> {
     if cfg!(not(target_os = "linux")) {
         return Err(io::Error::other("namespaces are Linux's"));

@@ -1,8 +1,8 @@
-//! From a request to the service it is for.
+//! Finds the service that a request is for.
 //!
-//! A signed request says it in its credential scope
-//! (`Credential=KEY/DATE/REGION/SERVICE/aws4_request`, in the `Authorization` header or, presigned,
-//! in the query). An unsigned one is told by its headers and path.
+//! A signed request names it in its credential scope
+//! (`Credential=KEY/DATE/REGION/SERVICE/aws4_request`, in the `Authorization` header or, if
+//! presigned, in the query). For an unsigned one, headers and path decide.
 
 use super::gate;
 use super::signature;
@@ -145,7 +145,7 @@ impl Services {
 /// make it twice that.
 const RECORDS_LIMIT: usize = 4 * 1024 * 1024;
 
-/// What JSON services call a refusal for want of a permission.
+/// What JSON services call a refusal for lack of a permission.
 const DENIED: &str = "AccessDeniedException";
 
 impl Services {
@@ -166,7 +166,7 @@ impl Services {
         refuse: Refuse,
     ) -> Result<Bytes, Response<Body>> {
         let body = wire::read(body, RECORDS_LIMIT).await.map_err(|_| {
-            let message = "The request is too large, or was cut short.";
+            let message = "The request is too large, or ended early.";
             refuse(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "SerializationException",
@@ -234,8 +234,8 @@ fn refused_host() -> Response<Body> {
 }
 
 fn refused_site() -> Response<Body> {
-    let message = "A web page of another site sent this request (Origin, Sec-Fetch-Site). The local cloud answers programs \
-                   of this machine, and pages from a loopback name.";
+    let message = "A web page of another site sent this request (Origin, Sec-Fetch-Site). The \
+        local cloud answers only programs of this machine and pages from a loopback name.";
     refusal(StatusCode::FORBIDDEN, "AccessDeniedException", message)
 }
 

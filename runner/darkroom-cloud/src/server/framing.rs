@@ -1,8 +1,8 @@
-//! A connection whose refusals say why: what `hyper` answers to bytes that are no HTTP is an empty
-//! 4xx, and clients of AWS read a body and an error's name.
+//! Gives refused connections a body: `hyper` answers bytes that are not HTTP with an empty 4xx, but
+//! AWS clients read a body with an error name.
 //!
-//! Looks at the first bytes of each write only; our own answers always carry a request id of AWS's
-//! and pass unchanged.
+//! Checks only the first bytes of each write; our own answers always carry an AWS request id and
+//! pass unchanged.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -69,7 +69,8 @@ fn reworded(bytes: &[u8]) -> Option<String> {
         Some("431") => "The request's headers are too many or too long.",
         Some("408") => "The request's headers did not arrive in time.",
         _ => {
-            "The request is not HTTP/1.1 as the local cloud reads it: its first line, a header or its length is malformed."
+            "The local cloud cannot read this request as HTTP/1.1: its first line, a header or \
+             its length is malformed."
         }
     };
     let body =

@@ -1,13 +1,13 @@
-//! Who may speak: only programs on this machine that name it by a loopback name, and no web page of
-//! another site.
+//! Decides who may send requests: programs on this machine that use a loopback name, and no web
+//! page of another site.
 //!
-//! A web page in the user's browser can resolve its own name to 127.0.0.1 (DNS rebinding) and would
-//! then reach this port, but its requests carry its own name as `Host`. Names under `localhost`
-//! always mean this machine (RFC 6761), and clients use them for virtual-hosted buckets.
+//! A web page in the user's browser can resolve its own name to 127.0.0.1 (DNS rebinding) and then
+//! reach this port, but its requests carry its own name as `Host`. Names under `localhost` always
+//! mean this machine (RFC 6761), and clients use them for virtual-hosted buckets.
 //!
-//! A page can also name this machine right, and send a form or load an image from here: its browser
-//! then says where the page is from. Programs say nothing of the kind, and pages of this machine
-//! say a loopback name.
+//! A page can also use a loopback name and send a form or load an image from here. The browser then
+//! says which page it is. Programs send no such header, and pages of this machine send a loopback
+//! name.
 
 use http::header::{HeaderMap, HeaderValue, ORIGIN};
 use http::uri::Authority;

@@ -38,7 +38,7 @@ impl Server {
         self.stop.subscribe()
     }
 
-    /// Takes no further connection; requests under way go on.
+    /// Takes no further connection; requests in progress continue.
     pub fn stop_accepting(&self) {
         self.stop.send_replace(true);
     }
@@ -74,8 +74,8 @@ async fn accept(listener: TcpListener, services: Arc<Services>, stopped: watch::
     connections.shutdown().await;
 }
 
-/// Serves one connection until the client closes it, or until the request under way at the stop is
-/// answered.
+/// Serves one connection until the client closes it, or until the request in progress at the stop
+/// is answered.
 ///
 /// `working` says what the environment that it comes from works on; clients outside of one have
 /// none.

@@ -1,7 +1,7 @@
-//! The one loopback port: accepts connections, refuses who may not speak, hands each request to its
+//! The one loopback port: accepts connections, refuses forbidden senders, hands each request to its
 //! service.
 //!
-//! Knows how to tell the services apart and nothing of what they do.
+//! Knows how to distinguish the services, but not what they do.
 
 mod dispatch;
 mod framing;

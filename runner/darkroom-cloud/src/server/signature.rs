@@ -1,7 +1,7 @@
-//! AWS Signature Version 4 of the services that speak JSON or CBOR: who signed, and whether it is
-//! what arrived.
+//! AWS Signature Version 4 for the services that speak JSON or CBOR: who signed, and whether the
+//! request is unchanged.
 //!
-//! S3 checks its own (it signs bodies in chunks, and URLs).
+//! S3 checks its own signatures (it signs bodies in chunks, and URLs).
 
 use super::wire::{UNRESERVED, header};
 use crate::keys::Keys;

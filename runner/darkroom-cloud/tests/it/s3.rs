@@ -8,7 +8,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 use darkroom_cloud::keys::Keys;
 use darkroom_cloud::lineage::Lineage;
-use darkroom_cloud::s3::{Config, EventTarget, FunctionDirectory, S3};
+use darkroom_cloud::s3::{EventTarget, FunctionDirectory, S3, S3Config};
 use tempfile::TempDir;
 
 use crate::clients;
@@ -50,7 +50,7 @@ impl Server {
 
     async fn over(folder: TempDir) -> Self {
         let functions = Arc::new(Functions::default());
-        let s3 = S3::open(Config {
+        let s3 = S3::open(S3Config {
             folder: folder.path().to_owned(),
             region: "us-east-1".into(),
             keys: Arc::new(Keys::open([])),

@@ -8,7 +8,7 @@ use crate::imported::ImportedRow;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CountsAs {
     Sample,
-    /// Measured anew since; or another attempt of the repetition takes its place, or will; or its
+    /// Measured again since; or another attempt of the repetition takes its place, or will; or its
     /// pass was cut off.
     Superseded,
     WarmUp,
@@ -127,7 +127,7 @@ impl Ledger {
     }
 
     /// Says whether a check of an attempt's output counts: it is the last attempt and was not
-    /// measured anew. Warm-ups count too.
+    /// measured again. Warm-ups count too.
     pub fn check_counts(&self, id: AttemptId) -> bool {
         let attempt = &self.attempts[id as usize];
         attempt.last && !self.is_old(attempt)
@@ -147,7 +147,7 @@ impl Ledger {
         ending.status == Status::Ok && ending.cold.is_some_and(|cold| cold != asked_cold)
     }
 
-    /// Says whether the cell was measured anew since.
+    /// Says whether the cell was measured again since.
     fn is_old(&self, attempt: &Attempt) -> bool {
         attempt.epoch != self.books[attempt.repetition.cell as usize].epoch
     }

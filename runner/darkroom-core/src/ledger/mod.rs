@@ -1,8 +1,8 @@
-//! Which facts of a run count, and as what. Decided here and nowhere else.
+//! Decides which facts of a run count, and as what. No other code does.
 //!
 //! [`Event`]s in, one at a time; out: what each attempt and each of its rows counts as
 //! ([`CountsAs`]), which repetitions are done, and the number of the next attempt. Resume, `until`,
-//! progress and the tables ask it. It keeps a small entry for each attempt, and knows nothing of
+//! progress and the tables ask it. It keeps a small entry for each attempt, and knows nothing about
 //! times, costs or statistics.
 
 mod counting;
@@ -40,13 +40,13 @@ pub struct Repetition {
 struct Attempt {
     repetition: Repetition,
     number: u32,
-    /// How often the cell had been measured anew (`--cell`) when the attempt was first heard of.
+    /// How often the cell had been measured again (`--cell`) when the attempt was first heard of.
     epoch: u32,
     /// An attempt of the same repetition that is not as late, by epoch and number.
     before: Option<AttemptId>,
     /// No later one is known.
     last: bool,
-    /// `None`: cut off, or still under way.
+    /// `None`: cut off, or still in progress.
     ended: Option<Ended>,
     /// A row ended well, but cold where the cell asks for warm, or the reverse.
     wrong_start: bool,
@@ -88,7 +88,7 @@ pub struct Ledger {
 #[derive(Clone, Copy, Debug)]
 struct Book {
     cold: bool,
-    /// How often the cell was measured anew.
+    /// How often the cell was measured again.
     epoch: u32,
 }
 
@@ -171,8 +171,8 @@ impl Ledger {
             .is_some_and(|(entry, epoch)| entry.done_in == Some(epoch))
     }
 
-    /// Returns the number of the next attempt of this key's repetition, from 1. Numbers go on where
-    /// a cell is measured anew.
+    /// Returns the number of the next attempt of this key's repetition, from 1. Numbers continue
+    /// where a cell is measured again.
     pub fn next_attempt(&self, key: &PassKey) -> u32 {
         self.find(key).map_or(1, |(entry, _)| entry.highest + 1)
     }

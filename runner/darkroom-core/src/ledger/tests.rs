@@ -1,5 +1,5 @@
 //! The ledger beside a slow reading of the whole journal for each question, over journals that are
-//! drawn: several sessions, attempts that end in every way or not at all, cells measured anew,
+//! drawn: several sessions, attempts that end in every way or not at all, cells measured again,
 //! warm-ups, probes, rows out of order.
 
 use proptest::prelude::*;
@@ -175,7 +175,7 @@ fn fact() -> impl Strategy<Value = Fact> {
 struct Slow<'a>(&'a [Fact]);
 
 impl Slow<'_> {
-    /// How often the cell had been measured anew before the fact at `place`.
+    /// How often the cell had been measured again before the fact at `place`.
     fn epoch(&self, key: &PassKey, place: usize) -> usize {
         let anew = |fact: &&Fact| matches!(fact, Fact::Anew(cells) if cells.iter().any(|cell| run().cells[*cell].id == key.cell_id));
         self.0[..place].iter().filter(anew).count()

@@ -1,5 +1,5 @@
-//! Finds the one bracket that is missing in a text which is not TOML: the parser would complain of
-//! every line after it.
+//! Finds the one missing bracket in a text that is not TOML, because the parser would complain
+//! about every line after it.
 
 use std::ops::Range;
 
@@ -32,7 +32,7 @@ pub(super) fn unpaired(text: &str) -> Option<Unpaired> {
                 Some((_, opened)) if closing(opened) == bracket => {}
                 Some((opened, bracket)) => return Some(never_closed(opened, bracket)),
                 None => {
-                    let (bracket, help) = (char::from(bracket), "take it out, or open it before");
+                    let (bracket, help) = (char::from(bracket), "remove it, or open it before");
                     let message = format!("this `{bracket}` closes nothing");
                     return Some(Unpaired {
                         at: at..at + 1,

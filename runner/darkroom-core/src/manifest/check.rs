@@ -1,6 +1,6 @@
 //! Checks a document against the schema: unknown keys, wrong types, unknown values, ranges, lists.
 //!
-//! Every mistake is collected and what is wrong is taken out of the tree, so that the rest can be
+//! It collects every mistake and removes wrong values from the tree, so that the rest can be
 //! checked further. Knows the words of JSON Schema that [`super::schema`] uses; not what the keys
 //! mean.
 

@@ -1,6 +1,6 @@
-//! What validation needs to know of the world: names, and what is wrong with the things they name.
+//! What validation must know of the project: names, and faults of the things that they name.
 //!
-//! A plain value. The binary reads the project's folders and fills it in; tests write it down.
+//! A plain value. The binary reads the project's folders and fills it in; tests write it directly.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// The line of the file where it stands, if it stands in one.
+    /// The line of the file where it is, if it stands in one.
     pub fn line(&self) -> Option<usize> {
         match self {
             Self::Said(_) => None,

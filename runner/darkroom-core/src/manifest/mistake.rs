@@ -8,7 +8,7 @@ use miette::{Diagnostic, NamedSource, SourceSpan};
 use super::known::Fault;
 use super::tree::Place;
 
-/// One thing that is wrong: what, where, and how to mend it.
+/// One thing that is wrong: what, where, and how to fix it.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct Mistake {
@@ -149,7 +149,7 @@ pub(super) fn suggestion<'a>(
     }
 }
 
-/// The name that is a slip of the keyboard away, or that begins or goes on where the wrong one
+/// The name that is a slip of the keyboard away, or that begins or continues where the wrong one
 /// ends.
 pub fn nearest<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
     let wrong = wrong.to_lowercase();

@@ -1,9 +1,9 @@
 //! The manifest: what to compare, how often, where.
 //!
-//! TOML text → [`Manifest`], or every mistake in it at once, each with its place in the text. The
-//! doc comments of the types are the descriptions in the JSON Schema, their attributes its rules,
-//! and the schema is what a text is checked with: what an editor says, `darkroom validate` says.
-//! What needs more than one value at a time is in `validate`.
+//! TOML text → [`Manifest`], or every mistake in it, each with its place in the text. The doc
+//! comments of the types are the descriptions in the JSON Schema, and their attributes are its
+//! rules. The text is checked with the same schema, so an editor and `darkroom validate` agree.
+//! `validate` holds rules that need more than one value.
 
 mod brackets;
 mod check;
@@ -33,33 +33,32 @@ pub use self::validate::{MAX_CELLS, mentioned, validate};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// Look at every invocation from inside, through a wrapper around the unmodified handler: CPU
-    /// time, context switches, page faults, time in S3 calls. `false` measures without it. Default:
-    /// true.
+    /// Record CPU time, context switches, page faults and time in S3 calls of every invocation, by
+    /// a wrapper around the unmodified handler. Default: true.
     #[serde(default = "defaults::profile")]
     pub profile: bool,
-    /// What the experiment is called and which pipeline it is about.
+    /// The name of the experiment, and its pipeline.
     pub experiment: Experiment,
     /// Where it runs.
     #[serde(default)]
     pub target: TargetKeys,
-    /// What is compared: the lists multiply to cells.
+    /// What is compared: the lists multiply, and every combination is a cell.
     pub matrix: Matrix,
     /// How often every cell is measured.
     #[serde(default)]
     pub repetitions: Repetitions,
-    /// In what order.
+    /// The order of the measurements.
     #[serde(default)]
     pub schedule: Schedule,
-    /// What a run may cost: it stops when that is used up, and can be gone on with.
+    /// What a run may cost. It stops at this limit, and you can resume it with a larger one.
     #[serde(default)]
     pub budget: Budget,
-    /// Where results land.
+    /// Where results are written.
     #[serde(default)]
     pub output: Output,
 }
 
-/// What the experiment is called and which pipeline it is about.
+/// The name of the experiment, and its pipeline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
@@ -69,7 +68,7 @@ pub struct Experiment {
     /// Folder under `experiments/` that holds `pipeline.toml`. Default: image-pipeline.
     #[serde(default = "defaults::pipeline")]
     pub pipeline: String,
-    /// Every random choice of a run comes from this number. Default: 562.
+    /// Seed of every random choice of a run. Default: 562.
     #[serde(default = "defaults::seed")]
     #[schemars(range(max = 9_223_372_036_854_775_807_u64))]
     pub seed: u64,
@@ -78,7 +77,7 @@ pub struct Experiment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Cloud {
-    /// The cloud embedded in darkroom, on this machine.
+    /// Darkroom's local cloud, on this machine.
     Local,
     /// Amazon Web Services.
     Aws,
@@ -89,36 +88,36 @@ pub enum Cloud {
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "Target")]
 pub struct TargetKeys {
-    /// The cloud; `--target` overrides. Default: local.
+    /// The cloud; `--target` overrides it. Default: local.
     pub cloud: Cloud,
     /// The cloud's region. Default: us-east-1.
     pub region: String,
-    /// ARN of the functions' execution role, where you may not make one. Default: Darkroom makes
-    /// one that can touch the experiment's bucket and log groups alone.
+    /// ARN of the functions' execution role; set it if you may not create roles. Default: Darkroom
+    /// creates a role that can use only the experiment's bucket and log groups.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub role: Option<String>,
-    /// Whether what a whole run deployed stays for the next one. Default: on this machine yes, on
-    /// AWS no.
+    /// Keep the deployed functions after a complete run. Default: true on this machine, false on
+    /// AWS.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "bool")]
     pub keep: Option<bool>,
 }
 
-/// What is compared. A cell is one level of every list; the lists multiply, `exclude` removes,
-/// `include` adds.
+/// What is compared. A cell is one level of every list. The lists multiply, `exclude` removes
+/// cells, `include` adds cells.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Matrix {
-    /// Folders under `functions/`: whose code is compared.
+    /// The code to compare: folders under `functions/`.
     #[schemars(length(min = 1), extend("uniqueItems" = true))]
     pub variants: Vec<String>,
     /// Instruction sets. Default: `x86_64` only.
     #[serde(default = "defaults::architectures")]
     #[schemars(length(min = 1), extend("uniqueItems" = true))]
     pub architectures: Vec<Architecture>,
-    /// Memory of the functions, MB, which on Lambda also decides the CPU share (1769 MB is one
-    /// vCPU). Default: 1769.
+    /// Memory of the functions in MB. On Lambda it also sets the CPU share: 1769 MB is one vCPU.
+    /// Default: 1769.
     #[serde(default = "defaults::memory_mb")]
     #[schemars(length(min = 1), inner(range(min = 128, max = 10240)), extend("uniqueItems" = true))]
     pub memory_mb: Vec<u32>,
@@ -129,23 +128,23 @@ pub struct Matrix {
     #[serde(default = "defaults::trigger")]
     #[schemars(length(min = 1), extend("uniqueItems" = true))]
     pub trigger: Vec<Trigger>,
-    /// What a stage is fed. Rows of different levels never share a statistic. Default: chained.
+    /// The input of a stage. Rows of different levels never share a statistic. Default: chained.
     #[serde(default = "defaults::input")]
     #[schemars(length(min = 1), extend("uniqueItems" = true))]
     pub input: Vec<Input>,
-    /// Which start of an environment is measured. Default: warm.
+    /// Which kind of start is measured. Default: warm.
     #[serde(default = "defaults::start")]
     #[schemars(length(min = 1), extend("uniqueItems" = true))]
     pub start: Vec<Start>,
-    /// Pipelines of one cell under way at once. Default: 1.
+    /// Pipelines of one cell that run at once. Default: 1.
     #[serde(default = "defaults::concurrency")]
     #[schemars(length(min = 1), inner(range(min = 1, max = 1000)), extend("uniqueItems" = true))]
     pub concurrency: Vec<u32>,
-    /// Cells to leave out: every cell that has all the levels of one of these. Default: none.
+    /// Cells to remove: every cell that has all the levels of one entry. Default: none.
     #[serde(default)]
     #[schemars(extend("uniqueItems" = true))]
     pub exclude: Vec<Levels>,
-    /// Cells to add. A factor left open takes the only level of its list. Default: none.
+    /// Cells to add. You may leave out a factor whose list has one level. Default: none.
     #[serde(default)]
     #[schemars(extend("uniqueItems" = true))]
     pub include: Vec<Levels>,
@@ -185,49 +184,48 @@ pub struct Levels {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Repetitions {
-    /// Counted passes of every image through every deployment of a cell. With `until` it is
-    /// `until.max`, and need not be said. Default: 100.
+    /// Counted passes of every image through every deployment of a cell. Leave it out if you set
+    /// `until`. Default: 100.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub count: u32,
-    /// Uncounted passes before them, in every deployment of a warm cell. Default: 3.
+    /// Uncounted passes before these, in every deployment of a warm cell. Default: 3.
     #[schemars(range(max = 1000))]
     pub warm_up: u32,
-    /// Deployments of every cell, under different names: one can't show how much hosts differ.
-    /// Default: 1.
+    /// Deployments of every cell under different names. Set 2 or more to see how much hosts
+    /// differ. Default: 1.
     #[schemars(range(min = 1, max = 100))]
     pub deployments: u32,
-    /// Repetitions after which the environments of warm cells are renewed and warmed up again: one
-    /// environment is one sample of one host. Default: never within a session.
+    /// Renew the environments of warm cells after this many repetitions, and warm them up again: an
+    /// environment runs on one host only. Default: never within a session.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u32", range(min = 1, max = 1_000_000))]
     pub renew_environments_every: Option<u32>,
-    /// Measure on until the answer is sure enough, instead of `count` times:
+    /// Measure until the intervals are narrow enough, instead of `count` times:
     /// `{ metric = "turnaround", ci_half_width = 0.02, min = 30, max = 400 }`. Every cell is
     /// measured equally often. Default: `count` times.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Until")]
     pub until: Option<Until>,
-    /// Give every repetition pixels of its own, invisibly: code that remembers outputs gains
-    /// nothing, and every output is checked. Default: false, and a few uncounted probes tell
+    /// Change a few pixels invisibly in every repetition, so code that remembers outputs gains
+    /// nothing, and every output is checked. Default: false; a few uncounted probes then show
     /// whether code remembers.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub vary_inputs: bool,
 }
 
-/// When to stop: looked at after whole blocks, from `min` repetitions on and every 10 after that.
+/// When to stop: checked after whole blocks, from `min` repetitions on and every 10 after that.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Until {
-    /// Whose mean is to be known.
+    /// The metric whose mean must be precise.
     pub metric: StoppingMetric,
-    /// Half the width of its 95% interval as a share of the mean, which every cell (and stage) must
-    /// reach.
+    /// Largest half width of its 95% interval, as a share of the mean, in every cell (and stage).
     #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
     pub ci_half_width: f64,
     /// Fewest repetitions.
     #[schemars(range(min = 10, max = 1_000_000))]
     pub min: u32,
-    /// Most repetitions, after which the run ends whatever it knows.
+    /// Most repetitions; the run ends after them in any case.
     #[schemars(range(min = 10, max = 1_000_000))]
     pub max: u32,
 }
@@ -235,9 +233,9 @@ pub struct Until {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StoppingMetric {
-    /// Of the pipeline, in every cell.
+    /// Turnaround of the pipeline, in every cell.
     Turnaround,
-    /// Of each stage in every cell; in cold cells init + duration.
+    /// Duration of each stage, in every cell; in cold cells init + duration.
     Duration,
 }
 
@@ -292,41 +290,43 @@ impl Repetitions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
-    /// Blocks: every (cell, image) once, in a fresh seeded order, then the next block.
+    /// Blocks: every image of every cell once, in a new random order for each block.
     Interleaved,
     /// One cell after another, as declared.
     Sequential,
 }
 
-/// In what order passes are done.
+/// The order of the passes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Schedule {
-    /// The order; `sequential` confounds what is compared with the hour. Default: interleaved.
+    /// The order. With `sequential`, differences between cells may come from the hour. Default:
+    /// interleaved.
     pub order: Order,
 }
 
-/// What a run may cost: it stops when that is used up, and can be gone on with. Default: no limit.
+/// What a run may cost. It stops at this limit, and you can resume it with a larger one. Default:
+/// no limit.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Budget {
-    /// US dollars that AWS bills for all of a run's sessions, or would bill: it counts on the local
-    /// cloud too. Lambda and S3 requests, not logs and transfer; what is under way when it is used
-    /// up still ends.
+    /// US dollars that AWS bills, or would bill, for all sessions of a run; it also counts on the
+    /// local cloud. Covers Lambda and S3 requests, not logs and transfer. Running passes still end.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "f64", extend("exclusiveMinimum" = 0))]
     pub usd: Option<f64>,
-    /// Minutes of one session: a run that is resumed has as many again.
+    /// Minutes of one session; a resumed run gets the same number again.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "f64", extend("exclusiveMinimum" = 0))]
     pub minutes: Option<f64>,
 }
 
-/// Where results land.
+/// Where results are written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Output {
-    /// Folder that holds a folder for every experiment; relative to the project. Default: outputs.
+    /// Folder for results, relative to the project; each experiment gets a folder in it. Default:
+    /// outputs.
     pub dir: String,
 }
 

@@ -1,5 +1,5 @@
-//! What a manifest may spell in several ways, made one before anything else looks at it: singular
-//! and plural of the matrix's keys, and globs of variants.
+//! Makes alternative spellings one before anything else reads the manifest: singular and plural of
+//! the matrix's keys, and globs of variants.
 
 use std::collections::BTreeSet;
 
@@ -65,7 +65,7 @@ fn rename(table: &mut Node, name: impl Fn(&str) -> &str, mistakes: &mut Vec<Mist
     entries.retain_mut(|entry| {
         let (spelt, name) = (entry.key.clone(), name(&entry.key).to_owned());
         if let Some((_, before)) = seen.iter().find(|(of, _)| *of == name) {
-            let message = format!("`{before}` and `{spelt}` are one key, and both are here");
+            let message = format!("`{before}` and `{spelt}` are the same key; remove one");
             let label = "the second spelling";
             mistakes.push(
                 Mistake::new("duplicate", message, &entry.key_at, label)
@@ -159,7 +159,7 @@ fn matched<'a>(
         Ok(glob) => glob,
         Err(error) => {
             let message = format!("`{pattern}` is not a glob: {}", error.kind());
-            let help = "`*` stands for anything, `?` for one character, `{a,b}` for either";
+            let help = "`*` matches anything, `?` one character, `{a,b}` either";
             mistakes.push(
                 Mistake::new(
                     "bad_pattern",

@@ -441,7 +441,7 @@ fn every_list_of_the_matrix_is_known_in_singular_and_plural_and_only_once() {
     let both = format!("{ONE}start = [\"warm\"]\nstarts = [\"cold\"]\n");
     assert_eq!(
         mistakes_of(&both),
-        ["`start` and `starts` are one key, and both are here"]
+        ["`start` and `starts` are the same key"]
     );
     assert!(
         mistakes_of(&format!("{ONE}startz = [\"warm\"]\n"))[0].contains("unknown key `startz`")
@@ -498,7 +498,7 @@ fn mistakes_of_a_stopping_rule_are_said_beside_its_other_mistakes() {
     );
     let said = mistakes_of(&text).join("\n");
     for words in [
-        "says both `count` and `until`",
+        "has both `count` and `until`",
         "allows fewer repetitions (30)",
         "speed",
     ] {

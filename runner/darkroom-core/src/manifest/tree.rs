@@ -1,7 +1,7 @@
-//! A TOML document as a tree whose every node knows its place: in the manifest, or in a `--set`
+//! A TOML document as a tree whose nodes know their place: in the manifest, or in a `--set`
 //! argument.
 //!
-//! Text → [`Node`], or where it is not TOML. Knows nothing of what keys mean.
+//! Text → [`Node`], or the place where it is not TOML. Does not know what keys mean.
 
 use std::ops::Range;
 use std::sync::Arc;

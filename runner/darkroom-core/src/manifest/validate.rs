@@ -1,8 +1,8 @@
 //! Text, overrides and what is known → [`Manifest`], or every mistake at once.
 //!
-//! First the document is checked against the schema ([`super::check`]), which takes out what is
-//! wrong; what is left is then checked for what a schema can't say: names that exist, levels that
-//! meet, a matrix that has cells.
+//! First [`super::check`] checks the document against the schema, and removes wrong values. The
+//! rest is checked for what a schema cannot express: names that exist, levels that match, a matrix
+//! that has cells.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -173,11 +173,11 @@ impl Meaning<'_> {
             let name = node.as_str().unwrap_or_default();
             let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
             if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
-                let message = format!("`{name}` can't be the name of an experiment");
-                let label = "expected letters, digits, `-`, `_` and `.`";
+                let message = format!("`{name}` cannot be the name of an experiment");
+                let label = "use letters, digits, `-`, `_` and `.`";
                 self.mistakes.push(
                     Mistake::new("bad_name", message, &node.at, label)
-                        .help("it names a folder under the output folder"),
+                        .help("it becomes a folder under the output folder"),
                 );
             }
         }
@@ -193,19 +193,19 @@ impl Meaning<'_> {
                     "bad_region",
                     message,
                     &node.at,
-                    "expected a name like us-east-1",
+                    "write a name like us-east-1",
                 ));
             }
         }
         if let Some(node) = self.root.get(&["output", "dir"]) {
             let dir = node.as_str().unwrap_or_default();
             if dir.trim().is_empty() || dir.contains("://") {
-                let message = format!("results can't land in `{dir}`");
+                let message = format!("results cannot be written to `{dir}`");
                 self.mistakes.push(Mistake::new(
                     "bad_folder",
                     message,
                     &node.at,
-                    "expected a folder on this machine",
+                    "write a folder on this machine",
                 ));
             }
         }
@@ -224,16 +224,16 @@ impl Meaning<'_> {
         {
             let message =
                 format!("`repetitions.until` allows fewer repetitions ({max}) than it asks for");
-            let label = format!("expected {min} or more, as `min` says");
+            let label = format!("set it to {min} or more, as in `min`");
             self.mistakes
                 .push(Mistake::new("until", message, place("max"), label));
         }
         // A resolved manifest says both, and the same.
         let count = self.root.get(&["repetitions", "count"]);
         if let Some(count) = count.filter(|count| count.as_whole() != number("max")) {
-            let message = "`repetitions` says both `count` and `until`: which is it?";
-            let help = "leave `count` out to stop when the answer is sure enough, or `until` to measure that often; `until.max` is \
-                        the most";
+            let message = "`repetitions` has both `count` and `until`";
+            let help = "keep one: `count` sets the number; `until` stops when the intervals are \
+                narrow enough, or at `until.max`";
             self.mistakes
                 .push(Mistake::new("until", message, &count.at, "a fixed number").help(help));
         }
@@ -242,9 +242,10 @@ impl Meaning<'_> {
         };
         self.manifest.repetitions.count = until.max;
         if self.manifest.schedule.order == Order::Sequential {
-            let message = "`repetitions.until` can't go with schedule.order = \"sequential\"";
-            let label = "it looks at every cell after each whole block of all cells";
-            let help = "order = \"interleaved\", which is also what keeps cell and hour apart";
+            let message = "`repetitions.until` does not work with schedule.order = \"sequential\"";
+            let label = "it checks every cell after each whole block of all cells";
+            let help = "set order = \"interleaved\", which also separates the effects of cell \
+                and hour";
             self.mistakes
                 .push(Mistake::new("until", message, &node.at, label).help(help));
         }
@@ -257,8 +258,9 @@ impl Meaning<'_> {
                 .take(1000)
                 .any(|cell| reference(&cell))
         {
-            let message = "cells with input \"reference\" have no turnaround, whose interval `repetitions.until` waits for";
-            let help = "metric = \"duration\" looks at each stage";
+            let message = "`repetitions.until` needs turnaround, and cells with input \
+                \"reference\" have none";
+            let help = "set metric = \"duration\" to use the stages' times";
             let label = "their stages run independently";
             self.mistakes
                 .push(Mistake::new("until", message, place("metric"), label).help(help));
@@ -345,14 +347,16 @@ impl Meaning<'_> {
         if has(variant) {
             let entry = entry(variant);
             return Some(format!(
-                "`darkroom generate --model {variant} --variant {variant}` makes it, from {entry}"
+                "run `darkroom generate --model {variant} --variant {variant}` to create it, \
+                 from {entry}"
             ));
         }
         let (model, sample) = variant.rsplit_once("-s").filter(|(model, _)| has(model))?;
         let sample: u32 = sample.parse().ok().filter(|sample| *sample > 0)?;
         let entry = entry(model);
         Some(format!(
-            "`darkroom generate --model {model} --variant {model} --samples {sample}` makes it, from {entry}"
+            "run `darkroom generate --model {model} --variant {model} --samples {sample}` to \
+             create it, from {entry}"
         ))
     }
 
@@ -388,9 +392,12 @@ impl Meaning<'_> {
                     other => format!(" --pipeline {other}"),
                 };
                 let help = variant.map_or_else(
-                    || "take it out of the matrix".to_owned(),
+                    || "remove it from the matrix".to_owned(),
                     |variant| {
-                        format!("check with it: `darkroom check {variant} --image-set {name}{of}`")
+                        format!(
+                            "check with it instead: `darkroom check {variant} --image-set \
+                            {name}{of}`"
+                        )
                     },
                 );
                 self.mistakes.push(
@@ -421,10 +428,10 @@ impl Meaning<'_> {
         for (levels, node) in includes.iter_mut().zip(nodes) {
             for (factor, count) in complete(levels, &self.manifest) {
                 let message =
-                    format!("`include` leaves `{factor}` open, and its list has {count} levels");
+                    format!("`include` does not say `{factor}`, but its list has {count} levels");
                 let label = format!("which {factor}?");
-                let help =
-                    "an include adds one cell: name a level of every factor whose list has several";
+                let help = "name one level of every factor whose list has several: an include adds one \
+                     cell";
                 self.mistakes
                     .push(Mistake::new("ambiguous_include", message, &node.at, label).help(help));
             }
@@ -440,7 +447,7 @@ impl Meaning<'_> {
         for (index, node) in nodes.iter().enumerate() {
             if node.entries().is_empty() {
                 let label = "expected at least one level";
-                let message = "an empty `exclude` would remove every cell";
+                let message = "remove it: an empty `exclude` would remove every cell";
                 self.mistakes
                     .push(Mistake::new("empty_exclude", message, &node.at, label));
                 continue;
@@ -467,10 +474,10 @@ impl Meaning<'_> {
                     && !(is_part(node, &nodes[other]) && other > index)
             };
             if absent.is_empty() && (0..nodes.len()).any(wider) {
-                let message = "`exclude` removes only what another exclude removes";
+                let message = "`exclude` removes only cells that another exclude removes";
                 self.mistakes.push(
                     Mistake::new("idle_exclude", message, &node.at, "has no effect")
-                        .help("leave it out"),
+                        .help("remove it"),
                 );
             }
         }
@@ -524,7 +531,7 @@ impl Meaning<'_> {
                 "no_cells",
                 "`exclude` removes every cell",
                 place,
-                "together these leave nothing",
+                "together these leave no cells",
             );
             self.mistakes
                 .push(mistake.help("a run needs at least one cell"));
@@ -538,11 +545,11 @@ impl Meaning<'_> {
             let place = self.include_place(&id).unwrap_or(&matrix_node.key_at);
             let mistake = Mistake::new(
                 "duplicate_cell",
-                format!("`include` adds {id}, which is there already"),
+                format!("`include` adds {id}, which exists already"),
                 place,
                 "added here",
             );
-            self.mistakes.push(mistake.help("leave it out"));
+            self.mistakes.push(mistake.help("remove it"));
         }
         if sound_excludes && !triggered.is_empty() {
             self.check_triggers(&triggered, payload);
@@ -552,10 +559,10 @@ impl Meaning<'_> {
                 .root
                 .get(&["matrix", "input"])
                 .map_or(&matrix_node.key_at, |node| &node.at);
-            let message = "input \"reference\" can't be had with trigger \"s3\"";
-            let label = "an upload's chain feeds every stage its predecessor's output";
-            let help =
-                "exclude = [{ trigger = \"s3\", input = \"reference\" }] leaves these cells out";
+            let message = "input \"reference\" does not work with trigger \"s3\"";
+            let label = "with an S3 trigger, every stage gets the output of the stage before";
+            let help = "add exclude = [{ trigger = \"s3\", input = \"reference\" }] to leave these \
+                 cells out";
             self.mistakes
                 .push(Mistake::new("impossible_cells", message, place, label).help(help));
         }
@@ -573,12 +580,12 @@ impl Meaning<'_> {
             .map_or(&matrix_node.key_at, |node| &node.at);
         if payload {
             let message = format!(
-                "trigger \"s3\" can't start pipeline `{}`",
+                "trigger \"s3\" cannot start pipeline `{}`",
                 self.manifest.experiment.pipeline
             );
-            let label =
-                "its images travel in the payload of the runner's calls: no upload starts a stage";
-            let help = "trigger = [\"direct\"], or a pipeline whose transport is s3";
+            let label = "its images travel in the payload of the runner's calls, so no upload starts a \
+                 stage";
+            let help = "use trigger = [\"direct\"], or a pipeline with transport s3";
             self.mistakes
                 .push(Mistake::new("impossible_cells", message, place, label).help(help));
             return;
@@ -591,12 +598,13 @@ impl Meaning<'_> {
             else {
                 continue;
             };
-            let message = format!("trigger \"s3\" can't start variant `{name}`: {why}");
+            let message = format!("trigger \"s3\" cannot start variant `{name}`: {why}");
             let help = format!(
-                "trigger = [\"direct\"], or exclude = [{{ variant = \"{name}\", trigger = \"s3\" }}]"
+                "use trigger = [\"direct\"], or exclude = [{{ variant = \"{name}\", trigger = \
+                 \"s3\" }}]"
             );
             self.mistakes.push(
-                Mistake::new("impossible_cells", message, place, "asked for here").help(help),
+                Mistake::new("impossible_cells", message, place, "requested here").help(help),
             );
         }
     }
@@ -623,7 +631,8 @@ impl Meaning<'_> {
 fn other_transport(name: &str, variant: &Variant, pipeline: &Pipeline) -> Option<String> {
     (variant.transport != pipeline.transport).then(|| {
         format!(
-            "its handlers are made for transport {} (functions/{name}/variant.toml), and {} has transport {}",
+            "its handlers are made for transport {} (functions/{name}/variant.toml), but {} has \
+             transport {}",
             variant.transport.as_str(),
             pipeline.name,
             pipeline.transport.as_str()
@@ -640,8 +649,8 @@ fn too_large(set: &KnownImageSet, pipeline: &Pipeline) -> Vec<Fault> {
         let payload = base64_bytes((*bytes)?);
         (payload > PAYLOAD_LIMIT).then(|| {
             Fault::from(format!(
-                "image `{image}` is {payload} bytes as base64, and Lambda takes at most {PAYLOAD_LIMIT} in a payload; \
-                 pipeline {} sends images so",
+                "image `{image}` has {payload} bytes as base64, but Lambda takes at most \
+                 {PAYLOAD_LIMIT} in a payload, where pipeline {} sends images",
                 pipeline.name
             ))
         })
@@ -675,7 +684,7 @@ fn complete(levels: &mut Levels, manifest: &Manifest) -> Vec<(&'static str, usiz
             if levels.$field.is_none() {
                 match matrix.$list.as_slice() {
                     [only] => levels.$field = Some(only.clone()),
-                    // An empty list has been complained about where it stands.
+                    // An empty list has been complained about where it is.
                     [] => {}
                     several => open.push((stringify!($field), several.len())),
                 }

@@ -1,9 +1,8 @@
-//! A pipeline as data: its stages in order, what each must do, and the check its output must pass.
+//! A pipeline as data: its stages in order, the operations of each, and the check of its output.
 //!
-//! `experiments/<name>/pipeline.toml` → [`Pipeline`]. A stage is composed from a small vocabulary
-//! of [`Operation`]s, so that adding one needs no Rust. The prompt's sentences are filled in from
-//! the same data that the check uses. What the operations compute is in `darkroom-contract`; what a
-//! handler is, in [`crate::variant`].
+//! `experiments/<name>/pipeline.toml` → [`Pipeline`]. A stage is a list of [`Operation`]s, so a new
+//! stage needs no Rust. The prompt's sentences are filled in from the same data as the check.
+//! `darkroom-contract` computes the operations; [`crate::variant`] says what a handler is.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! TOML text → [`Pipeline`], refusing stages that contradict themselves or the stage before.
+//! TOML text → [`Pipeline`]. Refuses stages that contradict themselves or the stage before.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -142,12 +142,12 @@ impl Stage {
         if !name_is_plain {
             return Some(Mistake::new(
                 "name",
-                "a stage's name is 1 to 32 lowercase letters, digits and hyphens",
+                "a stage's name must have 1 to 32 lowercase letters, digits and hyphens",
             ));
         }
         if !(1..=MAX_TIMEOUT_S).contains(&self.timeout_s) {
             let message = format!(
-                "{} s is outside Lambda's 1 to {MAX_TIMEOUT_S}",
+                "{} s is out of range; Lambda allows 1 to {MAX_TIMEOUT_S}",
                 self.timeout_s
             );
             return Some(Mistake::new("timeout_s", message));
@@ -167,7 +167,7 @@ impl Stage {
                 let known = self.facts().into_keys().collect::<Vec<_>>().join(", ");
                 Some(Mistake::new(
                     "prompt",
-                    format!("`{{{name}}}` is not a fact of this stage; known: {known}"),
+                    format!("unknown placeholder `{{{name}}}` in this stage; known: {known}"),
                 ))
             })
     }
@@ -189,7 +189,7 @@ impl Stage {
         }
         match (output.format, output.mode, output.quality) {
             (Format::Jpeg, Mode::Grey16, _) => {
-                Some(Mistake::new("output", "JPEG can't hold 16-bit samples"))
+                Some(Mistake::new("output", "JPEG cannot hold 16-bit samples"))
             }
             (Format::Jpeg, _, None) => Some(Mistake::new(
                 "output",
@@ -200,15 +200,16 @@ impl Stage {
             }
             _ if output.quality_within.is_some_and(|within| within > 50) => Some(Mistake::new(
                 "output",
-                "`quality_within` is outside 0 to 50: any quality would pass",
+                "`quality_within` is outside 0 to 50, so any quality would pass",
             )),
             _ if output.quality_within.is_some() && output.quality.is_none() => Some(Mistake::new(
                 "output",
-                "`quality_within` is of a `quality`, and none is named",
+                "`quality_within` needs `quality`; add it",
             )),
-            (Format::Png, _, Some(_)) => {
-                Some(Mistake::new("output", "`quality` means nothing for a PNG"))
-            }
+            (Format::Png, _, Some(_)) => Some(Mistake::new(
+                "output",
+                "`quality` has no meaning for a PNG; remove it",
+            )),
             _ => None,
         }
     }
@@ -219,7 +220,7 @@ impl Stage {
         if self.operations.is_empty() {
             return Some(Mistake::new(
                 "operations",
-                "is empty; a stage that only changes the encoding says \"reencode\"",
+                "is empty; write \"reencode\" for a stage that changes only the encoding",
             ));
         }
         let mut size = SizeRule::Unchanged;
@@ -388,7 +389,7 @@ impl Tolerance {
         if self.max_abs.is_none() && self.min_psnr_db.is_none() {
             return Some(Mistake::new(
                 "check",
-                "needs `max_abs` or `min_psnr_db`: without one, any picture would pass",
+                "needs `max_abs` or `min_psnr_db`: without one, any image would pass",
             ));
         }
         let from_jpeg = self.from_jpeg.map_or([0.0; 2], |from_jpeg| {
@@ -406,8 +407,7 @@ impl Tolerance {
             .chain(blank)
             .chain(from_jpeg)
             .all(valid);
-        (!all_valid)
-            .then(|| Mistake::new("check", "every tolerance is a finite number, not negative"))
+        (!all_valid).then(|| Mistake::new("check", "must be a number, 0 or more"))
     }
 }
 
@@ -489,7 +489,7 @@ prompt = "Make a thumbnail."
         assert_eq!(
             refusal("timeout_s = 60", "timeout_s = 901"),
             format!(
-                "pipeline.toml:{line}: stages.greyscale.timeout_s: 901 s is outside Lambda's 1 to 900"
+                "pipeline.toml:{line}: stages.greyscale.timeout_s: 901 s is out of range; Lambda allows 1 to 900"
             )
         );
     }
@@ -557,7 +557,7 @@ prompt = "Make a thumbnail."
             (
                 "check = { max_abs = 0, from_jpeg = { max_abs = 2, max_bias = 2 } }",
                 "check = {}",
-                "any picture would pass",
+                "any image would pass",
             ),
             (
                 "check = { max_abs = 0, from_jpeg = { max_abs = 2, max_bias = 2 } }",

@@ -1,9 +1,8 @@
 //! The order of a run's passes, from the seed; and what is left of it after a journal.
 //!
-//! Counts and a seed → [`PlannedPass`]es. Pure and lazy: one block is held at a time, and the same
-//! seed gives the same order on every machine and in every version. Knows nothing of variants or
-//! clouds: cells are numbers here. What a session adds to the order (warm-ups, renewals, looks) is
-//! in `session`.
+//! Counts and a seed → [`PlannedPass`]es. Pure and lazy: it holds one block at a time, and the same
+//! seed gives the same order on every machine and in every version. Cells are numbers here.
+//! `session` adds warm-ups, renewals and looks.
 //!
 //! Interleaved is RMIT (randomised multiple interleaved trials): block r holds repetition r of
 //! every (cell, deployment, image), in a fresh Fisher-Yates order. Measuring one cell after another

@@ -1,10 +1,9 @@
-//! Which passes are probes: uncounted, with pixels of their own, at seeded places among the
-//! repetitions.
+//! Which passes are probes: uncounted, with changed pixels, at random places among the repetitions.
 //!
-//! Shapes and the number of a block → [`PlannedPass`]es. Code that remembers outputs is as fast as
-//! it can be from the second block on, so probes stand there. How many there are until the end of a
-//! block depends on that block alone: a run that gets more repetitions keeps the probes that it
-//! had, and one that ends at a look has what a run of that length would have.
+//! Shapes and the number of a block → [`PlannedPass`]es. Code that remembers outputs is fastest
+//! from the second block on, so probes are there. The number of probes until the end of a block
+//! depends on that block only: a run that gets more repetitions keeps its probes, and a run that
+//! ends at a look has the probes of a run of that length.
 
 use super::shuffle::shuffled;
 use super::{PlannedPass, Schedule, Slot};

@@ -1,8 +1,8 @@
-//! What one session of a run does: the passes that are left, with warm-ups, renewals of
-//! environments and looks between them.
+//! What one session of a run does: the remaining passes, with warm-ups, renewals of environments
+//! and looks between them.
 //!
-//! [`Schedule`] and what is complete → [`Step`]s. The order of passes is the schedule's; which
-//! round a repetition is of does not depend on sessions.
+//! [`Schedule`] and what is complete → [`Step`]s. The schedule decides the order of passes; a
+//! repetition's round does not depend on sessions.
 
 use std::collections::{BTreeSet, HashSet};
 

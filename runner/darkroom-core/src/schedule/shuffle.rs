@@ -1,7 +1,7 @@
-//! The one source of chance in a schedule: shuffles from a seed that stay the same on every machine
-//! and in every version.
+//! The only source of chance in a schedule: shuffles from a seed that stay the same on every
+//! machine and in every version.
 //!
-//! Knows nothing of passes. A change of any number here changes the order of published runs.
+//! Changing any number here changes the order of published runs.
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};

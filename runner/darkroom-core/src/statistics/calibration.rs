@@ -1,9 +1,8 @@
-//! Whether the statistics keep their promises: simulated samples whose truth is known, and how
-//! often we were right.
+//! Tests whether the statistics keep their promises, on simulated samples with a known answer.
 //!
-//! `method.md` section 9. Only what runs use is called here ([`intervals`], [`wilcoxon`],
-//! [`mann_whitney`], [`compare`]); the samples are skewed as run times are (lognormal), 100 values
-//! of CV 0.3.
+//! `method.md` section 9. It calls only what runs use ([`intervals`], [`wilcoxon`],
+//! [`mann_whitney`], [`compare`]). The samples are skewed like run times (lognormal), with 100
+//! values and CV 0.3.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -213,7 +212,7 @@ fn adaptive_fixed_images_are_covered(source: &mut Source) -> bool {
     })
 }
 
-/// Images of a size drawn anew in every simulation, ten of them, ten values each.
+/// Images of a size newly drawn in every simulation, ten of them, ten values each.
 fn random_images_are_covered(source: &mut Source) -> bool {
     let truth = (sigma() * sigma() / 2.0).exp() * (WITHIN * WITHIN / 2.0).exp();
     let (mut values, mut images) = (Vec::new(), Vec::new());

@@ -1,5 +1,4 @@
-//! What may be said of a family of comparisons: adjusted p-values, verdicts, and the size of an
-//! effect in words.
+//! Judges a family of comparisons: adjusted p-values, verdicts, and the size of an effect in words.
 //!
 //! Figures → judgements (`method.md` section 4). How the figures were made does not matter here.
 

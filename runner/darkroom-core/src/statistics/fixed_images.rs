@@ -1,10 +1,10 @@
-//! A mean over a set of images: what is noise depends on whether another study would use the same
-//! images.
+//! The mean over a fixed set of images. What is noise depends on whether another study would use
+//! the same images.
 //!
-//! An image set is fixed: who measures again takes the same images, so what lies between them is no
-//! noise of the mean. The mean's interval is therefore made of the values less their image's level.
-//! The other question, how the mean would come out over other images of the kind, has an interval
-//! of its own, in which an image counts once, however often it was measured.
+//! Whoever repeats a measurement takes the same images, so differences between images are not noise
+//! of the mean. The mean's interval therefore uses the values minus their image's level. A second
+//! interval answers how the mean would be over other images of the kind; there an image counts
+//! once, however often it was measured.
 
 use std::collections::BTreeMap;
 

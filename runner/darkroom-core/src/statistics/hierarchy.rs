@@ -1,10 +1,10 @@
-//! Two models compared through several samples of each: an interval that widens with the spread
-//! between samples.
+//! Compares two models through several samples of each. The interval widens with the spread between
+//! samples.
 //!
-//! [`Pool`]s → [`Comparison`]. A model is known by the answers it gave, so what is resampled is
-//! answers (samples) first, then their deployments or environments, then images (the same for both
-//! models) and the repetitions of each. p is Welch's, of the logarithms of the samples' means:
-//! invocations of one sample are not independent witnesses of its model.
+//! [`Pool`]s → [`Comparison`]. A model is known only by its answers. So answers (samples) are
+//! resampled first, then their deployments or environments, then images (the same for both models)
+//! and their repetitions. p is Welch's, of the logarithms of the samples' means: invocations of one
+//! sample are not independent evidence about its model.
 //!
 //! Source: A. C. Davison, D. V. Hinkley, "Bootstrap Methods and their Application", 1997, section
 //! 3.8 (hierarchical data).

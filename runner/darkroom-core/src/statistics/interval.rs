@@ -1,9 +1,9 @@
 //! Confidence intervals of one sample, level 0.95, two-sided (`method.md` section 3).
 //!
-//! Mean, sd and cv: `BCa` bootstrap, or what takes its place (`moments`); which, is decided here.
-//! The mean's is of this very set of images (`fixed_images`); sd and cv are of all values as one
+//! Mean, sd and cv: `BCa` bootstrap, or a substitute (`moments`); this file chooses. The mean's
+//! interval is for this very set of images (`fixed_images`); sd and cv take all values as one
 //! sample. Quantiles: order statistics, exact and without a seed. Values come in the order of
-//! execution, which only r1 and the block bootstrap look at.
+//! execution, which only r1 and the block bootstrap use.
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};

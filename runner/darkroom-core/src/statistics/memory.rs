@@ -1,4 +1,4 @@
-//! Whether code remembers outputs: how much longer it takes on pixels that it has not seen.
+//! Whether code remembers outputs: how much slower it is on new pixels.
 //!
 //! Times of repetitions and of probes → [`Probes`] → [`Fresh`]. Definition: `docs/method.md`, "Remembered
 //! outputs".
@@ -91,7 +91,7 @@ impl Probes {
     /// that shows it most clearly where they do not. `None` for fewer than 3 probes.
     ///
     /// A one-sided t interval of the mean, shared out over the `tests` that the run makes
-    /// (Bonferroni). Deployments do not come in: a probe is held against repetitions of its own.
+    /// (Bonferroni). Deployments do not matter: a probe is compared with repetitions of its own.
     pub fn fresh(&self, tests: usize) -> Option<Fresh> {
         let together = fresh(&self.together, tests)?;
         if together.remembers {

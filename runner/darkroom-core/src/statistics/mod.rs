@@ -1,9 +1,8 @@
-//! Slices of measured values in, numbers out: `method.md` sections 1 to 5, whose worked values are
-//! the tests here.
+//! Slices of measured values in, numbers out: `method.md` sections 1 to 5. The tests here are its
+//! worked values.
 //!
 //! Every result is an `Option<f64>`: a statistic that does not exist is `None`, never NaN, 0 or a
-//! sentinel. Knows nothing of cells, tables or clouds; which values belong to a sample is decided
-//! by `darkroom-tables`.
+//! sentinel. `darkroom-tables` decides which values belong to a sample.
 
 mod calibration;
 mod claims;

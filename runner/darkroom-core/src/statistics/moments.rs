@@ -1,8 +1,7 @@
-//! Intervals of mean, sd and cv: bootstraps, and the closed forms that stand for them in large
-//! samples.
+//! Intervals of mean, sd and cv: bootstraps, and closed forms for large samples.
 //!
-//! A sample about its mean → replicates → an interval by one of several methods; which method a
-//! sample gets is decided in `interval`.
+//! A sample about its mean → replicates → an interval by one of several methods; `interval` chooses
+//! the method.
 
 use std::cmp::Ordering;
 

@@ -1,9 +1,8 @@
-//! Intervals of a ratio of two samples' means and medians: hierarchical resamples, and the closed
+//! Intervals of a ratio of two samples' means and medians: hierarchical resamples, and a closed
 //! form for large samples.
 //!
-//! Clusters are drawn first, then what is in them; [`Ranked`], [`Draw`] and [`Normals`] make that
-//! cheap, here and where samples have more levels (`hierarchy`). Knows nothing of tests or
-//! verdicts.
+//! Clusters are drawn first, then their values. [`Ranked`], [`Draw`] and [`Normals`] make that
+//! fast, here and where samples have more levels (`hierarchy`).
 
 use std::ops::Range;
 

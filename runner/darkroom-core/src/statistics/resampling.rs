@@ -1,7 +1,7 @@
-//! Resamples drawn from the seeded generator, in parallel.
+//! Resamples from the seeded generator, in parallel.
 //!
-//! Every chunk of resamples has its own stream of the generator, so that the result does not depend
-//! on how many threads there are. Knows nothing of what is computed of a resample.
+//! Every chunk of resamples has its own stream of the generator, so the result does not depend on
+//! the number of threads.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};

@@ -1,8 +1,8 @@
-//! Whether a sample stayed the same while it was taken (`method.md` sections 3 and 5): trend, lag-1
+//! Whether a sample stayed the same during the run (`method.md` sections 3 and 5): trend, lag-1
 //! autocorrelation, halves.
 //!
-//! Values come in the order of execution. What is found is a warning beside a number, never a
-//! reason to drop one.
+//! Values come in the order of execution. A finding is a warning beside a number, never a reason to
+//! drop one.
 
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, Normal};

@@ -1,8 +1,7 @@
-//! When enough has been measured: the adaptive stopping rule (`method.md` section 5).
+//! The adaptive stopping rule: when enough has been measured (`method.md` section 5).
 //!
-//! Samples so far → how wide their intervals still are, and whether to stop. Pure; which values are
-//! a sample is decided in [`crate::until`], and the interval is the very one that `summary` shows
-//! of the same values.
+//! Samples so far → how wide their intervals still are, and whether to stop. Pure. [`crate::until`]
+//! decides which values are a sample, and the interval is the one that `summary` shows.
 //!
 //! Looking several times makes intervals slightly too narrow at the moment of stopping;
 //! [`super::calibrate`] says how often they still hold the truth.

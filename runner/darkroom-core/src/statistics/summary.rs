@@ -1,7 +1,7 @@
 //! Descriptive statistics of one sample (`method.md` section 2) and its outlier fences (section 1).
 //!
-//! Values → [`Description`]. Works on the sorted values, so that the order of rows changes no bit
-//! of the result.
+//! Values → [`Description`]. Works on sorted values, so the order of rows changes no bit of the
+//! result.
 
 use serde::Serialize;
 

@@ -2,8 +2,8 @@
 //!
 //! Repetitions in one warm environment share its host, its place in memory and its luck: however
 //! many there are, they are one sample of all that. Wilcoxon's and Mann-Whitney's tests take every
-//! repetition as independent and so call the luck of an environment a difference of code; here each
-//! environment counts once. What a unit is is decided by `darkroom-tables`.
+//! repetition as independent, so they mistake the luck of an environment for a difference of code.
+//! Here each environment counts once. `darkroom-tables` decides what a unit is.
 //!
 //! Source: the unit of analysis as in S. H. Hurlbert, "Pseudoreplication and the Design of
 //! Ecological Field Experiments", 1984.

@@ -1,8 +1,8 @@
-//! Where the spread of a sample comes from: its images, its deployments, its environments, or
+//! Where the spread of a sample comes from: its images, its deployments, its environments, or the
 //! repetition itself.
 //!
-//! A large SD of different images is no noise, and a small SD within one environment says nothing
-//! of another host.
+//! A large SD from different images is not noise, and a small SD within one environment says
+//! nothing about another host.
 
 use std::collections::HashMap;
 use std::hash::Hash;

@@ -1,12 +1,12 @@
-//! Facts of a run that measures until its intervals are narrow enough → what a look at them finds.
+//! Decides at each look whether a run's intervals are narrow enough.
 //!
-//! [`Event`]s in, [`Look`] out. What counts the [`crate::ledger`] says, as for the tables. A look
-//! takes whole blocks only, in an order of its own, so that it depends on the set of facts alone: a
-//! run that was killed and goes on finds what it would have found.
+//! [`Event`]s in, [`Look`] out. The [`crate::ledger`] says what counts, as for the tables. A look
+//! uses whole blocks only, in an order of its own, so it depends on the set of facts alone: a
+//! resumed run finds what it would have found without the kill.
 //!
-//! Every cell is measured equally often. Two kinds of cells are measured and hold nothing up: those
-//! with wrong outputs, which nobody ranks, and those without any value at the first look, which
-//! more repetitions can't be expected to give one.
+//! Every cell is measured equally often. Two kinds of cells do not delay the end: those with wrong
+//! outputs, which are never ranked, and those without any value at the first look, which more
+//! repetitions will hardly give one.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -278,7 +278,7 @@ pub fn rule_in_words(until: &Until, last: Option<&Look>) -> String {
     );
     let Some(look) = last else {
         return format!(
-            "Not looked at the intervals yet: that is due after {} repetitions.",
+            "The intervals were not checked yet: that happens after {} repetitions.",
             until.min
         );
     };
@@ -308,23 +308,24 @@ pub fn rule_in_words(until: &Until, last: Option<&Look>) -> String {
     let excused = if excused.is_empty() {
         String::new()
     } else {
-        format!(" Not waited for: {}.", excused.join(", "))
+        format!(" Ignored: {}.", excused.join(", "))
     };
     let sentence = match look.stopped_by {
         Some(StoppedBy::CiHalfWidth) => {
             format!("Stopped after {n} repetitions: every interval is within {target}{widest}.")
         }
         Some(StoppedBy::Max) => format!(
-            "Stopped after {n} repetitions, the most allowed: {} wider than {target}{widest}.",
+            "Stopped after {n} repetitions, the maximum: {} wider than {target}{widest}.",
             intervals(look, "is", "are")
         ),
         Some(StoppedBy::NoSample) => {
             format!(
-                "Stopped after {n} repetitions: no cell has right values that more repetitions could make surer."
+                "Stopped after {n} repetitions: no cell has correct results that more \
+                 repetitions would improve."
             )
         }
         None => format!(
-            "Not at its end: at {n} repetitions {} wider than {target}{widest}.",
+            "Not finished: at {n} repetitions {} wider than {target}{widest}.",
             intervals(look, "was", "were")
         ),
     };

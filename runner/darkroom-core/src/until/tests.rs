@@ -346,15 +346,15 @@ fn where_a_run_stands_is_said_in_a_sentence() {
         ),
     ];
     let expected = [
-        "Not looked at the intervals yet: that is due after 10 repetitions.".to_owned(),
+        "The intervals were not checked yet: that happens after 10 repetitions.".to_owned(),
         format!(
-            "Stopped after 20 repetitions: every interval is within ±5% of the mean turnaround; the widest is ±3.1% ({A}). Not waited for: {B} (wrong outputs)."
+            "Stopped after 20 repetitions: every interval is within ±5% of the mean turnaround; the widest is ±3.1% ({A}). Ignored: {B} (wrong outputs)."
         ),
         format!(
-            "Stopped after 20 repetitions, the most allowed: the only interval is wider than ±5% of the mean turnaround; the widest is ±3.1% ({A})."
+            "Stopped after 20 repetitions, the maximum: the only interval is wider than ±5% of the mean turnaround; the widest is ±3.1% ({A})."
         ),
         format!(
-            "Not at its end: at 20 repetitions the only interval was wider than ±5% of the mean turnaround; {A} one has no interval."
+            "Not finished: at 20 repetitions the only interval was wider than ±5% of the mean turnaround; {A} one has no interval."
         ),
     ];
     assert_eq!(said, expected);

@@ -7,7 +7,7 @@ use super::canvas::{WIDTH, colour, draw_rows, upper};
 use crate::number::{figure as spelt, interval};
 use crate::run::Stat;
 
-/// Rows that one figure can hold; what is beyond stands in the tables.
+/// Rows that one figure can hold; the rest is in the tables.
 const ROWS: usize = 48;
 
 /// One cell of one run.
@@ -52,7 +52,7 @@ pub fn side_by_side(id: &str, title: &str, unit: &str, lines: &[Line]) -> Option
     let more = if left_out == 0 {
         String::new()
     } else {
-        format!(" {left_out} more stand in the runs' own reports.")
+        format!(" {left_out} more are in the runs' own reports.")
     };
     Some(Figure {
         id: id.into(),

@@ -1,4 +1,4 @@
-//! What every figure is drawn on: plotters' SVG, finished so that it fits a page.
+//! The base of every figure: plotters' SVG, finished so that it fits a page.
 //!
 //! Knows marks and axes, not what they mean.
 
@@ -24,7 +24,7 @@ const FONT: &str = "sans-serif";
 /// Plotters draws a font at about 0.8 of what is asked for.
 const FONT_SIZE: i32 = 14;
 const LEGEND_SIZE: i32 = 12;
-/// Okabe and Ito's colours, told apart by nearly everyone (<https://jfly.uni-koeln.de/color/>),
+/// Okabe and Ito's colours, distinguished by nearly everyone (<https://jfly.uni-koeln.de/color/>),
 /// without their yellow; their sky blue and orange darkened until each has a contrast of 3 with
 /// either theme's paper (a test computes it).
 pub const COLOURS: [RGBColor; 7] = [

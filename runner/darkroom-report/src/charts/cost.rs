@@ -117,7 +117,8 @@ pub fn figure(run: &Run, width: u32) -> Option<Figure> {
         format!("{}: ${} {}{s3}", marked(cell), spelt(*total), interval(ci))
     });
     let s3 = if rows.iter().any(|(.., row)| s3_of(*row).is_some()) {
-        " Light: S3 requests, the same for every variant, beyond the sum that is ranked."
+        " Light: S3 requests. They are the same for every variant, so they do not count in the \
+         ranking."
     } else {
         ""
     };
@@ -125,15 +126,16 @@ pub fn figure(run: &Run, width: u32) -> Option<Figure> {
         id: "cost".into(),
         title: "Hosting cost of 100,000 images".into(),
         caption: format!(
-            "At the {} prices of {}, first tier, without the free one{}. Thin line: 95% interval of the sum.{s3}",
+            "Hosting at the {} prices of {}, first tier, without the free tier{}. Thin line: 95% \
+             interval of the sum.{s3}",
             run.about("price_region"),
             run.about("price_date"),
             if run.imported().is_some() {
-                "; what AWS charges for the billed times that the imported rows give"
+                "; AWS's price for the billed times in the imported rows"
             } else if run.is_aws() {
                 ""
             } else {
-                "; what AWS would charge for these durations, not what it would cost there"
+                "; what AWS would charge for these durations, not a measured bill"
             },
         ),
         alternative: words.collect::<Vec<_>>().join(". "),

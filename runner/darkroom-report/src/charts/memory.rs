@@ -1,4 +1,4 @@
-//! What memory buys: turnaround and cost over memory size, and cost against turnaround with its
+//! The effect of memory: turnaround and cost over memory size, and cost against turnaround with its
 //! Pareto front.
 
 use std::collections::BTreeMap;
@@ -157,7 +157,7 @@ fn of_kind(run: &Run, places: &[&Place<'_>], kind: Option<&str>, width: u32) -> 
     let names: Vec<String> = places.iter().map(|place| named(place, &factors)).collect();
     let (drawing, legend, unnamed) = named_or_numbered(places, &names, &ringed, width)?;
     let front = match (run.choices.rows.is_empty(), candidates) {
-        (true, _) => "The Pareto front is not marked: this run has no table of choices.",
+        (true, _) => "The Pareto front is not marked: this run lacks the table choices.",
         (false, 0 | 1) => {
             "No Pareto front is marked: fewer than two of these cells have right outputs."
         }
@@ -222,14 +222,14 @@ fn named_or_numbered(
             };
             let legend = places.iter().zip(names).zip(&numbers).map(entry).collect();
             let rest = if without > 0 {
-                format!(" {} no room even for that.", dots(without))
+                format!(" {} have no room even for that.", dots(without))
             } else {
                 String::new()
             };
             return Some((
                 numbered,
                 legend,
-                format!(" Numbers stand for names: the legend has both.{rest}"),
+                format!(" Numbers stand for names; the legend explains them.{rest}"),
             ));
         }
     }
@@ -243,7 +243,7 @@ fn named_or_numbered(
     let unnamed = match unnamed {
         0 => String::new(),
         some => format!(
-            " {} no room for a name; the words below name every cell.",
+            " {} have no room for a name; the words below name every cell.",
             dots(some)
         ),
     };

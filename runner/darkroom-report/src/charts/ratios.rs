@@ -10,7 +10,7 @@ use crate::noise::DEPLOYMENT;
 use crate::pairs::{comparison_in_words, factors, floor_of, is_headline, what};
 use crate::run::{PIPELINE, Run};
 
-/// Rows that one figure can hold; what is beyond stands in the table.
+/// Rows that one figure can hold; the rest is in the table.
 const ROWS: usize = 36;
 /// Within it two cells are called equivalent.
 const EQUIVALENT: (f64, f64) = (0.95, 1.05);
@@ -70,7 +70,7 @@ fn of_factor(run: &Run, factor: &str, width: u32) -> Option<Figure> {
     let high = log(shown.iter().flat_map(ends).fold(EQUIVALENT.1, f64::max));
     let room = (high - low) * 0.06;
     let (left, right) = (low - room, high + room);
-    let title = "ratio of means: below 1 the first named is faster or cheaper";
+    let title = "ratio of means: below 1 the first is faster or cheaper";
     let drawing = draw_ratios(width, &labels, left..right, title, |plot| {
         let rows = shown.len() as f64;
         let equivalent = [(log(EQUIVALENT.0), 0.0), (log(EQUIVALENT.1), rows)];
@@ -104,16 +104,17 @@ fn of_factor(run: &Run, factor: &str, width: u32) -> Option<Figure> {
     let barred = match barred.len() {
         0 => String::new(),
         rows => {
-            format!(" {rows} comparisons with wrong or unchecked outputs stand in the table alone.")
+            format!(" {rows} comparisons with wrong or unchecked outputs are only in the table.")
         }
     };
     let more = if left_out == 0 {
         String::new()
     } else {
-        format!(" {left_out} more rows stand in the table.")
+        format!(" {left_out} more rows are in the table.")
     };
     let floor = if shown.iter().any(|ratio| ratio.floor.is_some()) {
-        "Gold: the noise floor, how far the same code of either cell came out apart when deployed twice."
+        "Gold: the noise floor, the largest difference between deployments of the same code of \
+         either cell."
     } else {
         "Each cell was deployed once, so the noise floor is unknown."
     };
@@ -121,9 +122,10 @@ fn of_factor(run: &Run, factor: &str, width: u32) -> Option<Figure> {
         id: format!("ratio-{factor}"),
         title: format!("Compared by {}", in_words(factor)),
         caption: format!(
-            "Each row: one against the other, all else equal, with the 95% interval of the ratio. Blue: the difference is \
-             claimed (Holm-adjusted p < 0.05, interval without 1, 2% or more). Grey: it is not, which does not mean that there \
-             is none. Shaded: within 5%. {floor}{barred}{more}"
+            "Each row compares two cells, all else equal, with the 95% interval of the ratio. \
+             Blue: a difference is claimed (Holm-adjusted p < 0.05, interval without 1, 2% or \
+             more). Grey: no difference is claimed, but there may be one. Shaded: within 5%. \
+             {floor}{barred}{more}"
         ),
         alternative: shown
             .iter()

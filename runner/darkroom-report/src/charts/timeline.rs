@@ -118,9 +118,9 @@ pub fn figure(run: &Run, width: u32) -> Option<Figure> {
     let (cold, failed) = (tally(&dots, Kind::Cold), tally(&dots, Kind::Failed));
     let thinned = if dots.len() < run.invocations.of {
         let failures = if run.invocations.rows.len() < run.invocations.of {
-            "not every failure among them: the tables count all"
+            "not every failure is drawn; the tables count all"
         } else {
-            "every failure among them"
+            "every failure is drawn"
         };
         format!(
             " {} of {} invocations are drawn, {failures}.",
@@ -134,8 +134,9 @@ pub fn figure(run: &Run, width: u32) -> Option<Figure> {
         id: "timeline".into(),
         title: "The run over time".into(),
         caption: format!(
-            "Every invocation when it started: dots count, rings do not (warm-ups, repeated attempts), triangles are cold \
-             starts (init + duration), crosses failed. A slope or a step is drift.{thinned}"
+            "Every invocation by its start: dots are counted, rings are not (warm-ups, repeated \
+             attempts), triangles are cold starts (init + duration), crosses failed. A slope or \
+             a step is drift.{thinned}"
         ),
         alternative: format!(
             "{} over {} minutes, {} and {}",

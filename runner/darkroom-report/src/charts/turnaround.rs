@@ -1,4 +1,4 @@
-//! Distribution of turnaround: which share of passes was over within how long.
+//! Distribution of turnaround: the share of passes that ended within a given time.
 
 use plotters::prelude::*;
 
@@ -112,11 +112,17 @@ fn of_cells(
         ))
     });
     Some(Figure {
-        id: if place == 0 { "turnaround".into() } else { format!("turnaround-{}", place + 1) },
-        title: variant.map_or("Pipeline turnaround".into(), |variant| format!("Pipeline turnaround: {variant}")),
+        id: if place == 0 {
+            "turnaround".into()
+        } else {
+            format!("turnaround-{}", place + 1)
+        },
+        title: variant.map_or("Pipeline turnaround".into(), |variant| {
+            format!("Pipeline turnaround: {variant}")
+        }),
         caption:
-            "Share of passes that were over within so many seconds, by the runner's own clock. Steps are images of \
-                  different size."
+            "Share of passes that ended within so many seconds, by the runner's own clock. Steps \
+             are images of different size."
                 .into(),
         alternative: words.collect::<Vec<_>>().join(". "),
         notes: Vec::new(),

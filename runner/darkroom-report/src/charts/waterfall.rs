@@ -79,15 +79,25 @@ pub fn figure(run: &Run, width: u32) -> Option<Figure> {
     Some(Figure {
         id: "waterfall".into(),
         title: "Where turnaround goes".into(),
-        caption: "The pass of each cell whose turnaround is the median. Coloured: what Lambda reports for each stage; grey: \
-                  the rest of the runner's clock. Lighter: S3 calls within a stage, where the profile tells. The rest of a \
-                  direct call is the call's own; of an S3 trigger, the hop's delay by two hosts' clocks."
+        caption: "Each cell's pass with the median turnaround. Coloured: what Lambda reports for \
+            each stage. Lighter: S3 calls within a stage, where the profile shows them. Grey: \
+            the rest of the runner's clock; for a direct call the call itself, for an S3 trigger \
+            the delay of the hop by two hosts' clocks."
             .into(),
         alternative: rows
             .iter()
             .map(|(cell, turnaround, stretches)| {
-                let named: f64 = stretches.iter().filter(|s| s.part != WAIT).map(|s| s.to - s.from).sum();
-                format!("{}: {} s, of which {} s in functions", marked(cell), spelt(*turnaround), spelt(named))
+                let named: f64 = stretches
+                    .iter()
+                    .filter(|s| s.part != WAIT)
+                    .map(|s| s.to - s.from)
+                    .sum();
+                format!(
+                    "{}: {} s, of which {} s in functions",
+                    marked(cell),
+                    spelt(*turnaround),
+                    spelt(named)
+                )
             })
             .collect::<Vec<_>>()
             .join(". "),

@@ -21,7 +21,7 @@ fn a_single_repetition_has_its_value_and_no_interval() {
     assert!(page.contains("A single measurement has no SD and no interval"));
     assert!(page.contains("data-value=\"100\""), "its duration");
     assert!(!page.contains(">NaN") && !page.contains("\"NaN") && !page.contains(">inf"));
-    assert!(!page.contains("faster by"), "nothing is claimed of it");
+    assert!(!page.contains("faster by"), "is not compared");
 }
 
 #[test]
@@ -65,12 +65,12 @@ fn cells_that_all_failed_are_named_with_how_many_and_the_others_shown() {
     assert!(page.contains("data-cell=\"pillow."));
     let answer = &page[page.find("id=\"answer\"").unwrap()..page.find("<details").unwrap()];
     assert!(
-        answer.contains("All 4 outputs checked are what the contract asks for"),
+        answer.contains("All 4 outputs checked meet the contract"),
         "{answer}"
     );
     assert!(
         answer.contains(
-            "FAILED in every pass, and therefore in no ranking: rust (40 of 40 passes failed, in greyscale)."
+            "FAILED in every pass, so not ranked: rust (40 of 40 passes failed, in greyscale)."
         ),
         "who has failed belongs to the answer: {answer}"
     );
@@ -114,7 +114,7 @@ fn failed_calls_of_a_cell_without_whole_passes_are_not_called_never_tried() {
         .unwrap();
     assert_eq!(
         costs.text("note"),
-        Some("no whole pass: 3 of its calls failed")
+        Some("no complete pass: 3 of its calls failed")
     );
     let page = made.html();
     assert!(
@@ -163,10 +163,12 @@ fn findings_of_verify_are_named_on_the_page_and_long_lists_are_cut() {
         .collect();
     let page = html(&made.run, &findings);
     assert!(
-        page.contains("NOT what the journal says") && page.contains("summary.parquet: row 7, mean")
+        page.contains("DIFFERS from the journal") && page.contains("summary.parquet: row 7, mean")
     );
-    assert!(page.contains("3 more: darkroom verify lists them") && !page.contains("row 8, mean"));
-    assert!(!made.html().contains("NOT what the journal says"));
+    assert!(
+        page.contains("3 more: run darkroom verify to list them") && !page.contains("row 8, mean")
+    );
+    assert!(!made.html().contains("DIFFERS from the journal"));
 }
 
 #[test]
@@ -188,7 +190,7 @@ fn an_old_run_without_choices_and_builds_renders_and_says_what_is_not_known() {
     let mut old = Run::read(made.dir.path()).unwrap();
     old.about.insert("schema_version".into(), "1".into());
     let page = html(&old, &[]);
-    assert!(page.contains("These tables are of schema 1"), "its age");
+    assert!(page.contains("These tables have schema 1"), "its age");
     assert!(page.contains("The Pareto front is not marked") && page.contains("Code: not recorded"));
     assert!(!page.contains("Which memory size"));
 }

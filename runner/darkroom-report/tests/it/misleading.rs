@@ -8,22 +8,22 @@ use crate::{IMAGES, Made, journal, started, with_status};
 
 const SAYINGS: [(&str, &str); 9] = [
     ("unchecked", "Outputs were not checked"),
-    ("survivors", "What failed is in no mean"),
+    ("survivors", "Means include only successful invocations"),
     ("single", "A single measurement"),
     ("small", "With fewer than 10 measurements"),
     ("equal", "All values are equal"),
     ("drift", "Not stationary"),
     (
         "autocorrelated",
-        "Neighbouring measurements resemble each other",
+        "Consecutive measurements resemble each other",
     ),
     (
         "deployments",
-        "The same code deployed under another name came out apart",
+        "The same code deployed under another name differed",
     ),
     ("images", "Most of the spread is not noise"),
 ];
-const ENVIRONMENTS: &str = "Environments of one deployment came out apart";
+const ENVIRONMENTS: &str = "Environments of one deployment differed";
 
 fn two() -> [(Cell, f64); 2] {
     [(cell("pillow"), 100.0), (cell("rust"), 50.0)]
@@ -86,7 +86,7 @@ fn failures_are_counted_beside_the_mean_of_the_survivors() {
     let made = Made::of(&with_status(&two(), 40, 1, |_| 1.0, failing));
     assert_eq!(said(&made), ["survivors"]);
     assert!(made.figure("runtime-greyscale").notes[0].contains("pillow (8 of 80 failed)"));
-    assert!(made.html().contains("Before believing these turnarounds"));
+    assert!(made.html().contains("Before you believe these turnarounds"));
 }
 
 #[test]
@@ -171,10 +171,9 @@ fn work_that_nobody_checked_is_never_called_right() {
         "the answer"
     );
     assert!(
-        page.contains("pillow (unchecked)")
-            && page.contains("outputs not checked: nothing is claimed")
+        page.contains("pillow (unchecked)") && page.contains("not compared: outputs not checked")
     );
-    assert!(!page.contains("are what the contract asks for") && !page.contains("(WRONG)"));
+    assert!(!page.contains("meet the contract") && !page.contains("(WRONG)"));
 }
 
 #[test]
@@ -192,7 +191,7 @@ fn every_claim_has_the_noise_floor_beside_it() {
     );
     assert!(page.contains("Noise floor: the same code deployed twice came out 8."));
     assert!(
-        page.contains("so this run can't resolve anything smaller"),
+        page.contains("so this run cannot resolve a smaller one"),
         "the floor is itself claimed"
     );
     assert!(page.contains("Gold: the noise floor"));
@@ -200,7 +199,7 @@ fn every_claim_has_the_noise_floor_beside_it() {
     let once = Made::of(&journal(&two(), 40, 1, |_| 1.0)).html();
     assert!(
         once.contains("(noise floor unknown, deployed once)")
-            && once.contains("a host's share in a difference is unknown")
+            && once.contains("the effect of the host on a difference is unknown")
     );
     assert!(once.contains("Each cell was deployed once, so the noise floor is unknown."));
 }
@@ -211,11 +210,11 @@ fn a_claim_within_the_noise_floor_is_said_to_be_perhaps_the_hosts() {
     let hosts = |at: crate::At| if at.deployment == 2 { 1.3 } else { 1.0 };
     let page = Made::of(&journal(&close, 40, 2, hosts)).html();
     assert!(
-        page.contains("no larger than the noise floor of 3"),
+        page.contains("not above the noise floor of 3"),
         "beside the claim"
     );
     let quiet = Made::of(&journal(&close, 40, 2, |_| 1.0)).html();
-    assert!(!quiet.contains("no larger than the noise floor"));
+    assert!(!quiet.contains("not above the noise floor"));
 }
 
 #[test]
@@ -225,7 +224,7 @@ fn inconclusive_is_never_worded_as_no_difference() {
         [1.0, [0.7, 1.4][at.place as usize % 2]][at.cell]
     }))
     .html();
-    assert!(page.contains("inconclusive: a difference is neither shown nor excluded"));
+    assert!(page.contains("inconclusive: the data neither show nor exclude a difference"));
     for wrong in [
         "no difference from",
         "not different",
@@ -256,12 +255,12 @@ fn a_cell_that_remembers_outputs_is_named_and_is_nobody_s_winner() {
         "{page}"
     );
     assert!(
-        page.contains("Only pillow has right outputs and remembers none"),
+        page.contains("Only pillow has right outputs and computes each anew"),
         "{page}"
     );
     assert!(
         page.contains(
-            "0 warm-ups, 12 probes with pixels of their own, 0 invocations of the wrong start"
+            "0 warm-ups, 12 probes with their own pixels, 0 invocations with the wrong start"
         ),
         "{page}"
     );
@@ -301,12 +300,12 @@ fn where_nothing_can_be_claimed_the_reason_is_the_true_one() {
         "{once}"
     );
     assert!(
-        !once.contains("none differs from it in one factor only"),
+        !once.contains("every other cell differs from it in several factors"),
         "{once}"
     );
     let alone = page(&two()[..1]);
     assert!(
-        alone.contains("Only pillow was measured, so its turnaround is compared with nothing"),
+        alone.contains("Only pillow was measured, so its turnaround is not compared"),
         "{alone}"
     );
     assert!(!alone.contains("has right outputs"), "{alone}");

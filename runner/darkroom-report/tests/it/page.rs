@@ -365,7 +365,7 @@ fn where_names_have_no_room_numbers_stand_and_the_legend_says_whose() {
     assert!(
         narrow
             .caption
-            .ends_with("Numbers stand for names: the legend has both."),
+            .ends_with("Numbers stand for names; the legend explains them."),
         "{}",
         narrow.caption
     );
@@ -412,10 +412,10 @@ fn the_methods_can_be_pasted() {
         "10,000 resamples",
         "Holm-adjusted",
         "Cliff&#39;s delta",
-        "no outlier was removed",
+        "No outlier was removed",
         "0 warm-ups",
         "pillow 13.0.0",
-        "Identical code deployed twice came out up to",
+        "Identical code deployed twice differed by up to",
         "pillow decodes JPEG with libjpeg-turbo 3.2.0 (in pillow 13.0.0).",
         &format!("tables of schema {}", darkroom_tables::SCHEMA_VERSION),
         "abababab",

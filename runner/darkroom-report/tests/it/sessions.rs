@@ -55,7 +55,7 @@ fn sessions_cut_short_are_told_and_cells_that_took_turns_bring_no_warning() {
     for said in [
         "in interleaved order within each session (seed 562). The run took 3 sessions. Session 1 began at 2026-11-24 18:00 \
          UTC, and was stopped by hand (Ctrl-C or SIGTERM) at 2026-11-24 18:00 UTC. Session 2 began at",
-        "and was killed (its last pass began at 2026-11-24 18:01 UTC, and its end is not recorded). Session 3 began at",
+        "and was killed (its last pass began at 2026-11-24 18:01 UTC; its end was not recorded). Session 3 began at",
         "and ended as planned at 2026-11-24 18:02 UTC.",
     ] {
         assert!(
@@ -81,9 +81,8 @@ fn cells_measured_again_alone_are_named_and_every_claim_against_the_others_warns
     let made = checked(journal, &cells);
     let page = made.html();
     for said in [
-        "Session 2 began at 2026-11-24 18:04 UTC, measured rust.x86_64.512mb.photos.direct.warm.c1 again without the other cells \
-         (`run --cell`; earlier values do not count), and ended as planned at",
-        "Comparisons of cells that were measured at different times are marked as such",
+        "Session 2 began at 2026-11-24 18:04 UTC, measured only rust.x86_64.512mb.photos.direct.warm.c1 again (`run --cell`; earlier values no longer count), and ended as planned at",
+        "Comparisons of cells that were measured at different times are marked",
     ] {
         assert!(
             methods(&page).contains(said),
@@ -94,13 +93,13 @@ fn cells_measured_again_alone_are_named_and_every_claim_against_the_others_warns
     let answer = section(&page, "answer", "numbers");
     assert!(
         answer.contains(
-            "They were measured at different times, so part of the difference may be the time's."
+            "They were measured at different times, which may cause part of the difference."
         ),
         "the claim itself warns: {answer}"
     );
     assert!(
         answer.contains(
-            "Not all cells were measured side by side (pillow 2026-11-24 18:00 to 18:03 UTC; rust 2026-11-24 18:04"
+            "Some cells were measured at different times (pillow 2026-11-24 18:00 to 18:03 UTC; rust 2026-11-24 18:04"
         ),
         "{answer}"
     );
@@ -205,7 +204,7 @@ fn cells_take_turns_only_where_there_are_turns_to_take() {
             first,
             1,
             "interleaved",
-            "in an order drawn at random once, for each cell has one repetition (seed 562).",
+            "in an order drawn at random once, because each cell has one repetition (seed 562).",
         ),
     ] {
         let page = made(cells, images, repetitions, order);
@@ -240,7 +239,7 @@ fn an_unfinished_run_says_so_and_one_measured_again_whole_needs_no_warning() {
     let page = checked(journal, &cells).html();
     assert!(
         methods(&page)
-            .contains("The run took 1 session. Session 1 began at 2026-11-24 18:00 UTC, and stopped when its time"),
+            .contains("The run took 1 session. Session 1 began at 2026-11-24 18:00 UTC, and stopped at the end of its time"),
         "{}",
         methods(&page)
     );
@@ -256,9 +255,8 @@ fn an_unfinished_run_says_so_and_one_measured_again_whole_needs_no_warning() {
     journal.end();
     let page = checked(journal, &cells).html();
     assert!(
-        methods(&page).contains(
-            "measured all cells again (`run --cell`; earlier values of them do not count)"
-        )
+        methods(&page)
+            .contains("measured all cells again (`run --cell`; earlier values no longer count)")
     );
     assert!(!page.contains(WARNING));
 }

@@ -25,42 +25,45 @@ pub const BUILDS: Table = Table {
             Integer,
             "bytes",
             Runner,
-            "code and layers unpacked",
+            "size of code and layers when unpacked",
         ),
         column(
             "layers_sha256",
             Text,
             "",
             Runner,
-            "of each layer's zip, base64, in the order of unpacking; null without",
+            "of each layer's zip, base64, in the order of unpacking; null if there is none",
         ),
         column(
             "compiler",
             Text,
             "",
             Runner,
-            "`rustc -vV`; null for code that is not compiled",
+            "output of `rustc -vV`; null for code that is not compiled",
         ),
         column(
             "command",
             Text,
             "",
             Runner,
-            "what built it, and with which arguments (after `prebuilt by the release:` where Darkroom brought the program); null for code that is not compiled",
+            "build command with its arguments (after `prebuilt by the release:` if the program \
+             comes with Darkroom); null for code that is not compiled",
         ),
         column(
             "profile",
             Text,
             "",
             Runner,
-            "release profile of the variant's Cargo.toml as JSON: optimisation of the whole and of single dependencies",
+            "release profile in the variant's Cargo.toml as JSON: optimisation of the whole and \
+             of single dependencies",
         ),
         column(
             "glibc",
             Text,
             "",
             Runner,
-            "newest glibc that the binary asks for; Lambda has 2.34; null for none and for code that is not compiled",
+            "newest glibc that the program needs; Lambda has 2.34; null for none and for code \
+             that is not compiled",
         ),
         column(
             "dependency",
@@ -69,28 +72,29 @@ pub const BUILDS: Table = Table {
             Runner,
             "name; null in the row of the variant's own code",
         ),
-        column("version", Text, "", Runner, "as locked or pinned"),
+        column("version", Text, "", Runner, "locked or pinned version"),
         column(
             "features",
             Text,
             "",
             Runner,
-            "Cargo features it was built with, by spaces; null for none",
+            "Cargo features that it was built with, separated by spaces; null for none",
         ),
         column(
             "sha256",
             Text,
             "",
             Runner,
-            "that its source or wheel must have, hex; several by spaces where any of several wheels will do",
+            "hash that its source or wheel must have, hex; several separated by spaces if any of \
+             several wheels will do",
         ),
         column(
             "jpeg_decoder",
             Text,
             "",
             Runner,
-            "what decodes JPEG in it, name and version: as the library in the wheel says, or the locked crate itself; null for a \
-             package without a decoder, and where it does not say",
+            "its JPEG decoder, name and version: as the library in the wheel says, or the locked \
+             crate itself; null for a package without a decoder, or if it does not say",
         ),
     ],
 };

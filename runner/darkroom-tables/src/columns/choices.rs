@@ -9,7 +9,8 @@ use super::{
 
 pub const CHOICES: Table = Table {
     name: "choices",
-    row: "one cell as something to choose: what it costs against how long it takes, by means over its complete passes",
+    row: "one cell and how good a choice it is: its cost and its time, by means over its \
+        complete passes",
     columns: &[
         RUN_ID,
         CELL_ID,
@@ -29,7 +30,7 @@ pub const CHOICES: Table = Table {
             Float,
             "s",
             Derived,
-            "95% interval of it",
+            "95% interval of the mean",
         ),
         column("turnaround_ci_high_s", Float, "s", Derived, ""),
         column("cost_usd_per_100k", Float, "USD", Derived, "as in `costs`"),
@@ -38,7 +39,7 @@ pub const CHOICES: Table = Table {
             Float,
             "USD",
             Derived,
-            "95% interval of it",
+            "95% interval of the mean",
         ),
         column("cost_usd_per_100k_ci_high", Float, "USD", Derived, ""),
         column(
@@ -46,56 +47,61 @@ pub const CHOICES: Table = Table {
             Bool,
             "",
             Derived,
-            "on the Pareto front: no other right cell of the same image set, trigger, input, start and concurrency is as good in both means and better in one; null where outputs did not pass or nothing was measured",
+            "on the Pareto front: no other right cell of the same image set, trigger, input, \
+             start and concurrency is as good in both means and better in one; null if outputs \
+             did not pass or nothing was measured",
         ),
         column(
             "memory_sizes",
             Integer,
             "",
             Derived,
-            "right cells that differ from this one in memory only, itself included: what the recommendation chose among",
+            "number of right cells that differ from this one only in memory, itself included; \
+             the recommendation chooses among them",
         ),
         column(
             "balance",
             Float,
             "",
             Derived,
-            "mean of cost / dearest size's cost and turnaround / slowest size's; null with fewer than two sizes, as the next five",
+            "mean of cost / highest cost and turnaround / longest turnaround; null with fewer \
+             than two sizes, like the next five",
         ),
         column(
             "cheapest",
             Bool,
             "",
             Derived,
-            "of these memory sizes the one of the lowest mean cost",
+            "the memory size with the lowest mean cost",
         ),
         column(
             "fastest",
             Bool,
             "",
             Derived,
-            "the one of the lowest mean turnaround",
+            "the memory size with the lowest mean turnaround",
         ),
         column(
             "balanced",
             Bool,
             "",
             Derived,
-            "the one of the least `balance`, as power tuners weigh them; it is not tested",
+            "the memory size with the lowest `balance`, as power tuners weigh it; it is not tested",
         ),
         column(
             "cheapest_not_told_from_mb",
             Text,
             "MB",
             Derived,
-            "of the cheapest: memory sizes from which `comparisons` claims no difference in cost, by spaces; empty: told from all",
+            "for the cheapest: memory sizes whose cost does not differ by a claim in \
+             `comparisons`, separated by spaces; empty if all differ",
         ),
         column(
             "fastest_not_told_from_mb",
             Text,
             "MB",
             Derived,
-            "of the fastest: the same of turnaround",
+            "for the fastest: the same for turnaround",
         ),
         OUTPUTS_OK,
         REASON,

@@ -6,7 +6,8 @@ use super::{MODEL, NOTE, RUN_ID, SAMPLE, Table, VARIANT, column};
 
 pub const CODE: Table = Table {
     name: "code",
-    row: "the code of one stage of one variant, looked at and not run: the handler's file and what it imports of its variant",
+    row: "the source code of one stage of one variant: the handler's file and what it imports \
+        from its variant",
     columns: &[
         RUN_ID,
         VARIANT,
@@ -17,7 +18,7 @@ pub const CODE: Table = Table {
             Text,
             "",
             Plan,
-            "stage of the pipeline; null where one program serves every stage (Cargo projects)",
+            "stage of the pipeline; null if one program serves every stage (Cargo projects)",
         ),
         column("language", Text, "", Runner, "`python` or `rust`"),
         column(
@@ -25,7 +26,7 @@ pub const CODE: Table = Table {
             Text,
             "",
             Runner,
-            "files of the variant's folder that were looked at, the handler's first, with spaces between",
+            "files that were examined, the handler's first, separated by spaces",
         ),
         column("lines_total", Integer, "", Runner, "lines of these files"),
         column(
@@ -33,7 +34,7 @@ pub const CODE: Table = Table {
             Integer,
             "",
             Runner,
-            "lines that are neither blank nor comment; null where a file is no valid Python",
+            "lines that are neither blank nor comment; null if a file is not valid Python",
         ),
         column("lines_blank", Integer, "", Runner, "blank lines"),
         column(
@@ -41,22 +42,17 @@ pub const CODE: Table = Table {
             Integer,
             "",
             Runner,
-            "lines with nothing but a comment, and Python's docstrings",
+            "lines with only a comment, and Python's docstrings",
         ),
         column(
             "imports",
             Text,
             "",
             Runner,
-            "top-level packages that are imported, the variant's own modules not among them, sorted, with spaces between",
+            "imported top-level packages, without the variant's own modules, sorted, separated \
+             by spaces",
         ),
-        column(
-            "import_count",
-            Integer,
-            "",
-            Derived,
-            "how many `imports` names",
-        ),
+        column("import_count", Integer, "", Derived, "number of `imports`"),
         column(
             "functions",
             Integer,
@@ -76,21 +72,21 @@ pub const CODE: Table = Table {
             Integer,
             "",
             Runner,
-            "the same, of all functions together",
+            "the sum over all functions",
         ),
         column(
             "lint_count",
             Integer,
             "",
             Derived,
-            "lints found, `noqa` comments notwithstanding; null where none were looked for",
+            "lints found, also those that `noqa` comments silence; null if none were searched for",
         ),
         column(
             "lints",
             Text,
             "",
             Runner,
-            "each lint with its count, `F401:2 S108:1`; empty where there are none",
+            "each lint with its count, `F401:2 S108:1`; empty if there are none",
         ),
         column(
             "lint_tool",

@@ -6,7 +6,8 @@ use super::{NOTE, RUN_ID, TARGET, Table, column};
 
 pub const COMPARISONS: Table = Table {
     name: "comparisons",
-    row: "one pair of levels of one factor, all else equal, in one metric of one stage (or the pipeline): b against its baseline a, which comes first in the plan",
+    row: "one comparison of two levels of one factor, all else equal, in one metric of one stage \
+        (or of the pipeline): b with its baseline a, which comes first in the plan",
     columns: &[
         RUN_ID,
         column(
@@ -23,7 +24,7 @@ pub const COMPARISONS: Table = Table {
             Text,
             "",
             Plan,
-            "baseline's cell; of `model` the cells that are pooled, by spaces",
+            "baseline's cell; for `model` the pooled cells, separated by spaces",
         ),
         column("cell_b", Text, "", Plan, "the other's"),
         column("stage", Text, "", Plan, "stage, or `pipeline`"),
@@ -32,21 +33,22 @@ pub const COMPARISONS: Table = Table {
             Integer,
             "",
             Plan,
-            "its place, from 0; null for `pipeline`",
+            "position of the stage, from 0; null for `pipeline`",
         ),
         column(
             "metric",
             Text,
             "",
             Derived,
-            "as in `summary`; of `start`, `cold_total_ms` is the cold side's init + duration against the warm side's duration, `duration_ms` the two durations alone",
+            "as in `summary`; for `start`, `cold_total_ms` compares the cold side's init + \
+             duration with the warm side's duration, and `duration_ms` compares the two durations",
         ),
         column(
             "n_a",
             Integer,
             "",
             Derived,
-            "values of a; when paired, those that have a partner",
+            "number of values of a; if paired, of those that have a partner",
         ),
         column("n_b", Integer, "", Derived, "values of b"),
         column(
@@ -54,7 +56,7 @@ pub const COMPARISONS: Table = Table {
             Integer,
             "",
             Derived,
-            "of `model`: samples that are pooled, all with right outputs; else null",
+            "for `model`: number of pooled samples, all with right outputs; else null",
         ),
         column("samples_b", Integer, "", Derived, ""),
         column(
@@ -62,7 +64,8 @@ pub const COMPARISONS: Table = Table {
             Integer,
             "",
             Derived,
-            "of `model`: samples that are not pooled, for their outputs are wrong or were not checked; else null",
+            "for `model`: number of samples that are not pooled, because their outputs are wrong \
+             or were not checked; else null",
         ),
         column("left_out_b", Integer, "", Derived, ""),
         column(
@@ -84,7 +87,10 @@ pub const COMPARISONS: Table = Table {
             Float,
             "",
             Derived,
-            "95% interval: images (or, unpaired, environments where known) are resampled, then repetitions within them; of `model` samples first, then their environments or deployments, images (the same for both) and repetitions; null with a single sample of either",
+            "95% interval: images (or, unpaired, known environments) are resampled, then \
+             repetitions within them; for `model` samples first, then their environments or \
+             deployments, images (the same for both) and repetitions; null with a single sample \
+             of either",
         ),
         column("ratio_mean_ci_high", Float, "", Derived, ""),
         column(
@@ -101,7 +107,8 @@ pub const COMPARISONS: Table = Table {
             Text,
             "",
             Derived,
-            "`bootstrap` (percentile, 10,000 resamples) or, for n > 1,000, `linearised`; of `model` `hierarchical` or `hierarchical_approximated`",
+            "`bootstrap` (percentile, 10,000 resamples) or, for n > 1,000, `linearised`; for \
+             `model` `hierarchical` or `hierarchical_approximated`",
         ),
         column(
             "cliffs_delta",
@@ -115,21 +122,22 @@ pub const COMPARISONS: Table = Table {
             Text,
             "",
             Derived,
-            "its size: negligible, small, medium or large",
+            "size of this effect: negligible, small, medium or large",
         ),
         column(
             "test",
             Text,
             "",
             Derived,
-            "`wilcoxon` on the ratio of each pair, or `mann_whitney` when unpaired; of `model` `welch`, on the logarithms of the samples' means",
+            "`wilcoxon` on the ratio of each pair, or `mann_whitney` when unpaired; for `model` \
+             `welch`, on the logarithms of the samples' means",
         ),
         column(
             "n_zero",
             Integer,
             "",
             Derived,
-            "pairs without a difference, which Wilcoxon drops",
+            "pairs without a difference, which Wilcoxon's test drops",
         ),
         column("p", Float, "", Derived, "two-sided"),
         column(
@@ -137,14 +145,17 @@ pub const COMPARISONS: Table = Table {
             Float,
             "",
             Derived,
-            "Holm-adjusted within the family of one metric and one factor; null where outputs did not pass",
+            "Holm-adjusted within the family of one metric and one factor; null if outputs did \
+             not pass",
         ),
         column(
             "units_a",
             Integer,
             "",
             Derived,
-            "independent units of a: environments of a stage; of the pipeline rounds of environments of its deployments, or passes that had new ones; null for `model` and `image_set`",
+            "independent units of a: for a stage, environments; for the pipeline, rounds of \
+             environments of its deployments, or passes that had new ones; null for `model` and \
+             `image_set`",
         ),
         column("units_b", Integer, "", Derived, ""),
         column(
@@ -152,21 +163,31 @@ pub const COMPARISONS: Table = Table {
             Float,
             "",
             Derived,
-            "two-sided, of Welch's test on the units' mean logarithms, images' levels taken out: whether b differs from a by more than environments of the same code differ; null with a single unit of either",
+            "two-sided p of Welch's test on the units' mean logarithms, without the images' \
+             levels: whether b differs from a by more than environments of the same code differ; \
+             null with a single unit of either",
         ),
         column(
             "verdict",
             Text,
             "",
             Derived,
-            "of b: `faster` or `slower` (`cheaper` or `dearer`) if p_adj < 0.05, p_units, where it can be had, is below 0.05, the ratio's interval excludes 1 and it differs by 2% or more; `equivalent` if the interval lies within 0.95 to 1.05; else `inconclusive`. Of `image_set` `lighter` or `heavier`: a statement about images. `wrong outputs`, `outputs not checked`, `remembers outputs`, `not measured`: no claim",
+            "verdict on b: `faster` or `slower` (`cheaper` or `dearer`) if p_adj < 0.05, p_units \
+             (if available) is below 0.05, the ratio's interval excludes 1 and it differs by 2% \
+             or more; `equivalent` if the interval lies within 0.95 to 1.05; else \
+             `inconclusive`. For `image_set` `lighter` or `heavier`: a statement about images. \
+             `wrong outputs`, `outputs not checked`, `remembers outputs`, `not measured`: no \
+             claim",
         ),
         column(
             "side_by_side",
             Bool,
             "",
             Derived,
-            "a and b were measured in turns, in the same sessions of the run (at least 90% of their repetitions); false: at different times, because one was measured again (`run --cell`) or the order was sequential, so that part of the difference may be the time's, and the note says when; null where a side has no repetition or another harness measured",
+            "a and b were measured in turns, in the same sessions of the run (at least 90% of \
+             their repetitions); false: at different times, because one was measured again (`run \
+             --cell`) or the order was sequential, which may cause part of the difference; the \
+             note says when; null if a side has no repetition or another tool measured",
         ),
         NOTE,
         TARGET,

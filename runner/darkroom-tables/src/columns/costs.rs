@@ -9,7 +9,7 @@ use super::{
 
 pub const COSTS: Table = Table {
     name: "costs",
-    row: "one cell: what 100,000 images cost, by part, over its complete passes",
+    row: "one cell and its cost of 100,000 images, by part, over its complete passes",
     columns: &[
         RUN_ID,
         CELL_ID,
@@ -28,21 +28,22 @@ pub const COSTS: Table = Table {
             Integer,
             "",
             Derived,
-            "complete passes it is the mean of",
+            "number of complete passes that the mean covers",
         ),
         column(
             "cost_usd_per_100k",
             Float,
             "USD",
             Derived,
-            "hosting cost of 100,000 images: the four parts below, image mix as in the set",
+            "hosting cost of 100,000 images: the four parts below, with the images mixed as in \
+             the set",
         ),
         column(
             "cost_usd_per_100k_ci_low",
             Float,
             "USD",
             Derived,
-            "95% interval of it over these images, as in `summary`; null for n < 2",
+            "95% interval of the cost over these images, as in `summary`; null for n < 2",
         ),
         column("cost_usd_per_100k_ci_high", Float, "USD", Derived, ""),
         column("ci_method", Text, "", Derived, "as in `summary`"),
@@ -59,21 +60,22 @@ pub const COSTS: Table = Table {
             Float,
             "USD",
             Derived,
-            "invocations, retries included",
+            "invocations, including retries",
         ),
         column(
             "ephemeral_usd_per_100k",
             Float,
             "USD",
             Derived,
-            "`/tmp` over 512 MB",
+            "`/tmp` above 512 MB",
         ),
         column(
             "s3_usd_per_100k",
             Float,
             "USD",
             Derived,
-            "S3 requests (one GET and one PUT a stage): equal for every variant and not part of `cost_usd_per_100k`",
+            "S3 requests (one GET and one PUT per stage): equal for every variant and not part \
+             of `cost_usd_per_100k`",
         ),
         column("price_region", Text, "", Plan, "region of the price table"),
         column(
@@ -81,7 +83,7 @@ pub const COSTS: Table = Table {
             Text,
             "",
             Plan,
-            "day the prices were written down, YYYY-MM-DD",
+            "day when the prices were read, YYYY-MM-DD",
         ),
         OUTPUTS_OK,
         REASON,

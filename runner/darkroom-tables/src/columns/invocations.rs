@@ -10,7 +10,7 @@ use super::{
 
 pub const INVOCATIONS: Table = Table {
     name: "invocations",
-    row: "one invocation of one stage function, in whatever way it ended",
+    row: "one invocation of one stage function, however it ended",
     columns: &[
         RUN_ID,
         CELL_ID,
@@ -36,7 +36,7 @@ pub const INVOCATIONS: Table = Table {
             Integer,
             "",
             Runner,
-            "position in the run's order of execution, from 0",
+            "position in the order of execution of the run, from 0",
         ),
         column(
             "scheduled_at",
@@ -64,28 +64,34 @@ pub const INVOCATIONS: Table = Table {
             Float,
             "ms",
             Derived,
-            "with `trigger = s3`: from the END of the stage before (of the first stage: from the end of the upload, by the runner's clock) to this START; an init that the hop caused lies within it; may be negative, for clocks differ and a handler goes on after its PUT, and is never clamped",
+            "with `trigger = s3`: from the END of the stage before (for the first stage: from \
+             the end of the upload, by the runner's clock) to this START; includes an init that \
+             this hop caused; may be negative, because clocks differ and a handler continues \
+             after its PUT, and is never clamped",
         ),
         column(
             "trigger_delay_clock",
             Text,
             "",
             Derived,
-            "`cross_clock`: `trigger_delay_ms` is a difference of two hosts' clocks, good to a millisecond at best; null without one",
+            "`cross_clock`: `trigger_delay_ms` is a difference between two hosts' clocks, \
+             precise to a millisecond at best; null without one",
         ),
         column(
             "client_ms",
             Float,
             "ms",
             Runner,
-            "runner's monotonic clock, from just before sending to the answer; null with `trigger = s3`, where nobody waits for one",
+            "runner's monotonic clock, from just before sending to the answer; null with \
+             `trigger = s3`, because nobody waits for an answer",
         ),
         column(
             "duration_ms",
             Float,
             "ms",
             Platform,
-            "REPORT Duration, without init; null when no REPORT came; `faas.invoke_duration` (theirs is in s)",
+            "REPORT Duration, without init; null if no REPORT came; `faas.invoke_duration` \
+             (theirs is in s)",
         ),
         column(
             "billed_ms",
@@ -120,7 +126,8 @@ pub const INVOCATIONS: Table = Table {
             Bool,
             "",
             Derived,
-            "`init_ms` is present; null when no REPORT came, for it is never inferred from latency; `faas.coldstart`",
+            "`init_ms` is present; null if no REPORT came, because it is never inferred from \
+             latency; `faas.coldstart`",
         ),
         column(
             "environment_id",
@@ -135,7 +142,9 @@ pub const INVOCATIONS: Table = Table {
             Text,
             "",
             Inside,
-            "processor as the handler's environment names it (arm64 kernels give numbers of maker and part only); without a profile that of this machine when the target is local; `host.cpu.model.name`",
+            "processor as the handler's environment names it (arm64 kernels give only numbers of \
+             maker and part); without a profile, that of this machine if the target is local; \
+             `host.cpu.model.name`",
         ),
         column(
             "handler_ms",
@@ -149,7 +158,8 @@ pub const INVOCATIONS: Table = Table {
             Float,
             "ms",
             Inside,
-            "time in which at least one S3 call or the reading of its body was under way (Python: through botocore); null when not all of it was watched",
+            "time during which at least one S3 call or the reading of its body was in progress \
+             (Python: through botocore); null if not all of it was watched",
         ),
         column(
             "compute_ms",
@@ -163,7 +173,7 @@ pub const INVOCATIONS: Table = Table {
             Integer,
             "",
             Inside,
-            "S3 calls that the handler made, retries within one not counted",
+            "S3 calls by the handler; a call with retries counts once",
         ),
         column(
             "cpu_user_ms",
@@ -219,7 +229,7 @@ pub const INVOCATIONS: Table = Table {
             Float,
             "MiB",
             Inside,
-            "most memory that the process has held so far",
+            "most memory that the process has used so far",
         ),
         column(
             "new_container",
@@ -261,14 +271,16 @@ pub const INVOCATIONS: Table = Table {
             Integer,
             "bytes",
             Runner,
-            "size of the object (or of the image in the payload) read; null where it was not seen",
+            "size of the object (or of the image in the payload) that was read; null if it was \
+             not seen",
         ),
         column(
             "bytes_out",
             Integer,
             "bytes",
             Runner,
-            "size of the object (or of the image in the answer) written; null where it was not seen",
+            "size of the object (or of the image in the answer) that was written; null if it was \
+             not seen",
         ),
         column(
             "request_id",
@@ -304,21 +316,26 @@ pub const INVOCATIONS: Table = Table {
             Float,
             "ms",
             Platform,
-            "what the handler says of itself; never used as a duration",
+            "time that the handler reports of itself; never used as a duration",
         ),
         column(
             "counts_as",
             Text,
             "",
             Derived,
-            "`sample`, or why not, the first that applies: `superseded` (cell measured anew), `warm_up`, `wrong_start`, `superseded` (another attempt came after, or the pass was cut off), `failed`, `superseded` (its pass is to be made again), `no_report`, `probe` (pixels of its own, uncounted)",
+            "`sample`, or why not, the first that applies: `superseded` (cell measured again), \
+             `warm_up`, `wrong_start`, `superseded` (another attempt came after, or the pass was \
+             cut off), `failed`, `superseded` (its pass is repeated), `no_report`, `probe` (own \
+             pixels, uncounted)",
         ),
         column(
             "outlier",
             Bool,
             "",
             Derived,
-            "the row's time (`cold_total_ms` when cold, else `duration_ms`) is beyond 3 IQR of the quartiles of its sample; a flag, nothing is removed; null outside the sample",
+            "the row's time (`cold_total_ms` when cold, else `duration_ms`) is beyond 3 IQR of \
+             the quartiles of its sample; only a flag, nothing is removed; null outside of the \
+             sample",
         ),
         column(
             "cost_usd",

@@ -1,8 +1,8 @@
-//! Every column of every table: name, type, unit, what it means and where it comes from. Said here
-//! once: one file a table, and here what they share.
+//! Every column of every table: name, type, unit, meaning and source. Each table has a file; this
+//! one holds what they share.
 //!
 //! The frames are built in this order and checked against it, and `outputs/README.md` is
-//! [`markdown`]. Names are those of the glossary, units end the name, and a cloud fact names its
+//! [`markdown`]. Names are those of GLOSSARY.md, units end the name, and a cloud fact names its
 //! OpenTelemetry attribute.
 
 mod builds;
@@ -169,7 +169,8 @@ const INPUT: Column = column(
     Text,
     "",
     Plan,
-    "`chained`: a stage gets its predecessor's output; `reference`: the same reference bytes for every variant",
+    "`chained`: a stage gets the output of the stage before; `reference`: the same reference \
+     bytes for every variant",
 );
 const START: Column = column(
     "start",
@@ -183,28 +184,28 @@ const CONCURRENCY: Column = column(
     Integer,
     "",
     Plan,
-    "pipelines of the cell under way at once",
+    "pipelines of the cell that run at once",
 );
 const MODEL: Column = column(
     "model",
     Text,
     "",
     Plan,
-    "LLM that wrote the variant; null where none did",
+    "LLM that wrote the variant; null if none did",
 );
 const SAMPLE: Column = column(
     "sample",
     Integer,
     "",
     Plan,
-    "which independent answer of that model; null where none",
+    "number of the independent answer of that model; null if no model wrote it",
 );
 const TARGET: Column = column(
     "target",
     Text,
     "",
     Plan,
-    "`local` or `aws`: where the durations come from; `imported`: another harness measured them",
+    "`local` or `aws`: where the durations come from; `imported`: another tool measured them",
 );
 const DEPLOYMENT: Column = column(
     "deployment",
@@ -214,20 +215,28 @@ const DEPLOYMENT: Column = column(
     "which deployment of the same code under another name, from 1",
 );
 const STAGE: Column = column("stage", Text, "", Plan, "stage of the pipeline");
-const STAGE_INDEX: Column = column("stage_index", Integer, "", Plan, "its place, from 0");
+const STAGE_INDEX: Column = column(
+    "stage_index",
+    Integer,
+    "",
+    Plan,
+    "position of the stage, \
+    from 0",
+);
 const WARM_UP: Column = column(
     "warm_up",
     Bool,
     "",
     Plan,
-    "an uncounted pass: before the first repetition of a round, beside the last ones of a cell that runs several at once, or a probe, numbered apart",
+    "an uncounted pass: before the first repetition of a round, beside the last ones of a cell \
+     that runs several at once, or a probe; numbered separately",
 );
 const REPETITION: Column = column(
     "repetition",
     Integer,
     "",
     Plan,
-    "from 1; warm-ups are numbered apart from repetitions",
+    "from 1; warm-ups are numbered separately from repetitions",
 );
 const ATTEMPT: Column = column(
     "attempt",
@@ -241,35 +250,39 @@ const ENVIRONMENT_ROUND: Column = column(
     Integer,
     "",
     Plan,
-    "which round of environments, from 1: `repetitions.renew_environments_every` renews them between rounds, and a resumed session has new ones too; null in cold cells",
+    "round of environments, from 1: `repetitions.renew_environments_every` renews them between \
+     rounds, and a resumed session has new ones too; null in cold cells",
 );
 const OUTPUTS_OK: Column = column(
     "outputs_ok",
     Bool,
     "",
     Derived,
-    "every checked output of the cell passed, and no image failed each time; false: the numbers are of wrong work and are never ranked; null: none was checked",
+    "every checked output of the cell passed, and no image failed each time; false: the numbers \
+     belong to wrong work and are never ranked; null: none was checked",
 );
 const REASON: Column = column(
     "reason",
     Text,
     "",
     Derived,
-    "first failed check by stage when `outputs_ok` is false",
+    "first failed check by stage if `outputs_ok` is false",
 );
 const RANK: Column = column(
     "rank",
     Integer,
     "",
     Derived,
-    "place by the mean, 1 = lowest, among cells of the same image set, trigger, input, start and concurrency whose outputs passed; null unless `comparisons` claims a difference from each of them, and beside samples of a model",
+    "rank by the mean, 1 = lowest, among cells of the same image set, trigger, input, start and \
+     concurrency whose outputs passed; null unless `comparisons` claims a difference from each \
+     of them, and null beside samples of a model",
 );
 const NOTE: Column = column(
     "note",
     Text,
     "",
     Derived,
-    "what a reader must know before believing the row; null if nothing",
+    "read this before you use the row; null if there is nothing to say",
 );
 
 /// The tables in reading order.

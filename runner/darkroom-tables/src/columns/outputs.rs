@@ -31,13 +31,7 @@ pub const OUTPUTS: Table = Table {
         WARM_UP,
         REPETITION,
         ATTEMPT,
-        column(
-            "pass",
-            Bool,
-            "",
-            Contract,
-            "the output is what the contract asks for",
-        ),
+        column("pass", Bool, "", Contract, "the output meets the contract"),
         column(
             "reason",
             Text,
@@ -61,7 +55,7 @@ pub const OUTPUTS: Table = Table {
             Float,
             "levels^2",
             Contract,
-            "mean squared error against the reference fed the same input; 0 when equal",
+            "mean squared error against the reference of the same input; 0 when equal",
         ),
         column(
             "psnr_db",
@@ -75,7 +69,7 @@ pub const OUTPUTS: Table = Table {
             Float,
             "",
             Contract,
-            "structural similarity, reported and not gating",
+            "structural similarity; reported, but not part of the check",
         ),
         column(
             "max_abs",
@@ -104,7 +98,8 @@ pub const OUTPUTS: Table = Table {
             Integer,
             "",
             Contract,
-            "of a JPEG, 1 to 100 on libjpeg's scale, as its quantisation table says; null for other formats",
+            "of a JPEG, 1 to 100 on libjpeg's scale, from its quantisation table; null for other \
+             formats",
         ),
         column(
             "orientation",
@@ -125,7 +120,7 @@ pub const OUTPUTS: Table = Table {
             Text,
             "",
             Contract,
-            "of the output object, hex; null when there was none",
+            "of the output object, hex; null if there was none",
         ),
         column(
             "picture",
@@ -139,7 +134,8 @@ pub const OUTPUTS: Table = Table {
             Bool,
             "",
             Derived,
-            "decides `outputs_ok`: of a last attempt (warm-ups too) and not measured anew since",
+            "counts for `outputs_ok`: of a last attempt (warm-ups too) and not measured again \
+             since",
         ),
         TARGET,
     ],

@@ -10,7 +10,8 @@ use super::{
 
 pub const PIPELINES: Table = Table {
     name: "pipelines",
-    row: "one image through the whole pipeline once (with `input = reference`, through every stage independently)",
+    row: "one pass of one image through the whole pipeline (with `input = reference`, through \
+        every stage independently)",
     columns: &[
         RUN_ID,
         CELL_ID,
@@ -42,14 +43,16 @@ pub const PIPELINES: Table = Table {
             Float,
             "s",
             Runner,
-            "runner's monotonic clock, from just before the first call (or the source PUT) to the final object first seen; null when the pipeline broke or its stages ran independently",
+            "runner's monotonic clock, from just before the first call (or the source PUT) until \
+             the final object was first seen; null if the pipeline broke or its stages ran \
+             independently",
         ),
         column(
             "resolution_ms",
             Float,
             "ms",
             Runner,
-            "how late `turnaround_s` can be at most: the poll interval, 0 for direct calls",
+            "largest error of `turnaround_s` by polling: the poll interval, 0 for direct calls",
         ),
         column(
             "upload_ms",
@@ -77,50 +80,57 @@ pub const PIPELINES: Table = Table {
             Float,
             "ms",
             Derived,
-            "`turnaround_s` - `upload_ms` - `trigger_delays_ms` - `running_ms`: from the last END to the poll that saw the object (at most `resolution_ms`; negative when the object was there before END), what lies between START, END and the reported duration, clocks' differences and roundings to 1 ms; cold: less the inits that hops hold too",
+            "`turnaround_s` - `upload_ms` - `trigger_delays_ms` - `running_ms`: from the last \
+             END to the poll that saw the object (at most `resolution_ms`; negative if the \
+             object was there before END), the time between START, END and the reported \
+             duration, clock differences and roundings to 1 ms; cold: minus the inits that hops \
+             already hold",
         ),
-        column("complete", Bool, "", Runner, "every stage ended well"),
+        column("complete", Bool, "", Runner, "every stage succeeded"),
         column(
             "failed_stage",
             Text,
             "",
             Runner,
-            "first stage that did not end well; null when complete",
+            "first stage that did not succeed; null when complete",
         ),
         column(
             "again",
             Text,
             "",
             Runner,
-            "why the repetition was done again: `wrong_start`, `throttled` or `unanswered`; null when it was not",
+            "why the repetition was repeated: `wrong_start`, `throttled` or `unanswered`; null \
+             if it was not",
         ),
         column(
             "bytes_in",
             Integer,
             "bytes",
             Runner,
-            "size of the source image; null where it was not seen",
+            "size of the source image; null if it was not seen",
         ),
         column(
             "bytes_out",
             Integer,
             "bytes",
             Runner,
-            "size of the last stage's output; null where it was not seen",
+            "size of the last stage's output; null if it was not seen",
         ),
         column(
             "counts_as",
             Text,
             "",
             Derived,
-            "as in `invocations`, of the pass as a whole: one stage of the wrong start or without REPORT is enough; `failed`: not complete",
+            "as in `invocations`, for the pass as a whole: one stage with the wrong start or \
+             without REPORT is enough; `failed`: not complete",
         ),
         column(
             "outlier",
             Bool,
             "",
             Derived,
-            "`turnaround_s` is beyond 3 IQR of the quartiles of its sample; null outside the sample",
+            "`turnaround_s` is beyond 3 IQR of the quartiles of its sample; null outside of the \
+             sample",
         ),
         column(
             "cost_usd",
@@ -136,21 +146,22 @@ pub const PIPELINES: Table = Table {
             Float,
             "USD",
             Derived,
-            "invocations, retries included",
+            "invocations, including retries",
         ),
         column(
             "cost_ephemeral_usd",
             Float,
             "USD",
             Derived,
-            "`/tmp` over 512 MB",
+            "`/tmp` above 512 MB",
         ),
         column(
             "cost_s3_usd",
             Float,
             "USD",
             Derived,
-            "S3 requests of the contract (one GET and one PUT a stage; with payload transport one PUT in all), not part of `cost_usd`",
+            "S3 requests of the contract (one GET and one PUT per stage; with payload transport \
+             one PUT in all), not part of `cost_usd`",
         ),
         TARGET,
     ],

@@ -6,7 +6,8 @@ use super::{NOTE, RUN_ID, TARGET, Table, column};
 
 pub const RECONCILIATION: Table = Table {
     name: "reconciliation",
-    row: "one figure of one function over one session of the run, as the journal and as the platform's own metrics (`AWS/Lambda`) have it",
+    row: "one figure of one function over one session of the run, from the journal and from the \
+        platform's own metrics (`AWS/Lambda`)",
     columns: &[
         RUN_ID,
         column(
@@ -30,35 +31,39 @@ pub const RECONCILIATION: Table = Table {
             Float,
             "metric's",
             Runner,
-            "sum over the session's recorded invocations, warm-ups included",
+            "sum over the session's recorded invocations, including warm-ups",
         ),
         column(
             "reported",
             Float,
             "metric's",
             Platform,
-            "what the metrics counted in the same time; null when they were not heard, and the note says why",
+            "what the metrics counted in the same time; null if they were not received; the note \
+             says why",
         ),
         column(
             "tolerance",
             Float,
             "metric's",
             Derived,
-            "how far rounding may set them apart",
+            "largest difference that rounding may cause",
         ),
         column(
             "unanswered",
             Float,
             "metric's",
             Derived,
-            "what calls that got no answer may add at most to what the metrics counted: nobody else knows whether they ran",
+            "most that calls without an answer may add to what the metrics counted: nobody else \
+             knows whether they ran",
         ),
         column(
             "agrees",
             Bool,
             "",
             Derived,
-            "the metrics counted what was recorded, within the tolerance, and no more than `unanswered` beyond it; false: something was missed, came later than was waited for (`reported` is the smaller), or something else called the function",
+            "the metrics counted what was recorded, within the tolerance, and no more than \
+             `unanswered` beyond it; false: something was missed, came too late (`reported` is \
+             smaller), or something else called the function",
         ),
         NOTE,
         TARGET,

@@ -29,14 +29,15 @@ pub const SUMMARY: Table = Table {
             Integer,
             "",
             Plan,
-            "its place, from 0; null for `pipeline`",
+            "position of the stage, from 0; null for `pipeline`",
         ),
         column(
             "metric",
             Text,
             "",
             Derived,
-            "a column of `invocations` or `pipelines`, or `cost_usd_per_100k` = 100,000 x `cost_usd`; its unit ends its name and is that of mean, sd, min .. max, iqr, mad",
+            "a column of `invocations` or `pipelines`, or `cost_usd_per_100k` = 100,000 x \
+             `cost_usd`; its last part is the unit, also of mean, sd, min .. max, iqr, mad",
         ),
         column(
             "n",
@@ -50,14 +51,14 @@ pub const SUMMARY: Table = Table {
             Integer,
             "",
             Derived,
-            "rows that failed for good: the sample is of the survivors",
+            "rows that failed in their last attempt: the sample has only the successful ones",
         ),
         column(
             "n_wrong_start",
             Integer,
             "",
             Derived,
-            "rows that were not the start kind the cell asked for",
+            "rows with another start kind than the cell asked for",
         ),
         column("n_warm_up", Integer, "", Derived, "warm-up rows"),
         column(
@@ -65,14 +66,14 @@ pub const SUMMARY: Table = Table {
             Integer,
             "",
             Derived,
-            "rows of probes, whose pixels were never seen before: in no statistic but the three of `fresh`",
+            "rows of probes, with new pixels: in no statistic except the three of `fresh`",
         ),
         column(
             "n_superseded",
             Integer,
             "",
             Derived,
-            "rows measured anew, done again or cut off",
+            "rows that were measured again, repeated or cut off",
         ),
         column(
             "n_missing",
@@ -86,7 +87,7 @@ pub const SUMMARY: Table = Table {
             Integer,
             "",
             Derived,
-            "of the n: beyond 3 IQR of the quartiles; all statistics include them",
+            "how many of the n are beyond 3 IQR of the quartiles; all statistics include them",
         ),
         column("mean", Float, "metric's", Derived, "arithmetic mean"),
         column(
@@ -117,7 +118,7 @@ pub const SUMMARY: Table = Table {
             Float,
             "metric's",
             Derived,
-            "null for n < 20, where it is nearly the maximum",
+            "null for n < 20, because it would be nearly the maximum",
         ),
         column("p99", Float, "metric's", Derived, "null for n < 100"),
         column("max", Float, "metric's", Derived, ""),
@@ -126,7 +127,8 @@ pub const SUMMARY: Table = Table {
             Float,
             "metric's",
             Derived,
-            "95% interval of the mean over these very images: what lies between images is no noise of it; null for n < 2",
+            "95% interval of the mean over these very images: differences between images are not \
+             noise of it; null for n < 2",
         ),
         column("mean_ci_high", Float, "metric's", Derived, ""),
         column(
@@ -134,7 +136,8 @@ pub const SUMMARY: Table = Table {
             Float,
             "metric's",
             Derived,
-            "95% interval of the mean if the images are a random sample of others like them: each image counts once (t, k - 1); null for one image",
+            "95% interval of the mean if the images are a random sample of similar images: each \
+             image counts once (t, k - 1); null for one image",
         ),
         column("mean_ci_images_high", Float, "metric's", Derived, ""),
         column(
@@ -158,7 +161,8 @@ pub const SUMMARY: Table = Table {
             Float,
             "metric's",
             Derived,
-            "95% interval of the median, from order statistics; a side is null where none bounds it",
+            "95% interval of the median, from order statistics; a side is null if no value \
+             bounds it",
         ),
         column("p50_ci_high", Float, "metric's", Derived, ""),
         column(
@@ -190,14 +194,20 @@ pub const SUMMARY: Table = Table {
             Text,
             "",
             Derived,
-            "of the mean's interval, and of sd's and cv's where they differ: `stratified_` before it where images' levels were taken out (of the mean, with several images); `bca` (bootstrap, 10,000 resamples, seeded from run seed, cell, stage and metric), `abc` (its analytic approximation, n > 1,000), `block` (autocorrelated: moving blocks), `block_normal` (its closed form, n > 1,000), `percentile` (no bias or acceleration), `degenerate` (all values equal)",
+            "how the mean's interval was made, and sd's and cv's if they differ: `stratified_` \
+             before it if images' levels were removed (of the mean, with several images); `bca` \
+             (bootstrap, 10,000 resamples, seeded from run seed, cell, stage and metric), `abc` \
+             (its analytic approximation, n > 1,000), `block` (autocorrelated: moving blocks), \
+             `block_normal` (its closed form, n > 1,000), `percentile` (no bias or \
+             acceleration), `degenerate` (all values equal)",
         ),
         column(
             "r1",
             Float,
             "",
             Derived,
-            "lag-1 autocorrelation in the order of execution, images' levels taken out; above 2 / sqrt(n) the interval is made of blocks",
+            "lag-1 autocorrelation in the order of execution, without images' levels; above 2 / \
+             sqrt(n) the interval is made of blocks",
         ),
         column(
             "trend_tau",
@@ -232,21 +242,23 @@ pub const SUMMARY: Table = Table {
             Float,
             "fraction",
             Derived,
-            "between deployments of the same code; null with one deployment, which can't tell",
+            "share between deployments of the same code; null with one deployment, which cannot \
+             show it",
         ),
         column(
             "variance_environment",
             Float,
             "fraction",
             Derived,
-            "between environments of a deployment; null where they are not known or there is one each",
+            "share between environments of a deployment; null if they are unknown or there is \
+             one each",
         ),
         column(
             "variance_repetition",
             Float,
             "fraction",
             Derived,
-            "the rest: repetition itself",
+            "the rest: the repetition itself",
         ),
         column("iqr", Float, "metric's", Derived, "interquartile range"),
         column(
@@ -261,35 +273,37 @@ pub const SUMMARY: Table = Table {
             Float,
             "fraction",
             Derived,
-            "of `turnaround_s` with `trigger = s3`: mean `resolution_ms` / median turnaround, how late the mean can be at most; null otherwise",
+            "for `turnaround_s` with `trigger = s3`: mean `resolution_ms` / median turnaround, \
+             the largest error of the mean by polling; null otherwise",
         ),
         column(
             "coarse",
             Bool,
             "",
             Derived,
-            "`resolution_share` is above 0.02: polls were too far apart",
+            "`resolution_share` is above 0.02: polling was too slow",
         ),
         column(
             "fresh_ratio",
             Float,
             "fraction",
             Derived,
-            "of `duration_ms`: time on pixels never seen before / on those of the image set (geometric mean over the probes, method section 7); null for fewer than 3 probes",
+            "for `duration_ms`: time on new pixels / on those of the image set (geometric mean \
+             over the probes, method section 7); null for fewer than 3 probes",
         ),
         column(
             "fresh_ratio_low",
             Float,
             "fraction",
             Derived,
-            "it is at least this, one-sided, all stages of the run together at 95%",
+            "lower bound of it, one-sided, all stages of the run together at 95%",
         ),
         column(
             "fresh_image",
             Text,
             "",
             Derived,
-            "the one image that `fresh_ratio` and `fresh_ratio_low` are of, where its probes show a memory and those of all images together do not; null otherwise",
+            "the image that `fresh_ratio` and `fresh_ratio_low` describe, if its probes show a memory and those of all images together do not; else null",
         ),
         column(
             "remembers",

@@ -1,7 +1,6 @@
-//! What the ledger says of a row, and which of a sample's values are outliers.
+//! What the ledger says about a row, and which values of a sample are outliers.
 //!
-//! [`JournalFacts`] → verdicts on their rows. Knows nothing of how the facts were read, nor of what
-//! becomes of a sample.
+//! [`JournalFacts`] → verdicts on their rows.
 
 use std::collections::HashMap;
 

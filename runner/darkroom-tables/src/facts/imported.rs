@@ -1,8 +1,7 @@
-//! Rows that another harness measured, taken in beside Darkroom's own: what was not recorded stays
-//! unknown.
+//! Adds rows that another tool measured. Values that it did not record stay unknown.
 //!
-//! Adding up stage times is no turnaround: a pass has one only where the rows say so, and is a row
-//! of `pipelines` only where every stage of it was measured.
+//! A sum of stage times is not a turnaround: a pass has one only if the rows say so, and is a row
+//! of `pipelines` only if every stage of it was measured.
 
 use darkroom_core::cost::PriceTable;
 use darkroom_core::event::{Profile, Status, Verdict};
@@ -118,7 +117,7 @@ impl JournalFacts {
 fn judged(pass: u32, stage: u32, ok: bool) -> CheckFact {
     let reason = (!ok).then(|| "judged wrong".to_owned());
     let detail =
-        (!ok).then(|| "by the imported study itself; the output was not seen here".to_owned());
+        (!ok).then(|| "checked by the imported study; Darkroom did not see the output".to_owned());
     let verdict = Verdict {
         pass: ok,
         reason,

@@ -1,8 +1,8 @@
-//! Takes a journal's events one by one into [`JournalFacts`]: where each belongs, its texts
-//! interned, its times in epoch ms.
+//! Adds a journal's events one by one to [`JournalFacts`]: finds where each belongs, interns its
+//! texts, converts its times to epoch ms.
 //!
-//! What can't be placed (a cell or stage that the run does not plan, a time that is none) is an
-//! error. Knows nothing of what counts.
+//! An event that fits nowhere is an error (a cell or stage that the run does not plan, an invalid
+//! time). Does not know what counts.
 
 use darkroom_core::cell::CellId;
 use darkroom_core::cost::{Cost, PriceTable};
@@ -117,7 +117,7 @@ impl JournalFacts {
                 Ok(())
             }
             Event::PackageBuilt(built) => {
-                // A session that goes on packages again: the same package is told once.
+                // A session that continues packages again: the same package is told once.
                 if !self.built.iter().any(|known| {
                     PackageBuilt {
                         at: built.at.clone(),

@@ -139,7 +139,8 @@ fn what_is_claimed_of_code_that_did_not_change_is_said_to_be_of_something_else()
     let found = against(after(1.0, 1.5));
     let said = note(&found).unwrap();
     assert!(
-        said.contains("what changed is the machine") && said.contains("50% slower: "),
+        said.contains("the machine, its load or the platform changed")
+            && said.contains("50% slower: "),
         "{said}"
     );
 

@@ -106,7 +106,7 @@ fn wrong_cells_are_not_chosen_and_a_single_size_is_no_choice() {
     let notes = texts(&run.table("choices"), "note");
     assert!(notes[0].contains("the only memory size"), "{notes:?}");
     assert!(
-        notes[1].contains("outputs wrong: not to be chosen"),
+        notes[1].contains("outputs wrong: not recommended"),
         "{notes:?}"
     );
 }

@@ -201,7 +201,7 @@ fn nothing_is_claimed_of_wrong_unchecked_or_unmeasured_cells() {
     assert!(
         text(&row, "note")
             .unwrap()
-            .contains("not runnable here: this host is x86_64")
+            .contains("cannot run here: this host is x86_64")
     );
     assert_eq!(
         (integer(&row, "n_b"), float(&row, "ratio_mean")),

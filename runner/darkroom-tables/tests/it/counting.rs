@@ -28,7 +28,7 @@ fn the_sample_is_the_last_attempt_of_the_right_start_and_everything_else_is_coun
     assert!(
         text(&row, "note")
             .unwrap()
-            .contains("1 of 14 failed: the sample is of the survivors")
+            .contains("1 of 14 failed: the sample has only the successful ones")
     );
     let row = run.summary(&cell("rust"), "greyscale", "duration_ms");
     assert_eq!(
@@ -161,7 +161,7 @@ fn a_cell_that_cannot_run_here_is_listed_with_its_reason() {
     assert_eq!(float(&row, "mean"), None);
     assert_eq!(
         text(&row, "note").unwrap(),
-        "not runnable here: this host is x86_64"
+        "cannot run here: this host is x86_64"
     );
     assert_eq!(run.summary.not_runnable().count(), 1);
     let costs = run.table("costs");

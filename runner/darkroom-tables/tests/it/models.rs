@@ -133,7 +133,7 @@ fn wrong_samples_are_counted_and_left_out_and_one_sample_tells_nothing_of_its_mo
     );
     assert_eq!(
         text(&found, "note").unwrap(),
-        "1 of 3 samples of gpt left out: outputs wrong; one sample of opus: its model can't be told from that one answer"
+        "1 of 3 samples of gpt left out: outputs wrong; one sample of opus: one answer does not show how the model varies"
     );
     assert_eq!(
         (
@@ -197,6 +197,6 @@ fn image_sets_are_compared_by_their_images_and_said_to_be_heavier_not_slower() {
     assert!(
         text(&found, "note")
             .unwrap()
-            .contains("how heavy they are for the same code")
+            .contains("how heavy the two image sets are for the same code")
     );
 }

@@ -58,7 +58,7 @@ fn one_value_equal_values_and_no_value_each_have_their_nulls_and_a_note() {
     assert!(
         text(&row, "note")
             .unwrap()
-            .contains("12 of 12 failed: there is no sample")
+            .contains("12 of 12 failed: no sample")
     );
     assert!(texts(&run.table("costs"), "note")[2].contains("12 of 12 failed"));
 

@@ -139,7 +139,7 @@ fn a_sample_that_drifts_is_noted_and_kept() {
     assert!(
         text(&row, "note")
             .unwrap()
-            .contains("neighbours resemble each other")
+            .contains("consecutive values resemble each other")
     );
     assert_eq!(text(&row, "ci_method").unwrap(), "block");
 }

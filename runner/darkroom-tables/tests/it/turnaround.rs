@@ -113,7 +113,7 @@ fn polls_more_than_two_hundredths_of_the_median_apart_are_said_and_flagged() {
         assert!((float(&row, "resolution_share").unwrap() - share).abs() < 1e-12);
         let warned = text(&row, "note")
             .unwrap_or_default()
-            .contains("seen late by up to");
+            .contains("polling may add up to");
         assert_eq!(
             (warned, run.summary.cells[0].coarse_resolution.is_some()),
             (coarse == Some(true), coarse == Some(true))

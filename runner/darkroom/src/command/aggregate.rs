@@ -7,13 +7,7 @@ use crate::results;
 use crate::which_run;
 
 pub fn run(args: &RunFolder, globals: Globals) -> Result<Outcome, Failure> {
-    which_run::must_be_a_run(&args.run, &["aggregate", "{}"])?;
-    let path = args.run.canonicalize().map_err(|error| {
-        Failure::wrong_request(miette::miette!(
-            "cannot open the run {}: {error}",
-            args.run.display()
-        ))
-    })?;
+    let path = which_run::opened(&args.run, &["aggregate", "{}"])?;
     let project = Project::of(&path.join("manifest.toml"))
         .or_else(|_| Project::here())
         .ok();

@@ -1,4 +1,4 @@
-//! `darkroom calibrate`: the statistics tested on samples whose truth is known.
+//! `darkroom calibrate`: tests the statistics on simulated data with a known answer.
 
 use darkroom_core::statistics::calibrate;
 

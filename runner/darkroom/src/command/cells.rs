@@ -1,4 +1,4 @@
-//! `darkroom cells`: the ids of a manifest's cells, one a line.
+//! `darkroom cells`: lists the ids of a manifest's cells, one per line.
 
 use darkroom_core::cell::CellId;
 use darkroom_core::plan::Plan;

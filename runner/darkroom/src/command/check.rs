@@ -1,5 +1,5 @@
-//! `darkroom check`: the gate alone, a line for each output, pictures of the wrong ones, exit code
-//! 1 if there are any.
+//! `darkroom check`: only the output check. Prints a line for each output, saves pictures of the
+//! wrong ones, and exits with 1 if there are any.
 
 use crate::checked::Report;
 use crate::cli::{CheckArgs, Globals};

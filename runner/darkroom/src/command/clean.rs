@@ -56,7 +56,7 @@ async fn clean(args: &CleanArgs, globals: Globals, target: &Target) -> Result<Ou
         display::note(&why.to_string());
     }
     if found.is_empty() && unseen.is_empty() {
-        say("nothing of Darkroom's is there\n")?;
+        say("found nothing that Darkroom made\n")?;
         return Ok(Outcome::Done);
     }
     say(&found.to_string())?;
@@ -74,7 +74,7 @@ async fn clean(args: &CleanArgs, globals: Globals, target: &Target) -> Result<Ou
     }
     let left = clean::remove(&clients, &found).await;
     if left.is_empty() && unseen.is_empty() {
-        say("removed all of it\n")?;
+        say("removed everything\n")?;
         return Ok(Outcome::Done);
     }
     Err(Failure::broken(NotClean {
@@ -92,11 +92,13 @@ async fn clean(args: &CleanArgs, globals: Globals, target: &Target) -> Result<Ou
 
 /// Something is left, or could not be looked for.
 #[derive(Debug, thiserror::Error, Diagnostic)]
-#[error("{left} of {of} resources that were found are left{}", if *unseen == 0 { "" } else { "; not everything could be looked for" })]
+#[error("{left} of {of} resources could not be removed{}", if *unseen == 0 { "" } else { "; \
+    some resources could not be looked up" })]
 #[diagnostic(
     code(clean::left),
     help(
-        "mend what is said below, then go on with: {again}\nwhat is left is found again by its tags, and what is gone is no error"
+        "fix the errors below, then run {again}\nit finds what is left by its tags, and skips \
+         what is gone"
     )
 )]
 struct NotClean {
@@ -108,7 +110,7 @@ struct NotClean {
     errors: Vec<DeployError>,
 }
 
-/// Returns the command that goes on.
+/// Returns the command that continues.
 fn again(args: &CleanArgs) -> String {
     let mut arguments = vec!["clean"];
     arguments.extend(args.experiment.as_deref());
@@ -131,11 +133,12 @@ fn kept(found: &Found, region: &str, prices: Option<&PriceTable>) -> String {
         )
     };
     let source = prices
-        .map(|prices| format!(" (prices as written down on {})", prices.date))
+        .map(|prices| format!(" (prices of {})", prices.date))
         .unwrap_or_default();
     format!(
-        "To keep it, AWS bills the storage of {} in S3: {}; of {} of logs: {}{source}. Functions, layers and roles that nobody \
-         calls cost nothing; {} of code count against Lambda's code storage.\n",
+        "If you keep it, AWS bills per month: storage of {} in S3, {}; storage of {} of logs, \
+         {}{source}. Functions, layers and roles cost nothing while nobody calls them; {} of \
+         code count against Lambda's code storage.\n",
         size(stored),
         cost(month.and_then(|month| month.s3), ""),
         size(logged),
@@ -159,7 +162,7 @@ fn agreed(found: &Found, target: &Target) -> Result<bool, Failure> {
     if !io::stdin().is_terminal() {
         return Err(Failure::wrong_request(miette::miette!(
             help = "add `--yes` to remove it",
-            "nothing was removed: there is no terminal to ask at"
+            "nothing was removed: there is no terminal to ask for confirmation"
         )));
     }
     let unreadable = |error: io::Error| Failure::broken(miette::miette!("can't ask: {error}"));
@@ -201,14 +204,11 @@ mod tests {
         let said = kept(&found, "us-east-1", PriceTable::parse(table).ok().as_ref());
         assert!(
             said.contains(
-                "10.7 GB in S3: $0.23 a month; of 536.9 MB of logs: at most $0.0150 a month"
+                "10.7 GB in S3, $0.23 a month; storage of 536.9 MB of logs, at most $0.0150 a month"
             ),
             "{said}"
         );
-        assert!(
-            said.contains("prices as written down on 2026-11-25"),
-            "{said}"
-        );
+        assert!(said.contains("prices of 2026-11-25"), "{said}");
         let said = kept(&found, "sa-east-1", None);
         assert_eq!(
             said.matches("price unknown for sa-east-1").count(),

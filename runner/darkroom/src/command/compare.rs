@@ -1,4 +1,4 @@
-//! `darkroom compare`: what changed between two runs, for a person or as a gate in someone's CI.
+//! `darkroom compare`: what changed between two runs, for a person, or for a CI job to fail on.
 
 use darkroom_tables::{Between, between};
 
@@ -23,7 +23,7 @@ pub fn run(args: &CompareArgs, globals: Globals) -> Result<Outcome, Failure> {
     })?;
     if found.rows.is_empty() {
         return Err(Failure::wrong_request(miette::miette!(
-            "the runs have no cell with numbers in common"
+            "the two runs have no measured cell in common"
         )));
     }
     if globals.json {
@@ -56,7 +56,7 @@ fn too_much(found: &Between, limits: &[Limit]) -> Vec<String> {
             .filter(|limit| row.verdict == limit.verdict && ratio >= limit.ratio)
         {
             lines.push(format!(
-                "TOO MUCH {} · {} {}: {} by {:.1}%, {:.1}% allowed",
+                "TOO MUCH {} · {} {}: {} by {:.1}%, the limit is {:.1}%",
                 row.cell_id,
                 row.stage,
                 row.metric,

@@ -1,4 +1,4 @@
-//! `darkroom completions`: a shell's completion script on stdout.
+//! `darkroom completions`: prints a shell's completion script.
 
 use clap_complete::Shell;
 

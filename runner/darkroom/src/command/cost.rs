@@ -1,4 +1,4 @@
-//! `darkroom cost`: what a month of images would cost, from a run's measured work.
+//! `darkroom cost`: what a month of images would cost, from a run's measurements.
 
 use std::path::Path;
 
@@ -56,8 +56,9 @@ fn prices(run: &Path, region: &str) -> Result<PriceTable, Failure> {
         .flatten();
     prices.ok_or_else(|| {
         Failure::wrong_request(miette::miette!(
-            help = "copy experiments/prices/us-east-1.toml and fill in the region's prices and where they were read",
-            "no prices of {region}: experiments/prices/{region}.toml is not there"
+            help = "copy experiments/prices/us-east-1.toml to that name, and fill in the \
+                region's prices and their source",
+            "no prices for {region}: experiments/prices/{region}.toml does not exist"
         ))
     })
 }
@@ -111,13 +112,13 @@ fn rows(run: &Run, args: &CostArgs, prices: &PriceTable) -> Result<Vec<Row>, Fai
     if rows.is_empty() && !without_partner.is_empty() {
         return Err(Failure::wrong_request(miette::miette!(
             help = "add start = [\"warm\", \"cold\"] to the manifest's matrix and run it again",
-            "--cold-share needs cold cells, and the run measured none of {}",
+            "--cold-share needs cold cells, but the run measured none for {}",
             without_partner.join(", ")
         )));
     }
     for partner in without_partner {
         display::note(&format!(
-            "left out, for want of a cold partner: {partner} was not measured"
+            "left out: its cold counterpart {partner} was not measured"
         ));
     }
     Ok(rows)
@@ -227,7 +228,8 @@ fn text(run: &Run, args: &CostArgs, prices: &PriceTable, rows: &[Row]) -> String
     let tiers = if compute.x86_64.len() > 1 && compute.arm64.len() > 1 {
         "Volume tiers are applied."
     } else {
-        "All of it at the first tier's price: that of larger volumes is not in this table."
+        "All at the price of the first volume tier: this price table lacks the prices of larger \
+         volumes."
     };
     let measured = if run.is_local() {
         " Durations are this machine's, not AWS's."
@@ -235,8 +237,8 @@ fn text(run: &Run, args: &CostArgs, prices: &PriceTable, rows: &[Row]) -> String
         ""
     };
     format!(
-        "\n{} images a month, {} prices of {}, {:.1}% cold starts, {} the free tier\n{table}\n\
-         {tiers} Not in it: log ingest, data transfer, storage.{measured}\n",
+        "\n{} images per month, {} prices of {}, {:.1}% cold starts, {} the free \
+         tier\n{table}\n{tiers} Not included: log ingestion, data transfer, storage.{measured}\n",
         args.images,
         prices.region,
         prices.date,

@@ -1,8 +1,8 @@
-//! `darkroom doctor`: what this machine can run (what an account can: `doctor_aws`), what it can't
-//! enforce, and how to mend what is missing.
+//! `darkroom doctor`: what this machine can run (for an account: `doctor_aws`), what it cannot
+//! enforce, and how to fix what is missing.
 //!
-//! Every check is a value; the command prints them. Changes nothing: a runtime that is not cached
-//! yet is not installed.
+//! Every check is a value; the command prints them. Changes nothing: it does not install a runtime
+//! that is not cached yet.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -104,14 +104,14 @@ fn local_checks(told: &mut Told) -> Result<(), Failure> {
     told.end(architectures())?;
     told.end(memory_sizes())?;
     told.waits_for(&format!(
-        "looking for Python {DEFAULT_PYTHON}: every interpreter that is found is run once"
+        "looking for Python {DEFAULT_PYTHON}: trying every interpreter found"
     ));
     python_checks(&cache_dir)
         .into_iter()
         .try_for_each(|check| told.end(check))?;
     told.waits_for("asking rustc and cargo for their versions");
     told.end(rust_check())?;
-    told.waits_for("starting a local cloud, to see what it can enforce here");
+    told.waits_for("starting a local cloud to check what it can enforce here");
     sandbox_checks(&cache_dir)?
         .into_iter()
         .try_for_each(|check| told.end(check))
@@ -134,7 +134,7 @@ fn architectures() -> Check {
         name: "architectures".into(),
         state,
         found: format!(
-            "{} on {cores} cores; cells of others are listed as not runnable here",
+            "{} on {cores} cores; cells of other architectures are listed as unable to run here",
             runnable.join(", ")
         ),
         details: Vec::new(),
@@ -155,16 +155,16 @@ fn memory_check(cores: Option<u32>, max_memory_mb: u32) -> Check {
     let (state, found) = if most >= max_memory_mb {
         (
             CheckState::Ok,
-            format!("up to {max_memory_mb} MB have all the processors that they are due"),
+            format!("functions up to {max_memory_mb} MB get their full CPU share"),
         )
     } else {
         let why = format!(
-            "above {most} MB a function is due more than this machine's {}",
+            "above {most} MB a function should get more CPU than this machine's {}",
             cores.unwrap_or_default()
         );
         (
             CheckState::Limited,
-            format!("{why} cores ({MB_PER_CORE} MB a core): it runs slower than on AWS"),
+            format!("{why} cores ({MB_PER_CORE} MB per core), so it runs slower here than on AWS"),
         )
     };
     Check {
@@ -189,7 +189,7 @@ fn python_checks(cache_dir: &Path) -> Vec<Check> {
         let cached = python::cached(cache_dir, &name, &interpreter);
         let found = match &cached {
             Some(folder) => format!("cached in {}", folder.display()),
-            None => "not installed yet; the first run does it, once, with pip and the network"
+            None => "not installed yet; the first run installs it with pip, which needs a network"
                 .to_owned(),
         };
         let name = format!("Lambda's {name} runtime");
@@ -261,12 +261,13 @@ fn rust_check() -> Check {
         (Err(why), _) => (CheckState::Missing, format!("rustc does not run: {why}")),
         (_, Err(why)) => (CheckState::Missing, format!("cargo does not run: {why}")),
     };
-    let mend = "install Rust with rustup; without it, variants in Rust can't be built";
+    let mend = "install Rust with rustup; without it, Rust variants cannot be built";
     let mend = (state == CheckState::Missing).then(|| mend.to_owned());
     // A release brings the program of the variant `rust`: only other code in Rust needs a compiler.
     let brought = state == CheckState::Missing && crate::prebuilt::RELEASE.is_some();
     let details = brought.then(|| {
-        "the unedited variant `rust` runs without it: this release brings its program".to_owned()
+        "the unedited variant `rust` runs without Rust: this release includes its program"
+            .to_owned()
     });
     let state = if brought { CheckState::Limited } else { state };
     Check {
@@ -281,7 +282,9 @@ fn rust_check() -> Check {
 /// Starts a local cloud on a temporary folder to ask it what it can enforce here.
 fn sandbox_checks(cache_dir: &Path) -> Result<Vec<Check>, Failure> {
     let program = std::env::current_exe().map_err(|error| {
-        Failure::broken(miette::miette!("this program can't find itself: {error}"))
+        Failure::broken(miette::miette!(
+            "cannot find the path of this program: {error}"
+        ))
     })?;
     threads::runtime()?.block_on(async {
         match LocalCloud::start(Config::new(program, cache_dir.to_owned()).with_secret()).await {
@@ -309,7 +312,7 @@ fn isolation_checks(isolation: &Isolation) -> Vec<Check> {
         name: "local cloud".into(),
         state: CheckState::Ok,
         found: format!(
-            "starts; handlers are isolated by {}, as every row says",
+            "starts; handlers are isolated by {}; every row of a run records this",
             isolation.label
         ),
         details: Vec::new(),
@@ -357,7 +360,7 @@ fn shown(check: &Check) -> String {
     let margin = " ".repeat(WIDE + 11);
     let mut lines = vec![format!("{word:<8} {name:<WIDE$}  {found}\n")];
     lines.extend(details.iter().map(|line| format!("{margin}{line}\n")));
-    lines.extend(mend.iter().map(|mend| format!("{margin}mend: {mend}\n")));
+    lines.extend(mend.iter().map(|mend| format!("{margin}fix: {mend}\n")));
     lines.concat()
 }
 
@@ -377,7 +380,7 @@ mod tests {
         assert_eq!(
             text.replace(&margin, "> "),
             "missing  Python 3.13                  none that works\n> /shims/python3.13: fails with exit status: 127\n\
-             > mend: install it, for example with `uv python install 3.13` or `pyenv install 3.13`\n"
+             > fix: install it, for example with `uv python install 3.13` or `pyenv install 3.13`\n"
         );
     }
 
@@ -386,9 +389,9 @@ mod tests {
         let check = memory_check(Some(2), 10_240);
         assert_eq!(check.state, CheckState::Limited);
         assert!(
-            check
-                .found
-                .starts_with("above 3538 MB a function is due more than this machine's 2 cores"),
+            check.found.starts_with(
+                "above 3538 MB a function should get more CPU than this machine's 2 cores"
+            ),
             "{check:?}"
         );
         assert_eq!(memory_check(Some(6), 10_240).state, CheckState::Ok);

@@ -1,8 +1,8 @@
-//! `darkroom doctor --target aws`: who you are there, what you may do, and what the account allows.
-//! Changes nothing.
+//! `darkroom doctor --target aws`: whose account it is, which operations are allowed, and the
+//! account's limits. Changes nothing.
 //!
-//! Permissions are asked of IAM's policy simulator; where that is not allowed or not there, calls
-//! that only read are tried instead, and it is said that those that write were not.
+//! It asks IAM's policy simulator for permissions. If it may not, it tries read-only calls instead,
+//! and says that write calls were not tried.
 
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum};
@@ -32,13 +32,12 @@ const NEARLY_FULL: f64 = 0.9;
 pub async fn checks(region: &str, experiment: &str, told: &mut Told) -> Result<(), Failure> {
     let config = aws_configuration(region).await;
     if let Some(endpoint) = target::endpoint(&config) {
-        let found = format!(
-            "{endpoint} stands for AWS: what is measured there is not AWS's, and is never called so"
-        );
+        let found =
+            format!("{endpoint} stands in for AWS; its results are never labelled as AWS's");
         let mend = "unset AWS_ENDPOINT_URL (and endpoint_url in ~/.aws/config) to reach AWS itself";
         told.end(check("endpoint", CheckState::Limited, found, Some(mend)))?;
     }
-    told.waits_for("finding credentials and asking STS whose they are");
+    told.waits_for("finding credentials and asking STS for their account");
     let caller = match account::caller(&config).await {
         Ok(caller) => caller,
         Err(error) => {
@@ -61,7 +60,7 @@ pub async fn checks(region: &str, experiment: &str, told: &mut Told) -> Result<(
         experiment,
         role: role.as_deref(),
     };
-    told.waits_for("asking IAM what these credentials may do");
+    told.waits_for("asking IAM which operations are allowed");
     told.end(permissions(&clients, &question).await)?;
     told.waits_for("asking Lambda for the account's quotas");
     quotas(&clients, region)
@@ -71,8 +70,9 @@ pub async fn checks(region: &str, experiment: &str, told: &mut Told) -> Result<(
     told.end(check(
         "runtimes",
         CheckState::Ok,
-        "python3.13 by default, python3.14 and provided.al2023 by `runtime` in variant.toml, on x86_64 and arm64; AWS has \
-         no call that lists what a region offers, so that a deployment says it where one is refused"
+        "python3.13 by default, python3.14 and provided.al2023 by `runtime` in variant.toml, on \
+         x86_64 and arm64; AWS has no call that lists a region's runtimes, so a refused one \
+         shows only when deploying"
             .to_owned(),
         None,
     ))
@@ -100,7 +100,8 @@ fn credentials(caller: &Caller) -> Check {
         caller.arn, caller.account_id, caller.source
     );
     if caller.arn.ends_with(":root") {
-        let mend = "use a user or a role of its own, with what `darkroom iam-policy person` prints";
+        let mend = "create a user or role with the policy that `darkroom iam-policy person` \
+            prints, and use that";
         return check(
             "credentials",
             CheckState::Limited,
@@ -118,7 +119,7 @@ fn region_check(region: &str) -> Check {
             "region",
             CheckState::Limited,
             note,
-            Some("name the region in [target] region, or with --region"),
+            Some("set [target] region in the manifest, or use --region"),
         ),
     }
 }
@@ -182,7 +183,8 @@ async fn permissions(clients: &Clients, question: &Question<'_>) -> Check {
     }
 }
 
-const MEND_PERMISSIONS: &str = "let an administrator attach what `darkroom iam-policy person` prints; docs/aws.md has the commands";
+const MEND_PERMISSIONS: &str = "ask an administrator to attach the policy that `darkroom \
+    iam-policy person` prints; docs/aws.md has the commands";
 
 /// Returns the actions of one kind that IAM's simulator denies.
 async fn simulated(
@@ -310,7 +312,7 @@ async fn tried(clients: &Clients, question: &Question<'_>, why: &str) -> Check {
         );
     }
     if refused.is_empty() {
-        let found = format!("calls that read are allowed; those that write were not tried ({why})");
+        let found = format!("read calls are allowed; write calls were not tried ({why})");
         return check(
             "permissions",
             CheckState::Limited,
@@ -318,10 +320,7 @@ async fn tried(clients: &Clients, question: &Question<'_>, why: &str) -> Check {
             Some(MEND_SIMULATOR),
         );
     }
-    let found = format!(
-        "{} of {calls} calls that only read are refused",
-        refused.len()
-    );
+    let found = format!("{} of {calls} read-only calls are refused", refused.len());
     Check {
         details: refused,
         ..check(
@@ -333,8 +332,8 @@ async fn tried(clients: &Clients, question: &Question<'_>, why: &str) -> Check {
     }
 }
 
-const MEND_SIMULATOR: &str = "allow iam:SimulatePrincipalPolicy to have all of them looked at, or compare with what \
-                              `darkroom iam-policy person` prints";
+const MEND_SIMULATOR: &str = "allow iam:SimulatePrincipalPolicy to check all of them, or compare \
+    with what `darkroom iam-policy person` prints";
 
 async fn quotas(clients: &Clients, region: &str) -> Vec<Check> {
     let settings = match clients.lambda.get_account_settings().send().await {
@@ -371,35 +370,41 @@ fn concurrency(free: i32) -> Check {
         return check(
             "concurrency",
             CheckState::Ok,
-            format!("{free} executions at once"),
+            format!("{free} concurrent executions"),
             None,
         );
     }
     let found = format!(
-        "{free} executions at once: cells of a higher concurrency are refused before anything is deployed"
+        "{free} concurrent executions: cells that need more are refused before anything is deployed"
     );
-    let mend = "ask for more under Service Quotas, AWS Lambda, Concurrent executions (new accounts have 10)";
+    let mend = "ask for more in Service Quotas, AWS Lambda, Concurrent executions (new accounts \
+        have 10)";
     check("concurrency", CheckState::Limited, found, Some(mend))
 }
 
 /// An account that runs less at once than is usual is likely a new one.
 fn memory(whole_concurrency: i32) -> Check {
     let note = format!(
-        "new accounts refuse functions of more than {NEW_ACCOUNT_MEMORY_MB} MB, and no call tells"
+        "not checked: new accounts refuse functions above {NEW_ACCOUNT_MEMORY_MB} MB, and AWS \
+         has no call that tells"
     );
     if whole_concurrency >= USUAL_CONCURRENCY {
         return check("memory", CheckState::Ok, note, None);
     }
-    let found = format!("{note}; {whole_concurrency} executions at once look like one");
+    let found = format!("{note}; {whole_concurrency} concurrent executions suggest a new account");
     let mend = format!(
-        "keep [matrix] memory_mb at {NEW_ACCOUNT_MEMORY_MB} or below, or ask AWS's support for more"
+        "keep [matrix] memory_mb at {NEW_ACCOUNT_MEMORY_MB} or below, or ask AWS support for more"
     );
     check("memory", CheckState::Limited, found, Some(&mend))
 }
 
 fn storage(used: i64, total: i64, region: &str) -> Check {
     let gb = |bytes: i64| bytes as f64 / 1e9;
-    let found = format!("{:.2} of {:.0} GB of code are used", gb(used), gb(total));
+    let found = format!(
+        "{:.2} of {:.0} GB of code storage used",
+        gb(used),
+        gb(total)
+    );
     if total > 0 && used as f64 >= NEARLY_FULL * total as f64 {
         let mend = format!(
             "remove old functions and layers: {}",
@@ -469,7 +474,7 @@ mod tests {
         let new_account = concurrency(10);
         assert_eq!(new_account.state, CheckState::Limited);
         assert!(
-            new_account.found.starts_with("10 executions at once"),
+            new_account.found.starts_with("10 concurrent executions"),
             "{new_account:?}"
         );
         assert_eq!(concurrency(1000).state, CheckState::Ok);

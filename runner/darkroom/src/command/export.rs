@@ -1,4 +1,4 @@
-//! `darkroom export`: a table of a run as CSV, JSON, LaTeX or Markdown, on stdout.
+//! `darkroom export`: prints a table of a run as CSV, JSON, LaTeX or Markdown.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
@@ -131,7 +131,7 @@ fn chosen(mut rows: Rows, args: &ExportArgs) -> Result<Rows, Failure> {
         }
         let Some(place) = rows.columns.iter().position(|name| name == column) else {
             return Err(Failure::wrong_request(miette::miette!(
-                help = format!("leave out --{column}, or take --table summary"),
+                help = format!("remove --{column}, or use --table summary"),
                 "table `{}` has no column `{column}`",
                 args.table
             )));
@@ -140,7 +140,7 @@ fn chosen(mut rows: Rows, args: &ExportArgs) -> Result<Rows, Failure> {
         if let Some(unknown) = wanted.iter().find(|name| !known.contains(*name)) {
             return Err(Failure::wrong_request(miette::miette!(
                 help = format!(
-                    "take one of: {}",
+                    "use one of: {}",
                     known.into_iter().collect::<Vec<_>>().join(", ")
                 ),
                 "table `{}` has no row of {column} `{unknown}`",
@@ -151,8 +151,9 @@ fn chosen(mut rows: Rows, args: &ExportArgs) -> Result<Rows, Failure> {
             .retain(|row| wanted.contains(&text_at(row, place)));
         if rows.rows.is_empty() {
             return Err(Failure::wrong_request(miette::miette!(
-                help = "turnaround and cost of a pass are of stage `pipeline`, times are of the other stages",
-                "table `{}` has these metrics and these stages, but no row of both",
+                help = "use `pipeline` for turnaround and cost of a pass, and the name of a \
+                    stage for its times",
+                "table `{}` has these metrics and these stages, but no row with both",
                 args.table
             )));
         }
@@ -228,8 +229,8 @@ const WIDE: [&str; 4] = ["n", "mean", "mean_ci_low", "mean_ci_high"];
 fn wide(rows: &Rows, args: &ExportArgs) -> Result<Rows, Failure> {
     if args.table != "summary" {
         return Err(Failure::wrong_request(miette::miette!(
-            help = "leave out --wide, or take --table summary",
-            "only `summary` has a wide form, not `{}`",
+            help = "remove --wide, or use --table summary",
+            "--wide works with table `summary` only, not with `{}`",
             args.table
         )));
     }

@@ -1,4 +1,4 @@
-//! `darkroom generate`: asks a model for a variant, or shows what it would be asked.
+//! `darkroom generate`: asks a model for a variant, or prints the prompts.
 
 use std::path::Path;
 
@@ -44,9 +44,9 @@ pub fn run(args: &GenerateArgs, globals: Globals) -> Result<Outcome, Failure> {
     super::say_which(&project, globals);
     let pipeline = project
         .pipeline(&args.pipeline)
-        .map_err(|error| wrong(error, "--pipeline is a folder of experiments/"))?;
+        .map_err(|error| wrong(error, "set --pipeline to a folder of experiments/"))?;
     if pipeline.transport != Transport::S3 {
-        let help = "generate asks for handlers that read and write S3 objects";
+        let help = "choose a pipeline whose stages read and write S3 objects";
         return Err(wrong(
             format!("{} passes images in the payload", pipeline.name),
             help,
@@ -73,8 +73,8 @@ pub fn run(args: &GenerateArgs, globals: Globals) -> Result<Outcome, Failure> {
     for stage in stages {
         let unknown = |name| {
             wrong(
-                format!("the prompt of stage `{}` names {{{name}}}", stage.name),
-                "it is no fact of it",
+                format!("the prompt of stage `{}` uses {{{name}}}", stage.name),
+                "no such placeholder",
             )
         };
         let text = match (&args.prompt, &template) {
@@ -114,7 +114,7 @@ pub fn run(args: &GenerateArgs, globals: Globals) -> Result<Outcome, Failure> {
             display::count(prompts.len() as u64, "stage")
         ));
         if let Some(why) = &model.price_unknown {
-            say(&format!("  its price is not known: {why}"));
+            say(&format!("  its price is unknown: {why}"));
         }
         let wish = Wish {
             project: &project,
@@ -132,7 +132,10 @@ pub fn run(args: &GenerateArgs, globals: Globals) -> Result<Outcome, Failure> {
             ask_again: args.ask_again,
         };
         let Some(done) = generate::generate(&wish, &endpoint, &verdicts, &say)? else {
-            say("interrupted; what was made whole before stays, nothing of this one does");
+            say(
+                "interrupted; variants that were finished before stay, the unfinished one was \
+                not created",
+            );
             return Ok(Outcome::Interrupted);
         };
         let folder = done
@@ -148,7 +151,8 @@ pub fn run(args: &GenerateArgs, globals: Globals) -> Result<Outcome, Failure> {
                 format!("round {}", round - 1)
             };
             display::note(&format!(
-                "{variant}: round {round} of repair was not made: {reason}. The variant is that of {left}; {folder}/provenance.toml says so."
+                "{variant}: repair round {round} was not done: {reason}. The variant holds \
+                 {left}; {folder}/provenance.toml says so."
             ));
         }
         if !globals.quiet && !globals.json {
@@ -177,7 +181,7 @@ fn text_of(path: &Path) -> Result<String, Failure> {
     if text.trim().is_empty() {
         return Err(wrong(
             format!("{} is empty", path.display()),
-            "write into it what the model is to be asked",
+            "write the prompt for the model into it",
         ));
     }
     Ok(text)
@@ -186,7 +190,8 @@ fn text_of(path: &Path) -> Result<String, Failure> {
 fn known_facts(stage: &Stage) -> String {
     let facts = stage.facts().into_keys().collect::<Vec<_>>().join(", ");
     format!(
-        "known are prompt, task, event, libraries, checks, python, module, and of stage `{}` {facts}",
+        "use one of: prompt, task, event, libraries, checks, python, module; for stage `{}` also \
+         {facts}",
         stage.name
     )
 }
@@ -280,7 +285,8 @@ fn requirements(project: &Project, pipeline: &Pipeline) -> Result<String, Failur
             .map(|from| format!("copy {from} there, or "))
             .unwrap_or_default();
         let help = format!(
-            "it pins, with hashes, what generated code may import: {copy}make it by {}",
+            "it pins, with hashes, the packages that generated code may import: {copy}make it by \
+             {}",
             crate::advice::pin_from("requirements.in", "requirements.txt")
         );
         wrong(format!("cannot read {}: {error}", path.display()), &help)
@@ -303,7 +309,8 @@ fn chosen<'a>(models: &'a Models, name: &str, pipeline: &Pipeline) -> Result<&'a
 fn key(model: &Model) -> Result<String, Failure> {
     let variable = &model.key_variable;
     let help = format!(
-        "export {variable}=... before; it is read from the environment only, and kept nowhere"
+        "run `export {variable}=...` first; Darkroom reads the key from the environment only, \
+         and stores it nowhere"
     );
     let key = std::env::var(variable)
         .unwrap_or_default()
@@ -311,13 +318,13 @@ fn key(model: &Model) -> Result<String, Failure> {
         .to_owned();
     if key.is_empty() {
         return Err(wrong(
-            format!("{variable} is not set: {} wants a key", model.title),
+            format!("{variable} is not set: {} needs a key", model.title),
             &help,
         ));
     }
     if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(wrong(
-            format!("{variable} does not hold a key: it has characters that no key has"),
+            format!("{variable} does not hold a key: it has characters that keys never have"),
             &help,
         ));
     }
@@ -334,8 +341,8 @@ fn wanted(
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if name.is_empty() || name.len() > 60 || name.starts_with('.') || !name.chars().all(plain) {
         return Err(wrong(
-            format!("`{name}` can't be the name of a variant"),
-            "letters, digits, `-`, `_` and `.`, 60 at most",
+            format!("`{name}` cannot be the name of a variant"),
+            "use letters, digits, `-`, `_` and `.`, at most 60",
         ));
     }
     let Some(samples) = samples else {
@@ -356,7 +363,7 @@ fn wanted(
     }
     if missing.is_empty() {
         return Err(wrong(
-            format!("every sample of `{name}` is there"),
+            format!("every sample of `{name}` exists already"),
             "ask for more with a larger --samples",
         ));
     }
@@ -374,8 +381,8 @@ fn is_sample(project: &Project, variant: &str, model: &str, sample: u32) -> bool
 }
 
 fn there(variant: &str) -> Failure {
-    let help = "name another --variant; what a model wrote is never overwritten";
-    wrong(format!("functions/{variant} is there already"), help)
+    let help = "choose another --variant: Darkroom never overwrites what a model wrote";
+    wrong(format!("functions/{variant} exists already"), help)
 }
 
 fn wrong(message: impl std::fmt::Display, help: &str) -> Failure {

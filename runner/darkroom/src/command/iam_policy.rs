@@ -1,4 +1,4 @@
-//! `darkroom iam-policy`: the least that AWS must allow, as policies that `aws iam` takes.
+//! `darkroom iam-policy`: prints the minimal policies, in the form that `aws iam` takes.
 
 use crate::cli::{Globals, IamPolicyArgs, PolicyOf};
 use crate::deploy::role;

@@ -1,5 +1,4 @@
-//! `darkroom import`: takes handlers that exist in as a variant, after showing what it understood
-//! of them.
+//! `darkroom import`: imports existing handlers as a variant, after showing what it found in them.
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
@@ -69,7 +68,7 @@ pub fn run(args: &ImportArgs, globals: Globals) -> Result<Outcome, Failure> {
 }
 
 fn agreed() -> Result<bool, Failure> {
-    display::note("Take them in so? [Y/n]");
+    display::note("Import them like this? [Y/n]");
     let mut answer = String::new();
     io::stdin()
         .read_line(&mut answer)

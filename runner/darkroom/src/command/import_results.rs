@@ -1,5 +1,5 @@
-//! `darkroom import-results`: rows that another harness measured, as a run whose tables,
-//! comparisons and report are made like any other's.
+//! `darkroom import-results`: turns measurements of another tool into a run, with tables,
+//! comparisons and report like any other.
 
 use std::collections::HashSet;
 use std::fs;
@@ -53,7 +53,7 @@ pub fn run(args: &ImportResultsArgs, globals: Globals) -> Result<Outcome, Failur
     if rows.iter().all(Vec::is_empty) {
         let names: Vec<&str> = files.iter().map(|(name, ..)| name.as_str()).collect();
         return Err(Failure::wrong_request(miette::miette!(
-            help = "a file needs a header and a row below it, or a JSON object. Export it again",
+            help = "a file needs a header and at least one row, or a JSON object; export it again",
             "no rows in {}",
             names.join(", ")
         )));
@@ -63,8 +63,8 @@ pub fn run(args: &ImportResultsArgs, globals: Globals) -> Result<Outcome, Failur
     say_what_was_left(&taken);
     if taken.rows.is_empty() {
         return Err(Failure::wrong_request(miette::miette!(
-            help = "mend the rows or the map as the lines above say, then import again",
-            "none of the {} rows can be taken",
+            help = "fix the rows or the map as the lines above say, then import again",
+            "none of the {} rows can be imported",
             rows.concat().len()
         )));
     }
@@ -146,7 +146,7 @@ fn refuse_as_a_whole(taken: &Taken, map: &Map, path: &Path) -> Result<(), Failur
             .join("\n");
         return Err(Failure::wrong_request(miette::miette!(
             help = help,
-            "{}: [columns] names what no row of the files has: {}",
+            "{}: [columns] names columns that no row has: {}",
             path.display(),
             named(missing)
         )));
@@ -167,7 +167,7 @@ fn refuse_as_a_whole(taken: &Taken, map: &Map, path: &Path) -> Result<(), Failur
     .map(|(ended, what)| counted(taken, ended, what, |status| status.rows));
     Err(Failure::wrong_request(miette::miette!(
         help = decisions(&unknown, map),
-        "{}: the status has words that are neither success nor failure ({})",
+        "{}: the status column has words with no known meaning ({})",
         path.display(),
         seen.into_iter().flatten().collect::<Vec<_>>().join("; ")
     )))
@@ -233,14 +233,14 @@ fn say_what_was_left(taken: &Taken) {
     // Of rows that can't be read nobody knows their columns.
     if !taken.missing_columns.is_empty() && !taken.columns.is_empty() {
         display::note(&format!(
-            "columns that the map names and no row has: {}",
+            "columns in the map that no row has: {}",
             named(&taken.missing_columns)
         ));
     }
     if !taken.unused_columns.is_empty() {
         let names: Vec<&str> = taken.unused_columns.iter().map(String::as_str).collect();
         display::note(&format!(
-            "columns that the map does not name, left out: {}",
+            "columns left out because the map does not name them: {}",
             names.join(", ")
         ));
     }
@@ -249,7 +249,7 @@ fn say_what_was_left(taken: &Taken) {
         display::note(line);
     }
     if lines.len() < taken.refused.len() && !taken.rows.is_empty() {
-        display::note("the run's journal names every refused row");
+        display::note("the run's journal lists every refused row");
     }
 }
 
@@ -257,15 +257,17 @@ fn say_what_was_left(taken: &Taken) {
 fn taken_for(taken: &Taken, map: &Map) -> String {
     let all = taken.rows.len() + taken.refused.len();
     let line = format!(
-        "{} of {all} rows taken, {} refused",
+        "{} of {all} rows imported, {} refused",
         taken.rows.len(),
         taken.refused.len()
     );
     let counted = |ended, what| counted(taken, ended, what, |status| status.taken);
     let without_start = match (taken.without_start, map.source(Field::Start)) {
         (0, _) | (_, None) => None,
-        (1, Some(source)) => Some(format!("no start in 1 row: taken from {source}")),
-        (rows, Some(source)) => Some(format!("no start in {rows} rows: taken from {source}")),
+        (1, Some(source)) => Some(format!("1 row does not say its start: using {source}")),
+        (rows, Some(source)) => Some(format!(
+            "{rows} rows do not say their start: using {source}"
+        )),
     };
     let words = [
         counted(Ended::Well, "success"),

@@ -1,4 +1,4 @@
-//! `darkroom init`: makes a study folder that runs at once.
+//! `darkroom init`: creates a study folder that is ready to run.
 
 use darkroom_cloud::python;
 use darkroom_core::shell::quoted;
@@ -65,7 +65,7 @@ fn next(plan: &Plan) -> String {
         advice::darkroom(&["run", plan.template.first_manifest()])
     ));
     format!(
-        "made a study in {folder}: {count}; README.md in it says what is where\n{}",
+        "created a study in {folder}: {count}; its README.md explains what is where\n{}",
         steps.concat()
     )
 }

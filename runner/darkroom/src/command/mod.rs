@@ -1,5 +1,5 @@
-//! One file a command. A command reads what it needs, calls the rooms, and gives an outcome or a
-//! failure.
+//! One file per command. A command reads what it needs, calls other modules, and returns an outcome
+//! or a failure.
 
 pub mod aggregate;
 mod calibrate;

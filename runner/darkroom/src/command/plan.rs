@@ -1,4 +1,5 @@
-//! `darkroom plan`: what a run would do and what can't run here; deploys nothing, writes nothing.
+//! `darkroom plan`: shows what a run would do and what cannot run here. Deploys nothing, writes
+//! nothing.
 
 use darkroom_core::event::PlannedCell;
 use darkroom_core::manifest::Manifest;
@@ -23,7 +24,7 @@ struct PlanAnswer {
     summary: Summary,
     expected: Option<Expected>,
     /// The same of a run that stops as soon as it may (`repetitions.until`); all else is of one
-    /// that goes on to its end.
+    /// that continues to its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     shortest: Option<Shortest>,
     #[serde(skip_serializing_if = "Option::is_none")]

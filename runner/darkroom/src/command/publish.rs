@@ -1,10 +1,10 @@
-//! `darkroom publish`: a run's tables in S3, where those of many runs are one partitioned dataset.
+//! `darkroom publish`: uploads a run's tables to S3, into a partitioned dataset of many runs.
 //!
-//! `<prefix>/<table>/experiment=<experiment>/run=<run id>/part-0.parquet`: the layout that Athena,
-//! Spark, DuckDB, Polars and pyarrow read as one table. The partitions' names are none of the
-//! files' columns (`run` is what `run_id` holds). The run's folder stays where it is: a journal
-//! must be appended to and flushed, which S3 can't. Publishing again replaces the same objects;
-//! nothing is deleted.
+//! `<prefix>/<table>/experiment=<experiment>/run=<run id>/part-0.parquet` is the layout that
+//! Athena, Spark, DuckDB, Polars and pyarrow read as one table. No column of the files has a
+//! partition's name (`run` holds what `run_id` holds). The run's folder stays local, because a
+//! journal must be appended to and flushed, and S3 cannot do that. Publishing again replaces the
+//! same objects; nothing is deleted.
 
 use std::path::{Path, PathBuf};
 
@@ -58,7 +58,7 @@ fn objects(run: &Path, to: &S3Uri) -> Result<Vec<(PathBuf, String)>, Failure> {
     let named = |key: &str| {
         about.get(key).ok_or_else(|| {
             Failure::wrong_request(miette::miette!(
-                "summary.parquet does not say its {key}, so it has no place in a dataset"
+                "summary.parquet does not say its {key}, so it cannot join a dataset"
             ))
         })
     };
@@ -81,24 +81,24 @@ fn upload_error(to: &S3Uri, key: &str, error: &SdkError<PutObjectError>) -> Fail
     let told = DisplayErrorContext(error).to_string();
     let (what, help) = match error.code() {
         Some("NoSuchBucket") => (
-            format!("there is no bucket `{bucket}`"),
-            "make it first: Darkroom makes no bucket for tables, and removes none".to_owned(),
+            format!("no bucket `{bucket}`"),
+            "create it first: Darkroom neither creates nor removes buckets for tables".to_owned(),
         ),
         Some("AccessDenied" | "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "ExpiredToken") => (
             format!("S3 refused to write s3://{bucket}/{key}: {}", error.message().unwrap_or("access denied")),
-            format!("the credentials need s3:PutObject on arn:aws:s3:::{bucket}/*"),
+            format!("allow these credentials s3:PutObject on arn:aws:s3:::{bucket}/*"),
         ),
         Some("PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException") => {
-            (format!("the bucket `{bucket}` is in another region"), "say which with --region".to_owned())
+            (format!("the bucket `{bucket}` is in another region"), "set its region with --region".to_owned())
         }
         _ if told.contains("redentials") => (
-            "no AWS credentials were found".to_owned(),
+            "no AWS credentials found".to_owned(),
             "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in with `aws sso login`"
                 .to_owned(),
         ),
         _ => (
-            format!("s3://{bucket}/{key} could not be written: {told}"),
-            "publishing again replaces the same objects".to_owned(),
+            format!("cannot write s3://{bucket}/{key}: {told}"),
+            "publish again: it replaces the same objects".to_owned(),
         ),
     };
     Failure::broken(miette::miette!(help = help, "{what}"))

@@ -1,5 +1,5 @@
-//! `darkroom report` and `darkroom figures`: a run's tables as a page, several runs' as one, and
-//! pictures as files for a paper.
+//! `darkroom report` and `darkroom figures`: a page of one run or of several, and figures as files
+//! for a paper.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -124,7 +124,7 @@ fn chosen(figures: Vec<Figure>, args: &FiguresArgs) -> Result<Vec<Figure>, Failu
     if there.is_empty() {
         return Err(Failure::wrong_request(miette::miette!(
             help = "choose other cells, or measure these",
-            "no figure can be drawn: the chosen cells have no measurements"
+            "cannot draw a figure: the chosen cells have no measurements"
         )));
     }
     let mut wanted: Vec<GlobMatcher> = Vec::new();

@@ -1,4 +1,4 @@
-//! `darkroom resume`: goes on with a run from its folder alone.
+//! `darkroom resume`: continues a run from its folder alone.
 
 use std::path::{Path, PathBuf};
 
@@ -25,13 +25,7 @@ pub fn run(args: &ResumeArgs, globals: Globals) -> Result<Outcome, Failure> {
                 .join("outputs"),
         )?,
     };
-    which_run::must_be_a_run(&run, &["resume", "{}"])?;
-    let run = run.canonicalize().map_err(|error| {
-        Failure::wrong_request(miette::miette!(
-            "cannot open the run {}: {error}",
-            run.display()
-        ))
-    })?;
+    let run = which_run::opened(&run, &["resume", "{}"])?;
     let earlier = Earlier::read(run).map_err(Failure::wrong_request)?;
     let Earlier { run, history, .. } = &earlier;
     if history.finished {
@@ -41,8 +35,9 @@ pub fn run(args: &ResumeArgs, globals: Globals) -> Result<Outcome, Failure> {
         return Ok(Outcome::Done);
     }
     if !globals.quiet {
-        let said = "as it was begun: a manifest that was changed since counts for new runs only";
-        display::note(&format!("going on with {} {said}", run.display()));
+        let said = "it continues with the manifest as it was when the run began; later changes \
+            hold for new runs only";
+        display::note(&format!("continuing {} {said}", run.display()));
     }
     // A kill may have come between an extension's record in the journal and the same in
     // manifest.toml.
@@ -102,7 +97,7 @@ fn latest_unfinished(outputs: &Path) -> Result<PathBuf, Failure> {
         .ok_or_else(|| {
             Failure::wrong_request(miette::miette!(
                 help = which_run::how_to_begin(),
-                "there is no run under {}",
+                "no run under {}",
                 outputs.display()
             ))
         })

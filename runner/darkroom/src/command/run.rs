@@ -76,7 +76,7 @@ pub fn carry_out(job: &Job<'_>, globals: Globals) -> Result<Outcome, Failure> {
     match ended {
         Ended::Whole => return left.map_or(Ok(shown), Err),
         Ended::Interrupted => progress.step("interrupted"),
-        Ended::OutOfTime => progress.step("budget.minutes is used up"),
+        Ended::OutOfTime => progress.step("the time of budget.minutes is used up"),
         Ended::OutOfMoney => {
             let how = session::how_to_go_on(configuration, path)?;
             progress.step(&format!("budget.usd is used up; {how}"));

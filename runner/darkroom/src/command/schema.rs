@@ -1,4 +1,4 @@
-//! `darkroom schema`: the manifest's JSON Schema on stdout.
+//! `darkroom schema`: prints the manifest's JSON Schema.
 
 use darkroom_core::manifest;
 

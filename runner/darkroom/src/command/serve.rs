@@ -1,5 +1,5 @@
-//! `darkroom serve`: the local cloud by itself, for the AWS CLI, boto3 or any SDK, until it is told
-//! to stop.
+//! `darkroom serve`: starts the local cloud alone, for the AWS CLI, boto3 or any SDK, until it is
+//! stopped.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -26,8 +26,9 @@ pub fn run(args: &ServeArgs, globals: Globals) -> Result<Outcome, Failure> {
 fn config(args: &ServeArgs) -> Result<Config, Failure> {
     let root =
         Project::here().map_or_else(|_| PathBuf::from("."), |project| project.root().to_owned());
-    let program = std::env::current_exe()
-        .map_err(|error| Failure::broken(miette!("this program can't find itself: {error}")))?;
+    let program = std::env::current_exe().map_err(|error| {
+        Failure::broken(miette!("cannot find the path of this program: {error}"))
+    })?;
     let mut config = Config::new(program, root.join(".darkroom").join("runtimes"));
     config.port = args.port;
     config.data_dir.clone_from(&args.data_dir);
@@ -58,7 +59,7 @@ async fn serve(config: Config, globals: Globals) -> Result<Outcome, Failure> {
     let key = config.key.clone().unwrap_or_else(any);
     // Before the cloud is there, so that a signal at any later moment ends it properly.
     let mut stop = Stop::new()
-        .map_err(|error| Failure::broken(miette!("signals can't be watched: {error}")))?;
+        .map_err(|error| Failure::broken(miette!("cannot listen for signals: {error}")))?;
     let cloud = LocalCloud::start(config)
         .await
         .map_err(|error| Failure::broken(miette!("{error}")))?;
@@ -137,8 +138,8 @@ unset AWS_SESSION_TOKEN AWS_PROFILE
 }
 
 /// Said where there is no secret.
-const OPEN: &str = "Any access key is let in, with itself for a secret (--open). Every program on this machine that reaches the \
-                    port can use this cloud.";
+const OPEN: &str = "Any access key works, with the same text as its secret (--open). Every \
+    program on this machine that reaches the port can use this cloud.";
 
 fn quick_start(isolation: &str) -> String {
     format!(

@@ -1,4 +1,4 @@
-//! `darkroom validate`: all mistakes of a manifest at once, or a word that there are none.
+//! `darkroom validate`: lists all mistakes of a manifest, or says that it is valid.
 
 use crate::cli::{Globals, ManifestArgs};
 use crate::display;

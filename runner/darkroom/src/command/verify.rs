@@ -1,4 +1,4 @@
-//! `darkroom verify`: whether a run's tables and report are what its journal says.
+//! `darkroom verify`: checks whether a run's tables and report match its journal.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -10,17 +10,11 @@ use crate::results::{self, broken, findings};
 use crate::which_run;
 
 pub fn run(args: &RunFolder, globals: Globals) -> Result<Outcome, Failure> {
-    which_run::must_be_a_run(&args.run, &["verify", "{}"])?;
-    let path = args.run.canonicalize().map_err(|error| {
-        Failure::wrong_request(miette::miette!(
-            "cannot open the run {}: {error}",
-            args.run.display()
-        ))
-    })?;
+    let path = which_run::opened(&args.run, &["verify", "{}"])?;
     let scratch = tempfile::tempdir().map_err(|error| broken(&error))?;
     let found = results::tables_anew(&path, scratch.path())?;
     let mut differing = findings(&found);
-    // The page shows them, and no journal can make them anew.
+    // The page shows them, and no journal can make them again.
     let pictures = path.join("pictures");
     if pictures.is_dir() {
         symlink(&pictures, scratch.path().join("pictures")).map_err(|error| broken(&error))?;
@@ -30,7 +24,7 @@ pub fn run(args: &RunFolder, globals: Globals) -> Result<Outcome, Failure> {
         .map_err(|error| broken(&error))?;
     let report = match fs::read_to_string(path.join("report.html")) {
         Ok(found) if found == page => None,
-        Ok(_) => Some("not the page that the journal gives".to_owned()),
+        Ok(_) => Some("differs from the page made from the journal".to_owned()),
         Err(error) => Some(error.to_string()),
     };
     differing.extend(report.iter().map(|what| format!("report.html: {what}")));

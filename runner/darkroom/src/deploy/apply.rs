@@ -1,4 +1,4 @@
-//! Carries out [`Steps`], and proves that Lambda holds what was packaged.
+//! Carries out [`Steps`], and checks that Lambda holds what was packaged.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Brings a deployment about: observes, compares, and makes the calls that are missing.
+//! Runs a deployment: observes, compares, and makes the missing calls.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use super::{apply, log_groups, names, notifications, observe, role};
 ///
 /// Calls `on_event` once for each function, as soon as Lambda reports the `CodeSha256` of the zip
 /// on disk for it. Nothing is uploaded for what is already there. The first error ends it; what was
-/// done until then stays, tagged, and the next deployment goes on from it.
+/// done until then stays, tagged, and the next deployment continues from it.
 pub async fn deploy(
     clients: &Clients,
     settings: &DeploySettings,

@@ -1,5 +1,4 @@
-//! The experiment's bucket: made with its tags, closed to the public, encrypted, and emptied by
-//! time if all else fails.
+//! The experiment's bucket: tagged, closed to the public, encrypted, with objects that expire.
 
 use std::collections::BTreeMap;
 
@@ -215,7 +214,7 @@ async fn expire(clients: &Clients, name: &str) -> Result<(), DeployError> {
     .map(|_| ())
 }
 
-/// Takes off the bucket that a session is under way, if it is one of this run.
+/// Removes the mark of a running session from the bucket, if it is a session of this run.
 pub async fn session_over(clients: &Clients, name: &str, run_id: &str) -> Result<(), DeployError> {
     let HaveBucket::Tagged(mut tags) = observe::bucket(clients, name).await? else {
         return Ok(());

@@ -1,4 +1,4 @@
-//! The clients of one cloud, and the patience that deployment gives them.
+//! The clients of one cloud, and how long a deployment waits for it.
 
 use aws_sdk_cloudwatchlogs::config::retry::RetryConfig as LogsRetries;
 use aws_sdk_iam::config::retry::RetryConfig as IamRetries;

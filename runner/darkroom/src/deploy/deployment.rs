@@ -1,4 +1,4 @@
-//! What a deployment gives: the functions in place, and what had to be done for it.
+//! The result of a deployment: the functions, and what had to be done.
 
 use std::collections::BTreeMap;
 

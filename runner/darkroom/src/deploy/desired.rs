@@ -1,7 +1,6 @@
-//! What to change so that a cloud holds what is wanted: a value, printed by `plan` and compared by
-//! tests. Pure.
+//! What to change in a cloud: a value that `plan` prints and tests compare. Pure.
 //!
-//! [`Have`] × [`Want`] → [`Steps`]. Knows no calls; `apply` carries them out.
+//! [`Have`] × [`Want`] → [`Steps`]. `apply` carries them out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -409,7 +408,7 @@ mod tests {
         }
     }
 
-    /// Tags of the bucket while a session is under way.
+    /// Tags of the bucket while a session is running.
     fn in_use() -> BTreeMap<String, String> {
         target()
             .tags
@@ -597,7 +596,7 @@ mod tests {
         ] {
             let text = step(foreign).unwrap_err().to_string();
             assert!(
-                text.starts_with("bucket b exists, but Darkroom did not make it"),
+                text.starts_with("bucket b exists, but Darkroom did not create it"),
                 "{text}"
             );
         }

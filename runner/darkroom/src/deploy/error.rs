@@ -1,4 +1,4 @@
-//! What can go wrong while deploying, each with its mend.
+//! Errors of a deployment, each with what to do.
 
 use std::io;
 use std::path::PathBuf;
@@ -11,11 +11,12 @@ pub enum DeployError {
     #[error("the role `{role_arn}` is not the ARN of a role in an account")]
     #[diagnostic(
         code(deploy::role),
-        help("it looks like arn:aws:iam::123456789012:role/name")
+        help("set it in the form arn:aws:iam::123456789012:role/name")
     )]
     Role { role_arn: String },
-    #[error("can't read the package {}: {source}", zip.display())]
-    #[diagnostic(code(deploy::package), help("packages are made anew when {} is removed", zip.display()))]
+    #[error("cannot read the package {}: {source}", zip.display())]
+    #[diagnostic(code(deploy::package), help("remove {} and run again: Darkroom builds missing \
+        packages anew", zip.display()))]
     Package { zip: PathBuf, source: io::Error },
     #[error("{operation} of {resource} failed: {reason}")]
     #[diagnostic(code(deploy::call))]
@@ -26,38 +27,40 @@ pub enum DeployError {
         #[help]
         help: Option<String>,
     },
-    #[error("roles were not checked, as these credentials may not list them: {reason}")]
+    #[error("roles were not checked: these credentials lack iam:ListRoles ({reason})")]
     #[diagnostic(
         code(deploy::roles_denied),
-        help("where functions get a role of your own, none is made")
+        help("if functions use a role of your own, Darkroom made none")
     )]
     RolesDenied { reason: String },
-    #[error("{resource} exists, but Darkroom did not make it for this experiment: {found}")]
+    #[error("{resource} exists, but Darkroom did not create it for this experiment: {found}")]
     #[diagnostic(
         code(deploy::foreign),
         help(
-            "give the experiment another name, or remove {resource} yourself: Darkroom changes only what it tagged"
+            "rename the experiment, or remove {resource} yourself: Darkroom changes only what \
+             carries its tags"
         )
     )]
     Foreign { resource: String, found: String },
-    #[error("the triggers of this deployment would start what they must not: {problem}")]
+    #[error("the triggers of this deployment would start the wrong functions: {problem}")]
     #[diagnostic(
         code(deploy::triggers),
-        help("rename the stage or the variant that makes these prefixes meet")
+        help("rename the stage or the variant whose prefixes overlap")
     )]
     Triggers { problem: String },
-    #[error("function {function} did not get ready: {reason}")]
+    #[error("function {function} did not become ready: {reason}")]
     #[diagnostic(
         code(deploy::not_ready),
-        help("run it again; if it stays so, remove the function and run it once more")
+        help("run it again; if that fails too, remove the function and run it once more")
     )]
     NotReady { function: String, reason: String },
     #[error(
-        "{resource} does not hold what was packaged: CodeSha256 is {found}, the zip's is {expected}"
+        "{resource} holds other code than was packaged: its CodeSha256 is {found}, that of the \
+         zip is {expected}"
     )]
     #[diagnostic(
         code(deploy::code_differs),
-        help("something else changed it meanwhile; run it again")
+        help("run it again; something else changed the resource in between")
     )]
     CodeDiffers {
         resource: String,
@@ -65,11 +68,11 @@ pub enum DeployError {
         found: String,
     },
     #[error(
-        "function {function} is not configured as it was just told to be; different: {differences}"
+        "function {function} differs from the configuration that Darkroom just set: {differences}"
     )]
     #[diagnostic(
         code(deploy::configuration_differs),
-        help("something else changed it meanwhile; run it again")
+        help("run it again; something else changed the function in between")
     )]
     ConfigurationDiffers {
         function: String,

@@ -1,4 +1,4 @@
-//! The goal of a deployment: how every function must be configured for what is wanted. Pure.
+//! The goal of a deployment: the configuration of every wanted function. Pure.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Which run used an experiment's things last, as the tags of its bucket say.
+//! Which run used an experiment's resources last, from the tags of its bucket.
 
 use super::clients::{Clients, patient};
 use super::desired::HaveBucket;
@@ -12,7 +12,7 @@ pub struct LastRun {
     pub run_id: String,
     /// UTC date, `2026-12-24`.
     pub expires_on: String,
-    /// A session of it is under way, or was killed.
+    /// A session of it is running, or was killed.
     pub under_way: bool,
 }
 
@@ -41,7 +41,7 @@ pub async fn last_run(
     }))
 }
 
-/// Says on the experiment's bucket that no session of this run is under way any more.
+/// Says on the experiment's bucket that no session of this run is running any more.
 pub async fn session_over(
     clients: &Clients,
     bucket: &str,

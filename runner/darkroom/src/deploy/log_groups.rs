@@ -1,8 +1,7 @@
-//! The functions' log groups: made before them, tagged and with a retention, so that none is left
-//! that nobody owns.
+//! The functions' log groups, made before the functions, with tags and a retention.
 //!
-//! Lambda makes a group at a function's first line if there is none; that one has no tag and is
-//! kept for ever.
+//! Without one, Lambda makes a group at a function's first line. That group has no tag and is kept
+//! forever.
 
 use std::collections::{BTreeMap, BTreeSet};
 

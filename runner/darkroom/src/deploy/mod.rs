@@ -1,9 +1,9 @@
-//! Makes the wanted functions exist in a cloud, and proves that what runs is what was packaged.
+//! Makes the wanted functions exist in a cloud, and checks that they run what was packaged.
 //!
 //! [`WantedFunction`]s → (what exists, observed) → [`desired::Steps`] → calls → [`Deployment`].
-//! Idempotent: what is already right is left alone. Prints nothing; every proven function goes to
-//! the caller as a [`FunctionDeployed`](darkroom_core::event::FunctionDeployed). Knows an endpoint
-//! through its [`Clients`], not which cloud is behind it.
+//! Idempotent: what is already right stays unchanged. Prints nothing; every checked function goes
+//! to the caller as a [`FunctionDeployed`](darkroom_core::event::FunctionDeployed). Knows an
+//! endpoint through its [`Clients`], not which cloud is behind it.
 
 mod apply;
 mod bring_about;

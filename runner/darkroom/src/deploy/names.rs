@@ -1,4 +1,4 @@
-//! What deployed things are called: readable, deterministic, within the cloud's limits. Pure.
+//! Names of deployed resources: readable, deterministic, within the cloud's limits. Pure.
 
 use darkroom_core::cell::{Start, Trigger};
 use sha2::{Digest, Sha256};
@@ -118,7 +118,7 @@ pub fn functions_prefix(experiment: &str) -> String {
         .chars()
         .map(|c| if allowed(c) { c } else { '-' })
         .collect::<String>();
-    // A name that is too long is cut here, and goes on with a hash.
+    // A name that is too long is cut here, and continues with a hash.
     let limit = FUNCTION_LIMIT - HASH - 1;
     if clean.len() < limit {
         clean

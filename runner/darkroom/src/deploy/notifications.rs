@@ -1,8 +1,7 @@
-//! Connects the bucket's uploads to the functions they start, and refuses connections that would
-//! run in circles.
+//! Connects uploads to the functions that they start, and refuses connections that would loop.
 //!
-//! The check is pure and comes before anything is deployed; the calls come after the functions are
-//! in place.
+//! The check is pure and comes before anything is deployed; the calls come after the functions
+//! exist.
 
 use aws_sdk_lambda::error::ProvideErrorMetadata;
 use aws_sdk_s3::types::{
@@ -59,7 +58,8 @@ pub fn refuse_loops(hooks: &[Hook]) -> Result<(), DeployError> {
         .collect();
     if triggered.len() > MOST_RULES {
         return refuse(format!(
-            "{} functions are started by objects of one bucket, and S3 takes {MOST_RULES} rules a bucket; split the experiment",
+            "{} functions are started by objects of one bucket, but S3 allows {MOST_RULES} rules \
+             per bucket; split the experiment",
             triggered.len()
         ));
     }
@@ -70,7 +70,7 @@ pub fn refuse_loops(hooks: &[Hook]) -> Result<(), DeployError> {
         {
             let (one, two) = (&hook.function, &other.function);
             return refuse(format!(
-                "{one} would start at `{prefix}` and {two} at `{theirs}`, and a key can be in both"
+                "{one} starts at `{prefix}` and {two} at `{theirs}`, and one key can match both"
             ));
         }
     }
@@ -331,7 +331,7 @@ mod tests {
     fn prefixes_within_each_other_are_refused() {
         let problem = problem(&[hook("a", Some("in/"), "x/"), hook("b", Some("in/b/"), "y/")]);
         assert!(
-            problem.contains("b would start at `in/b/` and a at `in/`"),
+            problem.contains("b starts at `in/b/` and a at `in/`"),
             "{problem}"
         );
     }

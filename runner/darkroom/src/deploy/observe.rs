@@ -1,4 +1,4 @@
-//! Reads what is there of what is wanted. Changes nothing.
+//! Reads the current state of what is wanted. Changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use super::error::DeployError;
 use super::{role, tags};
 use crate::error_text::error_message;
 
-/// Calls under way at once: `GetFunction` allows 100 a second.
+/// Calls that run at once: `GetFunction` allows 100 a second.
 const AT_ONCE: usize = 16;
 
 /// Returns what is there of `want`.
@@ -55,13 +55,14 @@ where
 {
     let help = match error.code() {
         Some("AccessDeniedException" | "AccessDenied") => Some(
-            "these credentials may not do that; `darkroom doctor --target aws` lists the permissions it needs",
+            "allow these credentials to do that; `darkroom doctor --target aws` lists the \
+             permissions it needs",
         ),
         Some("ExpiredTokenException" | "ExpiredToken") => {
-            Some("log in again, then run it again: it goes on where it was")
+            Some("log in again, then run it again: it continues where it stopped")
         }
         Some("TooManyRequestsException") => {
-            Some("the account's rate limit is exhausted by something else; run it again")
+            Some("run it again; something else used up the account's rate limit")
         }
         Some("CodeStorageExceededException") => {
             Some("remove old functions and layers: `darkroom clean --target aws`")
@@ -139,8 +140,8 @@ fn of_memory(code: &str, message: &str) -> Option<String> {
     );
     (refused && message.to_lowercase().contains("memorysize")).then(|| {
         format!(
-            "new accounts have functions of {NEW_ACCOUNT_MEMORY_MB} MB at most: lower [matrix] memory_mb, or ask AWS's \
-             support for more"
+            "lower [matrix] memory_mb, or ask AWS support for more: new accounts have functions \
+             of {NEW_ACCOUNT_MEMORY_MB} MB at most"
         )
     })
 }

@@ -1,5 +1,4 @@
-//! Makes a call again while the reason against it passes by itself: AWS is slow to believe what was
-//! just made.
+//! Repeats a call while its error is temporary: AWS takes time to know what was just made.
 
 use std::time::Duration;
 
@@ -67,7 +66,7 @@ pub fn is_there(code: Option<&str>, message: Option<&str>) -> bool {
 /// Returns whether a refusal is one of those that end without anyone's doing.
 ///
 /// A role that is so new that Lambda does not know it (only the text tells it from other wrong
-/// parameters); another change of the function, the bucket or the log group still under way; a
+/// parameters); another change of the function, the bucket or the log group still in progress; a
 /// permission that S3 does not see yet. Sources: the services' API references (errors of
 /// `CreateFunction`, `PutBucketNotificationConfiguration`, `CreateLogGroup`).
 fn passes_by_itself(code: Option<&str>, message: Option<&str>) -> bool {

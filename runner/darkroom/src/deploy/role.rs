@@ -1,7 +1,7 @@
-//! The functions' execution role: what it may do, and the calls that bring it about.
+//! The functions' execution role: its policy, and the calls that make it.
 //!
-//! Handlers may be code that nobody has read. It runs with this role alone, which reads and writes
-//! the experiment's bucket and writes to log groups that are there already; it can't make any.
+//! Handlers may be untrusted code. They run with this role alone. It reads and writes the
+//! experiment's bucket and writes to existing log groups; it cannot make any.
 
 use std::collections::BTreeMap;
 
@@ -141,7 +141,7 @@ fn decoded(document: &str) -> String {
         .into_owned()
 }
 
-/// Makes or mends the role. Its tags come with its creation, so that it can be found from its first
+/// Makes or fixes the role. Its tags come with its creation, so that it can be found from its first
 /// moment.
 pub async fn bring_about(
     clients: &Clients,

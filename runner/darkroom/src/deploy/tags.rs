@@ -1,5 +1,5 @@
-//! How Darkroom marks what it makes in an account, so that `clean` finds all of it and nothing
-//! else. Pure.
+//! The tags on everything that Darkroom makes in an account, so that `clean` finds all of it and
+//! nothing else. Pure.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ pub const EXPIRES: &str = "darkroom:expires-on";
 
 /// Which run made or used a resource last.
 pub const RUN: &str = "darkroom:run";
-/// On the bucket while a session of its run is under way. One that is killed can't take it off.
+/// On the bucket while a session of its run is running. One that is killed can't take it off.
 pub const UNDER_WAY: &str = "darkroom:under-way";
 /// Where the experiment ran: roles are the account's, not a region's.
 pub const REGION: &str = "darkroom:region";

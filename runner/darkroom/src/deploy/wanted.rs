@@ -1,4 +1,4 @@
-//! What is wanted: functions that must exist, and what holds for all of them.
+//! The wanted functions, and the settings of all of them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -11,13 +11,13 @@ use super::terminal::RULED;
 /// Renders the changes: what is claimed in a table, the rest counted.
 pub fn changes(found: &Between, width: u16) -> String {
     let mut text = format!(
-        "\n{} against {}: ratio of means, below 1 the later is faster or cheaper\n",
+        "\n{} compared with {}: ratio of means; below 1, the later run is faster or cheaper\n",
         found.run_b, found.run_a
     );
     let (claimed, rest): (Vec<&Change>, Vec<&Change>) =
         found.rows.iter().partition(|row| row.is_claim());
     if claimed.is_empty() {
-        text += "Nothing is claimed to have changed.\n";
+        text += "No change was found.\n";
     } else {
         let _ = writeln!(text, "{}", table(&claimed, width));
     }
@@ -29,7 +29,7 @@ pub fn changes(found: &Between, width: u16) -> String {
         let _ = writeln!(text, "{count} {verdict}{}", meaning(verdict));
     }
     for cell in &found.only_in_one {
-        let _ = writeln!(text, "only one of the runs has numbers of {cell}");
+        let _ = writeln!(text, "measured in only one of the runs: {cell}");
     }
     for note in &found.notes {
         let _ = writeln!(text, "{note}");
@@ -39,11 +39,14 @@ pub fn changes(found: &Between, width: u16) -> String {
 
 fn meaning(verdict: &str) -> &'static str {
     match verdict {
-        "equivalent" => " (the ratio's 95% interval lies within 0.95 to 1.05)",
-        "inconclusive" => " (a difference is neither shown nor excluded)",
-        "wrong outputs" => " (nothing is claimed of wrong work)",
-        "remembers outputs" => " (nothing is claimed of times that are not those of the work)",
-        "outputs not checked" => " (nothing is claimed of work that nobody checked)",
+        "equivalent" => {
+            " (no change of more than 5%: the ratio's 95% interval lies within 0.95 \
+            to 1.05)"
+        }
+        "inconclusive" => " (unclear: the data neither show nor exclude a difference)",
+        "wrong outputs" => " (not compared: its outputs are wrong)",
+        "remembers outputs" => " (not compared: its times are not those of the work)",
+        "outputs not checked" => " (not compared: its outputs were not checked)",
         _ => "",
     }
 }

@@ -1,4 +1,4 @@
-//! The only rooms that print.
+//! The only modules that print.
 
 pub mod changes;
 pub mod diagnostics;

@@ -1,4 +1,4 @@
-//! Numbers as they are read: with their nouns, and with their thousands apart.
+//! Formats numbers for reading: with their nouns, and with thousands separated.
 
 /// A number with its noun: `1 cell`, `4 cells`.
 pub fn count(number: u64, noun: &str) -> String {

@@ -136,7 +136,7 @@ impl Page<'_> {
             (
                 "invocations",
                 format!(
-                    "{}, warm-ups and probes included",
+                    "{}, including warm-ups and probes",
                     range(*invocations, |s| s.invocations)
                 ),
             ),
@@ -144,7 +144,7 @@ impl Page<'_> {
         rows.extend(repetitions.until.map(|until| ("until", looked_for(&until))));
         if !short_of_cores.is_empty() {
             let sizes: Vec<String> = short_of_cores.iter().map(u32::to_string).collect();
-            let what = "are due more processors than this machine has: slower here than on AWS";
+            let what = "should get more CPU than this machine has: slower here than on AWS";
             rows.push(("short", format!("{} MB {what}", sizes.join(", "))));
         }
         rows.extend(self.refused_by_new_accounts().map(|what| ("memory", what)));
@@ -152,7 +152,7 @@ impl Page<'_> {
         rows.push((
             "at most",
             format!(
-                "{}, if every invocation took its stage's whole timeout; repeated attempts apart",
+                "{}, if every invocation took its stage's whole timeout; without repeated attempts",
                 spelt(at_most)
             ),
         ));
@@ -168,7 +168,7 @@ impl Page<'_> {
                 .join(", ");
             rows.push((
                 "budget",
-                format!("{limits}: the run stops there, and can be resumed with more"),
+                format!("{limits}: the run stops there; resume it with a larger budget"),
             ));
         }
         if let Some(warning) = self.beyond_budget() {
@@ -195,7 +195,8 @@ impl Page<'_> {
         let sizes: Vec<String> = sizes.iter().map(u32::to_string).collect();
         (target.cloud == Cloud::Aws && !sizes.is_empty()).then(|| {
             format!(
-                "{} MB: new accounts refuse more than {NEW_ACCOUNT_MEMORY_MB}, and no call tells",
+                "{} MB: new accounts refuse more than {NEW_ACCOUNT_MEMORY_MB} MB, and AWS has no \
+                 call that tells",
                 sizes.join(", ")
             )
         })
@@ -209,17 +210,17 @@ impl Page<'_> {
             besides,
             ..
         } = &self.summary;
-        let no_price = || "no price known".to_owned();
+        let no_price = || "price unknown".to_owned();
         let usd = |usd: Option<f64>, before: &str| {
             usd.map_or_else(no_price, |usd| format!("{before}{}", dollars(usd)))
         };
         let chain = if self.is_polled() {
-            ", about: each pass of an S3 chain is looked for"
+            ", about: Darkroom polls for each pass of an S3 chain"
         } else {
             ""
         };
         let waiting = match self.manifest.target.cloud {
-            Cloud::Aws => "; waiting for them takes 1 to 5 minutes a session",
+            Cloud::Aws => "; waiting for them takes 1 to 5 minutes per session",
             Cloud::Local => "",
         };
         let mut rows = vec![
@@ -235,7 +236,8 @@ impl Page<'_> {
             (
                 "logs",
                 format!(
-                    "{}: {} taken in, {LOG_BYTES} bytes an invocation; what handlers print comes on top",
+                    "{}: {} ingested, {LOG_BYTES} bytes per invocation; what handlers print \
+                     comes on top",
                     usd(besides.logs_usd, "about "),
                     size(besides.log_bytes)
                 ),
@@ -243,7 +245,7 @@ impl Page<'_> {
             (
                 "metrics",
                 format!(
-                    "{}: {} asked of CloudWatch ({}, {METRICS} each, {LOOKS} looks){waiting}",
+                    "{}: {} requested from CloudWatch ({}, {METRICS} each, {LOOKS} looks){waiting}",
                     usd(besides.metrics_usd, "at most "),
                     thousands(besides.metrics),
                     count(*functions, "function")
@@ -256,7 +258,7 @@ impl Page<'_> {
             rows.push((
                 "in all",
                 format!(
-                    "at most {}; {} apart",
+                    "at most {}; without {}",
                     dollars(compute + beside),
                     apart.join(", ")
                 ),
@@ -294,8 +296,8 @@ impl Page<'_> {
             )
         };
         let elsewhere = match (self.manifest.target.cloud, target.as_str()) {
-            (Cloud::Aws, "local") => " on the local cloud, which AWS is not",
-            (Cloud::Local, "aws") => " on AWS, which this machine is not",
+            (Cloud::Aws, "local") => " in the local cloud, not in AWS",
+            (Cloud::Local, "aws") => " in AWS, not on this machine",
             _ => "",
         };
         Some((
@@ -323,17 +325,21 @@ impl Page<'_> {
             (None, None) => return None,
         };
         Some(format!(
-            "less than is expected: a run stops when {what} is used up, and can be gone on with"
+            "too small: the run will stop when {what} is used up; raise it, or resume later with \
+             more"
         ))
     }
 
     fn prices(&self) -> String {
         let region = &self.manifest.target.region;
         let Some(prices) = self.prices else {
-            return format!("none known for {region}: no experiments/prices/{region}.toml");
+            return format!(
+                "unknown for {region}: experiments/prices/{region}.toml does not exist"
+            );
         };
         let what = format!(
-            "AWS's in {region}, written down on {}; experiments/prices/{region}.toml says where each is from",
+            "AWS's prices in {region}, read on {}; experiments/prices/{region}.toml lists the \
+             sources",
             prices.date
         );
         match self.manifest.target.cloud {
@@ -351,7 +357,8 @@ fn looked_for(until: &Until) -> String {
         StoppingMetric::Duration => "every stage of every cell",
     };
     format!(
-        "the 95% interval of the mean {of} of {each} is within ±{share}%; looked at after {} repetitions and every {LOOK_EVERY} after",
+        "the 95% interval of the mean {of} of {each} is within ±{share}%; checked after {} \
+         repetitions and every {LOOK_EVERY} after",
         until.min
     )
 }
@@ -413,12 +420,14 @@ fn probed(summary: &Summary, repetitions: &Repetitions, told: &str) -> String {
     let all = summary.passes + summary.warm_up_passes + summary.probes;
     let share = summary.probes as f64 / all.max(1) as f64 * 100.0;
     match summary.probes {
-        _ if repetitions.vary_inputs => "none: every repetition has pixels of its own".to_owned(),
+        _ if repetitions.vary_inputs => "none: every repetition has its own pixels".to_owned(),
         0 => format!(
-            "none: a cell needs 2 repetitions and {FEWEST_PASSES} passes to tell whether its code remembers outputs"
+            "none: a cell needs 2 repetitions and {FEWEST_PASSES} passes to show whether its \
+             code remembers outputs"
         ),
         _ => format!(
-            "{told} with pixels of their own, not counted ({share:.0}% of all passes): they tell whether code remembers outputs"
+            "{told} with their own pixels, not counted ({share:.0}% of all passes): they show \
+             whether code remembers outputs"
         ),
     }
 }

@@ -1,7 +1,7 @@
-//! What a run shows while it goes: one line on a terminal, a few plain lines elsewhere, nothing
-//! when asked to be quiet.
+//! Shows the progress of a run: one line on a terminal, a few plain lines elsewhere, nothing with
+//! `--quiet`.
 //!
-//! Receives the run's facts on its own thread; never slows what is being measured.
+//! Receives the run's facts on its own thread, so it never slows the measurement.
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
@@ -82,7 +82,7 @@ impl Progress {
         }
     }
 
-    /// Shows that something is under way until what is returned is dropped; `left` says what is
+    /// Shows that something is running until what is returned is dropped; `left` says what is
     /// still to be done.
     pub fn working(&self, left: &str) -> Working {
         let shown = match self.style {

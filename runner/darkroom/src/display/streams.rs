@@ -1,5 +1,4 @@
-//! Stdout and stderr: answers go to one, notes for people to the other, and both without what a
-//! terminal would obey.
+//! Stdout for answers, stderr for notes to people. Both escape control characters.
 
 use std::io::{self, IsTerminal, Write};
 

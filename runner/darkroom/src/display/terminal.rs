@@ -18,7 +18,8 @@ use darkroom_tables::{
     Summary,
 };
 
-/// Rules above, under the header and below; stages are told apart by their name, which stands once.
+/// Rules above, under the header and below; stages are distinguished by their name, which is
+/// written once.
 pub const RULED: TableStyle = {
     let rule = LineStyle::none().fill('─').junction('─');
     TableStyle::new()
@@ -51,7 +52,7 @@ pub fn summary(summary: &Summary, claims: &[String], look: Look) -> String {
         .collect();
     if !measured.is_empty() && is_nothing_measured(&measured) {
         // A table of dashes says less.
-        text += "No repetition was measured to its end, so there are no numbers to show.\n";
+        text += "No repetition was completed, so there are no numbers to show.\n";
         text += &sessions(summary);
     } else if !measured.is_empty() {
         let _ = writeln!(text, "{}", statistics(summary, &measured, &factors, look));
@@ -94,7 +95,7 @@ fn heading(summary: &Summary, factors: &Factors) -> String {
         "aws" => format!("on AWS in {}", summary.region),
         IMPORTED => summary.isolation.clone(),
         _ => format!(
-            "on {}, which is not AWS",
+            "on {} (not AWS)",
             summary.endpoint.as_deref().unwrap_or(&summary.target)
         ),
     };
@@ -216,8 +217,8 @@ fn line(
     cells
 }
 
-/// What stands beside a row so that nobody believes it too easily; `stage` is `None` for the whole
-/// pipeline.
+/// What is written beside a row so that nobody believes it too easily; `stage` is `None` for the
+/// whole pipeline.
 fn remark(summary: &Summary, cell: &CellSummary, stage: Option<&str>) -> String {
     let is_here = |of: &str| stage.is_none_or(|stage| stage == of);
     let wrong = summary
@@ -244,7 +245,7 @@ fn remark(summary: &Summary, cell: &CellSummary, stage: Option<&str>) -> String 
         remarks.push(format!("{failed} failed"));
     }
     if unmet > 0 && stage.is_some() {
-        remarks.push(format!("{unmet} of another start"));
+        remarks.push(format!("{unmet} with the wrong start"));
     }
     if cell.remembers.iter().any(|of| is_here(&of.stage)) {
         remarks.push("remembers".to_owned());
@@ -269,8 +270,8 @@ fn footnote(summary: &Summary) -> String {
     let durations = match summary.target.as_str() {
         "local" => "what AWS would charge for these local durations",
         "aws" => "AWS's price for these durations",
-        IMPORTED => "AWS's price for the billed times that the imported rows give",
-        _ => "what AWS would charge for these durations, which are not AWS's",
+        IMPORTED => "AWS's price for the billed times in the imported rows",
+        _ => "what AWS would charge for these durations (measured elsewhere, not in AWS)",
     };
     let cold = summary
         .cells
@@ -278,14 +279,15 @@ fn footnote(summary: &Summary) -> String {
         .flat_map(|cell| &cell.stages)
         .any(|stage| stage.metric == "cold_total_ms");
     let cold = if cold {
-        "\ncold: a stage's time is init + duration."
+        "\nIn cold cells, a stage's time is init + duration."
     } else {
         ""
     };
     format!(
-        "$/100k: {durations}, per 100,000 images: compute and requests at the {} prices\n\
-         of {}. S3 $/100k: the S3 requests of a whole pass, to be added. p95 is shown from n = 20 on.\n\
-         n counts images x repetitions x deployments; images differ, so SD is not noise alone.{cold}",
+        "$/100k: {durations}, per 100,000 images: compute and requests at the {} prices\nof {}. \
+         S3 $/100k: the S3 requests of a whole pass; add them. p95 is shown from n = 20 on.\nn = \
+         images x repetitions x deployments. The images differ, so SD includes their \
+         differences.{cold}",
         summary.price_region, summary.price_date
     )
 }
@@ -314,8 +316,9 @@ fn sessions(summary: &Summary) -> String {
     if !pairs.is_empty() {
         let _ = writeln!(
             text,
-            "TIMES  {} of cells set values side by side that were measured at different times.\n       \
-             Part of a difference may be the time's (side_by_side and note in comparisons.parquet).",
+            "TIMES  {} of cells are compared that were measured at different times.\n       Part \
+             of a difference may come from that (see side_by_side and note in \
+             comparisons.parquet).",
             super::count(pairs.len() as u64, "pair")
         );
     }
@@ -329,13 +332,16 @@ fn uncounted(measured: &[&CellSummary]) -> String {
         let all: usize = measured.iter().flat_map(|cell| &cell.stages).map(of).sum();
         (all > 0).then(|| super::count(all as u64, "invocation"))
     };
-    let warm_ups =
-        sum(|stage| stage.n_warm_up).map(|all| format!("warm-ups: {all} more, in no statistic\n"));
+    let warm_ups = sum(|stage| stage.n_warm_up).map(|all| {
+        format!(
+            "not in the statistics: {all} of \
+            warm-ups\n"
+        )
+    });
     let probes =
-        sum(|stage| stage.n_probe).map(|all| format!("probes: {all} more, in no statistic\n"));
+        sum(|stage| stage.n_probe).map(|all| format!("not in the statistics: {all} of probes\n"));
     let again = sum(|stage| stage.n_superseded);
-    let again = again
-        .map(|all| format!("measured again: {all} more that others replace, in no statistic\n"));
+    let again = again.map(|all| format!("not in the statistics: {all} that were measured again\n"));
     warm_ups.into_iter().chain(probes).chain(again).collect()
 }
 
@@ -363,8 +369,8 @@ fn remembering(summary: &Summary, measured: &[&CellSummary]) -> String {
         if !stages.is_empty() {
             let _ = writeln!(
                 text,
-                "\nREMEMBERS  {} takes longer on pixels that it has not seen: {} (in brackets: at least, 95%). Its times are \
-                 those of images that it has seen before, so it is not ranked.",
+                "\nREMEMBERS  {} is slower on new pixels: {} (in brackets: at least, 95%). It \
+                 seems to reuse earlier results, so it is not ranked.",
                 cell.cell_id,
                 stages.join(", ")
             );
@@ -376,7 +382,8 @@ fn remembering(summary: &Summary, measured: &[&CellSummary]) -> String {
     if unprobed && !summary.vary_inputs && summary.target != IMPORTED {
         let _ = writeln!(
             text,
-            "not checked: whether code remembers outputs (a cell needs 2 repetitions and {FEWEST_PASSES} passes)"
+            "not checked: whether code remembers outputs (this needs 2 repetitions and \
+             {FEWEST_PASSES} passes per cell)"
         );
     }
     text
@@ -393,11 +400,12 @@ fn money(summary: &Summary) -> String {
     match summary.target.as_str() {
         IMPORTED => String::new(),
         "aws" => format!(
-            "\nThis run cost about {dollars} (compute and S3 requests of {all}, warm-ups, probes and repeated attempts included).\n"
+            "\nThis run cost about {dollars} (compute and S3 requests of {all}, including \
+             warm-ups, probes and repeated attempts).\n"
         ),
         _ => format!(
-            "\nWould cost on AWS: {dollars} (compute and S3 requests of {all}, warm-ups, probes and repeated attempts included). Nobody \
-             bills this run.\n"
+            "\nWould cost on AWS: {dollars} (compute and S3 requests of {all}, including \
+             warm-ups, probes and repeated attempts). Nobody is billed for this run.\n"
         ),
     }
 }
@@ -429,7 +437,8 @@ fn trigger_delays(measured: &[&CellSummary]) -> String {
         }
     }
     if !text.is_empty() {
-        text += "               medians, from a stage's end to the next one's START; two clocks, so ±1 ms or more\n";
+        text += "               medians from a stage's END to the next stage's START; two \
+            clocks, so ±1 ms or more\n";
     }
     text
 }
@@ -448,14 +457,15 @@ fn poor(measured: &[&CellSummary]) -> String {
             let _ = writeln!(text, "POOR   {}: {what}", cell.cell_id);
         };
         if cell.passes == 0 && cell.stages.iter().any(|stage| stage.n_failed > 0) {
-            say("no pass ended well, so there is no turnaround and no cost");
+            say("no pass succeeded, so there is no turnaround and no cost");
         }
         if samples().any(|of| of.n == 1) {
-            say("a single measurement has no SD and no interval, and nothing can be claimed of it");
+            say("a single measurement has no SD and no interval, so it cannot be compared");
         }
         if samples().any(|of| of.n > 1 && of.sd == Some(0.0)) {
             say(
-                "all values of a sample are equal, so its interval has no width; that says nothing of another hour or host",
+                "all values of a sample are equal, so its interval has zero width; another hour \
+                 or host may still differ",
             );
         }
     }
@@ -472,7 +482,8 @@ fn coarse(measured: &[&CellSummary]) -> String {
         let share = share * 100.0;
         let _ = writeln!(
             text,
-            "COARSE {}: its turnaround may be seen late by up to {share:.1}% of the median",
+            "COARSE {}: polling for the last output may add up to {share:.1}% to its median \
+             turnaround",
             cell.cell_id
         );
     }
@@ -492,7 +503,8 @@ pub fn reconciled(found: &ReconciliationSummary) -> String {
         };
         let _ = writeln!(
             text,
-            "reconciled with CloudWatch's metrics{part}: {} functions, {} invocations, {} errors, {} throttles, {} ms",
+            "agrees with CloudWatch's metrics{part}: {} functions, {} invocations, {} errors, {} \
+             throttles, {} ms",
             found.functions,
             found.invocations,
             found.errors,
@@ -502,9 +514,9 @@ pub fn reconciled(found: &ReconciliationSummary) -> String {
     }
     // What is said of the rest must not read as if it were of the whole run.
     let rest = if of > 0 {
-        "for the rest, CloudWatch's metrics are unknown"
+        "not compared for the other sessions"
     } else {
-        "not reconciled with CloudWatch's metrics"
+        "not compared with CloudWatch's metrics"
     };
     for reason in &found.unknown {
         let _ = writeln!(text, "{rest}: {reason}");
@@ -512,7 +524,7 @@ pub fn reconciled(found: &ReconciliationSummary) -> String {
     if of < all && all > 1 && found.unknown.is_empty() {
         let _ = writeln!(
             text,
-            "{} of {all} sessions ended early and could not be reconciled",
+            "{} of {all} sessions ended early, so they were not compared with CloudWatch's metrics",
             all - of
         );
     }
@@ -532,7 +544,8 @@ pub fn differences(found: &ReconciliationSummary) -> String {
     {
         let _ = writeln!(
             text,
-            "DIFFERS {function}: CloudWatch counted {metric} {reported}, recorded are {recorded} (session {session})"
+            "DIFFERS {function}: {metric}: CloudWatch counted {reported}, Darkroom recorded \
+             {recorded} (session {session})"
         );
     }
     text
@@ -564,7 +577,8 @@ fn wrong(summary: &Summary) -> String {
     for cell in summary.passed_but_wrong_on_purpose() {
         let _ = writeln!(
             text,
-            "\nPASSED {} · its variant.toml says wrong_on_purpose, and no output was found wrong: mend one or the other",
+            "\nPASSED {} · its variant.toml says wrong_on_purpose, but no output was wrong: \
+             remove wrong_on_purpose or correct the variant",
             cell.cell_id
         );
     }
@@ -647,8 +661,8 @@ fn files(summary: &Summary) -> String {
         .map(|table| format!("{} ({})", table.name, table.rows))
         .collect();
     format!(
-        "\n{}/\n  {} rows as .parquet; columns: outputs/README.md\n  \
-         report.html: the same with figures, in a browser\n",
+        "\n{}/\n  {} rows as .parquet; columns: outputs/README.md\n  report.html: the same with \
+         figures; open it in a browser\n",
         folder.display(),
         names.join(", ")
     )

@@ -38,7 +38,7 @@ pub fn page(report: &Report) -> String {
     for stage in &report.without_handler {
         let _ = writeln!(
             text,
-            "WRONG  {stage:stages$}  no handler for it in functions/{variant}/variant.toml"
+            "WRONG  {stage:stages$}  functions/{variant}/variant.toml names no handler for it"
         );
     }
     for note in &report.notes {
@@ -115,11 +115,10 @@ fn totals(report: &Report) -> String {
         .count();
     let all = count(report.outputs.len() as u64, "output");
     let mut text = match (wrong, unjudged) {
-        (0, 0) => format!("{}: every one of {all} is right\n", report.variant),
+        (0, 0) => format!("{}: all of {all} are right\n", report.variant),
         (wrong, 0) => format!("{}: {wrong} WRONG of {all}\n", report.variant),
         (wrong, unjudged) => {
-            let why =
-                "names of their study are missing here, which is not counted against the code";
+            let why = "this code uses names that exist only in its own study, so it was not judged";
             format!(
                 "{}: {wrong} WRONG and {unjudged} NOT JUDGED of {all}: {why}\n",
                 report.variant
@@ -127,7 +126,7 @@ fn totals(report: &Report) -> String {
         }
     };
     if !report.not_checked.is_empty() {
-        text += "not checked, though the prompts ask for it:\n";
+        text += "not checked, although the prompts ask for it:\n";
         text.extend(
             report
                 .not_checked

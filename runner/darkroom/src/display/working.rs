@@ -1,4 +1,4 @@
-//! Shows that something is under way: a spinner with the time on a terminal, a line every ten
+//! Shows that something is in progress: a spinner with the time on a terminal, a line every ten
 //! seconds elsewhere.
 
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -21,7 +21,7 @@ pub enum Shown {
     Spinner,
 }
 
-/// Something that is under way until this is dropped.
+/// Something that is running until this is dropped.
 pub struct Working {
     left: Arc<Mutex<String>>,
     spinner: Option<ProgressBar>,

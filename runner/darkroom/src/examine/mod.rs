@@ -1,9 +1,9 @@
-//! A static look at the code under test: lines, imports, complexity, lints. Nothing of it is run.
+//! Measures the source code: lines, imports, complexity, lints. Runs none of it.
 //!
-//! Packaging requests → [`CodeExamined`] facts, one a stage of a Python variant, one for a whole
+//! Packaging requests → [`CodeExamined`] facts, one per stage of a Python variant, one for a whole
 //! Cargo project. Lines and imports of Python come from Python's own `tokenize` and `ast`,
-//! complexity and lints from ruff, pinned and kept beside the Lambda runtime. What can't be had is
-//! `None` and the note says why: a look that fails never stops a run.
+//! complexity and lints from ruff, pinned and kept beside the Lambda runtime. A missing value is
+//! `None`, and the note says why; a failure here never stops a run.
 
 mod python;
 mod rust;

@@ -57,7 +57,7 @@ fn look(
         return (
             unknown(),
             None,
-            Some(format!("no Python {version} to look at the code with")),
+            Some(format!("no Python {version} to examine the code with")),
         );
     };
     let mut files: BTreeMap<String, File> = match lines(&interpreter, &request.folder, &names) {
@@ -66,7 +66,7 @@ fn look(
             return (
                 unknown(),
                 None,
-                Some(format!("Python can't look at the code: {error}")),
+                Some(format!("Python cannot examine the code: {error}")),
             );
         }
     };

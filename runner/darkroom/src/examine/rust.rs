@@ -1,4 +1,4 @@
-//! Lines and imports of a Cargo project. Complexity and lints are not looked for: clippy would have
+//! Lines and imports of a Cargo project. Complexity and lints are not measured: clippy would have
 //! to build it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +21,7 @@ pub fn examine(request: &Request) -> CodeExamined {
         "rust",
         &files.iter().collect::<Vec<_>>(),
     );
-    let note = "one binary serves every stage; complexity and lints are not looked for in Rust";
+    let note = "one program serves every stage; complexity and lints are not measured for Rust";
     let own = own_names(&request.folder, &files);
     facts.imports = facts.imports.map(|names| {
         names

@@ -1,4 +1,5 @@
-//! Facts about files → facts about a stage: which files its handler reaches, and their sums. Pure.
+//! Facts about files → facts about a stage: the files that its handler reaches, and their sums.
+//! Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,9 +1,8 @@
-//! How far the platform's clock is ahead of the runner's: what the requests of a session say of it
-//! together.
+//! How far the platform's clock is ahead of the runner's, from all requests of a session.
 //!
 //! Each request gives an interval. The function logged its START, by the platform's clock, after
-//! the runner sent the call and before the runner had the answer; so the offset is at least START
-//! less answered, and at most START less sent.
+//! the runner sent the call and before the runner had the answer. So the offset is at least START
+//! minus answered, and at most START minus sent.
 
 use std::sync::{Mutex, PoisonError};
 

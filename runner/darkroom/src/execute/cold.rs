@@ -1,4 +1,4 @@
-//! Makes the next invocation of a function a cold one: a changed configuration retires its
+//! Makes the next invocation of a function a cold start: a changed configuration retires its
 //! environments.
 
 use std::collections::HashMap;
@@ -45,7 +45,7 @@ pub async fn renew(control: &Client, function: &Function, nonce: &str) -> Result
         in_force(control, function, before.revision_id()).await
     };
     let waited = tokio::time::timeout(PATIENCE, changed).await;
-    waited.unwrap_or_else(|_| Err(fail("the changed configuration did not come into force")))
+    waited.unwrap_or_else(|_| Err(fail("the changed configuration did not take effect")))
 }
 
 /// Changes the configuration. An update that is in progress is waited for: it may be this very one,

@@ -1,4 +1,4 @@
-//! Reads functions' logs: which environment served which request, and all lines of a while.
+//! Reads functions' logs: which environment served which request, and all lines of a period.
 //!
 //! Once per session for the environments, never per invocation. What the logs do not show is
 //! counted, not guessed.

@@ -1,5 +1,5 @@
-//! Decides what runs next: warm-ups, then the schedule, attempts repeated where a pass was not what
-//! its cell asked for.
+//! Decides what runs next: warm-ups, then the schedule, and repeated attempts of passes that did
+//! not match their cell.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,7 +29,7 @@ use crate::record::{Emitter, History};
 /// requests a second.
 const RENEWALS_AT_ONCE: usize = 4;
 
-/// Why execution could not go on. Failures of handlers are facts, never one of these.
+/// Why execution could not continue. Failures of handlers are facts, never one of these.
 #[derive(Debug, thiserror::Error)]
 pub enum ExecuteError {
     #[error("cannot upload the input object {key}: {reason}")]
@@ -43,8 +43,8 @@ pub enum ExecuteError {
     #[error("cannot read the logs of {function}: {reason}")]
     Logs { function: String, reason: String },
     #[error(
-        "{function} starts itself again and again, and cannot be stopped or freed again: {reason}; set its reserved \
-         concurrency to 0, or remove it with {}",
+        "{function} keeps starting itself, and cannot be stopped or reset: {reason}; set its \
+         reserved concurrency to 0, or remove it with {}",
         advice::clean(None, region)
     )]
     Loop {
@@ -53,15 +53,15 @@ pub enum ExecuteError {
         reason: String,
     },
     #[error(
-        "the image {image} cannot be given pixels of its own: {reason}; take it out of the image set, or remove \
-         repetitions.vary_inputs"
+        "cannot change the pixels of image {image}: {reason}; remove it from the image set, or \
+         remove repetitions.vary_inputs"
     )]
     OwnPixels { image: String, reason: String },
     #[error("{function} cannot be called any more: {reason}")]
     InVain { function: String, reason: String },
     #[error("the journal cannot be written")]
     Recording,
-    #[error("a pass ended in a panic, which is a bug in darkroom: {0}")]
+    #[error("a pass panicked; please report this as a bug in Darkroom: {0}")]
     Panic(String),
 }
 
@@ -157,10 +157,9 @@ pub async fn execute(
         bench.emitter.emit(Event::ClocksCompared(offset));
     }
     let figures = match (ended, before) {
-        (Ended::Interrupted, _) => bench.recorded.alone(
-            &names,
-            "interrupted: what was under way then was not recorded",
-        ),
+        (Ended::Interrupted, _) => bench
+            .recorded
+            .alone(&names, "interrupted: passes in progress were not recorded"),
         (_, Err(reason)) => bench.recorded.alone(&names, &reason),
         (_, Ok(before)) => {
             let Setup {
@@ -334,7 +333,7 @@ impl Dispatcher {
         for fact in facts.try_iter() {
             watch.take(&fact);
         }
-        // Nothing is under way meanwhile that this could disturb.
+        // Nothing is running meanwhile that this could disturb.
         let look = tokio::task::block_in_place(|| watch.look(repetitions, super::now()));
         let ends = look.stopped_by.is_some();
         self.bench.emitter.emit(Event::Looked(look));
@@ -572,7 +571,7 @@ impl Dispatcher {
                     self.history.ledger.announce(&pass_ended.key);
                     ended[index] = pass_ended.again;
                 }
-                // What else is under way still ends, and is recorded.
+                // What else is running still ends, and is recorded.
                 Err(error) if alone => failed = failed.or(Some(error)),
                 Err(error) => return Err(error),
             }

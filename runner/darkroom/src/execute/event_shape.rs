@@ -1,4 +1,4 @@
-//! The event a stage receives, and the names of the objects it reads and writes.
+//! The event that a stage receives, and the names of the objects that it reads and writes.
 
 use darkroom_core::adapt::{filled, filled_event};
 use darkroom_core::event::PassKey;

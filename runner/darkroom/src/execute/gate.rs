@@ -1,4 +1,4 @@
-//! Looks at what a pass wrote, outside the timed path: sizes always, contents once per distinct
+//! Checks a pass's outputs, outside of the timed part: sizes always, contents once per distinct
 //! output of a cell.
 
 use std::collections::HashSet;
@@ -18,7 +18,8 @@ use crate::error_text::error_message;
 const READS: u32 = 3;
 
 /// What is wrong with an output that was made of another input.
-const OTHER_PIXELS: &str = "it is the output of an input with other pixels: the code kept it, and did not look at all of this input";
+const OTHER_PIXELS: &str = "this is the output for an image with other pixels: the code reuses \
+    an earlier output instead of processing this input";
 
 /// An object as HEAD shows it.
 #[derive(Clone, Debug)]

@@ -112,7 +112,8 @@ pub fn too_large(stage: &str, bytes: usize) -> CallAnswer {
         status: Status::CallError,
         error_type: Some("PayloadTooLarge".to_owned()),
         error: Some(format!(
-            "stage {stage} would get {bytes} bytes of JSON, and Lambda takes at most {PAYLOAD_LIMIT}: not called"
+            "not called: stage {stage} would get {bytes} bytes of JSON, and Lambda accepts at \
+             most {PAYLOAD_LIMIT}"
         )),
         request_id: None,
         report: None,
@@ -168,7 +169,7 @@ fn failed_call(started_at: String, client_ms: f64, error: &SdkError<InvokeError>
         }
         _ => {
             let text = shorten(&format!(
-                "whether the function ran is not known: {}: {told}",
+                "unknown whether the function ran: {}: {told}",
                 without_answer(error)
             ));
             (Status::CallError, Some(NO_ANSWER.to_owned()), text)

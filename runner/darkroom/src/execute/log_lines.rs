@@ -1,10 +1,10 @@
-//! A function's log events → the invocations they tell of. Pure.
+//! A function's log events → its invocations. Pure.
 //!
 //! A handler can print lines that look like the platform's, also after its own invocation (from a
-//! thread, before it is frozen) and within the next one. Order gives the platform away where it
-//! can: an environment runs one invocation at a time, so a START within an invocation is text, and
-//! a REPORT counts only right after the END of its request. Where a request has several such pairs,
-//! the most of each figure counts: whoever forges one can only look slower.
+//! thread, before it is frozen) and within the next one. The order shows the real ones: an
+//! environment runs one invocation at a time, so a START within an invocation is only text, and a
+//! REPORT counts only right after the END of its request. If a request has several such pairs, the
+//! largest of each figure counts, so forging one can only make code look slower.
 
 use std::collections::BTreeMap;
 

@@ -1,11 +1,11 @@
-//! A stage that is started over and over by one upload: found in the logs, stopped, named, and
-//! cleaned up after.
+//! Finds a stage that one upload starts again and again, from the logs; stops it, names it, and
+//! cleans up.
 //!
-//! What starts a stage again is an object that somebody writes under its trigger, and nobody but
-//! the chain's own handlers writes there. AWS stops such a loop after about 16 runs; where it does
-//! not (`RecursiveLoop=Allow`, a handler that sends no trace header) Darkroom does, by AWS's own
-//! advice: with a reserved concurrency of 0, which also drops what waits. It is taken back before
-//! the next pass, or by the next deployment if this session does not live that long.
+//! A stage is started again by an object under its trigger, and only the chain's own handlers write
+//! there. AWS stops such a loop after about 16 runs. If it does not (`RecursiveLoop=Allow`, a
+//! handler that sends no trace header), Darkroom does, as AWS advises: it sets the reserved
+//! concurrency to 0, which also drops waiting events. It resets this before the next pass, or the
+//! next deployment does.
 
 use std::time::Duration;
 

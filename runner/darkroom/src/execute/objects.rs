@@ -1,10 +1,9 @@
-//! What the runner itself puts into the experiment's bucket and takes out of it, outside the timed
-//! path.
+//! The objects that the runner itself puts into the experiment's bucket and removes, outside of the
+//! timed part.
 //!
-//! What a stage is given may be the right answer of the stage before it. So it is there only from
-//! just before the call until the pass is over, under a name that nobody can guess (see
-//! [`given_key`](super::event_shape::given_key)), and a session begins without what earlier ones
-//! left.
+//! A stage's input may be the right answer of the stage before. So it exists only from just before
+//! the call until the pass is over, under a name that nobody can guess (see
+//! [`given_key`](super::event_shape::given_key)), and a session begins with an empty bucket.
 
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
@@ -43,7 +42,7 @@ pub async fn sweep(setup: &Setup, prefix: &str) {
 }
 
 /// Removes what earlier sessions and their handlers left: everything but the packages. One run of
-/// an experiment is under way at a time, so nobody else needs it.
+/// an experiment is running at a time, so nobody else needs it.
 pub async fn begin_empty(setup: &Setup) -> Result<(), ExecuteError> {
     let bucket = setup.bucket.clone();
     removed(setup, "")

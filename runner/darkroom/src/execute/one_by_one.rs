@@ -1,5 +1,5 @@
-//! Passes for their outputs' sake: every image of every cell in order, nothing warmed up, nothing
-//! made again.
+//! Passes that only check outputs: every image of every cell in order, without warm-ups and
+//! repeated attempts.
 
 use std::sync::atomic::AtomicU64;
 

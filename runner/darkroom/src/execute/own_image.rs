@@ -1,8 +1,7 @@
-//! Makes the image of a probe, or of a repetition with `vary_inputs`: the set's, with pixels of its
-//! own.
+//! Makes the image of a probe, or of a repetition with `vary_inputs`: the set's image with changed
+//! pixels.
 //!
-//! Outside the timed path. The seed is made of what the pass is, so a journal tells which pixels it
-//! had.
+//! Outside of the timed part. The seed comes from the pass, so a journal shows which pixels it had.
 
 use std::sync::{Arc, OnceLock};
 

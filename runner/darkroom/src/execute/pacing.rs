@@ -1,5 +1,4 @@
-//! When a pass is made again, how often, and after which pause; how fast calls may follow one
-//! another.
+//! When a pass is repeated, how often, and after which pause; how fast calls may follow each other.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -16,7 +15,7 @@ const LONGEST: Duration = Duration::from_secs(20);
 /// How often a session has tried a repetition.
 #[derive(Clone, Copy)]
 pub struct Tried {
-    /// With the attempt under way, from 1.
+    /// With the attempt in progress, from 1.
     pub attempts: u32,
     /// Attempts before it that met a throttle: they tell nothing of how the repetition starts or
     /// answers.

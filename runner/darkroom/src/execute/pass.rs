@@ -1,6 +1,6 @@
 //! One pass: an image through every stage of one deployment of one cell, called by the runner.
 //!
-//! Gives each stage its input, measures, and only then looks at what came out and clears it away.
+//! Gives each stage its input and measures; afterwards checks the outputs and removes the objects.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -91,7 +91,7 @@ impl Pass {
     }
 }
 
-/// How a pass ended: what the dispatcher needs to go on.
+/// How a pass ended: what the dispatcher needs to continue.
 #[derive(Debug)]
 pub struct PassEnded {
     /// The attempt that it was in the end.
@@ -150,7 +150,7 @@ pub async fn run(bench: &Bench, pass: &Pass, tried: Tried) -> Result<PassEnded, 
     let functions = &cell.deployments[pass.key.deployment as usize - 1];
     let keys = names(bench, cell, functions, pass);
     let made = make(bench, cell, functions, pass, &keys, tried).await;
-    // Also what a pass leaves that could not go on: its inputs are right answers.
+    // Also what a pass leaves that could not continue: its inputs are right answers.
     clear(bench, &keys).await;
     let (ended, stopped) = made?;
     if let Some(stopped) = &stopped {

@@ -1,7 +1,6 @@
-//! Images that travel in the payload: base64 text in an answer → the bytes that the gate judges.
+//! Images in the payload: base64 text in an answer → the bytes that are checked.
 //!
-//! What a handler gave goes to the next one as the very text that it was; only the gate looks into
-//! it.
+//! The next handler gets the same text that the handler before gave; only the check decodes it.
 
 use base64::Engine;
 use base64::alphabet;

@@ -1,5 +1,4 @@
-//! Keeps pictures of outputs beside what was expected of them: the only files that execution
-//! writes.
+//! Saves pictures of outputs beside what was expected: the only files that execution writes.
 
 use std::collections::HashSet;
 use std::fs;

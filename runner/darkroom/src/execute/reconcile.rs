@@ -1,8 +1,8 @@
-//! Holds what the runner recorded of every function against what CloudWatch metrics counted
-//! meanwhile.
+//! Compares what the runner recorded for every function with what CloudWatch's metrics counted.
 //!
-//! Two witnesses of one session: where they differ, something was missed or something else called
-//! the function. The difference is a fact of its own ([`Reconciliation`]), never mended.
+//! These are two independent counts of one session. If they differ, something was missed or
+//! something else called the function. The difference is a fact of its own ([`Reconciliation`]),
+//! and is never corrected.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -213,7 +213,8 @@ fn unheard<E: std::error::Error + ProvideErrorMetadata + 'static>(
     });
     let last = causes.last().map(ToString::to_string).unwrap_or_default();
     format!(
-        "the endpoint's answer (status {}) could not be read; it may speak another protocol than CloudWatch does: {last}",
+        "cannot read the endpoint's answer (status {}); it may not speak CloudWatch's protocol: \
+         {last}",
         answer.status().as_u16()
     )
 }
@@ -433,7 +434,7 @@ mod tests {
             GetMetricDataError::unhandled("unexpected type string at position 0: expected map");
         assert_eq!(
             unheard(&SdkError::service_error(unreadable, answer())),
-            "the endpoint's answer (status 200) could not be read; it may speak another protocol than CloudWatch does: \
+            "cannot read the endpoint's answer (status 200); it may not speak CloudWatch's protocol: \
              unexpected type string at position 0: expected map"
         );
         let denied = aws_sdk_cloudwatch::error::ErrorMetadata::builder()

@@ -1,10 +1,9 @@
-//! The timed path when S3 starts the chain: one upload, then the wait for the final object.
+//! The timed part when S3 starts the chain: one upload, then waiting for the final object.
 //!
-//! The runner sees only the two ends; what happened between them comes from the functions' logs,
-//! read when the pass is over. One pass is under way at a time, so what its functions logged since
-//! before the upload, under request ids that they had not logged before, is this pass's. The
-//! contract allows one delivery a stage and image: what is waited for beyond that is bounded, see
-//! [`loops`].
+//! The runner sees only the two ends; the functions' logs, read after the pass, show the rest. Only
+//! one pass runs at a time, so every request id that its functions logged for the first time since
+//! the upload belongs to this pass. The contract allows one delivery per stage and image; waiting
+//! for more is limited, see [`loops`].
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
@@ -493,7 +492,7 @@ impl Chain<'_> {
             (None, None) if stopped => {
                 let patience_s = self.bench.setup.patience.logs.as_secs();
                 let error =
-                    format!("no log of it appeared within {patience_s} s of the end of the wait");
+                    format!("no log of it appeared within {patience_s} s after the wait ended");
                 (Status::CallError, Some(NOT_SEEN.to_owned()), Some(error))
             }
             _ => (Status::Ok, None, None),
@@ -620,7 +619,7 @@ fn longest<'a>(run: &'a Logged, runs: &'a [Logged], since_ms: i64) -> &'a Logged
 /// the stage before, to its START, ms; `None` where the log lacks one of the two.
 ///
 /// The clocks are those of the runner and of the platform's hosts. What they disagree in is part of
-/// the figure, which may be negative (a handler goes on after its PUT, too) and is never clamped.
+/// the figure, which may be negative (a handler continues after its PUT, too) and is never clamped.
 fn trigger_delays_ms(own: &[Option<&Logged>], uploaded_at_ms: f64) -> Vec<Option<f64>> {
     let ended = own
         .iter()

@@ -1,7 +1,7 @@
-//! Waits until the logs of a chain's functions are whole: every invocation that began has its
+//! Waits until the logs of a chain's functions are complete: every started invocation has its
 //! REPORT, and nothing more comes.
 //!
-//! Reads by what it is given; knows neither the service nor what the lines mean for a pass.
+//! Knows neither the logs service nor what the lines mean for a pass.
 
 use std::time::Duration;
 

@@ -1,13 +1,13 @@
 //! One question to an OpenAI-compatible chat endpoint, through `async-openai`.
 //!
-//! Messages → [`ModelAnswer`], or what came instead ([`AskError`]). The client waits out rate
-//! limits as the endpoint asks (Retry-After), tries again when it is overloaded, can't be reached
-//! or hangs up before it answers, and gives up when the model's time is over. The key goes into the
-//! request's header and nowhere else: not into an error, an answer or a file.
+//! Messages → [`ModelAnswer`], or the error ([`AskError`]). The client waits out rate limits as the
+//! endpoint asks (Retry-After), tries again if the endpoint is overloaded, unreachable or hangs up
+//! before it answers, and gives up when the model's time is over. The key goes into the request's
+//! header and nowhere else: not into an error, an answer or a file.
 //!
-//! Every ask has a connection of its own. Between two asks a check may run for minutes; a server,
-//! or a router on the way, closes what is idle, and often without a word. A connection costs
-//! milliseconds where an answer takes seconds.
+//! Every request has its own connection. Between two requests a check may run for minutes; a server
+//! or router closes idle connections, often without notice. A connection costs milliseconds, an
+//! answer seconds.
 
 use std::time::Duration;
 
@@ -63,25 +63,25 @@ pub struct ModelAnswer {
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
-    #[error("the key was refused (HTTP {status}): {message}")]
+    #[error("the endpoint refused the key (HTTP {status}): {message}")]
     Key { status: u16, message: String },
     #[error("the endpoint does not know the model (HTTP 404): {message}")]
     NoModel { message: String },
-    #[error("the endpoint still refuses after several tries (HTTP 429): {message}")]
+    #[error("the endpoint still limits requests after several tries (HTTP 429): {message}")]
     Limit { message: String },
     #[error("the endpoint fails (HTTP {status}): {message}")]
     Server { status: u16, message: String },
-    #[error("the endpoint refuses the request (HTTP {status}): {message}")]
+    #[error("the endpoint refused the request (HTTP {status}): {message}")]
     Request { status: u16, message: String },
     #[error("no answer within {seconds} s")]
     Timeout { seconds: u64 },
-    #[error("the connection ended in the middle of the answer: {message}")]
+    #[error("the connection broke in the middle of the answer: {message}")]
     Cut { message: String },
-    #[error("the endpoint can't be reached: {message}")]
+    #[error("cannot reach the endpoint: {message}")]
     Unreachable { message: String },
-    #[error("what came is no chat completion: {message}")]
+    #[error("the answer is not a chat completion: {message}")]
     Malformed { message: String },
-    #[error("the answer repeats the key, so it is not kept")]
+    #[error("the answer repeats the key, so it was not stored")]
     KeyInAnswer,
     #[error("interrupted")]
     Interrupted,

@@ -1,4 +1,4 @@
-//! Why a variant could not be made, in words, with the mend.
+//! Why a variant could not be created, and what to do.
 
 use std::fmt;
 use std::path::Path;
@@ -17,17 +17,18 @@ use crate::project::models_file;
 pub enum Problem {
     #[error("stage {stage}: {error}")]
     NoAnswer { stage: String, error: AskError },
-    #[error("stage {stage}: `{asked}` was asked and `{answered}` answered")]
+    #[error("stage {stage}: asked `{asked}`, but `{answered}` answered")]
     Substituted {
         stage: String,
         asked: String,
         answered: String,
     },
-    #[error("stage {stage}: the model declines: {words}")]
+    #[error("stage {stage}: the model declined: {words}")]
     Refused { stage: String, words: String },
     #[error("stage {stage}: the answer was cut off{}", after(*tokens))]
     Truncated { stage: String, tokens: Option<u64> },
-    #[error("stage {stage}: the endpoint does not say that the answer is whole: its finish_reason is {}", said(reason.as_ref()))]
+    #[error("stage {stage}: the endpoint does not say that the answer is complete: its \
+        finish_reason is {}", said(reason.as_ref()))]
     Unfinished {
         stage: String,
         reason: Option<String>,
@@ -35,7 +36,8 @@ pub enum Problem {
     #[error("stage {stage}: {error}")]
     Unusable { stage: String, error: Unusable },
     #[error(
-        "stage {stage}: the answer has no code block, and whether it is Python as a whole can't be told: {reason}"
+        "stage {stage}: the answer has no code block, and Python cannot tell whether all of it \
+         is code: {reason}"
     )]
     Unjudged { stage: String, reason: String },
     #[error(transparent)]
@@ -79,8 +81,8 @@ impl GenerateError {
                 .unwrap_or(kept)
                 .display();
             help = format!(
-                "{help}\nThe answers so far are kept in {shown}. The same command asks only for what is missing, and is \
-                 recorded as a further attempt."
+                "{help}\nThe answers so far are kept in {shown}. Run the same command again: it \
+                 asks only for what is missing, and records a further attempt."
             );
         }
         Self {
@@ -96,7 +98,7 @@ fn successor(model: &Model) -> &str {
     model
         .successor
         .as_deref()
-        .unwrap_or("not known; look at the vendor's list of models")
+        .unwrap_or("unknown; see the vendor's list of models")
 }
 
 fn mend(problem: &Problem, wish: &Wish<'_>) -> String {
@@ -104,34 +106,56 @@ fn mend(problem: &Problem, wish: &Wish<'_>) -> String {
     let entry = format!("[models.{name}] of {}", models_file(&wish.pipeline.name));
     match problem {
         Problem::NoAnswer { error, .. } => match error {
-            AskError::Key { .. } => format!("export a valid key of {} in {}", model.title, model.key_variable),
+            AskError::Key { .. } => format!(
+                "export a valid key for {} in {}",
+                model.title, model.key_variable
+            ),
             AskError::NoModel { .. } => {
-                format!("if it was withdrawn, its successor is: {} ({entry})", successor(model))
+                format!(
+                    "if the model was withdrawn, use its successor: {} ({entry})",
+                    successor(model)
+                )
             }
             AskError::Limit { .. } => {
-                "wait until the account may ask again, or raise its limit; then say it again".into()
+                "wait until the account may ask again, or raise its limit; then run the command \
+                 again"
+                    .into()
             }
-            AskError::Server { .. } | AskError::Cut { .. } => "the endpoint's own trouble: say it again later".into(),
-            AskError::Request { .. } => format!("look at `id` and `parameters` in {entry}"),
-            AskError::Timeout { .. } => format!("say it again, or raise `timeout_s` in {entry}"),
-            AskError::Unreachable { .. } => format!("look at the network, and at `base_url` in {entry}"),
-            AskError::Malformed { .. } => format!("`base_url` in {entry} is what `/chat/completions` is appended to"),
-            AskError::KeyInAnswer => "do not use this endpoint".into(),
-            AskError::Interrupted => "say it again".into(),
+            AskError::Server { .. } | AskError::Cut { .. } => "run the command again later: the \
+                fault is the endpoint's"
+                .into(),
+            AskError::Request { .. } => format!("check `id` and `parameters` in {entry}"),
+            AskError::Timeout { .. } => format!(
+                "run the command again, or raise `timeout_s` in \
+                {entry}"
+            ),
+            AskError::Unreachable { .. } => format!("check the network, and `base_url` in {entry}"),
+            AskError::Malformed { .. } => format!(
+                "check `base_url` in {entry}: Darkroom appends \
+                `/chat/completions` to it"
+            ),
+            AskError::KeyInAnswer => "use another endpoint".into(),
+            AskError::Interrupted => "run the command again".into(),
         },
         Problem::Substituted { answered, .. } => format!(
-            "no code is ascribed to a model that did not write it. To study `{answered}`, give it an entry of its own; \
-             the successor rule of `{name}` says: {}",
+            "add an entry for `{answered}` to study it: Darkroom names only the model that \
+             answered as an author; the successor rule of `{name}` says: {}",
             successor(model)
         ),
-        Problem::Refused { .. } => "a refusal is an answer: the model has no variant. It can be asked again".into(),
-        Problem::Truncated { .. } => format!("raise the limit of tokens among `parameters` in {entry}"),
-        Problem::Unfinished { .. } => "half an answer is no answer: say it again later".into(),
+        Problem::Refused { .. } => "no variant was created: a refusal counts as the model's \
+            answer; run the command again to ask again"
+            .into(),
+        Problem::Truncated { .. } => format!("raise the token limit among `parameters` in {entry}"),
+        Problem::Unfinished { .. } => "run the command again later: Darkroom does not use \
+            incomplete answers"
+            .into(),
         Problem::Unusable { .. } => {
-            "code is taken as it stands or not at all: one Python block, or one that defines `handler`".into()
+            "Darkroom takes code unedited: the answer must hold one Python block, or one that \
+             defines `handler`"
+                .into()
         }
         Problem::Unjudged { .. } => format!("install Python {}", wish.python),
-        Problem::Folder(_) => "mend that and say it again".into(),
+        Problem::Folder(_) => "fix that and run the command again".into(),
     }
 }
 
@@ -149,7 +173,7 @@ impl fmt::Display for GenerateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "variant `{}` was not made: {}",
+            "variant `{}` was not created: {}",
             self.variant, self.problem
         )
     }

@@ -1,7 +1,7 @@
 //! The folder of a generated variant: drafted beside the others, moved into place as a whole.
 //!
-//! A [`Draft`] is a small project of its own, so that the gate can check the variant before anyone
-//! sees it. Where answers are kept whatever becomes of the draft is in [`super::record`].
+//! A [`Draft`] is a small project of its own, so that the output check can run before anyone sees
+//! the variant. [`super::record`] keeps the answers in any case.
 
 use std::fs;
 use std::io;

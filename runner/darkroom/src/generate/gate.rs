@@ -1,7 +1,8 @@
-//! What the gate says of a drafted variant: `darkroom check` of it, as words to send back.
+//! Checks a drafted variant: runs `darkroom check` on it, and returns the findings as text for the
+//! model.
 //!
-//! A project that holds the variant → what is wrong with it, by stage. Leaves nothing behind that
-//! is not in that project's folder.
+//! A project that holds the variant → what is wrong with it, by stage. Leaves nothing behind
+//! outside of that project's folder.
 
 use std::collections::BTreeMap;
 

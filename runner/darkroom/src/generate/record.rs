@@ -1,11 +1,10 @@
-//! Answers on record, in `.darkroom/generate/<variant>/<attempt>/`: what was answered once is not
+//! Recorded answers, in `.darkroom/generate/<variant>/<attempt>/`: an answered question is not
 //! asked again.
 //!
-//! An answer is kept from the moment it comes: its text word for word (`<stage>.md`), and what is
-//! known of it beside that (`<stage>.toml`), which is written last and whole. A later attempt at
-//! the same variant takes an answer from here if it was given to the same question: model,
-//! parameters, stage, round and conversation. The key and the address of the endpoint are no part
-//! of the question.
+//! An answer is recorded as soon as it comes: its text word for word (`<stage>.md`), and its
+//! details (`<stage>.toml`), which are written last and as a whole. A later attempt at the same
+//! variant reuses an answer to the same question: model, parameters, stage, round and conversation.
+//! The key and the address of the endpoint are not part of the question.
 
 use std::fs;
 use std::io::Write as _;

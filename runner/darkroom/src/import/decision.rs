@@ -1,4 +1,4 @@
-//! What an import comes to: which handler serves which stage, shown as a page and written as a
+//! The result of an import: which handler serves which stage, shown as a page and written as a
 //! folder.
 
 use std::collections::BTreeMap;
@@ -71,7 +71,7 @@ pub fn page(import: &Import) -> String {
     for told in &import.unparsed {
         let _ = writeln!(
             text,
-            "{told}; what needs it will be measured as code that fails"
+            "{told}; stages that need it will be measured as failing code"
         );
     }
     let _ = writeln!(text, "{} · {}", import.variant, import.pipeline);

@@ -1,6 +1,6 @@
-//! Why handlers can't be taken in.
+//! Why handlers cannot be imported.
 
-/// Why handlers can't be taken in. Nothing has been written then.
+/// Why handlers cannot be imported. Nothing has been written then.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error("{what}")]
 pub struct ImportError {

@@ -1,4 +1,4 @@
-//! The folder that handlers are taken from, and the name that they are to have.
+//! The folder that handlers come from, and the name of their new variant.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -30,7 +30,7 @@ pub fn check_name(request: &Request<'_>) -> Result<(), ImportError> {
             "choose another name, for example `{}`, or remove the folder",
             free.unwrap_or_default()
         );
-        return Err(ImportError::new(format!("{} is there already", folder.display())).help(help));
+        return Err(ImportError::new(format!("{} exists already", folder.display())).help(help));
     }
     Ok(())
 }
@@ -49,7 +49,7 @@ pub fn files_of(folder: &Path) -> Result<BTreeMap<String, PathBuf>, ImportError>
     while let Some(here) = pending.pop() {
         let unreadable = |error| {
             ImportError::new(format!("cannot read {}: {error}", here.display()))
-                .help("name a folder that is there and that you can read")
+                .help("name an existing folder that you can read")
         };
         for entry in fs::read_dir(&here).map_err(unreadable)? {
             let path = entry.map_err(unreadable)?.path();

@@ -1,5 +1,5 @@
-//! What `[adapt]` must say for these handlers, as far as reading them shows; and what has to be
-//! asked. Pure.
+//! What `[adapt]` must hold for these handlers, as far as their code shows it, and what to ask the
+//! user. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,7 +27,7 @@ pub struct Habits {
     pub notes: Vec<String>,
 }
 
-/// What keeps handlers from being taken in as they are.
+/// What keeps handlers from being imported as they are.
 #[derive(Clone, Debug, Default)]
 pub struct Obstacles {
     /// Each names a file and a line.
@@ -52,7 +52,7 @@ impl Obstacles {
     }
 }
 
-/// Returns what must be mended in code that may serve a stage, and whether each of these handlers
+/// Returns what must be fixed in code that may serve a stage, and whether each of these handlers
 /// has something of it.
 pub fn in_the_way(candidates: &[Candidate]) -> (Obstacles, bool) {
     let (mut found, mut each) = (Obstacles::default(), true);
@@ -143,7 +143,7 @@ impl Habits {
                 }
                 None if *default => {}
                 None => self.obstacles.told.push(format!(
-                    "{file}:{line} needs the environment name {name}: set its value with --env"
+                    "{file}:{line} needs the environment variable {name}: set it with --env"
                 )),
             }
         }
@@ -179,7 +179,8 @@ impl Habits {
             Some("image") => {}
             Some(path) if !path.is_empty() => own.image = Some(path.to_owned()),
             _ => self.notes.push(format!(
-                "{}: Darkroom cannot tell where its answer holds the image, and tries `image`. If it is elsewhere, set `image` under [adapt.stages.{}]",
+                "{}: Darkroom cannot tell which part of its answer holds the image, and tries \
+                 `image`. If that is wrong, set `image` under [adapt.stages.{}]",
                 one.candidate.spelt(),
                 one.stage
             )),
@@ -253,8 +254,9 @@ impl Habits {
         };
         let (name, extension) = (&stage.name, stage.output.format.extension());
         self.obstacles.told.push(format!(
-            "{place}: Darkroom cannot tell the key under which stage {name} writes. Say it, for example with \
-             `--output-key '{name}={{prefix}}{{name}}.{extension}'` (name: the input's file name without extension)"
+            "{place}: Darkroom cannot tell which key stage {name} writes to. Set it, for example \
+             with `--output-key '{name}={{prefix}}{{name}}.{extension}'` (name: the input's file \
+             name without extension)"
         ));
     }
 
@@ -274,7 +276,8 @@ impl Habits {
         let handler = one.candidate.handler;
         let Some(image) = &handler.reads_image else {
             self.notes.push(format!(
-                "{}: Darkroom cannot tell which part of the event it takes for the image, and tries `image`",
+                "{}: Darkroom cannot tell which part of the event holds the image, and tries \
+                 `image`",
                 one.candidate.spelt()
             ));
             return None;
@@ -302,7 +305,8 @@ impl Habits {
                 Some(value) => put(&mut event, path, value),
                 None if *default => {}
                 None => self.notes.push(format!(
-                    "{}:{line} reads {} of the event, which is not filled in ([adapt.stages.{}] event)",
+                    "{}:{line} reads {} of the event, but Darkroom does not fill that in; set it \
+                     in [adapt.stages.{}] event",
                     one.candidate.file.name,
                     spelt(path),
                     one.stage
@@ -353,11 +357,11 @@ fn fault_in_words(fault: &Fault) -> String {
     let what = &fault.what;
     match fault.kind {
         FaultKind::Bucket => format!("names the bucket `{what}`"),
-        FaultKind::BucketMade => format!("makes the name of a bucket: `{what}`"),
-        FaultKind::BucketFromFile => format!("takes the name of a bucket from the file `{what}`"),
+        FaultKind::BucketMade => format!("builds a bucket name: `{what}`"),
+        FaultKind::BucketFromFile => format!("reads a bucket name from the file `{what}`"),
         FaultKind::BucketFromEvent => {
             format!(
-                "takes the name of a bucket from `{what}` of the event. An event of S3 names its bucket elsewhere"
+                "reads a bucket name from `{what}` of the event, but an S3 event holds it elsewhere"
             )
         }
         FaultKind::UnknownBucket => format!(
@@ -367,21 +371,23 @@ fn fault_in_words(fault: &Fault) -> String {
         FaultKind::Endpoint if what.is_empty() => "sets `endpoint_url`".to_owned(),
         FaultKind::Endpoint => format!("connects to the endpoint `{what}`"),
         FaultKind::UnknownEndpoint => {
-            "sets `endpoint_url`: Darkroom cannot tell to what. A run may be elsewhere".to_owned()
+            "sets `endpoint_url`, and Darkroom cannot tell to what; a run may use another"
+                .to_owned()
         }
         FaultKind::Key => format!("has `{what}` in the code"),
         FaultKind::Profile => format!("names the profile `{what}`"),
-        FaultKind::Region => format!("fixes the region `{what}`; a run may be in another"),
+        FaultKind::Region => format!("fixes the region `{what}`; a run may use another"),
         FaultKind::Service => {
-            format!("uses the service `{what}`; a run's functions may only read and write S3")
+            format!("uses the service `{what}`, but a run's functions may only read and write S3")
         }
-        FaultKind::SetsEnvironment => format!("sets {what} of the environment"),
+        FaultKind::SetsEnvironment => format!("changes the environment: {what}"),
         FaultKind::Async => format!(
             "defines `{what}` with `async def`: Lambda calls a handler, and never awaits it"
         ),
         FaultKind::RelativeImport => {
             format!(
-                "imports from `{what}`, and its folder is the top of what is deployed: no package"
+                "imports from `{what}`, but its folder becomes the top folder of the deployed \
+                 code, not a package"
             )
         }
     }
@@ -394,12 +400,13 @@ impl FaultKind {
             what.starts_with("AWS_") || what.contains("BUCKET") || what == "OUTPUT_PREFIX";
         match self {
             Self::Bucket | Self::BucketMade | Self::BucketFromFile => Some(
-                "a run has one bucket, and Darkroom never edits code: read its name from os.environ[\"OUTPUT_BUCKET\"] \
-                 there, then import again",
+                "read the bucket's name from os.environ[\"OUTPUT_BUCKET\"] there, then import \
+                 again; a run has one bucket, and Darkroom never edits code",
             ),
             Self::SetsEnvironment if !a_runs_own => None,
             Self::Endpoint | Self::Key | Self::Profile | Self::SetsEnvironment => Some(
-                "a run says itself where S3 is and who may use it: remove these settings from the code, then import again",
+                "remove these settings from the code, then import again: each run sets its own \
+                 endpoint and credentials",
             ),
             Self::Async => Some(
                 "write `def` there, and run what it awaits with `asyncio.run(…)`, then import again",

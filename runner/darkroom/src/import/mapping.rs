@@ -1,5 +1,5 @@
-//! Which handler serves which stage: guessed from names, docstrings and what the code calls; sure,
-//! or not at all. Pure.
+//! Finds the handler of each stage from names, docstrings and calls; decides only if it is certain.
+//! Pure.
 
 use std::collections::BTreeSet;
 
@@ -36,7 +36,7 @@ pub struct Mapped<'a> {
     pub because: Vec<String>,
 }
 
-/// A stage whose handler can't be told, and those that it may be.
+/// A stage whose handler is unclear, and those that it may be.
 #[derive(Clone, Debug)]
 pub struct Unclear {
     pub stage: String,

@@ -1,10 +1,10 @@
-//! Takes handlers that exist in as a variant: copied as they are, understood by reading them,
-//! adapted by data.
+//! Imports existing handlers as a variant: copies them unchanged, reads their code, and describes
+//! them by data.
 //!
 //! A folder of Python files → `functions/<variant>/` with the same bytes and a `variant.toml` that
-//! says which handler serves which stage, what its environment holds, what it is called with and
-//! where its output lands. What reading does not show is asked for; what can't be had without
-//! editing the code is refused with its line.
+//! says which handler serves which stage, its environment, its event and where its output goes. It
+//! asks for what the code does not show, and refuses, with the line, what would need an edit of the
+//! code.
 
 mod decision;
 mod error;

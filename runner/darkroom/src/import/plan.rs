@@ -31,12 +31,12 @@ pub fn plan(request: &Request<'_>) -> Result<Import, ImportError> {
     let version = request.runtime.trim_start_matches("python");
     let scanned = scan::scan(request.folder, &python, version).map_err(ImportError::new)?;
     nothing_around_code(&scanned)?;
-    // What does not parse explains much of what can't be told below, so every refusal says it
+    // What does not parse explains much of what is unclear below, so every refusal says it
     // first.
     let unparsed: Vec<String> = scanned.iter().filter_map(unparsed).collect();
     let first = |error: ImportError| error.after(&unparsed);
     let candidates = mapping::candidates(&scanned);
-    // An answer leads nowhere where the code must be mended first.
+    // An answer leads nowhere where the code must be fixed first.
     let asked = |question: ImportError| {
         first(match habits::in_the_way(&candidates) {
             (found, true) if !found.is_empty() => obstacles_error(found),
@@ -144,6 +144,6 @@ fn description(request: &Request<'_>) -> String {
         .unwrap_or(request.folder.as_os_str())
         .to_string_lossy();
     format!(
-        "Imported from a folder `{folder}` on {day}, files unchanged. Who wrote it is not said."
+        "Imported from a folder `{folder}` on {day}, files unchanged. The author is not recorded."
     )
 }

@@ -1,4 +1,4 @@
-//! What is to be taken in, and as what.
+//! What to import, and under which name.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,7 +8,7 @@ use darkroom_core::pipeline::Transport;
 use super::habits::Said;
 use crate::project::Project;
 
-/// What is to be taken in.
+/// What is to be imported.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
     pub project: &'a Project,

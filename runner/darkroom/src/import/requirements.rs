@@ -1,4 +1,4 @@
-//! Which pinned requirements an imported variant is packaged with.
+//! Chooses the pinned requirements of an imported variant.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -30,8 +30,10 @@ pub fn requirements(
     const NAME: &str = "darkroom-requirements.txt";
     if let Some(path) = request.requirements {
         if !path.is_file() {
-            return Err(ImportError::new(format!("{} is no file", path.display()))
-                .help("name a file of pinned requirements with --requirements"));
+            return Err(
+                ImportError::new(format!("{} is not a file", path.display()))
+                    .help("name a file of pinned requirements with --requirements"),
+            );
         }
         files.insert(NAME.to_owned(), path.to_owned());
         return Ok(Some(NAME.to_owned()));
@@ -42,7 +44,7 @@ pub fn requirements(
             return Ok(Some(own.to_owned()));
         }
         notes.push(
-            "its requirements.txt has no hashes, so that it does not say which code is measured"
+            "its requirements.txt has no hashes, so it does not pin the code that is measured"
                 .to_owned(),
         );
     }
@@ -63,8 +65,8 @@ pub fn requirements(
         _ => {
             let modules: Vec<&str> = needed.into_iter().collect();
             notes.push(format!(
-                "it imports {}, for which no pinned requirements are known: name a file of them with --requirements, or Lambda \
-                 will fail to import it",
+                "it imports {}, and Darkroom knows no pinned requirements for that: set \
+                 --requirements, or Lambda cannot import it",
                 modules.join(", ")
             ));
             return Ok(None);
@@ -73,13 +75,13 @@ pub fn requirements(
     let path = request.project.variant_dir(of).join(own);
     if !path.is_file() {
         notes.push(format!(
-            "{} is missing: name a file of requirements with --requirements",
+            "{} is missing: set --requirements to a file of pinned requirements",
             path.display()
         ));
         return Ok(None);
     }
     notes.push(format!(
-        "its dependencies are those of functions/{of}/requirements.txt, a copy of which is {NAME}"
+        "its requirements are a copy of functions/{of}/requirements.txt, in {NAME}"
     ));
     files.insert(NAME.to_owned(), path);
     Ok(Some(NAME.to_owned()))

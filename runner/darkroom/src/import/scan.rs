@@ -1,5 +1,5 @@
-//! What reading a folder of handlers shows: `scan.py` in the interpreter of the variant's runtime;
-//! nothing is executed.
+//! Reads a folder of handlers with `scan.py`, in the interpreter of the variant's runtime. Executes
+//! none of them.
 
 use std::path::Path;
 use std::process::Command;

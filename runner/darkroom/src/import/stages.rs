@@ -22,7 +22,7 @@ pub fn pipeline(request: &Request<'_>, files: &[File]) -> Result<Pipeline, Impor
     if pipeline.transport != events {
         let (takes, sends) = (events.as_str(), pipeline.transport.as_str());
         return Err(ImportError::new(format!(
-            "these handlers take {takes} events, and pipeline {name} sends {sends}"
+            "these handlers take {takes} events, but pipeline {name} sends {sends}"
         ))
         .help(format!(
             "add `--pipeline {usual}`: of two, the last one counts"
@@ -39,13 +39,23 @@ fn told_events(files: &[File]) -> Result<Transport, ImportError> {
     match (s3, payload) {
         (true, false) => Ok(Transport::S3),
         (false, true) => Ok(Transport::Payload),
-        _ if files.iter().any(|file| file.error.is_some() && !file.handlers.is_empty()) => {
-            Err(ImportError::new("until that parses, Darkroom cannot tell whether the handlers take S3 events or images in the payload").help(
-                "mend what does not parse, then import again. To measure it as it is, add `--events s3` or `--events payload`",
+        _ if files
+            .iter()
+            .any(|file| file.error.is_some() && !file.handlers.is_empty()) =>
+        {
+            Err(ImportError::new(
+                "Darkroom cannot tell whether the handlers take S3 events or \
+                images in the payload until that parses",
+            )
+            .help(
+                "fix the syntax, then import again. To measure it as it is, add `--events s3` or \
+                 `--events payload`",
             ))
         }
-        _ => Err(ImportError::new("Darkroom cannot tell whether the handlers take S3 events or images in the payload")
-            .help("add `--events s3` or `--events payload`")),
+        _ => Err(ImportError::new(
+            "Darkroom cannot tell whether the handlers take S3 events or images in the payload",
+        )
+        .help("add `--events s3` or `--events payload`")),
     }
 }
 
@@ -67,7 +77,7 @@ pub fn mapped<'a>(
         };
         let Some((_, known)) = pipeline.stage(stage) else {
             let what = format!("pipeline {} has no stage `{stage}`", pipeline.name);
-            return Err(ImportError::new(what).help(format!("there are: {}", names())));
+            return Err(ImportError::new(what).help(format!("choose from: {}", names())));
         };
         let Some(candidate) = candidates
             .iter()
@@ -75,7 +85,7 @@ pub fn mapped<'a>(
         else {
             let all: Vec<String> = candidates.iter().map(Candidate::spelt).collect();
             let what = format!("{} has no handler `{spelt}`", request.folder.display());
-            return Err(ImportError::new(what).help(format!("there are: {}", all.join(", "))));
+            return Err(ImportError::new(what).help(format!("choose from: {}", all.join(", "))));
         };
         given.push(Mapped {
             stage: &known.name,

@@ -1,4 +1,4 @@
-//! JSON objects → named texts, with what a plain parser passes over: a key that stands twice, and
+//! JSON objects → named texts. Also finds what a plain parser accepts silently: duplicate keys, and
 //! Python's `NaN`.
 
 use std::collections::{BTreeMap, BTreeSet};

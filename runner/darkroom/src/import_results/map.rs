@@ -124,9 +124,9 @@ struct MapFile {
     encoding: Option<String>,
     /// What separates columns; without it the file shows it.
     delimiter: Option<String>,
-    /// What stands before a number's fraction: `.` or `,`.
+    /// What comes before a number's fraction: `.` or `,`.
     decimal: Option<char>,
-    /// What stands between groups of three digits; nothing without it.
+    /// What separates groups of three digits; nothing without it.
     thousands: Option<char>,
     /// More words for a missing value.
     #[serde(default)]
@@ -232,7 +232,8 @@ pub enum MapError {
     #[error("{0}")]
     Toml(#[from] toml::de::Error),
     #[error(
-        "`{0}` is neither under [columns] nor under [constants]: every row needs it, and nothing is guessed"
+        "`{0}` is neither under [columns] nor under [constants]. Add it to one: every row needs \
+         it, and Darkroom guesses nothing"
     )]
     Needed(&'static str),
     #[error("[columns] {field:?}: {source}")]
@@ -248,12 +249,13 @@ pub enum MapError {
     #[error("[constants] {0:?}: expected a text, a number, or true or false")]
     Constant(Field),
     #[error(
-        "`output_ok` says which outputs were right: `outputs_checked_by = \"…\"` must say who judged them and by what, and \
-         neither stands without the other"
+        "set both `output_ok` and `outputs_checked_by = \"…\"`: the first says which outputs \
+         were right, the second who judged them and how"
     )]
     Judge,
     #[error(
-        "`encoding` is `{0}`, which is no encoding that is known. Set it to \"utf-8\" or \"windows-1252\", for example"
+        "`encoding` is `{0}`, an unknown encoding. Set it to \"utf-8\" or \"windows-1252\", for \
+         example"
     )]
     Encoding(String),
     #[error("`delimiter` is `{0}`. Set it to one character, for example \";\" or \"\\t\"")]
@@ -269,7 +271,8 @@ pub enum MapError {
     #[error("[columns] status: `{0}` is both under `ok` and under `failed`. Remove it from one")]
     BothEnds(String),
     #[error(
-        "`experiment` is the name of a folder: expected letters, digits, `-` and `_`, found `{0}`"
+        "`experiment` is `{0}`, but it becomes a folder's name. Use only letters, digits, `-` \
+         and `_`"
     )]
     Experiment(String),
 }
@@ -467,7 +470,7 @@ impl Map {
             .map(|place| format!(" on {place}"))
             .unwrap_or_default();
         format!(
-            "imported: measured by another harness{place}; duration by {}",
+            "imported: measured with another tool{place}; duration by {}",
             self.measured_by.as_str()
         )
     }

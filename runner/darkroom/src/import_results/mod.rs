@@ -1,9 +1,8 @@
-//! Rows that another harness measured → facts of a run: what it recorded is taken, what it did not
-//! stays unknown.
+//! Rows that another tool measured → facts of a run. What it did not record stays unknown.
 //!
 //! Files and their map in, [`Event`](darkroom_core::event::Event)s out. Nothing is guessed: a level
-//! comes from a column or from a constant that the map states, and a row that can't be read is
-//! refused with its place and the reason.
+//! comes from a column or from a constant in the map, and an unreadable row is refused with its
+//! place and the reason.
 
 mod json;
 mod map;

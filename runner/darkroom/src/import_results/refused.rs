@@ -1,5 +1,4 @@
-//! Refused rows → lines for a person: the first few of a cause in full, then how many more there
-//! are. Pure.
+//! Refused rows → lines for a person: the first few per cause in full, then a count. Pure.
 
 use darkroom_core::imported::RefusedRow;
 
@@ -34,7 +33,7 @@ pub fn refusal_lines(refused: &[RefusedRow]) -> Vec<String> {
             counted(rest.len(), "more reason"),
         );
         lines.push(format!(
-            "refused {rows} for {reasons}. Mend those above, then import again"
+            "refused {rows} for {reasons}. Fix those above, then import again"
         ));
     }
     lines

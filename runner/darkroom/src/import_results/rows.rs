@@ -116,7 +116,7 @@ fn table(name: &str, text: &str, map: &Map) -> Result<Found, String> {
     if let Some(line) = header_below(text, &heads, map) {
         let line = first + line;
         return Err(format!(
-            "{name}:{line}: the header stands in this line. Remove the lines above it"
+            "{name}:{line}: the header is in this line. Remove the lines above it"
         ));
     }
     same_names(&heads, map).map_err(|why| {
@@ -133,7 +133,7 @@ fn table(name: &str, text: &str, map: &Map) -> Result<Found, String> {
     if let Some(at) = open_quote(text.as_bytes(), delimiter) {
         let line = lines().of(at);
         return Err(format!(
-            "{name}:{line}: a quote that opens here is never closed. Close it, or remove it"
+            "{name}:{line}: a quote opens here and is never closed. Close it, or remove it"
         ));
     }
     let mut lines = lines();
@@ -170,14 +170,14 @@ fn table(name: &str, text: &str, map: &Map) -> Result<Found, String> {
     }
     if comments.1 > 0 {
         told.push(format!(
-            "{} above the header left out",
+            "left out: {} above the header",
             lines_of(comments.1, "comment line")
         ));
     }
     told.extend(told_of_invisible(&invisible));
     if empty > 0 {
         told.push(format!(
-            "{empty} empty {} left out",
+            "left out: {empty} empty {}",
             if empty == 1 { "row" } else { "rows" }
         ));
     }
@@ -373,7 +373,8 @@ fn nearly_one<'a>(names: impl Iterator<Item = &'a str>, map: &Map) -> Vec<String
     let said = |names: &Vec<&str>| {
         let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
         format!(
-            "the names {} differ only by case or white space, and the map means one. Rename one",
+            "the names {} differ only by case or white space, and the map means one of them. \
+             Rename one",
             names.join(" and ")
         )
     };
@@ -421,9 +422,9 @@ fn told_of_furniture(found: &[(&str, usize)]) -> Vec<String> {
             .collect();
         match lines.as_slice() {
             [] => None,
-            [one] => Some(format!("line {one} is {what}: left out")),
+            [one] => Some(format!("left out: line {one} is {what}")),
             [first, ..] => Some(format!(
-                "{} lines are {what}, the first at line {first}: left out",
+                "left out: {} lines are {what}, the first at line {first}",
                 lines.len()
             )),
         }
@@ -631,7 +632,7 @@ fn not_json(name: &str, error: &serde_json::Error) -> String {
     let cut = if error.is_eof() {
         "the file seems to be cut off. Export it again"
     } else {
-        "mend it there, or export it again"
+        "fix it there, or export it again"
     };
     format!("{name}:{}: not JSON: {error}: {cut}", error.line())
 }
@@ -806,10 +807,10 @@ mod tests {
             cut.starts_with("a.json:3: not JSON: ") && cut.ends_with("cut off. Export it again"),
             "{cut}"
         );
-        assert!(refused("a.json", "[{\"y\": 1},]").ends_with("mend it there, or export it again"));
+        assert!(refused("a.json", "[{\"y\": 1},]").ends_with("fix it there, or export it again"));
         assert!(
             refused("a.json", "{\"rows\": [{\"y\": 1}]}")
-                .starts_with("a.json: its rows stand in the list `rows`")
+                .starts_with("a.json: its rows are in the list `rows`")
         );
     }
 

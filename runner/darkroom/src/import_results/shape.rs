@@ -1,4 +1,4 @@
-//! Files whose rows are somewhere else than they are looked for → what to do about them. Pure.
+//! Finds rows that are somewhere else in a file than expected, and says what to do. Pure.
 
 use std::collections::BTreeSet;
 
@@ -23,7 +23,7 @@ pub fn not_a_row(item: &Json, map: &Map) -> Option<String> {
     };
     if list("columns") && list("data") {
         return Some(format!(
-            "it lists its columns apart from its rows. {records}"
+            "it lists its columns separately from its rows. {records}"
         ));
     }
     let by_number = |value: &Json| match value {
@@ -37,7 +37,7 @@ pub fn not_a_row(item: &Json, map: &Map) -> Option<String> {
     };
     if !members.is_empty() && members.iter().all(|(_, value)| by_number(value)) {
         return Some(format!(
-            "it holds one object a column, not one a row. {records}"
+            "it holds one object per column, not one per row. {records}"
         ));
     }
     if members.iter().any(|(key, _)| named(key)) {
@@ -47,9 +47,7 @@ pub fn not_a_row(item: &Json, map: &Map) -> Option<String> {
         Json::Array(items) if items.iter().any(|item| matches!(item, Json::Object(_))) => Some(key),
         _ => None,
     });
-    rows.map(|key| {
-        format!("its rows stand in the list `{key}`. Save this list as a file of its own")
-    })
+    rows.map(|key| format!("its rows are in the list `{key}`. Save this list as a file of its own"))
 }
 
 /// Says how columns that are missing may be meant by names that are there; one sentence each.
@@ -67,8 +65,7 @@ pub fn meant(missing: &[&str], there: &BTreeSet<String>) -> Vec<String> {
         .any(|name| bare(name) != *name && missing.contains(&bare(name).as_str()))
     {
         return vec![
-            "write the quotes as `\"`, right behind the delimiter: no space between them"
-                .to_owned(),
+            "write the quotes as `\"`, right after the delimiter, without a space".to_owned(),
         ];
     }
     let plain = |name: &str| {
@@ -127,7 +124,7 @@ mod tests {
         assert!(
             said(r#"{"run": {"0": 1, "1": 2}}"#)
                 .unwrap()
-                .contains("one object a column")
+                .contains("one object per column")
         );
         assert_eq!(said(r#"{"run": {"ms": 1}, "tags": [{"a": 1}]}"#), None);
         assert_eq!(said(r#"{"other": 1}"#), None);

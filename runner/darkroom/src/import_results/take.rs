@@ -140,7 +140,7 @@ impl Taken {
                 Field::Init if !none && row.init_ms.is_none() => "0 is none",
                 _ if !none => continue,
                 Field::Deployment | Field::Concurrency => "taken as 1",
-                Field::WarmUp => "taken as false",
+                Field::WarmUp => "read as false",
                 Field::Repetition => "numbered in the order of the rows",
                 Field::Cold => {
                     self.without_start += 1;
@@ -302,8 +302,8 @@ impl Reader<'_> {
         {
             let name = field.name();
             return Err(format!(
-                "{name} is `{text}`, so that this seems to be a line of sums or means. Remove it, or set `{text:?} = \"…\"` \
-                 under [values.{name}] to a name that is none of these"
+                "{name} is `{text}`, so this seems to be a line of sums or means. Remove it, or \
+                 set `{text:?} = \"…\"` under [values.{name}] to another name"
             ));
         }
         Ok(text)
@@ -377,14 +377,14 @@ impl Reader<'_> {
         if !value.is_finite() {
             // Every row needs its duration: a missing one would be refused again.
             let way_out = match field {
-                Field::Duration => "Mend or remove the row".to_owned(),
+                Field::Duration => "Fix or remove the row".to_owned(),
                 _ => format!("Remove the row, or set `missing = [{text:?}]` in the map"),
             };
-            return Err(format!("{name} is `{text}`: no value. {way_out}"));
+            return Err(format!("{name} is `{text}`, not a number. {way_out}"));
         }
         if value < 0.0 {
             return Err(format!(
-                "{name} `{text}` is negative, which no measurement is. Mend or remove the row"
+                "{name} `{text}` is negative, but a measurement cannot be. Fix or remove the row"
             ));
         }
         Ok(Some(value))
@@ -403,7 +403,7 @@ impl Reader<'_> {
         }
         if value > f64::from(u32::MAX) {
             return Err(format!(
-                "{name} `{text}` is too large: at most {} is read. Map another column",
+                "{name} `{text}` is too large: the largest is {}. Map another column",
                 u32::MAX
             ));
         }
@@ -459,7 +459,8 @@ impl Reader<'_> {
             Ended::Well => Ok(true),
             Ended::Badly => Ok(false),
             Ended::Unknown => Err(format!(
-                "status `{word}` is no known word for success or failure. Add it to `ok` or to `failed` of the map's status"
+                "status `{word}` is an unknown word. Add it to `ok` or to `failed` of the map's \
+                 status"
             )),
         }
     }
@@ -495,16 +496,16 @@ impl Reader<'_> {
                     column.name
                 )
             }
-            _ => format!(", and it is none in any other unit. {TIME_WAY_OUT}"),
+            _ => format!(", and not in any other unit either. {TIME_WAY_OUT}"),
         };
         Err(format!(
-            "started_at `{text}` is no time between 2006 and tomorrow{help}"
+            "started_at `{text}` is not a time between 2006 and tomorrow{help}"
         ))
     }
 }
 
 /// What a time can be written as; without a column for it, no row needs one.
-const TIME_WAY_OUT: &str = "Write it as 2024-05-01T12:00:00Z, or take started_at out of the map";
+const TIME_WAY_OUT: &str = "Write it as 2024-05-01T12:00:00Z, or remove started_at from the map";
 
 /// Names of the lines that other programs put under a table.
 const SUMS: [&str; 8] = [
@@ -584,7 +585,8 @@ fn within(ms: f64, text: &str, name: &str) -> Result<f64, String> {
         Ok(ms)
     } else {
         Err(format!(
-            "{name} `{text}` is more than a century: is its unit right? Set `unit` of its column in the map"
+            "{name} `{text}` is more than a century. Check its unit: set `unit` of its column in \
+             the map"
         ))
     }
 }

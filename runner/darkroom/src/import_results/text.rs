@@ -1,5 +1,5 @@
 //! Bytes of a foreign file → its text. The encoding is UTF-8, or what a byte order mark or the map
-//! says; never guessed where two would fit.
+//! says; never guessed if two would fit.
 
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
@@ -31,7 +31,7 @@ pub fn decode(bytes: &[u8], said: Option<&'static Encoding>) -> Result<Text, Str
         ));
     }
     if bytes.starts_with(b"\xff\xfe\0\0") || bytes.starts_with(b"\0\0\xfe\xff") {
-        return Err(": it is UTF-32, which is not read. Save it as UTF-8".into());
+        return Err(": it is UTF-32, which Darkroom does not read. Save it as UTF-8".into());
     }
     let (encoding, mark) = Encoding::for_bom(bytes)
         .unwrap_or_else(|| (said.unwrap_or_else(|| guessed_encoding(bytes)), 0));
@@ -48,7 +48,7 @@ pub fn decode(bytes: &[u8], said: Option<&'static Encoding>) -> Result<Text, Str
     let text = encoding
         .decode_without_bom_handling_and_without_replacement(bytes)
         .ok_or_else(|| {
-            format!(": it is read as {name}, and has bytes that are no {name}. Save it as UTF-8")
+            format!(": read as {name}, it has bytes that are not valid {name}. Save it as UTF-8")
         })?;
     Ok(Text {
         text: text.into_owned(),

@@ -1,6 +1,6 @@
-//! Words and numbers of foreign tables: what stands for a missing value, for success and for
-//! failure, and how digits are written. These lists are the documented ones
-//! (`experiments/analysis/import/columns.toml`); a map adds to them. Pure.
+//! Words and numbers of foreign tables: which words mean a missing value, success or failure, and
+//! how digits are written. The lists are documented (`experiments/analysis/import/columns.toml`); a
+//! map adds to them. Pure.
 
 use std::str::FromStr;
 
@@ -138,7 +138,7 @@ const PERCENT: [char; 6] = ['%', '٪', '％', '﹪', '‰', '؉'];
 pub struct Digits {
     /// `.` or `,`.
     pub decimal: char,
-    /// What stands between groups of three digits.
+    /// What separates groups of three digits.
     pub thousands: Option<char>,
 }
 
@@ -163,7 +163,8 @@ impl Digits {
         if let Some(between) = self.thousands.filter(|between| text.contains(*between)) {
             if !self.in_threes(text, between) {
                 return Err(format!(
-                    "does not group its digits in threes with `{between}`. Mend it, or `thousands` in the map"
+                    "does not group its digits in threes with `{between}`. Correct it, or \
+                     `thousands` in the map"
                 ));
             }
             plain = plain.replace(between, "");
@@ -179,7 +180,7 @@ impl Digits {
                 let way_out = if helps {
                     "Set `thousands = \".\"` at the top of the map too"
                 } else {
-                    "Write its fraction behind a comma, or take `decimal` out of the map"
+                    "Write its fraction after a comma, or remove `decimal` from the map"
                 };
                 return Err(format!(
                     "has a point, and the map says `decimal = \",\"`. {way_out}"
@@ -218,12 +219,16 @@ impl Digits {
             (Some(decimal), Some(grouped)) => {
                 format!("has a comma. Set one of these at the top of the map: {decimal}, {grouped}")
             }
-            (Some(one), None) | (None, Some(one)) => format!("has a comma. Set this at the top of the map: {one}"),
+            (Some(one), None) | (None, Some(one)) => {
+                format!("has a comma. Set this at the top of the map: {one}")
+            }
             (None, None) => match Self::both(text) {
                 Some(between) => format!(
                     "has a comma. Set both of these at the top of the map: `decimal = \",\"`, `thousands = \"{between}\"`"
                 ),
-                None => "has commas, and is no number with them. Write it as digits alone, such as 101.5".into(),
+                None => {
+                    "has commas in the wrong places. Write it as digits alone, such as 101.5".into()
+                }
             },
         }
     }
@@ -273,7 +278,8 @@ impl Digits {
 fn no_number(text: &str) -> String {
     if text.starts_with('#') {
         return format!(
-            "is no number but a spreadsheet's error. Mend its cell, or set `missing = [{text:?}]` at the top of the map"
+            "is a spreadsheet's error, not a number. Fix its cell, or set `missing = [{text:?}]` \
+             at the top of the map"
         );
     }
     if text.contains(|letter: char| letter.is_ascii_digit()) {
@@ -405,7 +411,7 @@ mod tests {
             said("101,344")
                 .ends_with("`decimal = \",\"` reads 101.344, `thousands = \",\"` reads 101344")
         );
-        assert!(said("1,1,1").contains("no number with them"));
+        assert!(said("1,1,1").contains("commas in the wrong places"));
         for (text, between) in [
             ("1.234,5", "."),
             ("1 234,5", " "),
@@ -432,7 +438,7 @@ mod tests {
             comma
                 .read("1.5")
                 .unwrap_err()
-                .ends_with("take `decimal` out of the map")
+                .ends_with("remove `decimal` from the map")
         );
         assert!(
             said("#DIV/0!").contains("a spreadsheet's error")

@@ -1,5 +1,5 @@
-//! Makes packages, or takes them from the cache: the key is a hash of everything a package is made
-//! from.
+//! Makes packages, or takes them from the cache. The key is a hash of everything that a package is
+//! made from.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -258,7 +258,7 @@ impl Key {
 
 /// Returns the archive at `path`, which names its inputs' hash, or makes it there.
 ///
-/// A file next to it remembers the archive's sha256: one that was damaged is made anew.
+/// A file next to it remembers the archive's sha256: one that was damaged is made again.
 fn cached(
     path: &Path,
     make: impl FnOnce() -> Result<Entries, PackageError>,
@@ -287,7 +287,7 @@ pub(super) fn check_limits(package: &Package) -> Result<(), PackageError> {
             help,
         })
     };
-    let smaller = "leave out dependencies, tests and data that no handler uses";
+    let smaller = "remove dependencies, tests and data that no handler uses";
     if package.archive.bytes > ZIPPED_LIMIT {
         return too_large("zipped code", package.archive.bytes, ZIPPED_LIMIT, smaller);
     }
@@ -604,7 +604,7 @@ mod tests {
         let cache = folder.path().join(".darkroom");
         let text = package(&cache, &build()).unwrap_err().to_string();
         assert!(
-            text.contains("cargo can't build variant `fake`")
+            text.contains("cargo cannot build variant `fake`")
                 && text.contains("this_is_no_function"),
             "{text}"
         );

@@ -1,9 +1,9 @@
-//! Builds a Cargo variant's binary for Lambda, with the variant's own lockfile and profile.
+//! Builds a Cargo variant's program for Lambda, with the variant's own lockfile and profile.
 //!
-//! A variant's folder and an architecture → the bytes of its `bootstrap`. Building runs the
+//! A variant's folder and an architecture → the bytes of its `bootstrap`. A build runs the
 //! variant's own programs (build scripts, macros, whatever its `.cargo/config.toml` names), so it
-//! happens in the sandbox: [`super::confined`]. Nothing that runs outside of it reads the variant's
-//! configuration.
+//! happens in the sandbox: [`super::confined`]. Nothing that runs outside of the sandbox reads the
+//! variant's configuration.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -78,7 +78,7 @@ impl Toolchain {
             variant: request.variant.clone(),
             architecture: request.architecture,
             missing: format!("rustc does not run: {reason}"),
-            help: "install Rust with rustup, and see that rustc and cargo are on PATH".into(),
+            help: "install Rust with rustup, and check that rustc and cargo are on PATH".into(),
         };
         let version = ask(&["-vV"]).map_err(missing)?;
         let sysroot = ask(&["--print", "sysroot"]).map_err(missing)?.into();
@@ -183,7 +183,8 @@ pub fn build(
     if !output.status.success() {
         let manifest = request.folder.join("Cargo.toml");
         let help = format!(
-            "to see it by itself, once you have read its code (this runs it outside of the sandbox): {}",
+            "read the variant's code, then run its build alone to see why (this runs it outside \
+             of the sandbox): {}",
             advice::cargo_build(&manifest)
         );
         let said = String::from_utf8_lossy(&output.stderr).into_owned();

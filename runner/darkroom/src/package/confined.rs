@@ -1,11 +1,11 @@
-//! The bench that a Cargo variant is built on: its sources, a place for output, the toolchain, and
+//! Builds a Cargo variant in a sandbox: with its sources, a folder for output, the toolchain, and
 //! nothing else of this machine.
 //!
-//! First `cargo fetch` brings what the lockfile names, outside of the sandbox and with the network:
-//! it runs nothing of the variant, whose configuration it does not read. Then cargo builds offline
-//! in the sandbox. There the sources, the toolchain and cargo's registry are read-only, `/target`
-//! can be written to, and there is no home, no secret and no network. Where no sandbox can be had
-//! the build runs outside of it, with an environment of its own, and that is said.
+//! First `cargo fetch` downloads what the lockfile names, outside of the sandbox and with the
+//! network; it runs nothing of the variant and does not read its configuration. Then cargo builds
+//! offline in the sandbox. There the sources, the toolchain and cargo's registry are read-only,
+//! `/target` is writable, and there is no home, no secret and no network. Without a sandbox the
+//! build runs outside, with an environment of its own, and a note says so.
 
 use std::ffi::OsString;
 use std::fs::{self, Permissions};
@@ -40,8 +40,8 @@ pub fn not_confined(build: &Build) -> Option<String> {
         .1
         .trim_end_matches(')');
     Some(format!(
-        "was built outside of the sandbox ({why}). Its build scripts ran as you, without your environment's secrets. Look at \
-         them, or build on Linux with user namespaces"
+        "was built outside of the sandbox ({why}). Its build scripts ran as you, without the \
+         secrets in your environment. Read them, or build on Linux with user namespaces"
     ))
 }
 
@@ -229,7 +229,7 @@ impl Bench {
                 Err(error) => error.to_string(),
             }
         } else {
-            "cargo-zigbuild needs folders that the sandbox does not show".to_owned()
+            "cargo-zigbuild needs folders that are not in the sandbox".to_owned()
         };
         (self.build_outside(arguments, variables), Err(refused))
     }

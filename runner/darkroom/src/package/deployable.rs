@@ -1,5 +1,4 @@
-//! What packaging takes and gives: a variant for one architecture, and the zips that are made of
-//! it.
+//! The input and output of packaging: a variant for one architecture, and its zips.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! What can go wrong while packaging, each with its mend.
+//! Errors of packaging, each with what to do.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,18 +19,16 @@ pub enum PackageError {
     #[error("the link {} leads {leads}", path.display())]
     #[diagnostic(
         code(package::link),
-        help(
-            "Copy what it leads to into the variant's folder: a package holds only what is there"
-        )
+        help("Copy its target into the variant's folder: a package holds only files from there")
     )]
     Link { path: PathBuf, leads: String },
     #[error("{} is neither a file nor a folder", path.display())]
-    #[diagnostic(code(package::no_file), help("Remove it, or put a file in its place"))]
+    #[diagnostic(code(package::no_file), help("Remove it, or replace it by a file"))]
     NoFile { path: PathBuf },
     #[error("{} holds more than {most} {what}", folder.display())]
     #[diagnostic(
         code(package::too_many_files),
-        help("Leave out what no handler uses, and links to folders")
+        help("Remove files that no handler uses, and links to folders")
     )]
     TooManyFiles {
         folder: PathBuf,
@@ -38,9 +36,9 @@ pub enum PackageError {
         what: &'static str,
     },
     #[error("variant `{variant}` has nothing to package: no *.py file in {}", folder.display())]
-    #[diagnostic(code(package::empty), help("put one handler file a stage there"))]
+    #[diagnostic(code(package::empty), help("add one handler file per stage there"))]
     Empty { variant: String, folder: PathBuf },
-    #[error("variant `{variant}` names handler `{handler}`, but there is no {}", file.display())]
+    #[error("variant `{variant}` names handler `{handler}`, but {} does not exist", file.display())]
     #[diagnostic(
         code(package::no_handler),
         help("add the file, or correct [handlers] in variant.toml")
@@ -70,7 +68,7 @@ pub enum PackageError {
         line: String,
         help: String,
     },
-    #[error("the dependencies of variant `{variant}` for {architecture} can't be had: {reason}")]
+    #[error("cannot get the dependencies of variant `{variant}` for {architecture}: {reason}")]
     #[diagnostic(code(package::dependencies), help("{help}"))]
     Dependencies {
         variant: String,
@@ -78,7 +76,7 @@ pub enum PackageError {
         reason: String,
         help: String,
     },
-    #[error("cargo can't build variant `{variant}` for {architecture}\n{output}")]
+    #[error("cargo cannot build variant `{variant}` for {architecture}\n{output}")]
     #[diagnostic(code(package::cargo), help("{help}"))]
     Cargo {
         variant: String,
@@ -90,17 +88,18 @@ pub enum PackageError {
     #[diagnostic(
         code(package::own_toolchain),
         help(
-            "Name a channel instead, for example `channel = \"stable\"`: a compiler of the variant's own would run outside of the sandbox"
+            "Name a channel instead, for example `channel = \"stable\"`: a compiler in the \
+             variant's folder would run outside of the sandbox"
         )
     )]
     OwnToolchain { path: PathBuf },
-    #[error("cargo left no plain file {} within its target folder", path.display())]
+    #[error("cargo left no regular file {} in its target folder", path.display())]
     #[diagnostic(
         code(package::no_binary),
-        help("Let the build script leave cargo's own output alone")
+        help("Change the build script so that it leaves cargo's own output alone")
     )]
     NoBinary { path: PathBuf },
-    #[error("variant `{variant}` can't be built for {architecture} on this machine: {missing}")]
+    #[error("cannot build variant `{variant}` for {architecture} on this machine: {missing}")]
     #[diagnostic(code(package::no_target), help("{help}"))]
     NoTarget {
         variant: String,
@@ -108,7 +107,7 @@ pub enum PackageError {
         missing: String,
         help: String,
     },
-    #[error("no Python is here to package {}: {reason}", quoted(variants))]
+    #[error("no Python found to package {}: {reason}", quoted(variants))]
     #[diagnostic(code(package::python))]
     Python {
         variants: Vec<String>,
@@ -118,7 +117,7 @@ pub enum PackageError {
 
 /// Several variants have no package, each for its own reason.
 #[derive(Debug, thiserror::Error, Diagnostic)]
-#[error("variants can't be packaged, for {} reasons", errors.len())]
+#[error("cannot package variants, for {} reasons", errors.len())]
 #[diagnostic(code(package::several))]
 pub struct NotPackaged {
     #[related]
@@ -202,7 +201,7 @@ mod tests {
         ]);
         let texts: Vec<_> = said.errors.iter().map(ToString::to_string).collect();
         assert_eq!(texts.len(), 4, "{texts:?}");
-        assert_eq!(texts[0], "no Python is here to package `a`, `b`: none");
-        assert_eq!(texts[2], "no Python is here to package `c`: old");
+        assert_eq!(texts[0], "no Python found to package `a`, `b`: none");
+        assert_eq!(texts[2], "no Python found to package `c`: old");
     }
 }

@@ -1,9 +1,8 @@
-//! What lies in a variant's folder: every file that may be packaged, and what must not be.
+//! The files in a variant's folder: those to package, and those that are forbidden.
 //!
-//! A folder → paths relative to it. A package holds only what is in the variant, so links are
-//! followed where they stay in the folder and refused where they leave it: what they lead to would
-//! go to AWS with the code. Hidden files are part of no package (but for cargo's own configuration)
-//! and are not looked at.
+//! A folder → paths relative to it. A package holds only what is in the variant, so links within
+//! the folder are followed, and links out of it are refused: their targets would go to AWS with the
+//! code. Hidden files are ignored (except for cargo's own configuration).
 
 use std::fs;
 use std::path::{Path, PathBuf};

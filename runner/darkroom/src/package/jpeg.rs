@@ -1,7 +1,6 @@
-//! Which JPEG decoder a package brings: a contest is fair only if it is known what reads the input.
+//! Finds a package's JPEG decoder, because a comparison is fair only if it is known.
 //!
-//! Libraries say their name and version in themselves; wheels say in RECORD whose file a library
-//! is.
+//! Libraries hold their name and version; wheels say in RECORD which file belongs to which library.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -20,7 +19,7 @@ const CRATES: [&str; 5] = [
     "turbojpeg-sys",
     "libjpeg-turbo-sys",
 ];
-/// What stands before the version in a library that contains a decoder, and whose decoder it is.
+/// What comes before the version in a library that contains a decoder, and whose decoder it is.
 /// OpenCV's are those of its build information.
 const MARKS: [(&str, &str); 3] = [
     ("libjpeg-turbo version ", "libjpeg-turbo"),

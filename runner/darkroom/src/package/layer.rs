@@ -46,15 +46,13 @@ fn download(
     requirements: &Path,
 ) -> Result<(), PackageError> {
     let version = request.spec.runtime.trim_start_matches("python");
-    let failed = |reason: String| {
-        PackageError::Dependencies {
+    let failed = |reason: String| PackageError::Dependencies {
         variant: request.variant.clone(),
         architecture: request.architecture,
         reason,
-        help: "needed once, then cached: a package index that pip reaches, and for every package a wheel for CPython \
-               and manylinux with its hash in the requirements file"
+        help: "connect to a package index once, then Darkroom caches the packages; each needs a \
+            wheel for CPython and manylinux, and its hash in the requirements file"
             .to_owned(),
-    }
     };
     let unfit = |reason: String| PackageError::Python {
         variants: vec![request.variant.clone()],
@@ -123,7 +121,7 @@ fn unpack(wheel: &Path, entries: &mut Entries) -> io::Result<()> {
         let name = file.name()?.into_owned();
         if file.enclosed_name().is_none() {
             return Err(io::Error::other(format!(
-                "it holds `{name}`, which leads out of it"
+                "it holds `{name}`, a path out of it"
             )));
         }
         let Some(place) = describe::layer_place(&name) else {

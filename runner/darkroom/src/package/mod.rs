@@ -2,7 +2,7 @@
 //!
 //! A variant's folder and an architecture → a [`Package`]: a zip with the code and one layer with
 //! its dependencies. Same inputs, same bytes, on any machine and day; cached by content under
-//! `.darkroom/packages/`. Knows nothing of clouds, accounts or function names.
+//! `.darkroom/packages/`. Knows nothing about clouds, accounts or function names.
 
 mod build;
 mod cargo;

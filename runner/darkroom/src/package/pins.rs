@@ -1,8 +1,7 @@
-//! Whether a requirements file pins every package to one version and its hashes. Pure.
+//! Checks that a requirements file pins every package to one version and its hashes. Pure.
 //!
-//! The text → the requirements that are not pinned. What pip itself would let through and what
-//! would make a package differ from one day to the next (ranges, included files, URLs) is refused
-//! here.
+//! The text → the requirements that are not pinned. It refuses what pip would accept but would make
+//! a package differ from one day to the next (ranges, included files, URLs).
 
 use std::ops::Range;
 
@@ -11,7 +10,7 @@ use crate::advice;
 /// A requirement that is not pinned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unpinned {
-    /// Where it stands, in bytes of the text: its first line.
+    /// Where it is, in bytes of the text: its first line.
     pub span: Range<usize>,
     /// What is wrong, as a sentence.
     pub message: String,
@@ -33,7 +32,8 @@ pub fn unpinned(file: &str, text: &str) -> Vec<Unpinned> {
 fn pinning(file: &str) -> String {
     let command = advice::pin(file);
     format!(
-        "Write name==version --hash=sha256:… for every package, dependencies too. {command} does that."
+        "Write name==version --hash=sha256:… for every package and its dependencies. {command} \
+         does that."
     )
 }
 
@@ -106,7 +106,8 @@ const ALLOWED_OPTIONS: [&str; 10] = [
 ];
 
 /// Building a source distribution runs what is in it, on this machine and outside of the sandbox.
-const BUILDING: &str = "Remove it: Darkroom takes wheels only, because building a package runs its code on this machine.";
+const BUILDING: &str = "Remove it: Darkroom installs only wheels, because building a package \
+    runs its code on this machine.";
 
 fn mistake(file: &str, line: &str, span: Range<usize>) -> Option<Unpinned> {
     let pin = pinning(file);
@@ -125,7 +126,7 @@ fn mistake(file: &str, line: &str, span: Range<usize>) -> Option<Unpinned> {
         // address.
         return refuse(
             format!("`{line}` names an environment variable"),
-            "Write out what is meant.",
+            "Write its value instead.",
         );
     }
     match first {
@@ -143,22 +144,25 @@ fn mistake(file: &str, line: &str, span: Range<usize>) -> Option<Unpinned> {
         }
         "--hash" => {
             return refuse(
-                "a hash stands alone".to_owned(),
+                "a hash without a package".to_owned(),
                 "End the line before it with a backslash.",
             );
         }
         "--only-binary" if line.contains(":none:") => {
-            return refuse(format!("`{line}` lets a package be built here"), BUILDING);
+            return refuse(
+                format!("`{line}` allows pip to build a package here"),
+                BUILDING,
+            );
         }
         option if ALLOWED_OPTIONS.contains(&option) => return None,
         // pip takes the first letters of an option for the whole, and a short one with its value.
         option if option.starts_with("--no-b") => {
-            return refuse(format!("`{line}` has a package built here"), BUILDING);
+            return refuse(format!("`{line}` makes pip build a package here"), BUILDING);
         }
         option if option.starts_with('-') => {
             let help = format!("Remove it. Allowed are {}.", ALLOWED_OPTIONS.join(", "));
             return refuse(
-                format!("`{line}` is no option for a variant's requirements"),
+                format!("`{line}` is not an option that Darkroom accepts here"),
                 &help,
             );
         }
@@ -233,16 +237,19 @@ mod tests {
     #[test]
     fn what_would_run_a_packages_code_or_tell_a_secret_is_refused() {
         for (text, said) in [
-            ("--no-binary :all:", "has a package built here"),
-            ("--no-binary=pillow", "has a package built here"),
-            ("--no-bin pillow", "has a package built here"),
-            ("--only-binary :none:", "lets a package be built here"),
-            ("--only-binary=:all:,:none:", "lets a package be built here"),
-            ("--config-settings a=b", "is no option"),
-            ("--global-option=x", "is no option"),
-            ("--use-feature x", "is no option"),
-            ("-rmore.txt", "is no option"),
-            ("--req more.txt", "is no option"),
+            ("--no-binary :all:", "makes pip build a package here"),
+            ("--no-binary=pillow", "makes pip build a package here"),
+            ("--no-bin pillow", "makes pip build a package here"),
+            ("--only-binary :none:", "allows pip to build a package here"),
+            (
+                "--only-binary=:all:,:none:",
+                "allows pip to build a package here",
+            ),
+            ("--config-settings a=b", "is not an option"),
+            ("--global-option=x", "is not an option"),
+            ("--use-feature x", "is not an option"),
+            ("-rmore.txt", "is not an option"),
+            ("--req more.txt", "is not an option"),
             (
                 "--index-url https://host/${AWS_SECRET_ACCESS_KEY}/simple",
                 "names an environment variable",
@@ -284,6 +291,6 @@ mod tests {
         assert_eq!(found[0].1, "`pillow` has no exact version");
         assert_eq!(found[3].1, "`pandas==2.0` has no sha256 hash");
         assert_eq!(found[4].1, "`-r more.txt` includes another file");
-        assert_eq!(found[13].1, "a hash stands alone");
+        assert_eq!(found[13].1, "a hash without a package");
     }
 }

@@ -1,5 +1,5 @@
-//! What a build was made of, read from the variant's own lockfile, profile and requirements, and
-//! from the binary.
+//! How a package was built, read from the variant's own lockfile, profile and requirements, and
+//! from the program.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -154,8 +154,9 @@ pub fn too_new(build: &Build) -> Option<String> {
     let (major, minor) = LAMBDAS_GLIBC;
     (needs > LAMBDAS_GLIBC).then(|| {
         format!(
-            "needs glibc {}.{}, Lambda's Amazon Linux 2023 has {major}.{minor}: it runs here and not on AWS; build it there \
-             on an older system, or with cargo-zigbuild for {major}.{minor}",
+            "needs glibc {}.{}, but Lambda's Amazon Linux 2023 has {major}.{minor}, so it runs \
+             here and not on AWS; build it on an older system, or with cargo-zigbuild for \
+             {major}.{minor}",
             needs.0, needs.1
         )
     })

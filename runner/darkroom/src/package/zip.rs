@@ -1,7 +1,7 @@
-//! Writes zips whose bytes depend on their contents alone: sorted names, one date, two modes, one
+//! Writes zips whose bytes depend only on their contents: sorted names, one date, two modes, one
 //! compression.
 //!
-//! Entries → [`Archive`]. Knows neither variants nor why a file is in.
+//! Entries → [`Archive`].
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -121,7 +121,7 @@ mod tests {
 
     /// The value was computed once, on Linux. A failure on another machine means that archives are
     /// not reproducible; one after `cargo update` means that the compressor changed and every
-    /// function is uploaded anew.
+    /// function is uploaded again.
     #[test]
     fn the_bytes_are_the_same_on_any_machine_and_day() {
         let folder = tempfile::tempdir().unwrap();

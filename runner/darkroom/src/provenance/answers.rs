@@ -1,4 +1,4 @@
-//! `provenance.toml`: which model gave which answer to which question for a variant's code.
+//! `provenance.toml`: which model gave which answer to which question, for a variant's code.
 
 use std::fmt::Write as _;
 

@@ -1,7 +1,6 @@
-//! Where the code of a generated variant comes from, and whether it is still what the model
-//! answered.
+//! Where a generated variant's code comes from, and whether it is still what the model answered.
 //!
-//! Written by `generate`, held against the code by `project` whenever a manifest names the variant.
+//! `generate` writes it; `project` compares it with the code whenever a manifest names the variant.
 //! Asks no model.
 
 mod answers;

@@ -1,9 +1,9 @@
-//! Holds a generated variant against its provenance: the code that is measured is what the model
-//! answered, or it is refused.
+//! Compares a generated variant with its provenance, and refuses it if the code is not what the
+//! model answered.
 //!
-//! A variant's folder → what was changed in it since `darkroom generate` wrote it. The handlers are
-//! taken out of the kept answers again, by the rules of [`darkroom_core::answer`], and compared to
-//! the byte. Reads files; changes none.
+//! A variant's folder → what changed in it since `darkroom generate` wrote it. The handlers are
+//! extracted from the stored answers again, by the rules of [`darkroom_core::answer`], and compared
+//! to the byte. Reads files; changes none.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -71,8 +71,11 @@ impl Place<'_> {
         };
         vec![self.in_variant_toml(
             "model",
-            &format!("ascribes the code to `{model}`, and {} is missing, which would show it", self.name(PROVENANCE)),
-            &format!("put {PROVENANCE} back, or delete `model` and `sample`: then nobody is named as the author"),
+            &format!(
+                "names `{model}` as the author, but {} is missing, so nothing proves it",
+                self.name(PROVENANCE)
+            ),
+            &format!("put {PROVENANCE} back, or delete `model` and `sample` to name no author"),
         )]
     }
 
@@ -96,7 +99,7 @@ impl Place<'_> {
         let mut differs = |key: &str, now: String, was: String| {
             if now != was {
                 let what =
-                    format!("changed after generation: it says {now}, and {PROVENANCE} says {was}");
+                    format!("changed after generation: it says {now}, but {PROVENANCE} says {was}");
                 faults.push(self.in_variant_toml(key, &what, &self.mend("variant.toml")));
             }
         };
@@ -146,7 +149,7 @@ impl Place<'_> {
             Err(error) => {
                 let file = self.name(&ask.answer);
                 let mend = format!(
-                    "Put it back: it is the evidence for {}.",
+                    "Put it back: it proves {}.",
                     self.name(&file_of(&ask.stage))
                 );
                 return Some(
@@ -197,7 +200,7 @@ impl Place<'_> {
 
     fn other_sha256(&self, file: &str) -> Fault {
         let what =
-            format!("was edited after generation: its sha256 is not the one in {PROVENANCE}");
+            format!("was edited after generation: its sha256 differs from the one in {PROVENANCE}");
         format!("{} {what}. {}", self.name(file), self.mend(file)).into()
     }
 
@@ -211,7 +214,7 @@ impl Place<'_> {
                 let name = self.name(&file);
                 let mend = format!("Delete it, or {}.", self.as_ones_own());
                 format!(
-                    "{name} was added after generation: no answer of the model holds it. {mend}"
+                    "{name} was added after generation: it is in no answer of the model. {mend}"
                 )
                 .into()
             })
@@ -243,7 +246,8 @@ impl Place<'_> {
     /// How edited code may be measured: under a name of its own, ascribed to nobody.
     fn as_ones_own(&self) -> String {
         format!(
-            "copy {} to a new name, and delete {PROVENANCE}, `model` and `sample` there: edited code is measured as yours",
+            "copy {} to a new name, and delete {PROVENANCE}, `model` and `sample` there: edited \
+             code counts as yours",
             self.shown
         )
     }

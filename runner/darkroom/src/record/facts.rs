@@ -1,5 +1,4 @@
-//! The journal as aggregation wants it: what was learnt later about an invocation is put into its
-//! row.
+//! The journal for aggregation: later facts about an invocation are merged into its row.
 //!
 //! Sizes are seen after a pass. Still facts only: nothing is computed here.
 

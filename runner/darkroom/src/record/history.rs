@@ -1,5 +1,5 @@
-//! What a journal already holds, so that a run can go on. Which repetitions are done is the
-//! ledger's to say.
+//! What a journal already holds, so that a run can continue. The ledger says which repetitions are
+//! done.
 
 use std::collections::HashMap;
 

@@ -1,7 +1,7 @@
-//! The journal: one fact a line, only ever appended to.
+//! The journal: one fact per line, only appended to.
 //!
-//! A line is written with one call, so that a killed process leaves at most one torn line, the
-//! last; opening the journal again cuts that line off, reading passes over it.
+//! A line is written with one call, so a killed process leaves at most one torn line, the last.
+//! Opening the journal for writing cuts that line off; reading skips it.
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
@@ -20,15 +20,16 @@ pub enum JournalError {
         path: PathBuf,
         source: io::Error,
     },
-    #[error("{}:{line}: not a fact this version of darkroom knows: {source}", path.display())]
+    #[error("{}:{line}: this version of Darkroom does not know this fact: {source}", path.display())]
     Line {
         path: PathBuf,
         line: usize,
         source: serde_json::Error,
     },
-    #[error("{}: journal version {found}, this darkroom reads up to {JOURNAL_VERSION}; use the version that wrote it", path.display())]
+    #[error("{}: the journal has version {found}, but this Darkroom reads up to \
+        {JOURNAL_VERSION}; use the version that wrote it", path.display())]
     Version { path: PathBuf, found: u32 },
-    #[error("{}: the journal does not begin with the run it belongs to", path.display())]
+    #[error("{}: the journal does not begin with its run", path.display())]
     NoRun { path: PathBuf },
 }
 
@@ -52,7 +53,7 @@ impl Journal {
         })
     }
 
-    /// Opens a journal to go on with it, cutting off a last line that a kill left torn.
+    /// Opens a journal to continue it, cutting off a last line that a kill left torn.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         let fail = |e| io_error("open", path, e);
         let mut file = OpenOptions::new()

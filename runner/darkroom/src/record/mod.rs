@@ -1,7 +1,7 @@
-//! What a run leaves behind: its folder, its lock, its journal.
+//! A run's folder, its lock and its journal.
 //!
-//! Owns the files under `outputs/`; knows nothing of clouds and draws no conclusions (that is
-//! `darkroom-tables`).
+//! Owns the files under `outputs/`. Knows nothing about clouds and draws no conclusions
+//! (`darkroom-tables` does).
 
 mod facts;
 mod history;

@@ -1,7 +1,7 @@
-//! The one event stream of a run: execution emits, the journal and the display receive.
+//! The one event stream of a run: execution emits; the journal and the display receive.
 //!
-//! Writing and drawing happen on their own threads, off the timed path. A journal that can't be
-//! written stops the run; a display that can't keep up or has gone does not.
+//! Writing and drawing happen on their own threads, outside of the timed part. If the journal
+//! cannot be written, the run stops; if the display cannot keep up or is gone, it continues.
 
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;

@@ -15,7 +15,7 @@ pub enum RunDirError {
     },
     #[error("{} is not a run: it has no journal.ndjson", path.display())]
     NotARun { path: PathBuf },
-    #[error("{} is in use by another darkroom process", path.display())]
+    #[error("{} is in use by another darkroom process; wait until it ends", path.display())]
     InUse { path: PathBuf },
     #[error("no run of `{experiment}` in {}", outputs.display())]
     NoRun {

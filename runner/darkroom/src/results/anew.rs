@@ -1,4 +1,4 @@
-//! A run's tables made anew from its journal, and what of the tables it has is not the same.
+//! Rebuilds a run's tables from its journal, and lists what differs.
 
 use std::path::Path;
 
@@ -40,7 +40,5 @@ pub fn findings(found: &[Verified]) -> Vec<String> {
 }
 
 pub fn broken(error: &dyn std::fmt::Display) -> Failure {
-    Failure::broken(miette::miette!(
-        "the tables could not be made anew: {error}"
-    ))
+    Failure::broken(miette::miette!("cannot rebuild the tables: {error}"))
 }

@@ -1,7 +1,6 @@
-//! What follows from a run, made and shown: its tables, its page, and whether they are what its
-//! journal gives.
+//! The results of a run, made and shown: its tables, its page, and whether they match its journal.
 //!
-//! Commands and sessions end here. Knows nothing of either, nor of clouds.
+//! Commands and sessions end here. Knows nothing about either, nor about clouds.
 
 mod anew;
 mod page;

@@ -1,4 +1,4 @@
-//! A run's page, and what reading the tables for it and writing files takes.
+//! A run's page: reading its tables, and writing the file.
 
 use std::fs;
 use std::path::Path;
@@ -24,14 +24,14 @@ pub fn not_the_journals(run: &Path) -> Vec<String> {
         Ok(scratch) => scratch,
         Err(error) => {
             return vec![format!(
-                "the tables could not be held against the journal: {error}"
+                "cannot compare the tables with the journal: {error}"
             )];
         }
     };
     match super::tables_anew(run, scratch.path()) {
         Ok(found) => super::findings(&found),
         Err(failure) => vec![format!(
-            "the tables could not be held against the journal: {}",
+            "cannot compare the tables with the journal: {}",
             failure.report()
         )],
     }

@@ -1,5 +1,4 @@
-//! The prices that results are made with: the one place that reads
-//! `experiments/prices/<region>.toml`.
+//! The prices of results: the only file that reads `experiments/prices/<region>.toml`.
 
 use darkroom_core::cost::PriceTable;
 

@@ -1,5 +1,5 @@
-//! A run's tables, made from its journal alone, and their showing: what `aggregate`, a session and
-//! an import end with.
+//! Makes a run's tables from its journal alone, and shows them: the end of `aggregate`, a session
+//! and an import.
 
 use std::io;
 use std::path::Path;
@@ -47,7 +47,7 @@ pub fn show_tables(
         });
     let summary = darkroom_tables::aggregate(facts, prices, path).map_err(|error| match error {
         TablesError::Journal(error) => Failure::wrong_request(miette::miette!("{error}")),
-        error => Failure::broken(miette::miette!("the tables could not be made: {error}")),
+        error => Failure::broken(miette::miette!("cannot build the tables: {error}")),
     })?;
     let claims = super::page::write(path)?;
     show(&summary, &claims, globals)?;
@@ -90,8 +90,8 @@ pub fn started(path: &Path) -> Result<RunStarted, Failure> {
     }
 }
 
-/// Says which cells have fewer measurements than the run plans, and how to go on; returns whether
-/// there are any.
+/// Says which cells have fewer measurements than the run plans, and how to continue; returns
+/// whether there are any.
 fn say_what_is_missing(
     path: &Path,
     run: &RunStarted,
@@ -130,7 +130,7 @@ fn say_what_is_missing(
             .unwrap_or(0);
         if fewest + failed < planned {
             lines.push(format!(
-                "INCOMPLETE {}: {fewest} of {planned} passes count ({})",
+                "INCOMPLETE {}: {fewest} of {planned} passes done ({})",
                 cell.cell_id,
                 product(images, repetitions, run.deployments)
             ));
@@ -143,17 +143,17 @@ fn say_what_is_missing(
     {
         // Of a run that was stopped at once, one line says as much as one for every cell.
         lines = vec![format!(
-            "INCOMPLETE no pass of any cell counts yet ({})",
+            "INCOMPLETE no cell has a finished pass ({})",
             display::count(runnable as u64, "cell")
         )];
     }
     match end {
         End::Finished => {}
-        // Who ends the session says with how much more it goes on.
+        // Who ends the session says with how much more it continues.
         End::OutOfMoney => lines.push("unfinished: its budget.usd is spent".to_owned()),
         End::Unknown => {
             lines.push(format!(
-                "unfinished; go on with {}",
+                "unfinished; continue with {}",
                 advice::darkroom(&["resume", &path.display().to_string()])
             ));
         }

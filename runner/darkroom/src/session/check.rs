@@ -1,9 +1,7 @@
-//! The gate alone: a variant's stages on the images of a set, each stage on its own input, in
-//! seconds.
+//! Checks a variant: its stages on the images of a set, each stage with its own input.
 //!
-//! The same packages, functions and passes as in a run; what differs is that each stage is a
-//! pipeline of its own, fed with what the reference made, that nothing is warmed up or repeated,
-//! and that no journal is kept.
+//! It uses the same packages, functions and passes as a run. But each stage is a pipeline of its
+//! own with the reference's input, nothing is warmed up or repeated, and there is no journal.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -34,7 +32,7 @@ use crate::threads;
 const EXPERIMENT: &str = "check";
 /// Lambda memory of the functions, MB: one vCPU.
 const MEMORY_MB: u32 = 1769;
-/// Stages whose images are under way at once.
+/// Stages whose images are running at once.
 const AT_ONCE: usize = 2;
 
 /// What is to be checked.
@@ -241,7 +239,7 @@ impl Subject {
             let inputs = darkroom_contract::reference_inputs(&self.whole, &image.bytes).map_err(
                 |error| {
                     wrong(format!(
-                        "no reference input can be made of image `{}`: {error}",
+                        "cannot make a reference input from image `{}`: {error}",
                         image.name
                     ))
                 },
@@ -405,7 +403,7 @@ impl Subject {
             {
                 notes.entry(stage).or_insert(note);
             }
-            // What made it fail stands in its error.
+            // What made it fail is in its error.
             if let Some(refused) = seen
                 .refused_calls(key.0)
                 .next()
@@ -497,7 +495,9 @@ fn judged(invocation: &Invocation, check: Option<&OutputCheck>, expect: Expect) 
     let reason = match (expect, ended_well) {
         (Expect::Error | Expect::RightOrError, false) => None,
         (Expect::Right, false) => Some(failed()),
-        (Expect::Error, true) => Some("ended well where an error was due".to_owned()),
+        (Expect::Error, true) => {
+            Some("it succeeded, but it should have ended in an error".to_owned())
+        }
         (_, true) => (!right).then(wrong),
     };
     Checked {
@@ -549,7 +549,7 @@ fn unknown_name(what: &str, known: &[&str]) -> Failure {
     let known = if known.is_empty() {
         "there are none".to_owned()
     } else {
-        format!("there are: {}", known.join(", "))
+        format!("choose from: {}", known.join(", "))
     };
     Failure::wrong_request(miette::miette!(help = known, "{what}"))
 }
@@ -557,7 +557,7 @@ fn unknown_name(what: &str, known: &[&str]) -> Failure {
 /// Makes a failure of everything that is wrong with a thing.
 fn unusable(what: String, faults: &[Fault]) -> Failure {
     if let [Fault::Said(only)] = faults {
-        return Failure::wrong_request(miette::miette!("{what} can't be used: {only}"));
+        return Failure::wrong_request(miette::miette!("{what} cannot be used: {only}"));
     }
     Failure::wrong_request(Unusable {
         what,
@@ -607,7 +607,7 @@ fn usable_variant(
                         "add `--pipeline {fitting}`: of two, the last one counts"
                     )
                 ),
-            "the handlers of variant `{name}` are made for transport {}, and pipeline {} has transport {}",
+            "variant `{name}` is made for transport {}, but pipeline {} has transport {}",
             variant.transport.as_str(),
             pipeline.name,
             pipeline.transport.as_str()
@@ -640,7 +640,7 @@ fn usable_set(
     match named.find(|stage| pipeline.stage(stage).is_none()) {
         Some(stage) => {
             let fault = format!(
-                "it names stage `{stage}`, which pipeline {} has not",
+                "it names stage `{stage}`, but pipeline {} has no such stage",
                 pipeline.name
             );
             Err(wrong(vec![fault.into()]))
@@ -665,7 +665,7 @@ fn architecture(
             .collect();
         let (here, made_for) = (&capability.name, made_for.join(", "));
         Failure::wrong_request(miette::miette!(
-            "{here} can't run this variant, which is made for {made_for}"
+            "{here} cannot run this variant: it is made for {made_for}"
         ))
     })
 }

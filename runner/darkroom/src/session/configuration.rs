@@ -1,7 +1,7 @@
-//! What a run is of: a valid manifest, what it names, and the prices of its region.
+//! The configuration of a run: a valid manifest, what it names, and the prices of its region.
 //!
-//! Built once by a command and handed down. Two runs are of one configuration if their fingerprints
-//! are the same.
+//! A command builds it once and hands it down. Two runs have the same configuration if their
+//! fingerprints are equal.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -106,7 +106,7 @@ pub fn what_differs(configuration: Configuration<'_>, run: &RunStarted, folder: 
             run.pipeline
         )
     } else {
-        "one of its images, how a variant is called ([adapt] in variant.toml), or manifest.toml in the run's folder has \
+        "one of its images, [adapt] of a variant.toml, or manifest.toml in the run's folder has \
          changed since"
             .to_owned()
     }

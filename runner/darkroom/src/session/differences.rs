@@ -1,7 +1,6 @@
-//! In what a manifest differs from the one that a run was begun with, in words.
+//! How a manifest differs from the one that a run began with, in words.
 //!
-//! Two resolved manifests → the keys that differ. What a run may cost is no part of its
-//! configuration.
+//! Two resolved manifests → the keys that differ. The budget is not part of a run's configuration.
 
 use std::collections::BTreeMap;
 
@@ -21,8 +20,7 @@ pub fn differences(there: &str, now: &str) -> Vec<String> {
     let said = |value: Option<&String>| value.cloned().unwrap_or_else(|| "not set".to_owned());
     let of_key = |key: &&String| {
         let (before, after) = (there.get(*key), now.get(*key));
-        (before != after)
-            .then(|| format!("{key} is {} there and {} now", said(before), said(after)))
+        (before != after).then(|| format!("{key} was {} and is {} now", said(before), said(after)))
     };
     all.iter().filter_map(of_key).collect()
 }

@@ -1,4 +1,4 @@
-//! What is known of a run's time before it: what the same cells took in the latest one.
+//! Estimates a run's time before it, from the same cells in the latest run.
 
 use std::path::Path;
 

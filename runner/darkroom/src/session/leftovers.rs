@@ -1,7 +1,7 @@
-//! What runs leave in an account: whose it is at the beginning of one, and what goes at the end.
+//! What runs leave in an account: checks at the beginning who uses it, and removes it at the end.
 //!
-//! Two runs of one experiment share its functions, so that only one may be under way. Neither can
-//! see the other; tags say which used them last.
+//! Two runs of one experiment would share its functions, so only one may run at a time. Neither
+//! sees the other; tags say which used the functions last.
 
 use std::path::Path;
 
@@ -22,7 +22,7 @@ use crate::exit::Failure;
 use crate::record;
 use crate::target::Target;
 
-/// Days for which a session that was not seen to end is taken to be under way.
+/// Days for which a session that was not seen to end is taken to be in progress.
 const MAY_BE_UNDER_WAY_DAYS: i64 = 1;
 
 /// Refuses to take over what another run uses, or may: of one that was killed nobody can tell.
@@ -59,29 +59,29 @@ pub async fn not_in_use(
     ) {
         return Err(Failure::wrong_request(miette::miette!(
             help = format!(
-                "wait for it, or run this as another experiment ([experiment] name); if that run was killed, {}, or remove \
-                 what it left with {}",
+                "wait for it, or rename this experiment ([experiment] name); if that run was \
+                 killed, {}, or remove what it left with {}",
                 go_on_with(&folder),
                 advice::clean(Some(experiment), region)
             ),
-            "{run} may still be under way, and both would call the same functions"
+            "{run} may still be running, and both runs would use the same functions"
         )));
     }
     progress.step(&format!(
-        "{run} was not seen to end; this run takes over what it left"
+        "{run} did not record its end; this run takes over what it left"
     ));
     Ok(())
 }
 
-/// Says how to go on with a run that was killed: from its folder, which may be on another machine.
+/// Says how to continue a run that was killed: from its folder, which may be on another machine.
 fn go_on_with(folder: &Path) -> String {
     if folder.join("journal.ndjson").is_file() {
         format!(
-            "go on with it by {}",
+            "continue it with {}",
             advice::darkroom(&["resume", &folder.display().to_string()])
         )
     } else {
-        "resume it where its folder is".to_owned()
+        "resume it from its own folder".to_owned()
     }
 }
 
@@ -109,7 +109,7 @@ fn has_ended(journal: &Path) -> bool {
 
 fn named(experiment: &str, run_id: &str) -> String {
     let since = began(run_id)
-        .map(|at| format!(", begun {at},"))
+        .map(|at| format!(", started {at},"))
         .unwrap_or_default();
     format!("run {run_id} of `{experiment}`{since}")
 }
@@ -150,7 +150,7 @@ pub async fn tidy(
     let clients = target.clients();
     let bucket = names::bucket(&experiment, &target.caller.account_id, &target.region);
     if keep || ended != Some(Ended::Whole) {
-        progress.step(&format!("what was deployed stays; {by_hand} it"));
+        progress.step(&format!("keeping what was deployed; {by_hand} it"));
         // Where this can't be said the next run asks whether this one is over.
         let _ = deploy::session_over(&clients, &bucket, run_id).await;
         return None;
@@ -167,7 +167,7 @@ pub async fn tidy(
     };
     let mut left = clean::remove(&clients, &found).await;
     progress.step(&format!(
-        "removed what was deployed: {} resources",
+        "removed {} deployed resources",
         found.count() - left.len()
     ));
     if let Some(others) = found.spared.get(&experiment) {
@@ -185,7 +185,7 @@ pub async fn tidy(
 
 /// Not all that a run deployed is gone, each for its own reason.
 #[derive(Debug, thiserror::Error, Diagnostic)]
-#[error("the run is whole, and what it deployed is not all removed")]
+#[error("the run is complete, but not everything that it deployed was removed")]
 #[diagnostic(code(run::left), help("{by_hand} what is left"))]
 struct NotAll {
     by_hand: String,

@@ -1,6 +1,7 @@
-//! One session's measuring: package → deploy → execute → record. The cloud is gone when it returns.
+//! The measurement of one session: package → deploy → execute → record. The cloud is gone when it
+//! returns.
 //!
-//! Nothing is measured before everything that can be known to be wrong has been looked at.
+//! Everything that can be known to be wrong is checked before anything is measured.
 
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -57,7 +58,7 @@ pub fn measure(
         })?
     };
     if run.discard_if_nothing_recorded() {
-        progress.step("interrupted before anything was measured; nothing is left behind");
+        progress.step("interrupted before anything was measured; nothing was left behind");
         return Ok(None);
     }
     Ok(Some(Measured { ended, left }))
@@ -300,7 +301,7 @@ impl Session<'_> {
             .map_or(0, |finished| finished.earlier_without_environment);
         if earlier > 0 {
             self.progress.step(&format!(
-                "which environment served {earlier} invocations of a killed session can't be known any more"
+                "a killed session left {earlier} invocations whose environment is unknown"
             ));
         }
     }
@@ -313,7 +314,7 @@ impl Session<'_> {
     ) -> Result<Ended, Failure> {
         let path = self.run.dir().path().display().to_string();
         let help = format!(
-            "what was measured until then is kept; go on with {}",
+            "results so far are kept; continue with {}",
             advice::darkroom(&["resume", &path])
         );
         journal
@@ -331,9 +332,16 @@ fn apart(offset: &ClockOffset) -> Option<String> {
         ..
     } = offset;
     (offset_ms.abs() - uncertainty_ms > MISLEADING_MS).then(|| {
-        let which = if *offset_ms > 0.0 { "behind" } else { "ahead of" };
+        let which = if *offset_ms > 0.0 {
+            "behind"
+        } else {
+            "ahead of"
+        };
         let (by_s, give_or_take_s) = (offset_ms.abs() / 1e3, uncertainty_ms / 1e3);
-        format!("this machine's clock is {by_s:.2} s {which} the platform's (give or take {give_or_take_s:.2} s)")
+        format!(
+            "this machine's clock is {by_s:.2} s {which} the platform's \
+            (±{give_or_take_s:.2} s)"
+        )
     })
 }
 

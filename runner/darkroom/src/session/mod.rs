@@ -1,8 +1,7 @@
-//! One session of a run, from a valid manifest to a journal: the room that ties the others
-//! together.
+//! One session of a run, from a valid manifest to a journal: this module ties the others together.
 //!
-//! A run may take several sessions; what makes them one run is its folder. The command that runs
-//! one (`command/run.rs`) reads as the way through: plan, measure, show.
+//! A run may take several sessions, all in its one folder. The command that runs one
+//! (`command/run.rs`) reads like the data flow: plan, measure, show.
 
 pub mod check;
 mod configuration;

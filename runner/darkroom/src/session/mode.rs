@@ -1,5 +1,4 @@
-//! How a session relates to earlier ones, and how that is decided from the arguments and the latest
-//! run.
+//! How a session relates to earlier ones, decided from the arguments and the latest run.
 
 use std::path::Path;
 
@@ -21,7 +20,7 @@ pub enum SessionMode {
     /// An earlier run is to be carried on.
     GoOn(Earlier),
     /// A run of `from` repetitions is to have as many as the manifest now says. Where it has them
-    /// already, it goes on.
+    /// already, it continues.
     Extend { earlier: Earlier, from: u32 },
     /// Some cells of an earlier run are to be measured again.
     Again {
@@ -31,7 +30,7 @@ pub enum SessionMode {
 }
 
 impl SessionMode {
-    /// Returns the run that is gone on with; `None` of a new one.
+    /// Returns the run that is continued; `None` of a new one.
     pub const fn earlier(&self) -> Option<&Earlier> {
         match self {
             Self::Anew { .. } => None,
@@ -56,7 +55,7 @@ pub fn choose_mode(
         }
         Err(error) => {
             display::note(&format!(
-                "the latest run is damaged, and left as it is: {error}"
+                "the latest run is damaged, so Darkroom leaves it alone: {error}"
             ));
             None
         }
@@ -73,7 +72,8 @@ pub fn choose_mode(
             && !globals.quiet
         {
             display::note(&format!(
-                "an earlier run of this manifest is unfinished; this is a new one. Go on with the earlier one by {}",
+                "an earlier run of this manifest is unfinished; this is a new one. Continue the \
+                 earlier one with {}",
                 advice::darkroom(&["resume", &latest.earlier.run.display().to_string()])
             ));
         }
@@ -88,9 +88,7 @@ pub fn choose_mode(
     }
     let outputs = configuration.project.output_dir(configuration.manifest);
     if !globals.quiet && RunDir::latest(&outputs, &configuration.manifest.experiment.name).is_ok() {
-        display::note(
-            "the latest run has another configuration: these cells become a new run of their own",
-        );
+        display::note("the latest run has another configuration, so these cells become a new run");
     }
     Ok(Some(SessionMode::Anew { cells: Some(cells) }))
 }
@@ -107,7 +105,7 @@ fn go_on(
         .join(&configuration.manifest.experiment.name);
     let none = || format!("no unfinished run of this manifest in {}", folder.display());
     let Some(Latest { earlier, same }) = latest else {
-        let help = "leave out --resume to start a new run";
+        let help = "remove --resume to start a new run";
         return Err(Failure::wrong_request(miette::miette!(
             help = help,
             "{}",
@@ -127,7 +125,7 @@ fn go_on(
     let differs = what_differs(configuration, &history.run, run);
     let shown = run.display().to_string();
     Err(Failure::wrong_request(if history.finished {
-        let help = "leave out --resume to start a new run";
+        let help = "remove --resume to start a new run";
         miette::miette!(
             help = help,
             "{}; the latest, {shown}, is finished and has another configuration: {differs}",
@@ -135,13 +133,13 @@ fn go_on(
         )
     } else {
         let help = format!(
-            "undo the change and say --resume again, go on with that run as it was begun by {}, or leave out --resume to \
-             start a new run",
+            "undo the change and use --resume again, continue that run unchanged with {}, or \
+             remove --resume to start a new run",
             advice::darkroom(&["resume", &shown])
         );
         miette::miette!(
             help = help,
-            "the unfinished run {shown} was begun with another configuration than this manifest: {differs}"
+            "the unfinished run {shown} began with another configuration: {differs}"
         )
     }))
 }
@@ -161,15 +159,15 @@ fn extend(
     if configuration.manifest.repetitions.until.is_some() {
         let help = "start a new run with a smaller `ci_half_width` or a larger `max`".to_owned();
         return refused(
-            "a run with `repetitions.until` decides itself how often it measures".to_owned(),
+            "a run with `repetitions.until` sets its own number of repetitions".to_owned(),
             help,
         );
     }
     let Some(Latest { earlier, same }) = latest else {
-        let help = "leave out --extend to start one".to_owned();
+        let help = "remove --extend to start one".to_owned();
         return refused(
             format!(
-                "there is no run of `{}` to extend",
+                "no run of `{}` to extend",
                 configuration.manifest.experiment.name
             ),
             help,
@@ -186,26 +184,23 @@ fn extend(
     let was = configuration.with_manifest(&as_it_was);
     if history.run.manifest_sha256 != fingerprint(was) {
         let differs = what_differs(was, &history.run, run);
-        let help = "undo the change, or leave out --extend to start a new run".to_owned();
+        let help = "undo the change, or remove --extend to start a new run".to_owned();
         return refused(
-            format!("{shown} was begun with another configuration than this manifest: {differs}"),
+            format!("{shown} began with another configuration: {differs}"),
             help,
         );
     }
     if !finished && same {
         // An earlier session was cut short: the run has this number of repetitions already, and
-        // goes on.
+        // continues.
         return Ok(Some(SessionMode::Extend { earlier, from }));
     }
     if !finished {
-        let help = format!(
-            "let it come to its end first: {}",
-            advice::darkroom(&["resume", &shown])
-        );
+        let help = format!("finish it first: {}", advice::darkroom(&["resume", &shown]));
         return refused(format!("{shown} is unfinished"), help);
     }
     if to <= from {
-        let help = format!("name more than {from}: the number is that of all repetitions");
+        let help = format!("use a number above {from}: it is the total of all repetitions");
         return refused(format!("{shown} has {from} repetitions already"), help);
     }
     Ok(Some(SessionMode::Extend { earlier, from }))
@@ -223,7 +218,7 @@ pub fn nothing_to_resume(run: &Path, history: &History) -> String {
         history.run.repetitions.saturating_mul(2)
     );
     let command = advice::darkroom(&["run", &manifest.display().to_string(), "--extend", &count]);
-    format!("{said}. Add repetitions to it, for example twice as many in all: {command}")
+    format!("{said}. To add repetitions to it, for example twice as many in all: {command}")
 }
 
 /// Only an experiment's latest run can be extended.

@@ -1,5 +1,5 @@
-//! What a run may cost: what it has spent so far, whether a session may begin, and whether a person
-//! agrees to it.
+//! The budget of a run: what it has spent, whether a session may begin, and whether a person agrees
+//! to the cost.
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal};
@@ -21,7 +21,7 @@ use crate::execute::MoneyBudget;
 use crate::exit::Failure;
 use crate::record::History;
 
-/// Says how the run at `path` goes on, which has just spent its money.
+/// Says how the run at `path` continues, which has just spent its money.
 pub fn how_to_go_on(configuration: Configuration<'_>, path: &Path) -> Result<String, Failure> {
     let history = History::read(&path.join("journal.ndjson")).map_err(Failure::wrong_request)?;
     let spent = budget(configuration, &history).map_or(0.0, |budget| budget.now().usd());
@@ -31,11 +31,11 @@ pub fn how_to_go_on(configuration: Configuration<'_>, path: &Path) -> Result<Str
     ))
 }
 
-/// Says how a run goes on that has spent this much: with twice as much, for example.
+/// Says how a run continues that has spent this much: with twice as much, for example.
 fn mend(run: &Path, spent_usd: f64) -> String {
     let more = format!("budget.usd={:.5}", 2.0 * spent_usd + 0.000_005);
     let resume = advice::darkroom(&["resume", &run.display().to_string(), "--set", &more]);
-    format!("allow more, for example twice as much with {resume}")
+    format!("raise the budget, for example to twice as much with {resume}")
 }
 
 /// Returns what the run has spent in all its sessions, with what it may; `None` where prices are
@@ -82,8 +82,8 @@ fn within_budget(job: &Job<'_>, spent: Option<&MoneyBudget>) -> Result<(), Failu
     let region = &configuration.manifest.target.region;
     if configuration.prices.is_none() {
         return Err(Failure::wrong_request(miette::miette!(
-            help = format!("write experiments/prices/{region}.toml, or leave budget.usd out"),
-            "budget.usd can't be kept to: the prices of {region} are not known"
+            help = format!("write experiments/prices/{region}.toml, or remove budget.usd"),
+            "cannot enforce budget.usd: prices for {region} are unknown"
         )));
     }
     let limit = configuration.manifest.budget.usd.unwrap_or_default();
@@ -103,7 +103,7 @@ fn within_budget(job: &Job<'_>, spent: Option<&MoneyBudget>) -> Result<(), Failu
 }
 
 /// Returns how many repetitions an extension adds; `None` of every other session, and of one that
-/// goes on with an extension.
+/// continues with an extension.
 fn added(job: &Job<'_>) -> Option<u32> {
     match &job.mode {
         SessionMode::Extend { from, .. } => job
@@ -128,8 +128,8 @@ fn offer(job: &Job<'_>, plan: &Plan<'_>, spent: Option<&MoneyBudget>) -> String 
     let summary = plan.summary(prices);
     let what = match (&added, spent) {
         (Some(_), _) => "what this session adds",
-        (None, Some(_)) => "what this run does, earlier sessions included",
-        (None, None) => "what this run does",
+        (None, Some(_)) => "this run, including earlier sessions",
+        (None, None) => "this run",
     };
     let rates = estimate::rates(
         &configuration.project.output_dir(configuration.manifest),
@@ -148,7 +148,7 @@ fn offer(job: &Job<'_>, plan: &Plan<'_>, spent: Option<&MoneyBudget>) -> String 
         let apart: Vec<&str> = unknown.into_iter().chain(["data transfer"]).collect();
         let _ = write!(
             text,
-            " S3 requests, logs and metrics come on top, about {}; {} apart.",
+            " S3 requests, logs and metrics add about {}; not counting {}.",
             dollars(beside),
             apart.join(", ")
         );
@@ -157,7 +157,7 @@ fn offer(job: &Job<'_>, plan: &Plan<'_>, spent: Option<&MoneyBudget>) -> String 
         let cells = format!("{} of {}", expected.cells, count(summary.runnable, "cell"));
         let _ = write!(
             text,
-            " As fast as run {} ({}), {cells}: {}.",
+            " At the speed of run {} ({}), {cells}: {}.",
             expected.run_id,
             expected.target,
             spelt(&expected.effort)
@@ -168,9 +168,9 @@ fn offer(job: &Job<'_>, plan: &Plan<'_>, spent: Option<&MoneyBudget>) -> String 
     }
     match configuration.manifest.budget.usd {
         Some(usd) => {
-            let _ = write!(text, " It stops when {} are spent.", dollars(usd));
+            let _ = write!(text, " The run stops when {} are spent.", dollars(usd));
         }
-        None => text.push_str(" No budget.usd stops it."),
+        None => text.push_str(" No budget.usd is set, so nothing stops it."),
     }
     text
 }
@@ -179,7 +179,7 @@ fn offer(job: &Job<'_>, plan: &Plan<'_>, spent: Option<&MoneyBudget>) -> String 
 fn agreed(offer: &str) -> Result<(), Failure> {
     let refused = || {
         Failure::wrong_request(miette::miette!(
-            help = "add `--yes` to agree to it, or use the local cloud with `--target local`",
+            help = "add `--yes` to agree, or use the local cloud with `--target local`",
             "nothing was done: {offer}"
         ))
     };
@@ -187,7 +187,7 @@ fn agreed(offer: &str) -> Result<(), Failure> {
         return Err(refused());
     }
     display::note(offer);
-    display::note("Go on? [y/N]");
+    display::note("Continue? [y/N]");
     let mut answer = String::new();
     io::stdin()
         .read_line(&mut answer)

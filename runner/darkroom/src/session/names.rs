@@ -1,6 +1,5 @@
-//! What handlers do under names that are not the run's: objects written outside of `OUTPUT_PREFIX`,
-//! and buckets or keys that only the study of an imported handler has. Pure: an invocation and its
-//! check in, words out.
+//! Finds names that do not belong to the run: objects outside of `OUTPUT_PREFIX`, and buckets or
+//! keys of an imported handler's own study. Pure: an invocation and its check in, words out.
 
 use darkroom_core::event::{CallsRefused, Invocation, OutputCheck, Status};
 
@@ -72,10 +71,12 @@ pub fn would_start(stage: &str, elsewhere: &[String]) -> Option<String> {
     let of_input = elsewhere.iter().find(|key| key.starts_with(GIVEN));
     Some(match of_input {
         Some(key) => format!(
-            "{stage} wrote {key}, where its input lies: with trigger = \"s3\" it would start itself. Write to OUTPUT_PREFIX only."
+            "{stage} wrote {key}, where its own input lies: with trigger = \"s3\" it would start \
+             itself. Write to OUTPUT_PREFIX only."
         ),
         None => format!(
-            "{stage} wrote {}, which is outside of OUTPUT_PREFIX: no stage and no check will find it. Write to OUTPUT_PREFIX only.",
+            "{stage} wrote {}, outside of OUTPUT_PREFIX: no stage and no check will find it. \
+             Write to OUTPUT_PREFIX only.",
             elsewhere.first()?
         ),
     })
@@ -125,11 +126,13 @@ pub fn of_its_study(
         .and_then(|(_, rest)| Some(rest.split_once(after)?.0));
     if let Some(key) = tried.or_else(|| kept_from.first().filter(|_| missing).map(String::as_str)) {
         return Some(format!(
-            "it tried to write {key}, which is outside of OUTPUT_PREFIX. Say its key with output_key in [adapt] of {due}."
+            "it tried to write {key}, outside of OUTPUT_PREFIX. Set its key with output_key in \
+             [adapt] of {due}."
         ));
     }
     let written = elsewhere.first().filter(|_| missing)?;
     Some(format!(
-        "it wrote {written}, and nothing where its output is due. Say its key with output_key in [adapt] of {due}."
+        "it wrote {written}, but nothing at the key of its output. Set its key with output_key \
+         in [adapt] of {due}."
     ))
 }

@@ -1,4 +1,4 @@
-//! What a session needs before its first measurement: packages, images, deployed functions.
+//! Prepares a session: packages, images, deployed functions.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -159,7 +159,7 @@ pub fn builds(packages: &Packages) -> impl Iterator<Item = PackageBuilt> {
     })
 }
 
-/// Makes one failure of several, each with its own mend.
+/// Makes one failure of several, each with its own fix.
 fn all_of(errors: Vec<package::PackageError>) -> Failure {
     let mut said = package::NotPackaged::new(errors);
     match said.errors.pop() {
@@ -195,7 +195,7 @@ pub fn images(configuration: Configuration<'_>, cells: &[PlannedCell]) -> Result
             image.reference_inputs(pipeline).map_err(|error| {
                 let name = &image.name;
                 Failure::wrong_request(miette::miette!(
-                    "no reference input can be made of image `{name}`: {error}"
+                    "cannot make a reference input from image `{name}`: {error}"
                 ))
             })?;
         }
@@ -212,7 +212,8 @@ fn fits_payload(pipeline: &Pipeline, images: &[Image]) -> Result<(), String> {
         .find(|image| pipeline.transport == Transport::Payload && sent(image) > PAYLOAD_LIMIT)
     {
         Some(image) => Err(format!(
-            "image `{}` is {} bytes as base64, and Lambda takes at most {PAYLOAD_LIMIT} in a payload",
+            "image `{}` has {} bytes as base64, but Lambda takes at most {PAYLOAD_LIMIT} in a \
+             payload",
             image.name,
             sent(image)
         )),
@@ -293,11 +294,11 @@ fn hold_to_own_names(configuration: Configuration<'_>, target: &Target, deployme
 }
 
 /// Waits until functions may do what their role was just told they may: a call before that could
-/// fail for want of a permission.
+/// fail for lack of a permission.
 pub async fn role_in_force(target: &Target, deployment: &Deployment, progress: &Progress) {
     let say = |left: std::time::Duration| {
         progress.step(&format!(
-            "  waiting {:.0} s for the functions' role to be known everywhere",
+            "  waiting {:.0} s until the functions' role is known everywhere",
             left.as_secs_f64()
         ));
     };
@@ -318,7 +319,7 @@ pub async fn within_account_limit(
         Err(error) => {
             let reason = error_message(&error);
             progress.step(&format!(
-                "how many invocations the account lets run at once is not known: {reason}"
+                "unknown how many invocations the account may run at once: {reason}"
             ));
             None
         }
@@ -330,7 +331,7 @@ pub async fn within_account_limit(
         None => Ok(()),
         Some(cell) => Err(Failure::wrong_request(miette::miette!(
             help = "lower [matrix] concurrency, or ask AWS for a higher quota of concurrent executions (Service Quotas, Lambda)",
-            "cell {} runs {} invocations at once, and the account lets {limit} run in {}",
+            "cell {} runs {} invocations at once, but the account allows {limit} in {}",
             cell.id,
             cell.cell.concurrency,
             target.region

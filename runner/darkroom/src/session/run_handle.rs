@@ -1,4 +1,4 @@
-//! A run's folder, held by a session: made anew, taken up again, or opened to measure some cells
+//! A run's folder, held by a session: a new one, one to continue, or one whose cells are measured
 //! again.
 
 use std::collections::BTreeSet;
@@ -103,8 +103,8 @@ fn take_up<'a>(
     let dir = RunDir::open(&earlier.run).map_err(Failure::wrong_request)?;
     if !earlier.is_unchanged() {
         return Err(Failure::wrong_request(miette::miette!(
-            help = "say the command again",
-            "another darkroom process has just gone on with {}",
+            help = "run the command again",
+            "another darkroom process has just continued {}",
             dir.path().display()
         )));
     }
@@ -112,10 +112,10 @@ fn take_up<'a>(
     if history.run.manifest_sha256 != fingerprint(configuration) {
         return Err(Failure::wrong_request(miette::miette!(
             help = format!(
-                "a run is its whole configuration: undo the change to go on, or start a new one with {}",
+                "undo the change to continue, or start a new run with {}",
                 anew_with(&dir)
             ),
-            "{} was begun with another configuration: {}",
+            "{} began with another configuration: {}",
             dir.path().display(),
             what_differs(configuration, &history.run, dir.path())
         )));
@@ -123,17 +123,19 @@ fn take_up<'a>(
     if again.is_some() && history.run.until.is_some() && history.settled.is_none() {
         return Err(Failure::wrong_request(miette::miette!(
             help = format!(
-                "let it come to its end first: {}",
+                "finish it first: {}",
                 advice::darkroom(&["resume", &dir.path().display().to_string()])
             ),
-            "{} has not settled on a number of repetitions yet, so cells of it can't be measured again",
+            "{} has not decided its number of repetitions yet, so its cells cannot be measured \
+             again",
             dir.path().display()
         )));
     }
     let held = |id: &CellId| history.run.cells.iter().any(|known| known.id == *id);
     if let Some(foreign) = again.iter().flatten().find(|id| !held(id)) {
         return Err(Failure::wrong_request(miette::miette!(
-            help = "a run's cells are settled when it begins: leave out --cell to start a new run of all",
+            help = "remove --cell to start a new run of all cells; a run's cells are fixed when \
+                it begins",
             "{} does not hold cell {foreign}",
             dir.path().display()
         )));
@@ -196,7 +198,7 @@ impl RunHandle<'_> {
         );
         let from = self.extends.filter(|from| *from < to)?;
         Some(format!(
-            "extending {run} from {from} to {to} repetitions of every cell, with the same seed"
+            "extending {run} from {from} to {to} repetitions per cell, with the same seed"
         ))
     }
 
@@ -219,7 +221,7 @@ impl RunHandle<'_> {
         } else {
             let run = self.started(configuration, target);
             facts.push(Event::RunStarted(run.clone()));
-            // A run goes on with the same code only, so that it is looked at once.
+            // A run continues with the same code only, so that it is looked at once.
             facts.extend(code.into_iter().map(Event::CodeExamined));
             (
                 Journal::create(&path).map_err(Failure::broken)?,
@@ -367,9 +369,9 @@ impl RunHandle<'_> {
             .filter_map(|cell| cell.not_runnable.as_deref())
             .collect();
         let help = if self.again.is_some() {
-            "name other cells with --cell, or run these where they can run"
+            "name other cells with --cell, or run these on a target that can run them"
         } else {
-            "go on with the run where its cells can run"
+            "continue the run on a machine that can run its cells"
         };
         let why = why.into_iter().collect::<Vec<_>>().join("; ");
         Failure::wrong_request(miette::miette!(
@@ -411,7 +413,7 @@ fn target_in_words(target: &str, endpoint: Option<&str>, account_id: Option<&str
 }
 
 impl RunHandle<'_> {
-    /// A run goes on only where it was begun: its tables name one place. Asked before anything is
+    /// A run continues only where it was begun: its tables name one place. Asked before anything is
     /// deployed.
     pub fn same_place(&self, target: &TargetFacts) -> Result<(), Failure> {
         let Some(History { run, .. }) = self.earlier else {
@@ -435,11 +437,12 @@ impl RunHandle<'_> {
                 "set AWS_PROFILE and AWS_ENDPOINT_URL as they were then, or start a new run with {}",
                 anew_with(&self.dir)
             ),
-            "the run was begun on {before}, and this would go on on {here}: its rows would not say which is which"
+            "the run began on {before}, and would continue on {here}: its rows would not tell \
+             them apart"
         )))
     }
 
-    /// A run goes on only with the code it was begun with, also where cells are measured again:
+    /// A run continues only with the code it was begun with, also where cells are measured again:
     /// rows of different code never share a cell. Asked before anything is deployed: a refusal
     /// leaves all as it was.
     pub fn same_code(&self, functions: &[FunctionDeployed]) -> Result<(), Failure> {
@@ -454,10 +457,12 @@ impl RunHandle<'_> {
         };
         Err(Failure::wrong_request(miette::miette!(
             help = format!(
-                "rows of different code must not share a table: start a new run with {}, or put the code back as it was",
+                "start a new run with {}, or restore the code: rows of different code must not \
+                 share a table",
                 anew_with(&self.dir)
             ),
-            "the code of variant `{}` has changed since {} began: its package, layers, runtime or handlers are others",
+            "the code of variant `{}` has changed since {} began: its package, layers, runtime \
+             or handlers differ",
             function.variant,
             self.dir.path().display(),
         )))

@@ -1,7 +1,7 @@
-//! Which files a new study has, by template. Pure: their contents are part of the program.
+//! The files of a new study, by template. Pure: their contents are part of the program.
 //!
-//! The lists name every file, so that what happens to lie beside them (caches, somebody's drafts)
-//! is not embedded. A test holds them against the folders of the repository.
+//! The lists name every file, so files that happen to lie beside them (caches, drafts) are not
+//! embedded. A test compares the lists with the folders of the repository.
 
 use std::collections::BTreeMap;
 

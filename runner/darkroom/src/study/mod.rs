@@ -1,8 +1,8 @@
-//! A new study folder: what it holds, and writing it. `darkroom init` asks.
+//! A new study folder: what it holds, and how it is written. `darkroom init` uses it.
 //!
-//! A template and a folder → a plan of files, or why the folder can't take them; then the files on
-//! disk. Every file is one of this repository, embedded by the compiler: there is no second copy
-//! that could differ.
+//! A template and a folder → a plan of files, or why the folder cannot take them; then the files on
+//! disk. The compiler embeds every file from this repository, so there is no second copy that could
+//! differ.
 
 mod files;
 mod place;

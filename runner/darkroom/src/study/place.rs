@@ -1,6 +1,7 @@
-//! Puts a study's files into a folder: first looks for all that speaks against it, then writes.
+//! Writes a study's files into a folder: first it checks for everything that could fail, then it
+//! writes.
 //!
-//! Writes no file that is there already, and leaves nothing behind when a write fails.
+//! It overwrites no file, and leaves nothing behind if a write fails.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -24,13 +25,13 @@ pub struct Plan {
 /// Why a folder did not become a study.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum StudyError {
-    #[error("{} can't be a study's folder: {why}", folder.display())]
+    #[error("{} cannot be a study's folder: {why}", folder.display())]
     #[diagnostic(
         code(study::name),
         help("Choose a name of letters, digits, dashes and underscores, for example study")
     )]
     Name { folder: PathBuf, why: &'static str },
-    #[error("{} already holds files that a new study would have: {}", folder.display(), named(found))]
+    #[error("{} already holds files that a new study would overwrite: {}", folder.display(), named(found))]
     #[diagnostic(
         code(study::not_empty),
         help("Name a new folder, or an empty one. Nothing was written")
@@ -39,7 +40,7 @@ pub enum StudyError {
         folder: PathBuf,
         found: Vec<&'static str>,
     },
-    #[error("{} is a file, and a study needs a folder there", path.display())]
+    #[error("{} is a file, but a study needs a folder", path.display())]
     #[diagnostic(
         code(study::file_in_the_way),
         help("Name another folder, or move the file. Nothing was written")
@@ -48,7 +49,7 @@ pub enum StudyError {
     #[error("cannot write to {}", path.display())]
     #[diagnostic(
         code(study::not_writable),
-        help("Name a folder that you may write to. Nothing was written")
+        help("Choose a folder that you may write to. Nothing was written")
     )]
     NotWritable { path: PathBuf, source: io::Error },
     #[error("cannot write {}", path.display())]

@@ -161,10 +161,10 @@ async fn a_run_goes_the_whole_way_ends_with_clean_and_is_not_called_aws() {
     ];
     let (project, answer) = with_endpoint(&run, &endpoint, project).await;
     let answer = answer.exits(0);
-    let is_not_aws = format!("{endpoint}, which is not AWS");
+    let is_not_aws = format!("{endpoint} (not AWS)");
     assert!(answer.stdout().contains(&is_not_aws), "{}", answer.stdout());
     assert!(
-        answer.stderr().contains("removed what was deployed"),
+        answer.stderr().contains("deployed resources"),
         "{}",
         answer.stderr()
     );
@@ -181,7 +181,12 @@ async fn a_run_goes_the_whole_way_ends_with_clean_and_is_not_called_aws() {
     // What is to stay stays, and is found.
     let keep = ["run", "m.toml", "--target", "aws", "--yes", "--keep"];
     let (project, answer) = with_endpoint(&keep, &endpoint, project).await;
-    assert!(answer.exits(0).stderr().contains("what was deployed stays"));
+    assert!(
+        answer
+            .exits(0)
+            .stderr()
+            .contains("keeping what was deployed")
+    );
     // An extension asks with the cost of what it adds: one repetition of two images, and a warm-up,
     // through two stages.
     let more = [
@@ -210,7 +215,7 @@ async fn a_run_goes_the_whole_way_ends_with_clean_and_is_not_called_aws() {
     let (project, answer) = with_endpoint(&clean, &endpoint, project).await;
     let answer = answer
         .exits(1)
-        .says("resources that were found are left")
+        .says("resources could not be removed")
         .says("DeleteConflict")
         .says("--target aws --region us-east-1");
     let listed = answer.stdout();
@@ -237,7 +242,7 @@ async fn a_run_goes_the_whole_way_ends_with_clean_and_is_not_called_aws() {
     let (_, answer) = with_endpoint(&clean, &endpoint, project).await;
     let listed = answer.exits(0).stdout();
     assert!(
-        listed.starts_with("role      dkr-test-us-east-1") && listed.contains("removed all of it"),
+        listed.starts_with("role      dkr-test-us-east-1") && listed.contains("removed everything"),
         "{listed}"
     );
     nothing_is_left(&account.clients()).await;
@@ -284,14 +289,14 @@ async fn what_another_run_uses_is_not_taken_over_unless_that_run_has_ended_or_is
     let (project, answer) = with_endpoint(&run, &endpoint, project).await;
     answer
         .exits(2)
-        .says("run 20261125-000000-abcdef of `test`, begun 2026-11-25 00:00:00 UTC, may still be under way")
+        .says("run 20261125-000000-abcdef of `test`, started 2026-11-25 00:00:00 UTC, may still be running")
         .says("darkroom clean test --target aws --region us-east-1");
     under_way(&clients, "20261125-000000-abcdef", 3).await;
     let (_, answer) = with_endpoint(&run, &endpoint, project).await;
     let said = answer.exits(0).stderr();
     assert!(
-        said.contains("was not seen to end; this run takes over")
-            && said.contains("removed what was"),
+        said.contains("did not record its end; this run takes over")
+            && said.contains("deployed resources"),
         "{said}"
     );
     nothing_is_left(&clients).await;
@@ -322,12 +327,7 @@ async fn what_is_suggested_about_a_run_under_way_leads_on() {
     let (project, refused) = with_endpoint(&again, &endpoint, project).await;
     let resume = refused.exits(2).suggestion("darkroom resume");
     let (project, answer) = follow_with_yes(&resume, &endpoint, project).await;
-    assert!(
-        answer
-            .exits(0)
-            .stderr()
-            .contains("removed what was deployed")
-    );
+    assert!(answer.exits(0).stderr().contains("deployed resources"));
 
     // One of another machine, of which nothing is known here.
     let (project, answer) = with_endpoint(&keep, &endpoint, project).await;
@@ -336,7 +336,7 @@ async fn what_is_suggested_about_a_run_under_way_leads_on() {
     let (project, refused) = with_endpoint(&again, &endpoint, project).await;
     let clean = refused.exits(2).suggestion("darkroom clean test");
     let (project, answer) = follow_with_yes(&clean, &endpoint, project).await;
-    assert!(answer.exits(0).stdout().contains("removed all of it"));
+    assert!(answer.exits(0).stdout().contains("removed everything"));
     nothing_is_left(&clients).await;
 
     let (project, answer) = with_endpoint(&keep, &endpoint, project).await;
@@ -365,7 +365,7 @@ fn what_is_suggested_where_the_control_plane_refuses_leads_on() {
     });
     let refused = ask(&project, &run, &variables)
         .exits(1)
-        .says("these credentials may not do that");
+        .says("allow these credentials to do that");
     let doctor = project.shell_with(&refused.suggestion("darkroom doctor"), &variables);
     assert!(
         doctor.stdout().contains("permissions"),
@@ -425,7 +425,7 @@ async fn a_run_goes_on_only_where_it_was_begun() {
     let (project, answer) = with_endpoint(&resume, other.cloud.endpoint_url(), project).await;
     let answer = answer
         .exits(2)
-        .says("the run was begun on aws-endpoint at")
+        .says("the run began on aws-endpoint at")
         .says("AWS_ENDPOINT_URL");
     assert!(
         answer.stderr().contains(account.cloud.endpoint_url()),
@@ -532,10 +532,7 @@ async fn who_names_a_role_needs_no_permission_of_iams_for_a_run_nor_to_clean() {
         )
         .exits(0)
         .stderr();
-        assert!(
-            run.contains("removed what was deployed: 6 resources"),
-            "{run}"
-        );
+        assert!(run.contains("removed 6 deployed resources"), "{run}");
         assert!(
             !run.contains("not all") && !run.contains("there may be more"),
             "{run}"
@@ -543,9 +540,9 @@ async fn who_names_a_role_needs_no_permission_of_iams_for_a_run_nor_to_clean() {
         let clean = ["clean", "--target", "aws", "--yes"];
         let said = ask(&project, &clean, &variables)
             .exits(0)
-            .says("roles were not checked, as these credentials may not list them");
+            .says("roles were not checked: these credentials lack iam:ListRoles");
         assert!(
-            said.stdout().contains("nothing of Darkroom's is there"),
+            said.stdout().contains("found nothing that Darkroom made"),
             "{}",
             said.stdout()
         );
@@ -565,7 +562,7 @@ fn without_credentials_every_command_says_how_to_get_them() {
     ] {
         ask(&project, &arguments, &[])
             .exits(1)
-            .says("there are no AWS credentials")
+            .says("no AWS credentials found")
             .says("aws sso login");
     }
     let doctor = ask(&project, &["doctor", "--target", "aws"], &[])
@@ -573,7 +570,7 @@ fn without_credentials_every_command_says_how_to_get_them() {
         .stdout();
     let doctor = doctor.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(
-        doctor.contains("missing credentials there are no AWS credentials"),
+        doctor.contains("missing credentials no AWS credentials found"),
         "{doctor}"
     );
 }
@@ -593,7 +590,7 @@ fn a_profile_that_is_not_there_is_named() {
         .exits(1)
         .stdout();
     assert!(
-        doctor.contains("the profile `lba` gives no AWS credentials"),
+        doctor.contains("the AWS profile `lba` provides no credentials"),
         "{doctor}"
     );
 }
@@ -615,7 +612,7 @@ fn an_sso_profile_without_a_session_says_to_log_in() {
         .exits(1)
         .stdout();
     assert!(
-        doctor.contains("there is no SSO session, or it has expired"),
+        doctor.contains("no SSO session, or it has expired"),
         "{doctor}"
     );
     assert!(doctor.contains("mend: log in: `aws sso login`"), "{doctor}");
@@ -704,7 +701,7 @@ async fn every_reason_why_credentials_do_not_work_has_its_sentence_and_its_mend(
                     "The security token included in the request is invalid.",
                 )
             },
-            "does not know these credentials",
+            "rejects these credentials",
             "access key",
         ),
         (
@@ -715,7 +712,7 @@ async fn every_reason_why_credentials_do_not_work_has_its_sentence_and_its_mend(
                     "Signature expired: 20261125T000000Z is now earlier than 20261125T010000Z",
                 )
             },
-            "clock differs",
+            "clock is too far",
             "set the clock",
         ),
         (
@@ -792,7 +789,7 @@ async fn doctor_asks_the_simulator_and_names_what_is_denied() {
         answer
             .exits(0)
             .stdout()
-            .contains("nothing of Darkroom's is there")
+            .contains("found nothing that Darkroom made")
     );
     account.cloud.stop().await;
 }
@@ -812,7 +809,7 @@ async fn where_the_simulator_may_not_be_asked_what_reads_is_tried() {
     assert_eq!(checks["permissions"]["state"], "missing");
     assert_eq!(
         checks["permissions"]["found"],
-        "5 of 5 calls that only read are refused"
+        "5 of 5 read-only calls are refused"
     );
     assert_eq!(checks["credentials"]["state"], "ok");
 }

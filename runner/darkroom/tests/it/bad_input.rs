@@ -83,7 +83,7 @@ fn a_truncated_line_in_the_middle_is_named_and_all_else_is_computed() {
     project
         .darkroom(&["verify", RUN])
         .exits(1)
-        .says("made without what can't be read")
+        .says("built without unreadable facts")
         .says("journal.ndjson:6");
     project.darkroom(&["report", RUN]).exits(0);
 }
@@ -145,7 +145,7 @@ fn a_table_edited_by_hand_is_named() {
         .stdout();
     let told: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(
-        told["report"], "not the page that the journal gives",
+        told["report"], "differs from the page made from the journal",
         "{told:#}"
     );
 }
@@ -167,7 +167,7 @@ fn a_journal_of_a_newer_version_is_refused_and_its_tables_can_be_read() {
     for command in ["aggregate", "verify"] {
         let answer = project.darkroom(&[command, RUN]).exits(2);
         answer
-            .says("journal version 99")
+            .says("the journal has version 99")
             .says("use the version that wrote it");
     }
     assert!(
@@ -187,7 +187,7 @@ fn a_run_of_an_earlier_version_is_read_said_to_be_one_and_made_anew() {
     project
         .darkroom(&["verify", RUN])
         .exits(1)
-        .says("another version's");
+        .says("this version's");
     project.darkroom(&["report", RUN]).exits(0);
     assert!(
         project

@@ -124,13 +124,13 @@ fn a_run_that_is_billed_is_not_begun_without_a_yes() {
     let said = project
         .darkroom(&["run", "m.toml", "--target", "aws", "--set", "budget.usd=2"])
         .exits(2);
-    let said = said.says("AWS bills what this run does: 2 functions, 10 invocations; at most");
+    let said = said.says("AWS bills this run: 2 functions, 10 invocations; at most");
     let said = said
-        .says("S3 requests, logs and metrics come on top, about $0.00")
+        .says("S3 requests, logs and metrics add about $0.00")
         .says("; data transfer apart.");
     let said = said
-        .says("It stops when $2.00 are spent")
-        .says("to agree to it");
+        .says("The run stops when $2.00 are spent")
+        .says("to agree,");
     assert!(
         !project.root().join("outputs").exists(),
         "{}",
@@ -143,7 +143,7 @@ fn a_run_that_is_billed_is_not_begun_without_a_yes() {
         ("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent/credentials"),
     ];
     let agreed = project.shell_with(&format!("{command} {}", said.suggestion("--yes")), &nobody);
-    agreed.exits(1).says("there are no AWS credentials");
+    agreed.exits(1).says("no AWS credentials found");
     project
         .shell(&format!("{command} {}", said.suggestion("--target local")))
         .exits(0);

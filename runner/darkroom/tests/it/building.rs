@@ -153,7 +153,7 @@ fn main() {
         .darkroom(&["check", "evil", "--stage", "greyscale"])
         .told();
     assert!(
-        told.contains("no plain file") || told.contains("cargo can't build"),
+        told.contains("no regular file") || told.contains("cargo cannot build"),
         "{told}"
     );
 }
@@ -210,7 +210,7 @@ fn links_that_leave_a_variant_are_refused_with_the_manifest_and_by_check() {
             "{told}"
         );
         assert!(
-            told.contains("Copy what it leads to into the variant's folder"),
+            told.contains("Copy its target into the variant's folder"),
             "{told}"
         );
         let told = project

@@ -97,7 +97,7 @@ fn right_handlers_pass_on_every_image_and_leave_a_picture_only_when_asked() {
         .darkroom(&["check", "pillow", "--stage", "greyscale"])
         .exits(0)
         .stdout();
-    let asked = "not checked, though the prompts ask for it:\n  greyscale: that a sample is rounded and not cut off";
+    let asked = "not checked, although the prompts ask for it:\n  greyscale: that a sample is rounded and not cut off";
     assert!(
         said.contains(asked) && !said.contains("resize:"),
         "of what was checked: {said}"

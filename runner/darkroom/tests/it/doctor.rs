@@ -41,7 +41,7 @@ fn checks_are_shown_while_later_ones_are_still_waited_for() {
     let waits = told.next().unwrap().unwrap();
     assert_eq!(
         waits,
-        "...      looking for Python 3.13: every interpreter that is found is run once"
+        "...      looking for Python 3.13: trying every interpreter found"
     );
     drop(std::fs::OpenOptions::new().write(true).open(&pipe).unwrap());
     let rest: Vec<String> = said.map(Result::unwrap).collect();

@@ -365,7 +365,7 @@ impl<'a> Story<'a> {
             };
             let _ = writeln!(log, "--- session {session}: exit {code}\n{told}");
             // A deployment whose credentials expired could not say either that it is over.
-            if code == 2 && told.contains("may still be under way") {
+            if code == 2 && told.contains("may still be running") {
                 self.injector.begin(Plan::default());
                 assert_eq!(
                     self.darkroom(&["clean", "faults", "--target", "aws", "--yes"])
@@ -439,7 +439,7 @@ impl<'a> Story<'a> {
         let right = facts
             .iter()
             .all(|event| !matches!(event, Event::OutputChecked(check) if !check.verdict.pass));
-        let removed = !log.contains("what it deployed is not all removed");
+        let removed = !log.contains("not everything that it deployed was removed");
         let well = whole && right && removed;
         assert_eq!(
             code == 0,
@@ -705,7 +705,7 @@ fn more_at_once_than_the_account_allows_is_refused_before_anything_is_deployed()
     let (code, told) = aws(&project, &cloud.endpoint, &arguments);
     assert_eq!(code, 2, "{told}");
     assert!(
-        told.contains("the account lets") && told.contains("200 invocations at once"),
+        told.contains("the account allows") && told.contains("200 invocations at once"),
         "{told}"
     );
     assert_eq!(cloud.left(), Vec::<String>::new());

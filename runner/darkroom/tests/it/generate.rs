@@ -272,14 +272,14 @@ fn samples_are_independent_variants_and_those_that_are_there_are_left_alone() {
     );
     generate(&project, &["--samples", "3"])
         .exits(2)
-        .says("every sample of `new` is there");
+        .says("every sample of `new` exists already");
     project.write(
         "functions/new-s1/variant.toml",
         text(&project, "functions/pillow/variant.toml"),
     );
     generate(&project, &["--samples", "3"])
         .exits(2)
-        .says("functions/new-s1 is there already");
+        .says("functions/new-s1 exists already");
 }
 
 fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
@@ -303,8 +303,8 @@ fn wrong_requests_are_refused_before_anyone_is_asked() {
         .says("SCRIPTED_KEY does not hold a key");
     let key = [("SCRIPTED_KEY", KEY)];
     for (arguments, words) in [
-        (with(&["pillow"]), "functions/pillow is there already"),
-        (with(&["../x"]), "`../x` can't be the name of a variant"),
+        (with(&["pillow"]), "functions/pillow exists already"),
+        (with(&["../x"]), "`../x` cannot be the name of a variant"),
         (with(&["new", "--stage", "crop"]), "unknown stage `crop`"),
         (
             with(&["new", "--python", "3.9"]),
@@ -406,7 +406,7 @@ fn refused_keys_unknown_models_and_failing_endpoints_are_told_with_the_mend() {
     told(
         status(401, key),
         &[
-            "the key was refused (HTTP 401): ",
+            "the endpoint refused the key (HTTP 401): ",
             "[key]",
             "in SCRIPTED_KEY",
         ],
@@ -437,13 +437,13 @@ fn what_is_no_chat_completion_is_told() {
         ("{\"answer\": 42}".to_owned(), "{\"answer\":42}"),
         (
             json!({ "model": "scripted-model", "choices": [] }).to_string(),
-            "no chat completion",
+            "not a chat completion",
         ),
         (String::new(), "(nothing)"),
     ] {
         told(
             vec![Reply::Body(body)],
-            &["what came is no chat completion", quoted],
+            &["the answer is not a chat completion", quoted],
         );
     }
 }
@@ -460,7 +460,7 @@ fn answers_without_code_are_told_and_kept() {
         vec![finished("length", "```python\nimport os\n\ndef handler(ev")],
         &[
             "the answer was cut off after 500 tokens",
-            "raise the limit of tokens",
+            "raise the token limit",
             "kept in .darkroom/generate/new",
         ],
     );
@@ -477,11 +477,11 @@ fn answers_without_code_are_told_and_kept() {
     ));
     told(
         vec![unsaid],
-        &["does not say that the answer is whole: its finish_reason is missing"],
+        &["does not say that the answer is complete: its finish_reason is missing"],
     );
     told(
         vec![finished("content_filter", "")],
-        &["the model declines: content filter"],
+        &["the model declined: content filter"],
     );
     let refusal = [(
         "/choices/0/message",
@@ -489,7 +489,7 @@ fn answers_without_code_are_told_and_kept() {
     )];
     told(
         vec![Reply::Body(completion("", &refusal))],
-        &["the model declines: I will not."],
+        &["the model declined: I will not."],
     );
     told(
         vec![Reply::Text("I'm sorry, I can't help with that.".into())],
@@ -513,7 +513,7 @@ fn another_model_that_answers_is_not_ascribed_to_the_one_that_was_asked() {
         vec![other],
         &[
             "`scripted-model` was asked and `scripted-model-2` answered",
-            "an entry of its own",
+            "add an entry for",
         ],
     );
     let snapshot = completion(
@@ -550,7 +550,7 @@ fn an_answer_without_a_fence_is_taken_if_it_is_python_as_a_whole() {
     let prose_at_the_end = format!("{HANDLER}\nI hope this helps you!\n");
     told(
         vec![Reply::Text(prose_at_the_end)],
-        &["is not Python as a whole"],
+        &["as a whole it is not Python"],
     );
 }
 
@@ -707,11 +707,11 @@ fn a_connection_that_ends_before_an_answer_begins_is_made_anew() {
     let project = project(&endpoint);
     generate(&project, &[]).exits(0);
     assert_eq!(endpoint.asked().len(), 5);
-    let (_, endpoint) = told(vec![Reply::HangUp; 5], &["the endpoint can't be reached"]);
+    let (_, endpoint) = told(vec![Reply::HangUp; 5], &["cannot reach the endpoint"]);
     assert_eq!(endpoint.asked().len(), 3, "three times, and no more");
     let (_, endpoint) = told(
         vec![Reply::Cut; 2],
-        &["the connection ended in the middle of the answer"],
+        &["the connection broke in the middle of the answer"],
     );
     assert_eq!(endpoint.asked().len(), 1, "an answer had begun");
 }
@@ -940,7 +940,7 @@ fn a_repair_sends_the_verdict_back_and_is_recorded_as_one() {
     let project = whole_project(&endpoint);
     let answer = generate(&project, &["--repair", "2"])
         .exits(0)
-        .says("the gate finds nothing wrong");
+        .says("all outputs passed the check");
     assert_eq!(
         functions(&project),
         ["new", "pillow", "rust"],
@@ -994,7 +994,7 @@ fn a_server_that_closes_connections_while_the_check_runs_is_asked_over_a_new_one
     let project = whole_project(&endpoint);
     generate(&project, &["--repair", "2"])
         .exits(0)
-        .says("the gate finds nothing wrong");
+        .says("all outputs passed the check");
     assert_eq!(endpoint.asked().len(), 6);
 }
 
@@ -1010,7 +1010,7 @@ fn the_variant_of_the_round_before_stays_when_an_endpoint_dies_in_a_repair() {
     let answer = generate(&project, &["--repair", "2"]).exits(0);
     assert_eq!(answer.stdout(), "functions/new\n");
     answer
-        .says("round 1 of repair was not made: stage colour-depth: the endpoint can't be reached")
+        .says("repair round 1 was not done: stage colour-depth: cannot reach the endpoint")
         .says("that of the first answers");
     assert_eq!(
         text(&project, "functions/new/greyscale.py"),
@@ -1021,10 +1021,7 @@ fn the_variant_of_the_round_before_stays_when_an_endpoint_dies_in_a_repair() {
     let stopped = made["repair_stopped"].as_table().unwrap();
     assert_eq!(stopped["round"].as_integer(), Some(1));
     assert!(
-        stopped["reason"]
-            .as_str()
-            .unwrap()
-            .contains("can't be reached"),
+        stopped["reason"].as_str().unwrap().contains("cannot reach"),
         "{stopped}"
     );
     assert_eq!(
@@ -1131,7 +1128,7 @@ fn every_way_to_pass_other_code_off_as_a_models_is_refused_by_name() {
         .remove("functions/new/provenance.toml");
     let answer = project.darkroom(&["validate", "m.toml"]).exits(2);
     answer
-        .says("ascribes the code to `scripted`, and functions/new/provenance.toml is missing")
+        .says("names `scripted` as the author, but functions/new/provenance.toml is missing")
         .says("delete `model` and");
     // What the messages say: a copy that names no author is anybody's own.
     let own = text(&project, "functions/new/variant.toml")
@@ -1172,7 +1169,7 @@ fn a_copy_of_a_generated_variant_is_no_further_sample() {
         let answer = project.darkroom(&["validate", "m.toml"]).exits(2);
         answer
             .says("functions/new-s9 and functions/new hold the same answers of the model")
-            .says("Delete one of them");
+            .says("Delete one, or remove it from the manifest");
     }
     project.manifest("variants = [\"new\"]\nimage_sets = [\"photos\"]");
     project.darkroom(&["validate", "m.toml"]).exits(0);
@@ -1252,7 +1249,7 @@ fn a_prompt_of_ones_own_and_a_systems_message_are_sent_and_recorded() {
     generate(&project, &["--prompt", "mine.md"])
         .exits(2)
         .says("mine.md names {colour}")
-        .says("known are prompt, task");
+        .says("use one of: prompt, task");
     generate(&project, &["--system", "empty.md"])
         .exits(2)
         .says("empty.md is empty");

@@ -118,7 +118,7 @@ fn s3_handlers_with_names_and_keys_of_their_own_run_through_the_image_pipeline()
     let said = project
         .darkroom(&["validate", "m.toml", "--set", "matrix.trigger=[\"s3\"]"])
         .exits(2);
-    said.says("can't start variant `theirs`: its outputs land outside the prefix");
+    said.says("cannot start variant `theirs`: its outputs land outside the prefix");
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn payload_handlers_with_bodies_of_their_own_run_through_the_payload_pipeline() 
     project
         .darkroom(&["import", folder.to_str().unwrap(), "--variant", "theirs"])
         .exits(2)
-        .says("is there already");
+        .says("exists already");
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn what_can_not_be_told_or_had_is_said_with_its_place_and_nothing_is_written() {
     refused(
         &key,
         &[],
-        "quarter_turn.py:18: Darkroom cannot tell the key under which stage rotate writes",
+        "quarter_turn.py:18: Darkroom cannot tell which key stage rotate writes to",
     );
     let needs = changed(
         &project,

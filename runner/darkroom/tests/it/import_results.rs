@@ -49,8 +49,8 @@ fn the_worked_example_is_taken_in_compared_reported_and_verified_like_any_run() 
     answer
         .says("made-up.csv:19: duration is `NaN`")
         .says("made-up.csv:26: duration `-0.0100` is negative")
-        .says("94 of 96 rows taken, 2 refused")
-        .says("columns that the map does not name, left out: comment");
+        .says("94 of 96 rows imported, 2 refused")
+        .says("columns left out because the map does not name them: comment");
 
     let rows = table(&project, "made-up-study", "invocations");
     assert_eq!(rows.rows.len(), 94);
@@ -135,14 +135,14 @@ fn the_worked_example_is_taken_in_compared_reported_and_verified_like_any_run() 
     project.darkroom(&["report", run]).exits(0);
     let page = std::fs::read_to_string(project.root().join(run).join("report.html")).unwrap();
     for said in [
-        "imported: measured by another harness",
+        "imported: measured with another tool",
         "no output was checked",
         "stage times were not added up",
     ] {
         assert!(page.contains(said), "{said}");
     }
     for wrong in [
-        "predict nothing about it",
+        "do not predict AWS",
         "not AWS",
         "REPORT lines",
         "Lambda's own duration",
@@ -224,7 +224,7 @@ fn saaf_writes_one_object_a_file_and_its_names_are_known() {
     ]);
     answer
         .exits(0)
-        .says("3 of 3 rows taken")
+        .says("3 of 3 rows imported")
         .says("frameworkRuntime");
     let rows = table(&project, "old", "invocations");
     let found: Vec<_> = rows
@@ -273,7 +273,7 @@ fn a_map_that_leaves_a_level_open_is_refused_and_so_is_a_file_of_nothing() {
         .exits(2);
     nothing
         .says("rows.csv:2: no duration")
-        .says("none of the 1 rows can be taken");
+        .says("none of the 1 rows can be imported");
     assert!(
         !project.root().join("outputs/old").exists(),
         "nothing was written"
@@ -289,7 +289,7 @@ fn a_column_that_no_file_has_is_said_once_with_those_that_they_have() {
         .darkroom(&["import-results", "rows.csv", "--map", "map.toml"])
         .exits(2);
     let said = refused
-        .says("names what no row of the files has: `nope`")
+        .says("names columns that no row has: `nope`")
         .says("`ms`, `what`, `who`")
         .stderr();
     assert!(
@@ -307,8 +307,8 @@ fn a_column_that_no_file_has_is_said_once_with_those_that_they_have() {
         .darkroom(&["import-results", "rows.csv", "--map", "map.toml"])
         .exits(0);
     taken
-        .says("columns that the map names and no row has: `nope`")
-        .says("3 of 3 rows taken");
+        .says("columns in the map that no row has: `nope`")
+        .says("3 of 3 rows imported");
 }
 
 #[test]

@@ -229,7 +229,7 @@ fn a_folder_that_holds_such_files_is_left_as_it_is() {
     refused(
         above.path(),
         "study",
-        "already holds files that a new study would have: README.md, manifests/smoke.toml",
+        "already holds files that a new study would overwrite: README.md, manifests/smoke.toml",
     );
     assert_eq!(written(&study), before);
     assert_eq!(fs::read_to_string(study.join("README.md")).unwrap(), "mine");
@@ -252,12 +252,12 @@ fn what_can_not_be_a_study_is_refused_before_any_effect() {
     refused(
         above.path(),
         "file",
-        "file is a file, and a study needs a folder there",
+        "file is a file, but a study needs a folder",
     );
     refused(
         above.path(),
         "file/study",
-        "file is a file, and a study needs a folder there",
+        "file is a file, but a study needs a folder",
     );
     refused(above.path(), "half", "half/functions is a file");
     refused(
@@ -305,7 +305,7 @@ fn who_is_in_no_project_is_told_how_to_make_one() {
     let answer = story
         .darkroom(&["check", "pillow"])
         .exits(2)
-        .says("is in no project");
+        .says("is not in a project");
     story.shell(&answer.suggestion("darkroom init")).exits(0);
     assert!(story.root().join("study/manifests/smoke.toml").is_file());
 }

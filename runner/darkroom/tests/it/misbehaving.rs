@@ -324,7 +324,7 @@ fn a_run_of_misbehaving_handlers_ends_names_each_and_leaves_nothing_behind() {
     );
     assert_eq!(invocations.len(), 39);
     assert!(
-        shown.contains("reconciled with CloudWatch's metrics: 78 functions, 156 invocations"),
+        shown.contains("agrees with CloudWatch's metrics: 78 functions, 156 invocations"),
         "{shown}"
     );
 

@@ -151,7 +151,7 @@ fn what_payloads_can_not_do_is_refused_before_any_effect() {
         .darkroom(&["run", "m.toml"])
         .exits(2)
         .before_any_effect()
-        .says("trigger \"s3\" can't start pipeline `payload-pipeline`");
+        .says("trigger \"s3\" cannot start pipeline `payload-pipeline`");
     manifest(&project, "variants = [\"pillow\"]");
     project
         .darkroom(&["validate", "m.toml"])
@@ -174,7 +174,7 @@ fn what_payloads_can_not_do_is_refused_before_any_effect() {
     );
     project.write("experiments/image-pipeline/image-sets/photos.toml", set);
     manifest(&project, "variants = [\"pillow-payload\"]");
-    let said = "bytes as base64, and Lambda takes at most 6291456 in a payload";
+    let said = "bytes as base64, but Lambda takes at most 6291456 in a payload";
     project
         .darkroom(&["plan", "m.toml"])
         .exits(2)

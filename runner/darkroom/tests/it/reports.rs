@@ -37,7 +37,7 @@ fn a_report_shows_every_measured_cell_says_what_is_wrong_and_can_be_made_again()
     let folder = project.root().join("outputs/test/latest");
     let page = fs::read_to_string(folder.join("report.html")).unwrap();
     for said in [
-        "WRONG, and therefore not ranked: pillow",
+        "WRONG, so not ranked: pillow",
         "not AWS's",
         "wrong mode",
         "No cells were compared.",
@@ -135,9 +135,12 @@ fn figures_are_chosen(project: &Project) {
         .exits(2)
         .says("no cell matches `rust.*`");
     for (width, why) in [
-        ("85", "write a number with its unit"),
-        ("2cm", "expected 60 to 420 mm, got 20.0 mm"),
-        ("wide", "is no width"),
+        ("85", "write a number and a unit"),
+        (
+            "2cm",
+            "20.0 mm is out of range; write a width from 60 to 420 mm",
+        ),
+        ("wide", "is not a width"),
     ] {
         figures(&["--width", width]).exits(2).says(why);
         assert!(!folder.exists(), "nothing is written");

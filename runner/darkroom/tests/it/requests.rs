@@ -39,7 +39,7 @@ fn a_manifest_that_is_not_there_is_named_with_those_that_are() {
         .darkroom(&["plan", "n.toml"])
         .exits(2)
         .before_any_effect()
-        .says("there are: m.toml");
+        .says("choose from: m.toml");
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn a_manifest_outside_a_project_is_refused() {
     project
         .darkroom(&["validate", "m.toml"])
         .exits(2)
-        .says("m.toml is in no project");
+        .says("m.toml is not in a project");
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn a_handler_file_that_is_absent_is_named() {
     let project = Project::new();
     project.manifest(BOTH).remove("functions/rust/resize.py");
     project.darkroom(&["run", "m.toml"]).exits(2).before_any_effect().says(
-        "variant `rust` can't be used: functions/rust/resize.py is missing, which holds resize.handler for stage resize",
+        "variant `rust` can't be used: functions/rust/resize.py is missing: it must hold resize.handler for stage resize",
     );
 }
 
@@ -271,7 +271,7 @@ fn a_plan_says_what_would_be_done_and_what_cannot_be_and_why() {
     );
     assert!(!without.contains("new accounts"), "{without}");
     assert!(
-        without.contains("none known for us-east-1"),
+        without.contains("unknown for us-east-1"),
         "no cost is invented: {without}"
     );
     let prices =
@@ -401,7 +401,8 @@ fn the_study_says_which_command_makes_each_variant_and_is_valid_with_them() {
             .before_any_effect()
             .says("has 3 mistakes");
         for name in names {
-            let command = format!("`darkroom generate --model {name} --variant {name}` makes it");
+            let command =
+                format!("`darkroom generate --model {name} --variant {name}` to create it");
             answer = answer
                 .says(&command)
                 .says(&format!("from entry `{name}` of models.toml"));

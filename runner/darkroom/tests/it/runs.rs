@@ -159,7 +159,7 @@ fn a_run_measures_every_repetition_and_a_second_one_uploads_nothing() {
     );
     // 2 images x 2 repetitions and 1 warm-up through 2 stages.
     let reconciled =
-        "reconciled with CloudWatch's metrics: 2 functions, 10 invocations, 0 errors, 0 throttles";
+        "agrees with CloudWatch's metrics: 2 functions, 10 invocations, 0 errors, 0 throttles";
     assert!(first.stdout().contains(reconciled), "{}", first.stdout());
     assert!(first.stderr().contains("2 created"), "{}", first.stderr());
     let invocations: Vec<_> = facts(&run)
@@ -360,25 +360,25 @@ fn some_cells_of_an_unfinished_run_do_not_make_it_a_finished_one() {
         "The run took 3 sessions. Session 1 began at ",
         ", and was killed (its last pass began at ",
         ", measured twin.x86_64.",
-        " again without the other cells (`run --cell`; earlier values do not count), and ended at ",
+        " again (`run --cell`; earlier values no longer count), and ended at ",
         " UTC; other cells were still unfinished. Session 3 began at ",
         ", and ended as planned at ",
-        "are marked as such (side_by_side is false in comparisons)",
+        "are marked (side_by_side is false in comparisons)",
     ] {
         let said = said.replace("x86_64", HOST);
         assert!(methods.contains(&said), "{said} in {methods}");
     }
     assert!(
-        page.contains("Not all cells were measured side by side (copy 2"),
+        page.contains("Some cells were measured at different times (copy 2"),
         "the answer says so too"
     );
     assert!(
-        page.contains("; measured at different times, so part of it may be the time"),
+        page.contains("; measured at different times, which may cause part of it"),
         "and every comparison"
     );
     for said in [
         "Session 1 began at ",
-        "TIMES  1 pair of cells set values side by side that were measured at different times",
+        "TIMES  1 pair of cells are compared that were measured at different times",
     ] {
         assert!(resumed.contains(said), "{said} in {resumed}");
     }
@@ -894,7 +894,7 @@ fn a_finished_run_is_extended_by_further_blocks_and_says_so() {
     project
         .darkroom(&["run", "m.toml", "--extend", "repetitions.count=3"])
         .exits(2)
-        .says("there is no run of `test`");
+        .says("no run of `test`");
     project.darkroom(&["run", "m.toml", "--quiet"]).exits(0);
     let run = latest(&project);
     each_once(&run, 4);
@@ -903,7 +903,7 @@ fn a_finished_run_is_extended_by_further_blocks_and_says_so() {
         .exits(2);
     refused
         .says("has 2 repetitions already")
-        .says("name more than 2");
+        .says("use a number above 2");
     for argument in [
         "repetitions.warm_up=3",
         "repetitions.count",
@@ -912,7 +912,7 @@ fn a_finished_run_is_extended_by_further_blocks_and_says_so() {
         project
             .darkroom(&["run", "m.toml", "--extend", argument])
             .exits(2)
-            .says("expected repetitions.count=N");
+            .says("write repetitions.count=N");
     }
     let other = [
         "run",
@@ -925,7 +925,7 @@ fn a_finished_run_is_extended_by_further_blocks_and_says_so() {
     project
         .darkroom(&other)
         .exits(2)
-        .says("was begun with another configuration")
+        .says("began with another configuration")
         .says("experiment.seed is 562 there and 7 now");
     variant(&project, "copy", &changing("    return bytes(data)\n"));
     let refused = project
@@ -941,7 +941,7 @@ fn a_finished_run_is_extended_by_further_blocks_and_says_so() {
     let answer = project
         .darkroom(&["run", "m.toml", "--extend", "repetitions.count=3"])
         .exits(0);
-    answer.says("from 2 to 3 repetitions of every cell, with the same seed");
+    answer.says("from 2 to 3 repetitions per cell, with the same seed");
     assert_eq!(latest(&project), run);
     each_once(&run, 6);
     assert_eq!(extensions(&run), [(2, 3)]);
@@ -979,7 +979,7 @@ fn a_finished_run_is_extended_by_further_blocks_and_says_so() {
     project
         .shell(&told.suggestion("darkroom run"))
         .exits(0)
-        .says("from 3 to 6 repetitions of every cell");
+        .says("from 3 to 6 repetitions per cell");
     assert_eq!(latest(&project), run);
     each_once(&run, 12);
     assert_eq!(extensions(&run), [(2, 3), (3, 6)]);

@@ -106,7 +106,7 @@ fn a_run_stops_once_every_interval_is_narrow_and_waits_for_no_hopeless_cell() {
         .exits(1)
         .stdout();
     assert!(
-        told.contains(": no pass ended well, so there is no turnaround and no cost"),
+        told.contains(": no pass succeeded, so there is no turnaround and no cost"),
         "{told}"
     );
     for variant in ["copy", "raises", "lies"] {
@@ -139,11 +139,9 @@ fn a_run_stops_once_every_interval_is_narrow_and_waits_for_no_hopeless_cell() {
         "{told}"
     );
     let report = std::fs::read_to_string(latest(&project).join("report.html")).unwrap();
-    assert!(
-        report.contains(
-            "Repetitions (10 to 30) went on until the 95% interval of the mean turnaround"
-        )
-    );
+    assert!(report.contains(
+        "Repetitions (10 to 30) continued until the 95% interval of the mean turnaround"
+    ));
 }
 
 #[test]
@@ -159,7 +157,7 @@ fn a_run_that_is_never_sure_ends_at_max_and_says_how_wide_its_intervals_are() {
         .collect();
     assert_eq!(found, [(10, 2, 2, None), (12, 2, 2, Some(StoppedBy::Max))]);
     assert_eq!(repetitions(&facts, "copy"), 12);
-    let sentence = "Stopped after 12 repetitions, the most allowed: 2 of 2 intervals are wider than ±0.001% of the mean duration";
+    let sentence = "Stopped after 12 repetitions, the maximum: 2 of 2 intervals are wider than ±0.001% of the mean duration";
     assert!(told.stdout().contains(sentence), "{}", told.stdout());
     assert!(
         told.stderr().contains("measured 12 of at most 12 · "),
@@ -181,7 +179,7 @@ fn a_killed_run_looks_at_the_very_same_places_and_finds_what_its_facts_say() {
     let refused = project
         .darkroom(&["run", "m.toml", "--cell", "twin.*"])
         .exits(2);
-    let refused = refused.says("has not settled on a number of repetitions yet");
+    let refused = refused.says("has not decided its number of repetitions yet");
     // Killed before the first look, about it, and between looks.
     for lines in [75, 130, 170] {
         let mut child = start(&project, &["resume"]);

@@ -1,5 +1,4 @@
-//! The account's limits and usage, and the settings that deployers ask for and that change nothing
-//! here.
+//! The account's limits and usage, and settings that deployers read but that have no effect here.
 
 use super::super::Lambda;
 use super::super::error::ApiResult;

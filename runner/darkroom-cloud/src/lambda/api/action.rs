@@ -1,4 +1,4 @@
-//! What IAM calls each operation, and the ARN that it is about.
+//! The IAM action and the ARN of each operation.
 
 use super::super::names::Home;
 use super::call::Call;

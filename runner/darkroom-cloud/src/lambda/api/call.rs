@@ -1,4 +1,4 @@
-//! One request to the API, read; and what an operation gives back.
+//! One parsed request to the API, and the result of an operation.
 
 use super::super::error::{ApiError, ApiResult};
 use super::super::limits;

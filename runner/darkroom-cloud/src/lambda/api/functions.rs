@@ -275,7 +275,7 @@ pub(crate) fn update_configuration(lambda: &Lambda, call: &Call) -> ApiResult<Re
     )))
 }
 
-/// Refuses an update while another is under way, or one that was meant for another revision.
+/// Refuses an update while another is running, or one that was meant for another revision.
 pub(crate) fn begin_update(
     home: &Home,
     function: &mut Function,

@@ -1,8 +1,8 @@
 //! Parts of Lambda that the local cloud does not have: function URLs, event source mappings,
 //! provisioned concurrency and code signing.
 //!
-//! Looking finds none, removing removes none, with AWS's own words; making one is refused plainly,
-//! after the checks that AWS makes first, so that nobody believes that there is one.
+//! Reading finds none and removing removes none, with AWS's own words. Creating one is refused
+//! after the checks that AWS makes first, so nobody believes that it exists.
 
 use super::super::Lambda;
 use super::super::error::{ApiError, ApiResult};
@@ -32,7 +32,7 @@ pub(crate) fn route(
         (verb, ["functions", _, "code-signing-config"]) => function_signing(lambda, call, verb),
         ("GET", ["code-signing-configs"]) => Ok(Reply::ok(json!({ "CodeSigningConfigs": [] }))),
         ("POST", ["code-signing-configs"]) => Err(ApiError::invalid(
-            "The local cloud does not check signatures of code: there is no code signing.",
+            "The local cloud has no code signing, so it does not check signatures of code.",
         )),
         ("GET" | "PUT" | "DELETE", ["code-signing-configs", arn, ..]) => Err(ApiError::not_found(
             format!("The Lambda code signing configuration {arn} can not be found."),
@@ -181,7 +181,8 @@ fn create_mapping(lambda: &Lambda, call: &Call) -> ApiResult<Reply> {
         return Err(ApiError::invalid("Function does not exist"));
     }
     Err(ApiError::invalid(
-        "The local cloud has no queues and streams to map; S3 notifications and asynchronous invocations need no mapping.",
+        "The local cloud has no queues and streams to map. S3 notifications and asynchronous \
+         invocations need no mapping.",
     ))
 }
 

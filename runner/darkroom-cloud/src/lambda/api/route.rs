@@ -1,4 +1,4 @@
-//! Which operation a method and path mean.
+//! Maps a method and path to an operation.
 
 use super::super::Lambda;
 use super::super::error::{ApiError, ApiResult};
@@ -71,7 +71,7 @@ async fn read(
 ) -> ApiResult<(Method, Call)> {
     let decoded = |segment: &str| percent_decode_str(segment).decode_utf8_lossy().into_owned();
     let path = parts.uri.path().trim_matches('/');
-    // The first segment is the API's version; operations are told apart without it.
+    // The first segment is the API's version; operations are distinguished without it.
     let segments: Vec<String> = path.split('/').skip(1).map(decoded).collect();
     let query = parts.uri.query().unwrap_or_default();
     let query = form_urlencoded::parse(query.as_bytes())

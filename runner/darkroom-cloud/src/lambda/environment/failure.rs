@@ -1,5 +1,5 @@
-//! How AWS words what went wrong (FACTS.md, section 6): documents for the caller, error types for
-//! the report.
+//! AWS's words for failures (FACTS.md, section 6): documents for the caller, error types for the
+//! report.
 
 use super::types::Status;
 use crate::lambda::runtime_api::RESPONSE_LIMIT;
@@ -121,7 +121,7 @@ impl RunFailure {
         }
     }
 
-    /// True if the runtime process can't go on.
+    /// True if the runtime process can't continue.
     pub fn is_fatal(&self) -> bool {
         !matches!(self, Self::Reported { .. } | Self::TooLarge)
     }
@@ -134,11 +134,12 @@ pub fn ended_for(offence: Offence) -> String {
             "Darkroom ended the environment: it used more memory than its size".to_owned()
         }
         Offence::Unwatchable => {
-            "Darkroom ended the environment: what it uses could no longer be read from /proc"
+            "Darkroom ended the environment: its usage could no longer be read from /proc"
                 .to_owned()
         }
         Offence::WorkedWhileFrozen { cpu_ms } => format!(
-            "Darkroom ended the environment: it used {cpu_ms} ms of CPU time after its answer, while it was to stand still"
+            "Darkroom ended the environment: it used {cpu_ms} ms of CPU time after its answer, \
+             when it should have been paused"
         ),
     }
 }

@@ -1,8 +1,8 @@
-//! The most memory that an environment's processes have had resident, from the kernel.
+//! The most memory that an environment's processes have used, as the kernel reports it.
 //!
-//! `VmHWM` of `/proc/PID/status`: the peak since the process started, file pages it has mapped
-//! included, `/tmp` and the page cache not. With several processes their peaks are added. Memory
-//! that no process has mapped is told, not read.
+//! Reads `VmHWM` of `/proc/PID/status`: the peak since the process started, including mapped file
+//! pages, but neither `/tmp` nor the page cache. The peaks of several processes are added. Memory
+//! that no process has mapped is reported to this file, not read by it.
 
 use crate::sandbox::protocol::MemoryUse;
 use std::fs::File;

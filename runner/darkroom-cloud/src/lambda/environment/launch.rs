@@ -1,8 +1,7 @@
-//! What to start for a function, and in what surroundings: program, arguments, environment,
-//! folders.
+//! What to start for a function: program, arguments, environment variables, folders.
 //!
-//! The environment is AWS's (FACTS.md, section 5) plus what leads SDKs to the local cloud, and
-//! nothing of the host's. Pure but for asking which folders exist.
+//! The environment variables are AWS's (FACTS.md, section 5) plus those that lead SDKs to the local
+//! cloud; none come from the host. Pure, except for asking which folders exist.
 
 use super::types::{FunctionSpec, LogFormat};
 use crate::access::Credentials;

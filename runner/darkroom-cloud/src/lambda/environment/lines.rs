@@ -164,7 +164,8 @@ impl LogLines {
         if self.kept > MOST_KEPT {
             let most = MOST_KEPT >> 20;
             self.text(&format!(
-                "The local cloud keeps {most} MB of an invocation's log. The rest of this one is left out.\n"
+                "The local cloud keeps {most} MB of an invocation's log. It dropped the rest of \
+                 this one.\n"
             ));
         }
     }

@@ -1,9 +1,9 @@
 //! Execution environments: from an accepted invocation to its answer, log lines and report.
 //!
 //! The control plane counts concurrency and resolves qualifiers, then calls
-//! [`Environments::invoke`]; everything from there on happens here. The way of an invocation:
-//! `pool` (a free environment or a new one) → `open` (`launch`, `layers`, then the sandbox) → `run`
-//! (init, event, answer) → `lines`. This room never speaks the public Lambda API.
+//! [`Environments::invoke`]. From there an invocation goes through `pool` (a free environment or a
+//! new one) → `open` (`launch`, `layers`, then the sandbox) → `run` (init, event, answer) →
+//! `lines`. This module never speaks the public Lambda API.
 
 mod failure;
 mod gauge;
@@ -102,7 +102,7 @@ struct Shared {
     /// How many environments may be starting at once: were it all of a burst, all would be too slow
     /// for INIT's limit.
     starting: Arc<Semaphore>,
-    /// Read while an invocation or a closing is under way.
+    /// Read while an invocation or a closing is running.
     busy: Arc<RwLock<()>>,
     /// Something has become idle.
     idle: Arc<Notify>,
@@ -134,7 +134,7 @@ impl Environments {
     /// Finds, and if need be installs, what `runtime` (`python3.13`) needs, so that the first
     /// invocation need not wait.
     ///
-    /// An error says what is missing and how to mend it.
+    /// An error says what is missing and how to fix it.
     pub async fn prepare(&self, runtime: &str) -> Result<(), String> {
         self.shared
             .runtimes

@@ -31,7 +31,7 @@ pub struct Runtimes {
 
 impl Runtimes {
     /// Returns the runtime of that name, found or installed at the first call; an error says how to
-    /// mend it.
+    /// fix it.
     pub async fn get(&self, name: &str, cache_dir: &Path) -> Result<Runtime, String> {
         if name.starts_with("provided") {
             return Ok(Runtime::Provided);
@@ -67,7 +67,7 @@ pub async fn environment(
     let stream = stream_name(&spec.version);
     let lines = LogLines::new(Arc::clone(&shared.logs), spec, stream.clone());
     let unavailable =
-        |error: io::Error| RunFailure::Unavailable(format!("the sandbox can't be made: {error}"));
+        |error: io::Error| RunFailure::Unavailable(format!("cannot make the sandbox: {error}"));
 
     let (binds, covers) = launch::folders(spec, &runtime, layers.as_deref());
     let listen = listen_at(&config.endpoint_url);
@@ -158,7 +158,7 @@ async fn layers(
         Ok::<_, io::Error>(merged)
     });
     let unavailable = |error: &dyn std::fmt::Display| {
-        RunFailure::Unavailable(format!("can't read the code: {error}"))
+        RunFailure::Unavailable(format!("cannot read the code: {error}"))
     };
     merged
         .await

@@ -1,8 +1,8 @@
-//! Which environment runs an invocation: the one used last of those that are free, else a new one.
+//! Chooses the environment for an invocation: the free one that was used last, or a new one.
 //!
-//! A pool belongs to one version of one function at one revision; another revision retires it.
-//! Environments that have answered but not yet asked for the next event are waited for a moment
-//! rather than doubled.
+//! A pool belongs to one version of one function at one revision; a new revision retires it. An
+//! environment that has answered but not yet asked for the next event gets a moment, before a
+//! second one is started.
 
 use super::run::Environment;
 use super::types::FunctionSpec;

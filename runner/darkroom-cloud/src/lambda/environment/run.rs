@@ -1,9 +1,9 @@
-//! One execution environment: a sandbox, the runtime in it, and one invocation at a time from start
-//! to report.
+//! One execution environment: a sandbox with a runtime, and one invocation at a time from start to
+//! report.
 //!
-//! Lifecycle as in FACTS.md, section 5: INIT before the first invocation, again inside an
-//! invocation after the runtime has died or could not be initialised; `/tmp` stays, globals don't.
-//! [`super::pool`] decides who runs where.
+//! Lifecycle as in FACTS.md, section 5: INIT before the first invocation, and again inside an
+//! invocation after the runtime died or failed to initialise. `/tmp` stays, globals do not.
+//! [`super::pool`] chooses the environment.
 
 use super::failure::{self, RunFailure};
 use super::gauge::MemoryGauge;
@@ -215,7 +215,7 @@ impl Environment {
         if let Err(error) = self.sandbox.control.order(&order).await {
             self.state.broken = true;
             return Err(RunFailure::Unavailable(format!(
-                "the sandbox is gone: {error}"
+                "the sandbox ended: {error}"
             )));
         }
         // A quick runtime may ask for its first event before the sandbox has said that it runs.

@@ -1,4 +1,4 @@
-//! What the control plane hands to the environments and gets back.
+//! The values that the control plane hands to the environments, and gets back.
 
 use crate::lineage::Lineage;
 use bytes::Bytes;
@@ -63,7 +63,7 @@ pub struct InvokeRequest {
     pub invoked_arn: String,
     /// The decoded JSON of `X-Amz-Client-Context`.
     pub client_context: Option<String>,
-    /// The runs that led here, this one included: what the handler causes goes on with it.
+    /// The runs that led here, this one included: what the handler causes continues with it.
     pub chain: Lineage,
     /// Takes the pieces of a streamed answer as the handler writes them, for a caller that wants
     /// them so.

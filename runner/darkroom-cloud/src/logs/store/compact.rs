@@ -1,5 +1,5 @@
-//! Writing the file anew without the lines that no longer count: those of deleted groups and
-//! streams, and events older than their group is to keep.
+//! Rewrites the file without lines that no longer count: those of deleted groups and streams, and
+//! events past their group's retention.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

@@ -18,7 +18,7 @@ pub fn read(body: &[u8]) -> Result<Value, Fault> {
     let mut decoder = Decoder::new(body);
     value(&mut decoder, MAX_DEPTH).map_err(|error| Fault {
         code: "SerializationException",
-        message: format!("the CBOR body cannot be read: {error}"),
+        message: format!("cannot read the CBOR body: {error}"),
     })
 }
 

@@ -1,5 +1,4 @@
-//! What S3 answers a form that was stored: nothing, a document, or where the browser is to go.
-//! Pure.
+//! S3's answer to a form that was stored: nothing, a document, or a redirect. Pure.
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, ETAG, HeaderValue, LOCATION};

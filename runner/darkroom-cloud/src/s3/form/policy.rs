@@ -1,5 +1,5 @@
-//! The policy of a form: who signed it, until when it holds, and what it allows. Pure: the clock
-//! comes in.
+//! The policy of a form: who signed it, until when it is valid, and what it allows. Pure: the clock
+//! is an argument.
 //!
 //! A form → the access key that signed it, or S3's refusal. Source: Amazon S3 API reference,
 //! "Creating a POST policy" and "Authenticating requests in browser-based uploads" (versions 4 and
@@ -29,7 +29,7 @@ pub fn admit(
         return Err(s3_error!(AccessDenied, "Access Denied"));
     };
     let access_key = signer(form, text, secret)?;
-    let policy = Policy::read(text)?;
+    let policy = FormPolicy::read(text)?;
     if now >= policy.expiration {
         return Err(denied("Policy expired."));
     }
@@ -128,18 +128,18 @@ fn signer_v4(
     Ok(access_key.to_owned())
 }
 
-struct Policy {
+struct FormPolicy {
     expiration: jiff::Timestamp,
-    conditions: Vec<Condition>,
+    conditions: Vec<FormCondition>,
 }
 
-enum Condition {
+enum FormCondition {
     Equal { field: String, value: String },
     StartsWith { field: String, prefix: String },
     Length { min: u64, max: u64 },
 }
 
-impl Policy {
+impl FormPolicy {
     fn read(text: &str) -> S3Result<Self> {
         let decoded = STANDARD
             .decode(text)
@@ -158,7 +158,7 @@ impl Policy {
         let mut read = Vec::new();
         for condition in conditions {
             read.extend(
-                Condition::read(condition)
+                FormCondition::read(condition)
                     .ok_or_else(|| invalid(&format!("Invalid Condition: {condition}")))?,
             );
         }
@@ -174,15 +174,17 @@ impl Policy {
             name,
             "policy" | "x-amz-signature" | "signature" | "awsaccesskeyid" | "file" | "submit"
         );
-        let named = |condition: &Condition| match condition {
-            Condition::Equal { field, .. } | Condition::StartsWith { field, .. } => field == name,
-            Condition::Length { .. } => false,
+        let named = |condition: &FormCondition| match condition {
+            FormCondition::Equal { field, .. } | FormCondition::StartsWith { field, .. } => {
+                field == name
+            }
+            FormCondition::Length { .. } => false,
         };
         !free && !name.starts_with("x-ignore-") && !self.conditions.iter().any(named)
     }
 }
 
-impl Condition {
+impl FormCondition {
     /// Reads `{"field": "value"}` or a list of three; `None` for anything else.
     fn read(condition: &Json) -> Option<Vec<Self>> {
         if let Some(fields) = condition.as_object() {

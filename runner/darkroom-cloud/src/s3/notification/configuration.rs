@@ -37,7 +37,7 @@ const EVENT_TYPES: [&str; 27] = [
 
 /// What a bucket tells to whom.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Configuration {
+pub struct NotificationSettings {
     pub rules: Vec<Rule>,
     /// Kept because a client may ask for it back; there is no event bridge here.
     #[serde(default)]
@@ -97,7 +97,7 @@ impl Invalid {
     }
 }
 
-impl Configuration {
+impl NotificationSettings {
     /// Reads and checks the wire form. Whether the functions exist is not checked here.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ mod event;
 use crate::lineage::Lineage;
 use bytes::Bytes;
 
-pub use configuration::{Configuration, Invalid, Rule};
+pub use configuration::{Invalid, NotificationSettings, Rule};
 pub use event::{Change, Sequencer, payload};
 
 /// What S3 asks about a function before it accepts it as a destination.
@@ -20,7 +20,7 @@ pub trait FunctionDirectory: Send + Sync {
 
 /// Where events go.
 pub trait EventTarget: Send + Sync {
-    /// Queues an asynchronous invocation (`InvocationType=Event`) that goes on with `chain`.
+    /// Queues an asynchronous invocation (`InvocationType=Event`) that continues with `chain`.
     /// Returns at once; the queue retries.
     fn invoke_async(&self, function_arn: &str, payload: Bytes, chain: Lineage);
 }

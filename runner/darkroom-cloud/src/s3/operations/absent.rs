@@ -1,9 +1,8 @@
-//! What S3 says of what a bucket can have and does not have here: CORS, website, replication and
-//! their like.
+//! S3's answers about features that a bucket does not have here: CORS, website, replication and
+//! others.
 //!
 //! Deployers read these before and after they make a bucket. Setting one is answered with
-//! `NotImplemented`: it would have no effect, and nobody should believe that it has. Removing what
-//! is not there succeeds, as on S3.
+//! `NotImplemented`, because it would have no effect. Removing a missing one succeeds, as on S3.
 
 use http::StatusCode;
 use s3s::dto::*;

@@ -1,7 +1,7 @@
-//! Who may do what with a bucket, and how it is encrypted: kept, given back, and without effect.
+//! A bucket's policies, ownership and encryption: stored and returned, without effect.
 //!
-//! There is one account here, which owns everything, so that none of this can change an answer;
-//! deployers set it and read it back.
+//! There is only one account, which owns everything, so none of this can change an answer.
+//! Deployers set it and read it back.
 
 use http::StatusCode;
 use s3s::dto::*;
@@ -193,7 +193,7 @@ pub async fn put_bucket_encryption(
     if algorithm != "AES256" {
         return Err(s3_error!(
             NotImplemented,
-            "There are no KMS keys in the local cloud; AES256 is known."
+            "The local cloud has no KMS keys; use AES256."
         ));
     }
     let encryption = Encryption {

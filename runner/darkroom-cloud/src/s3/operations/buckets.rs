@@ -4,8 +4,8 @@ use s3s::dto::*;
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::super::OWNER_ID;
-use super::super::listing::{MAX_KEYS, Page, Query, page};
-use super::super::notification::{Configuration, Invalid};
+use super::super::listing::{ListingPage, ListingQuery, MAX_KEYS, page};
+use super::super::notification::{Invalid, NotificationSettings};
 use super::super::object::timestamp;
 use super::super::store::Settings;
 use super::super::url::encode_key;
@@ -227,8 +227,8 @@ pub async fn put_bucket_notification_configuration(
 ) -> S3Result<S3Response<PutBucketNotificationConfigurationOutput>> {
     let input = request.input;
     let bucket = this.bucket(&input.bucket)?;
-    let configuration =
-        Configuration::from_wire(input.notification_configuration).map_err(refused)?;
+    let configuration = NotificationSettings::from_wire(input.notification_configuration)
+        .map_err(invalid_configuration)?;
     if !input.skip_destination_validation.unwrap_or(false) {
         let bucket_arn = format!("arn:aws:s3:::{}", bucket.name);
         let stranger = configuration
@@ -236,7 +236,9 @@ pub async fn put_bucket_notification_configuration(
             .iter()
             .find(|rule| !this.functions.allows_s3(&rule.function_arn, &bucket_arn));
         if let Some(rule) = stranger {
-            return Err(refused(Invalid::destination(&rule.function_arn)));
+            return Err(invalid_configuration(Invalid::destination(
+                &rule.function_arn,
+            )));
         }
     }
     on_disk(move || {
@@ -247,7 +249,7 @@ pub async fn put_bucket_notification_configuration(
     Ok(S3Response::new(PutBucketNotificationConfigurationOutput {}))
 }
 
-fn refused(invalid: Invalid) -> s3s::S3Error {
+fn invalid_configuration(invalid: Invalid) -> s3s::S3Error {
     let fields: Vec<(&str, &str)> = invalid
         .fields
         .iter()
@@ -372,7 +374,7 @@ impl Asked<'_> {
         Ok(asked.min(MAX_KEYS))
     }
 
-    pub fn page(&self, this: &Operations, bucket: &str, after: &str) -> S3Result<Page> {
+    pub fn page(&self, this: &Operations, bucket: &str, after: &str) -> S3Result<ListingPage> {
         if let Some(unknown) = self.encoding.filter(|encoding| encoding.as_str() != "url") {
             return Err(invalid_argument(
                 "Invalid Encoding Method specified in Request",
@@ -380,7 +382,7 @@ impl Asked<'_> {
                 unknown.as_str(),
             ));
         }
-        let query = Query {
+        let query = ListingQuery {
             prefix: self.prefix,
             delimiter: self.delimiter,
             after,
@@ -399,7 +401,7 @@ impl Asked<'_> {
         }
     }
 
-    fn contents(&self, page: &Page, with_owner: bool) -> Option<ObjectList> {
+    fn contents(&self, page: &ListingPage, with_owner: bool) -> Option<ObjectList> {
         let entry = |object: &std::sync::Arc<super::super::object::Object>| Object {
             key: Some(self.encode(&object.key)),
             e_tag: Some(ETag::Strong(object.etag.clone())),
@@ -414,7 +416,7 @@ impl Asked<'_> {
         (!page.objects.is_empty()).then(|| page.objects.iter().map(entry).collect())
     }
 
-    pub fn common_prefixes(&self, page: &Page) -> Option<CommonPrefixList> {
+    pub fn common_prefixes(&self, page: &ListingPage) -> Option<CommonPrefixList> {
         let prefixes = page.common_prefixes.iter().map(|prefix| CommonPrefix {
             prefix: Some(self.encode(prefix)),
         });

@@ -1,5 +1,5 @@
-//! Lifecycle rules that remove what has become old: kept and given back. Nothing expires here:
-//! `clean` is for that, and a deployer must be able to set its safety net.
+//! Lifecycle rules that remove old objects: stored and returned. Nothing expires here, because
+//! `clean` removes things, but a deployer must be able to set a rule.
 
 use http::StatusCode;
 use s3s::dto::*;
@@ -79,7 +79,7 @@ fn kept(rule: LifecycleRule) -> S3Result<ExpiryRule> {
     let unknown = || {
         s3_error!(
             NotImplemented,
-            "The local cloud keeps lifecycle rules that expire by age and prefix only."
+            "The local cloud supports only lifecycle rules that expire by age and prefix."
         )
     };
     let filter = rule.filter.unwrap_or_default();

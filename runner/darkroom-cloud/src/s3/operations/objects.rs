@@ -7,7 +7,7 @@ use s3s::dto::*;
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::super::blob::Blob;
-use super::super::conditions::{ReadConditions, Verdict, write_condition};
+use super::super::conditions::{ReadConditions, ReadVerdict, write_condition};
 use super::super::incoming::{Claims, receive};
 use super::super::object::{Attributes, Checksums, Object, now_ms, timestamp};
 use super::super::store::{Bucket, StoreError, WriteCondition};
@@ -284,14 +284,14 @@ pub fn source(this: &Operations, source: &CopySource) -> S3Result<(Arc<Bucket>, 
 /// A copy whose conditions fail is always 412, where a read would be 304.
 pub fn check_source(conditions: &ReadConditions<'_>, object: &Object) -> S3Result<()> {
     match conditions.judge(object, now_ms()) {
-        Verdict::Go => Ok(()),
-        Verdict::Failed(name) => Err(errors::precondition_failed(&format!(
+        ReadVerdict::Go => Ok(()),
+        ReadVerdict::Failed(name) => Err(errors::precondition_failed(&format!(
             "x-amz-copy-source-{name}"
         ))),
-        Verdict::NotModified if conditions.if_none_match.is_some() => Err(
+        ReadVerdict::NotModified if conditions.if_none_match.is_some() => Err(
             errors::precondition_failed("x-amz-copy-source-If-None-Match"),
         ),
-        Verdict::NotModified => Err(errors::precondition_failed(
+        ReadVerdict::NotModified => Err(errors::precondition_failed(
             "x-amz-copy-source-If-Modified-Since",
         )),
     }

@@ -10,7 +10,7 @@ use s3s::dto::*;
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::super::blob::Content;
-use super::super::conditions::{ReadConditions, Verdict};
+use super::super::conditions::{ReadConditions, ReadVerdict};
 use super::super::hashes::{ALGORITHMS, Hashes};
 use super::super::object::{Checksums, Object, now_ms, timestamp};
 use super::super::store::{Bucket, StoreError};
@@ -22,7 +22,7 @@ pub fn open(bucket: &Bucket, key: &str) -> Result<(Arc<Object>, File), StoreErro
     with_current(bucket, key, |path, _| File::open(path))
 }
 
-/// Looks an object up and opens its blob, anew if it was replaced in between (then the old blob is
+/// Looks an object up and opens its blob, again if it was replaced in between (then the old blob is
 /// gone).
 fn with_current<T>(
     bucket: &Bucket,
@@ -158,9 +158,9 @@ fn invalid_range(range: Range, size: u64) -> s3s::S3Error {
 
 fn check(conditions: &ReadConditions<'_>, object: &Object) -> S3Result<()> {
     match conditions.judge(object, now_ms()) {
-        Verdict::Go => Ok(()),
-        Verdict::NotModified => Err(errors::not_modified(&object.etag)),
-        Verdict::Failed(name) => Err(errors::precondition_failed(name)),
+        ReadVerdict::Go => Ok(()),
+        ReadVerdict::NotModified => Err(errors::not_modified(&object.etag)),
+        ReadVerdict::Failed(name) => Err(errors::precondition_failed(name)),
     }
 }
 

@@ -1,8 +1,8 @@
-//! Control groups: memory, CPU quota and process count of one sandbox, held by the kernel.
+//! Control groups: the kernel limits memory, CPU quota and process count of one sandbox.
 //!
-//! Every sandbox gets a group of its own in a folder named after the server process, below the
-//! server's own group. The outer process of the sandbox removes both when it ends;
-//! [`Cgroups::find`] removes what a dead server left.
+//! Every sandbox gets its own group in a folder named after the server process, below the server's
+//! own group. The outer process of the sandbox removes both when it ends; [`Cgroups::find`] removes
+//! what a dead server left.
 
 mod v1;
 mod v2;
@@ -130,7 +130,7 @@ pub enum Cgroup {
 /// What to do about a group that uses a lot of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Judgement {
-    /// Files took the room, which AWS does not count: the limit was set anew.
+    /// Files took the room, which AWS does not count: the limit was set again.
     Raised,
     /// The processes themselves are too big.
     OutOfMemory,
@@ -160,7 +160,7 @@ impl Cgroup {
         }
     }
 
-    /// Stops every process of the group, or lets all go on; `None` if this kernel can't.
+    /// Stops every process of the group, or lets all continue; `None` if this kernel can't.
     ///
     /// Unlike a signal, this can't be undone from inside.
     pub fn freeze(&self, on: bool) -> Option<io::Result<()>> {
@@ -236,7 +236,7 @@ impl Drop for Cgroup {
 fn own_name() -> io::Result<String> {
     let pid = std::process::id();
     let start =
-        start_time(pid).ok_or_else(|| io::Error::other("can't read this process's start time"))?;
+        start_time(pid).ok_or_else(|| io::Error::other("cannot read this process's start time"))?;
     Ok(format!("{PREFIX}{pid}-{start}"))
 }
 

@@ -257,7 +257,7 @@ impl HierarchyCgroups {
         let stat = fs::read_to_string(self.memory.join("memory.stat"))?;
         // Files may come and go between the two; what was there at either time is believed.
         let in_tmp = before.max(in_tmp(tmp)?);
-        // Where `/tmp` is the host's, its files can't be told apart.
+        // Where `/tmp` is the host's, its files cannot be distinguished.
         let shared = tmp
             .and_then(|_| stat_line(&stat, "shmem"))
             .unwrap_or(0)

@@ -93,7 +93,7 @@ impl UnifiedCgroup {
     /// [`super::super::watch`]).
     pub fn make(tree: &Tree, name: &str, memory_mb: u32, tmp_mb: u32) -> io::Result<Self> {
         let folder = make_folder(&tree.folder, name)?;
-        // The folder above may have been made anew.
+        // The folder above may have been made again.
         let all = CONTROLLERS
             .map(|controller| format!("+{controller}"))
             .join(" ");

@@ -1,4 +1,4 @@
-//! Looks for everything of Darkroom's in an account, by its tags. Changes nothing.
+//! Finds everything that Darkroom made in an account, by its tags. Changes nothing.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ struct Tagged<T> {
 /// says why. Where none can, that is an error.
 pub async fn find(clients: &Clients, region: &str, which: &Which) -> Result<Found, DeployError> {
     let clients = &patient(clients);
-    // Boxed: the calls under way at once are large.
+    // Boxed: the calls that run at once are large.
     let looked = async {
         futures::join!(
             functions(clients, which),
@@ -477,7 +477,7 @@ pub(super) async fn uploads(
             Err(error) => {
                 return Err(call(
                     "listing",
-                    format!("unfinished uploads of bucket {name}"),
+                    format!("unfinished uploads in bucket {name}"),
                     &error,
                 ));
             }

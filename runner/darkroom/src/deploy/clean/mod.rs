@@ -1,10 +1,9 @@
-//! Finds everything that Darkroom made in an account, by its tags and not by memory, and removes
-//! it.
+//! Finds everything that Darkroom made in an account, by tags and not by memory, and removes it.
 //!
 //! [`find`] → [`Found`], which a person can read first → [`remove`]. Works the same after a run
 //! that ended, broke or was killed at any moment; a second time it finds nothing. Touches only what
-//! carries the tag. Two things can lack it and are ours: layers, which can't be tagged (the
-//! description says it), and the log group of a tagged function, where Lambda made it.
+//! carries the tag, with two exceptions: layers, which cannot have tags (their description says
+//! it), and the log group of a tagged function, if Lambda made the group.
 
 mod find;
 mod remove;
@@ -17,7 +16,7 @@ use super::error::DeployError;
 pub use find::find;
 pub use remove::remove;
 
-/// Calls under way at once.
+/// Calls that run at once.
 const AT_ONCE: usize = 8;
 
 /// Which of Darkroom's resources are meant.

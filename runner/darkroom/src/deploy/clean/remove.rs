@@ -1,4 +1,5 @@
-//! Removes what was found, in the order that leaves nothing unfindable behind if it is cut off.
+//! Removes what was found, in an order in which an interruption leaves nothing that cannot be found
+//! again.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -42,7 +43,7 @@ pub async fn remove(clients: &Clients, found: &Found) -> Vec<DeployError> {
         stream::iter(functions).map(|function| remove_function(clients, &function.name));
     let functions: Vec<_> = functions.buffer_unordered(AT_ONCE).collect().await;
     left.extend(functions.into_iter().filter_map(Result::err));
-    // Those without a tag once more: a late line may have made one anew meanwhile.
+    // Those without a tag once more: a late line may have made one again meanwhile.
     for FoundLogGroup { name, .. } in found
         .log_groups
         .iter()
@@ -66,8 +67,9 @@ fn leads_to_its_log_group(function: &FoundFunction) -> DeployError {
     DeployError::Call {
         operation: "removal",
         resource: format!("function {}", function.name),
-        reason: "its log group is still there, and nothing but the function says whose it is"
-            .to_owned(),
+        reason:
+            "kept, because its log group is still there and only the function shows whose it is"
+                .to_owned(),
         help: None,
     }
 }

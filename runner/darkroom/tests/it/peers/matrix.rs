@@ -44,7 +44,7 @@ fn the_study_is_deployed_tagged_and_cleaned(kind: Kind) {
     let told = run.interrupt().exits(130);
     assert!(told.contains("60 created"), "{told}");
     assert!(
-        told.contains("which is not AWS"),
+        told.contains("(not AWS)"),
         "numbers of {kind} must not pass for AWS's: {told}"
     );
 

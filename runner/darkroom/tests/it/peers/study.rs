@@ -128,7 +128,7 @@ impl<'a> Person<'a> {
         Running { process, said }
     }
 
-    /// Removes everything that any run made; then nothing of Darkroom's is there, and a second time
+    /// Removes everything that any run made; then found nothing that Darkroom made, and a second time
     /// says so.
     #[track_caller]
     pub fn cleans(&self) {
@@ -137,7 +137,10 @@ impl<'a> Person<'a> {
         let again = self
             .darkroom(&["clean", "--target", "aws", "--yes"])
             .exits(0);
-        assert!(again.contains("nothing of Darkroom's is there"), "{again}");
+        assert!(
+            again.contains("found nothing that Darkroom made"),
+            "{again}"
+        );
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
