@@ -407,7 +407,7 @@ mod tests {
             output_key: Some("x/{nmae}.png".into()),
             ..Adapt::default()
         };
-        assert!(mistake(wrong).starts_with("output_key: `{nmae}` is not known here"));
+        assert!(mistake(wrong).starts_with("output_key: unknown placeholder `{nmae}`"));
         let same = Adapt {
             output_key: Some("x/result.png".into()),
             ..Adapt::default()

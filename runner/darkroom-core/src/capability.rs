@@ -155,7 +155,7 @@ impl Capability {
             }
             Obstacle::Memory(level) => {
                 format!(
-                    "{here} cannot give a function {level} MB, only {} MB at most",
+                    "{here} cannot give a function {level} MB, at most {} MB",
                     self.max_memory_mb
                 )
             }
@@ -169,7 +169,7 @@ impl Capability {
             ),
             Obstacle::Concurrency(level) => {
                 format!(
-                    "{here} cannot run {level} pipelines at once, only {} at most",
+                    "{here} cannot run {level} pipelines at once, at most {}",
                     self.max_concurrency
                 )
             }
@@ -282,7 +282,7 @@ mod tests {
         };
         assert_eq!(
             why(&arm),
-            "the local cloud on this x86_64 machine can't run arm64 code, only x86_64"
+            "the local cloud on this x86_64 machine cannot run arm64 code, only x86_64"
         );
         assert!(
             why(&Demand {
@@ -318,7 +318,7 @@ mod tests {
         };
         assert_eq!(
             why(&only_arm),
-            "variant pillow is not made for x86_64, only for arm64"
+            "variant pillow supports only arm64, not x86_64"
         );
     }
 

@@ -375,7 +375,7 @@ pub(crate) mod tests {
         let summary = summary();
         assert_eq!((summary.cells, summary.runnable), (8, 4));
         let reason =
-            "the local cloud on this x86_64 machine can't run arm64 code, only x86_64".to_owned();
+            "the local cloud on this x86_64 machine cannot run arm64 code, only x86_64".to_owned();
         assert_eq!(summary.not_runnable, [NotRunnable { reason, cells: 4 }]);
         // 4 cells x 2 images x 5 repetitions x 2 deployments, through 2 stages.
         assert_eq!(summary.passes, 80);
@@ -489,7 +489,7 @@ pub(crate) mod tests {
                 .not_runnable
                 .as_ref()
                 .unwrap()
-                .contains("can't run arm64 code")
+                .contains("cannot run arm64 code")
         );
     }
 }

@@ -300,13 +300,13 @@ pub enum Order {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Schedule {
-    /// The order. With `sequential`, differences between cells may come from the hour. Default:
-    /// interleaved.
+    /// The order. With `sequential`, differences between cells may come from the hour.
+    /// Default: interleaved.
     pub order: Order,
 }
 
-/// What a run may cost. It stops at this limit, and you can resume it with a larger one. Default:
-/// no limit.
+/// What a run may cost. It stops at this limit, and you can resume it with a larger one.
+/// Default: no limit.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Budget {
@@ -325,8 +325,8 @@ pub struct Budget {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Output {
-    /// Folder for results, relative to the project; each experiment gets a folder in it. Default:
-    /// outputs.
+    /// Folder for results, relative to the project; each experiment gets a folder in it.
+    /// Default: outputs.
     pub dir: String,
 }
 

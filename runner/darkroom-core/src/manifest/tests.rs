@@ -441,7 +441,7 @@ fn every_list_of_the_matrix_is_known_in_singular_and_plural_and_only_once() {
     let both = format!("{ONE}start = [\"warm\"]\nstarts = [\"cold\"]\n");
     assert_eq!(
         mistakes_of(&both),
-        ["`start` and `starts` are the same key"]
+        ["`start` and `starts` are the same key; remove one"]
     );
     assert!(
         mistakes_of(&format!("{ONE}startz = [\"warm\"]\n"))[0].contains("unknown key `startz`")

@@ -552,7 +552,7 @@ prompt = "Make a thumbnail."
             (
                 "format = \"png\", mode = \"grey8\", size = \"unchanged\"",
                 "format = \"png\", mode = \"grey8\", size = \"unchanged\", quality_within = 5",
-                "none is named",
+                "needs `quality`",
             ),
             (
                 "check = { max_abs = 0, from_jpeg = { max_abs = 2, max_bias = 2 } }",
@@ -567,7 +567,7 @@ prompt = "Make a thumbnail."
             (
                 "{width}x",
                 "{breadth}x",
-                "`{breadth}` is not a fact of this stage",
+                "unknown placeholder `{breadth}`",
             ),
             (
                 "[\"reencode\"]",

@@ -189,7 +189,7 @@ fn every_claim_has_the_noise_floor_beside_it() {
         floors >= 4 && claims >= 4,
         "{floors} floors, {claims} claims"
     );
-    assert!(page.contains("Noise floor: the same code deployed twice came out 8."));
+    assert!(page.contains("Noise floor: the same code deployed twice differed by 8."));
     assert!(
         page.contains("so this run cannot resolve a smaller one"),
         "the floor is itself claimed"

@@ -289,7 +289,7 @@ fn an_extension_of_another_day_is_told_by_its_session_and_no_single_day_is_named
     for said in [
         "were measured from 2026-11-24 to 2026-11-25 (UTC) with Darkroom",
         "Session 2 began at 2026-11-25 18:00 UTC, added repetitions 4 to 5 of every cell, and ended as planned at",
-        "The prompts also ask for what no check can tell: that it is rounded (greyscale); its filter (resize).",
+        "The prompts also ask for what no check can test: that it is rounded (greyscale); its filter (resize).",
     ] {
         assert!(
             methods(&page).contains(said),

@@ -115,7 +115,7 @@ fn totals(report: &Report) -> String {
         .count();
     let all = count(report.outputs.len() as u64, "output");
     let mut text = match (wrong, unjudged) {
-        (0, 0) => format!("{}: all of {all} are right\n", report.variant),
+        (0, 0) => format!("{}: {all}, all right\n", report.variant),
         (wrong, 0) => format!("{}: {wrong} WRONG of {all}\n", report.variant),
         (wrong, unjudged) => {
             let why = "this code uses names that exist only in its own study, so it was not judged";

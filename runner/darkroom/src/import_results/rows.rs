@@ -788,7 +788,7 @@ mod tests {
         let ruled = read("a.md", b"| x | y |\n|---|:--|\n| - | 2 |\n", &map).unwrap();
         assert_eq!(
             (ruled.rows.len(), ruled.told.last().unwrap().as_str()),
-            (1, "line 2 is a line of dashes: left out")
+            (1, "left out: line 2 is a line of dashes")
         );
         let formula = read("a.csv", b"x,y\n\"=\"\"007\"\"\",2\n=\"a\",3\n=A1,4\n", &map).unwrap();
         let texts: Vec<&str> = formula.rows.iter().map(|row| field(row, "x")).collect();

@@ -69,8 +69,8 @@ mod tests {
         assert_eq!(
             found,
             [
-                "repetitions.count is 20 there and 40 now",
-                "repetitions.warm_up is not set there and 1 now"
+                "repetitions.count was 20 and is 40 now",
+                "repetitions.warm_up was not set and is 1 now"
             ]
         );
         assert_eq!(listed(&found), found.join("; "));

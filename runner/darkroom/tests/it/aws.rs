@@ -282,7 +282,7 @@ async fn what_another_run_uses_is_not_taken_over_unless_that_run_has_ended_or_is
     // over.
     std::fs::remove_dir_all(project.root().join("outputs")).unwrap();
     let (project, answer) = with_endpoint(&keep, &endpoint, project).await;
-    assert!(!answer.exits(0).stderr().contains("not seen to end"));
+    assert!(!answer.exits(0).stderr().contains("did not record its end"));
 
     under_way(&clients, "20261125-000000-abcdef", 0).await;
     let run = ["run", "m.toml", "--target", "aws", "--yes"];

@@ -73,7 +73,7 @@ fn a_truncated_line_in_the_middle_is_named_and_all_else_is_computed() {
     let answer = project.darkroom(&["aggregate", RUN]).exits(1);
     answer
         .says("DAMAGED, left out of every table")
-        .says("journal.ndjson:6: not a fact");
+        .says("journal.ndjson:6: this version of Darkroom does not know this fact");
     let rows = read(
         &project.root().join(RUN).join("invocations.parquet"),
         Wanted::default(),

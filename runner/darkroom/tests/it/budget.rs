@@ -110,7 +110,7 @@ fn a_budget_that_cannot_be_kept_to_is_refused_before_any_effect() {
     let said = project
         .darkroom(&["run", "m.toml", "--set", "budget.usd=1"])
         .exits(2);
-    let said = said.says("the prices of us-east-1 are not known");
+    let said = said.says("prices for us-east-1 are unknown");
     assert!(
         !project.root().join("outputs").exists(),
         "{}",

@@ -470,7 +470,7 @@ fn the_terminal_shows_warm_ups_what_passes_are_made_of_and_the_dollars_of_s3() {
         .exits(1);
     let (shown, told) = (answer.stdout(), answer.stderr());
     assert!(
-        told.contains("4 of 6 passes count (3 repetitions x 2 images)"),
+        told.contains("4 of 6 passes done (3 repetitions x 2 images)"),
         "{told}"
     );
     for said in [

@@ -512,7 +512,7 @@ fn another_model_that_answers_is_not_ascribed_to_the_one_that_was_asked() {
     told(
         vec![other],
         &[
-            "`scripted-model` was asked and `scripted-model-2` answered",
+            "asked `scripted-model`, but `scripted-model-2` answered",
             "add an entry for",
         ],
     );
@@ -1105,11 +1105,11 @@ fn every_way_to_pass_other_code_off_as_a_models_is_refused_by_name() {
     edit("requirements.txt", "sha256:bb", "sha256:bc")
         .says("functions/new/requirements.txt was edited after generation");
     edit("variant.toml", "sample = 1", "sample = 2")
-        .says("it says `2`, and provenance.toml says `1`");
+        .says("it says `2`, but provenance.toml says `1`");
     edit("variant.toml", "\"scripted\"", "\"other\"")
-        .says("it says `other`, and provenance.toml says `scripted`");
+        .says("it says `other`, but provenance.toml says `scripted`");
     edit("variant.toml", "model = \"scripted\"\nsample = 1\n", "")
-        .says("it says nothing, and provenance.toml says `scripted`");
+        .says("it says nothing, but provenance.toml says `scripted`");
     edit(
         "variant.toml",
         "\"greyscale.handler\"",

@@ -926,7 +926,7 @@ fn a_finished_run_is_extended_by_further_blocks_and_says_so() {
         .darkroom(&other)
         .exits(2)
         .says("began with another configuration")
-        .says("experiment.seed is 562 there and 7 now");
+        .says("experiment.seed was 562 and is 7 now");
     variant(&project, "copy", &changing("    return bytes(data)\n"));
     let refused = project
         .darkroom(&["run", "m.toml", "--extend", "repetitions.count=3"])
@@ -1104,14 +1104,14 @@ fn a_finished_run_is_not_resumed_and_a_changed_manifest_says_what_differs() {
         .darkroom(&changed)
         .exits(2)
         .says(&id)
-        .says("repetitions.count is 40 there and 41 now");
+        .says("repetitions.count was 40 and is 41 now");
     answer.says("`darkroom resume ");
     let answer = project
         .darkroom(&["resume", "--set", "repetitions.warm_up=2"])
         .exits(2)
         .says(&id);
     answer
-        .says("repetitions.warm_up is 1 there and 2 now")
+        .says("repetitions.warm_up was 1 and is 2 now")
         .says("undo the change");
     project.darkroom(&["resume", "--quiet"]).exits(0);
     let journal = fs::read(run.join("journal.ndjson")).unwrap();
@@ -1138,5 +1138,5 @@ fn a_finished_run_is_not_resumed_and_a_changed_manifest_says_what_differs() {
     project
         .darkroom(&other)
         .exits(2)
-        .says("is finished and has another configuration: experiment.seed is 562 there and 7 now");
+        .says("is finished and has another configuration: experiment.seed was 562 and is 7 now");
 }

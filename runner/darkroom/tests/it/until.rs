@@ -250,7 +250,7 @@ fn a_plan_says_the_range_of_what_it_would_take() {
         .stdout();
     let passes = "30 to 400: 30 to 400 repetitions of every image in 1 deployment of each cell";
     assert!(
-        plan.contains(passes) && plan.contains("74 to 902, warm-ups and probes included"),
+        plan.contains(passes) && plan.contains("74 to 902, including warm-ups and probes"),
         "{plan}"
     );
     assert!(

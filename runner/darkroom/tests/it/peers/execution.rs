@@ -104,7 +104,7 @@ fn nothing_is_invented_where_ministack_reports_nothing_of_a_direct_call() {
         .darkroom(&["run", "m.toml", "--target", "aws", "--yes"])
         .exits(1);
     assert!(
-        told.contains("INCOMPLETE") && told.contains("0 of 2 passes count ("),
+        told.contains("INCOMPLETE") && told.contains("0 of 2 passes done ("),
         "{told}"
     );
     let calls = rows(&person, "invocations");
