@@ -145,7 +145,7 @@ fn a_run_against_itself_has_not_changed_and_a_slowed_stage_is_found_with_its_siz
             .darkroom(&["compare", before, after, "--quiet", "--fail-on", limit])
             .exits(code)
     };
-    fail("slower:5%", 1).says("· greyscale duration_ms: slower by 30.0%, 5.0% allowed");
+    fail("slower:5%", 1).says("· greyscale duration_ms: slower by 30.0%, the limit is 5.0%");
     assert!(!fail("slower:90%", 0).stderr().contains("TOO MUCH"));
 
     // On one page: what the comparison says, and that the code is another.
