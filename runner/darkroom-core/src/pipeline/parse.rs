@@ -564,11 +564,7 @@ prompt = "Make a thumbnail."
                 "check = { max_abs = nan }",
                 "finite number",
             ),
-            (
-                "{width}x",
-                "{breadth}x",
-                "unknown placeholder `{breadth}`",
-            ),
+            ("{width}x", "{breadth}x", "unknown placeholder `{breadth}`"),
             (
                 "[\"reencode\"]",
                 "[\"sharpen\"]",

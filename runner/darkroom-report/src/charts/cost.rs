@@ -117,8 +117,8 @@ pub fn figure(run: &Run, width: u32) -> Option<Figure> {
         format!("{}: ${} {}{s3}", marked(cell), spelt(*total), interval(ci))
     });
     let s3 = if rows.iter().any(|(.., row)| s3_of(*row).is_some()) {
-        " Light: S3 requests. They are the same for every variant, so they do not count in the \
-         ranking."
+        " Light: S3 requests. They cost equally much for every variant, so they do not count in \
+         the ranking."
     } else {
         ""
     };

@@ -89,7 +89,7 @@ fn a_cell_whose_last_stage_always_fails_has_its_stages_times_and_is_named_as_fai
     }
     let page = Made::of(&journal).html();
     assert!(
-        page.contains("ranking: rust (3 of 3 passes failed, in resize)."),
+        page.contains("not ranked: rust (3 of 3 passes failed, in resize)."),
         "{page:.3000}"
     );
     assert!(page.contains(
@@ -118,7 +118,7 @@ fn failed_calls_of_a_cell_without_whole_passes_are_not_called_never_tried() {
     );
     let page = made.html();
     assert!(
-        page.contains("ranking: rust (3 of 3 calls of greyscale failed)."),
+        page.contains("not ranked: rust (3 of 3 calls of greyscale failed)."),
         "{page:.3000}"
     );
     assert!(!page.contains("Not measured"));

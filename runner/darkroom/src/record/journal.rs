@@ -275,7 +275,10 @@ mod tests {
             .find_map(Result::err)
             .unwrap()
             .to_string();
-        assert!(error.contains("journal.ndjson:2: this version of Darkroom does not know this fact"), "{error}");
+        assert!(
+            error.contains("journal.ndjson:2: this version of Darkroom does not know this fact"),
+            "{error}"
+        );
     }
 
     #[test]
