@@ -433,7 +433,7 @@ fn the_study_says_which_command_makes_each_variant_and_is_valid_with_them() {
         .darkroom(&["plan", "m.toml"])
         .exits(2)
         .says("has 2 mistakes");
-    answer.says("`darkroom generate --model gpt-5 --variant gpt-5 --samples 3` makes it");
+    answer.says("`darkroom generate --model gpt-5 --variant gpt-5 --samples 3` to create it");
 }
 
 #[test]
