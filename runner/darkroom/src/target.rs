@@ -69,8 +69,15 @@ const AWS_POLICY_SETTLES: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum TargetError {
     #[error("the local cloud did not start: {0}")]
+    #[diagnostic(code(target::start))]
     Start(#[from] StartError),
     #[error("cannot use {}: {source}", path.display())]
+    #[diagnostic(
+        code(target::folder),
+        help(
+            "Let your user write to .darkroom in the study's folder, or copy the study elsewhere"
+        )
+    )]
     Folder { path: PathBuf, source: io::Error },
     #[error(transparent)]
     #[diagnostic(transparent)]
