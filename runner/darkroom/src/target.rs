@@ -79,6 +79,14 @@ pub enum TargetError {
         )
     )]
     Folder { path: PathBuf, source: io::Error },
+    #[error("the local cloud does not answer on 127.0.0.1: {reason}")]
+    #[diagnostic(
+        code(target::loopback),
+        help(
+            "Bring the loopback interface up with `ip link set lo up`, and let no firewall stand before it"
+        )
+    )]
+    Loopback { reason: String },
     #[error(transparent)]
     #[diagnostic(transparent)]
     Account(#[from] AccountError),
@@ -203,7 +211,12 @@ impl Target {
             patience,
             policy_settles: Duration::ZERO,
             log_reads_apart: Duration::ZERO,
-            caller: account::caller(&config).await?,
+            caller: account::caller(&config)
+                .await
+                .map_err(|error| match error {
+                    AccountError::Unreachable { reason } => TargetError::Loopback { reason },
+                    error => error.into(),
+                })?,
             keeps: true,
             endpoint: None,
             notes: Vec::new(),

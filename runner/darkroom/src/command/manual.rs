@@ -54,6 +54,14 @@ fn write(path: &Path, contents: &[u8]) -> Result<(), Failure> {
         })
 }
 
+/// Lets the examples stand in their columns, as they do in the help: roff would fill the lines.
+fn unfilled(page: Vec<u8>) -> Vec<u8> {
+    let text = String::from_utf8_lossy(&page);
+    text.replace(".SH EXTRA\n", ".SH EXTRA\n.nf\n")
+        .replace(".SH VERSION\n", ".fi\n.SH VERSION\n")
+        .into_bytes()
+}
+
 /// Returns every file by its place.
 fn files() -> io::Result<BTreeMap<String, Vec<u8>>> {
     let mut files = BTreeMap::new();
@@ -63,10 +71,14 @@ fn files() -> io::Result<BTreeMap<String, Vec<u8>>> {
         .get_subcommands()
         .filter(|command| command.get_name() != "help" && !command.is_hide_set());
     for command in std::iter::once(&command).chain(shown) {
-        let page = Man::new(command.clone());
+        let page =
+            Man::new(command.clone()).source(concat!("darkroom ", env!("CARGO_PKG_VERSION")));
         let mut text = Vec::new();
         page.render(&mut text)?;
-        files.insert(format!("share/man/man1/{}", page.get_filename()), text);
+        files.insert(
+            format!("share/man/man1/{}", page.get_filename()),
+            unfilled(text),
+        );
     }
     let scripts = [
         (Shell::Bash, "share/bash-completion/completions/darkroom"),

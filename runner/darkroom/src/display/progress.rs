@@ -168,9 +168,9 @@ impl View {
         };
         // Of a total that nobody knows there is no share to draw.
         let template = if extent.is_open() {
-            "{spinner} {pos} passes · {prefix}{wide_msg} {elapsed}"
+            "{spinner} {pos} passes · {prefix}{wide_msg} {elapsed_precise}"
         } else {
-            "{bar:24} {pos}/{len} · {prefix}{wide_msg} {elapsed}"
+            "{bar:24} {pos}/{len} · {prefix}{wide_msg} {elapsed_precise}"
         };
         let bar_style =
             ProgressStyle::with_template(template).expect("the template is well-formed");

@@ -186,6 +186,9 @@ pub fn build(
             let crates = format!("the crates of {}", request.named());
             return Err(PackageError::offline(crates, reason));
         }
+        if let Some(path) = bench.unwritable_home() {
+            return Err(PackageError::CargoHome { path });
+        }
         let manifest = request.folder.join("Cargo.toml");
         let help = format!(
             "read the variant's code, then run its build alone to see why (this runs it outside \

@@ -84,6 +84,12 @@ pub enum PackageError {
         output: String,
         help: String,
     },
+    #[error("cargo can't keep what it fetches in {}", path.display())]
+    #[diagnostic(
+        code(package::cargo_home),
+        help("Set CARGO_HOME to a folder that you may write to, or let your user write there")
+    )]
+    CargoHome { path: PathBuf },
     #[error("{} names a toolchain by a path", path.display())]
     #[diagnostic(
         code(package::own_toolchain),

@@ -136,6 +136,27 @@ fn a_home_that_can_not_be_written_to_is_not_needed() {
 }
 
 #[test]
+fn a_home_in_which_cargo_can_keep_nothing_is_named() {
+    let project = study();
+    project.manifest(&format!(
+        "variants = [\"crates\"]\narchitectures = [\"{HOST}\"]\nimage_sets = [\"photos\"]"
+    ));
+    let home = std::env::var("HOME").unwrap();
+    let rustup = std::env::var("RUSTUP_HOME").unwrap_or_else(|_| format!("{home}/.rustup"));
+    let variables = [
+        ("HOME", "/proc"),
+        ("CARGO_HOME", ""),
+        ("RUSTUP_HOME", rustup.as_str()),
+    ];
+    project
+        .darkroom_with(&["run", "m.toml"], &variables)
+        .exits(1)
+        .says("cargo can't keep what it fetches in /proc/.cargo")
+        .says("Set CARGO_HOME to a folder that you may write to");
+    nothing_is_left(&project);
+}
+
+#[test]
 fn a_study_that_can_not_be_written_to_is_named_before_anything_runs() {
     for (in_the_way, said) in [
         (".darkroom", "Let your user write to .darkroom"),
