@@ -266,7 +266,7 @@ impl View {
     fn say_still(&mut self) {
         if self.style == Style::Plain && self.said.elapsed() >= PLAIN_EVERY {
             super::note(&format!(
-                "  still at it: {} ({} s)",
+                "  still running: {} ({} s)",
                 self.now,
                 self.started.elapsed().as_secs()
             ));

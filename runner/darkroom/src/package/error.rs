@@ -122,10 +122,7 @@ pub enum PackageError {
     #[error("{name} can't be installed: {reason}")]
     #[diagnostic(code(package::runtime))]
     Runtime { name: String, reason: String },
-    #[error(
-        "cannot reach a package index: {reason}\n{}",
-        lists(missing, here)
-    )]
+    #[error("cannot reach a package index: {reason}\n{}", lists(missing, here))]
     #[diagnostic(
         code(package::offline),
         help(
@@ -281,10 +278,8 @@ mod tests {
         let texts: Vec<_> = said.errors.iter().map(ToString::to_string).collect();
         assert_eq!(
             texts,
-            [
-                "cannot reach a package index: no name server\n\
-              missing: the wheels of a, the crates of b\nalready here: c (x86_64)"
-            ]
+            ["cannot reach a package index: no name server\n\
+              missing: the wheels of a, the crates of b\nalready here: c (x86_64)"]
         );
     }
 }

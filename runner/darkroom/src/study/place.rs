@@ -75,7 +75,7 @@ pub enum StudyError {
 fn instead(made_by: Option<&str>) -> String {
     match made_by {
         Some(version) => format!(
-            "It is a study already, which Darkroom {version} made: go on in it, or name a new folder. Nothing was written"
+            "This folder is a study already, made by Darkroom {version}: continue in it, or name a new folder. Nothing was written"
         ),
         None => "Name a new folder, or an empty one. Nothing was written".to_owned(),
     }

@@ -108,8 +108,8 @@ fn told(made_by: &str, files: &[&str]) -> String {
     };
     let kind = if newer(made_by) { "newer" } else { "older" };
     format!(
-        "this study was made by Darkroom {made_by}, and this is {VERSION}: {named} {kind} than this version's. They are \
-         measured as they stand. To have this version's, make a study with {} and copy them",
+        "Darkroom {made_by} made this study, and this is {VERSION}: {named} {kind} than this version's. \
+         Darkroom measures them unchanged. For this version's files, run {} and copy them",
         advice::darkroom(&["init", &format!("study-{VERSION}")])
     )
 }
@@ -118,8 +118,8 @@ fn told(made_by: &str, files: &[&str]) -> String {
 pub fn by_a_newer(root: &Path) -> Option<String> {
     let made_by = made_by(root).filter(|made_by| newer(made_by))?;
     Some(format!(
-        "this study was made by Darkroom {made_by}, and this is {VERSION}, which may not know all that it says: install \
-         {made_by} or newer"
+        "Darkroom {made_by} made this study, and this is {VERSION}, which may not know every key: \
+         install {made_by} or newer"
     ))
 }
 
@@ -175,7 +175,7 @@ mod tests {
         let said = below("functions/pillow/").unwrap();
         assert!(
             said.starts_with(&format!(
-                "this study was made by Darkroom 0.1.0, and this is {VERSION}: functions/pillow/rotate.py and 1 more are older"
+                "Darkroom 0.1.0 made this study, and this is {VERSION}: functions/pillow/rotate.py and 1 more are older"
             )),
             "{said}"
         );

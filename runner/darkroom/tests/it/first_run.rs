@@ -71,7 +71,7 @@ fn without_a_network_one_message_says_what_is_missing_and_what_is_here() {
     let answer = project
         .darkroom_with(&["run", "m.toml"], &variables)
         .exits(1)
-        .says("nothing answers where packages are fetched from: ")
+        .says("cannot reach a package index: ")
         .says(&format!(
             "missing: the crates of crates ({HOST}), the wheels of wheels ({HOST}), Lambda's python3.13 runtime"
         ))
@@ -108,7 +108,7 @@ fn without_the_python_that_variants_need_one_message_says_how_to_get_it() {
     let answer = project
         .darkroom_with(&["run", "m.toml"], &variables)
         .exits(1)
-        .says("no Python is here for `pillow`, `rust`: no working Python 3.14 found")
+        .says("no Python found for `pillow`, `rust`: no working Python 3.14 found")
         .says("uv python install 3.14")
         .says("pyenv install 3.14")
         .says("your distribution's python3.14 package");
@@ -151,7 +151,7 @@ fn a_home_in_which_cargo_can_keep_nothing_is_named() {
     project
         .darkroom_with(&["run", "m.toml"], &variables)
         .exits(1)
-        .says("cargo can't keep what it fetches in /proc/.cargo")
+        .says("cargo cannot write to its folder /proc/.cargo")
         .says("Set CARGO_HOME to a folder that you may write to");
     nothing_is_left(&project);
 }

@@ -249,7 +249,7 @@ fn a_second_init_names_a_few_files_and_counts_the_others() {
     refused(
         above.path(),
         ".",
-        &format!("It is a study already, which Darkroom {version} made"),
+        &format!("This folder is a study already, made by Darkroom {version}"),
     );
 }
 
@@ -278,7 +278,7 @@ fn a_study_of_another_version_is_named_where_what_is_used_differs() {
     fs::write(&path, then).unwrap();
     let said = plan("manifests/smoke.toml");
     assert!(
-        said.contains("this study was made by Darkroom 0.1.0")
+        said.contains("Darkroom 0.1.0 made this study")
             && said.contains("functions/pillow/rotate.py is older"),
         "{said}"
     );
