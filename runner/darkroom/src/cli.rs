@@ -92,6 +92,8 @@ pub enum Command {
         /// Shell to complete commands in
         shell: Shell,
     },
+    /// Write man pages and shell completions into a folder, for example ~/.local
+    Manual(ManualArgs),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -595,6 +597,13 @@ pub struct DoctorArgs {
 }
 
 #[derive(Clone, Debug, Args)]
+pub struct ManualArgs {
+    /// Write below share/ of this folder: man, bash-completion, zsh and fish
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+}
+
+#[derive(Clone, Debug, Args)]
 pub struct IamPolicyArgs {
     /// Policy to print
     #[arg(value_enum)]
@@ -672,6 +681,7 @@ const GROUPS: &[(&str, &[&str])] = &[
             "calibrate",
             "schema",
             "completions",
+            "manual",
         ],
     ),
 ];

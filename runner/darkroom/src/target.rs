@@ -69,9 +69,24 @@ const AWS_POLICY_SETTLES: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum TargetError {
     #[error("the local cloud did not start: {0}")]
+    #[diagnostic(code(target::start))]
     Start(#[from] StartError),
     #[error("cannot use {}: {source}", path.display())]
+    #[diagnostic(
+        code(target::folder),
+        help(
+            "Let your user write to .darkroom in the study's folder, or copy the study elsewhere"
+        )
+    )]
     Folder { path: PathBuf, source: io::Error },
+    #[error("the local cloud does not answer on 127.0.0.1: {reason}")]
+    #[diagnostic(
+        code(target::loopback),
+        help(
+            "Bring the loopback interface up with `ip link set lo up`, and let no firewall stand before it"
+        )
+    )]
+    Loopback { reason: String },
     #[error(transparent)]
     #[diagnostic(transparent)]
     Account(#[from] AccountError),
@@ -196,7 +211,12 @@ impl Target {
             patience,
             policy_settles: Duration::ZERO,
             log_reads_apart: Duration::ZERO,
-            caller: account::caller(&config).await?,
+            caller: account::caller(&config)
+                .await
+                .map_err(|error| match error {
+                    AccountError::Unreachable { reason } => TargetError::Loopback { reason },
+                    error => error.into(),
+                })?,
             keeps: true,
             endpoint: None,
             notes: Vec::new(),

@@ -25,7 +25,7 @@ pub fn run(args: &InitArgs, globals: Globals) -> Result<Outcome, Failure> {
     let plan = study::plan(&args.folder, args.template).map_err(Failure::wrong_request)?;
     study::write(&plan).map_err(Failure::broken)?;
     if globals.json {
-        let files = plan.files.iter().map(|file| file.path).collect();
+        let files = plan.paths().collect();
         display::answer_json(&InitAnswer {
             folder: &plan.folder,
             template: plan.template,
@@ -43,7 +43,7 @@ pub fn run(args: &InitArgs, globals: Globals) -> Result<Outcome, Failure> {
 /// Says what was made and what to do with it.
 fn next(plan: &Plan) -> String {
     let folder = plan.folder.display().to_string();
-    let count = display::count(plan.files.len() as u64, "file");
+    let count = display::count(plan.paths().count() as u64, "file");
     let mut steps = Vec::new();
     if plan.folder != std::path::Path::new(".") {
         // A name that begins with a dash would be an option.

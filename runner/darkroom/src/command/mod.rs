@@ -17,6 +17,7 @@ mod iam_policy;
 mod import;
 mod import_results;
 mod init;
+mod manual;
 mod plan;
 pub mod publish;
 pub mod report;
@@ -27,14 +28,21 @@ mod serve;
 mod validate;
 mod verify;
 
+use darkroom_core::manifest::Manifest;
+
 use crate::built::built;
 use crate::cli::{Cli, Command, Globals};
 use crate::display;
 use crate::exit::{Failure, Outcome};
 use crate::project::Project;
+use crate::study;
 
 /// Carries out the command that was asked for.
 pub fn run(cli: &Cli) -> Result<Outcome, Failure> {
+    carry_out(cli).inspect_err(|_| say_if_newer(cli.globals))
+}
+
+fn carry_out(cli: &Cli) -> Result<Outcome, Failure> {
     let globals = cli.globals;
     match &cli.command {
         Command::Init(args) => init::run(args, globals),
@@ -62,6 +70,7 @@ pub fn run(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Clean(args) => clean::run(args, globals),
         Command::IamPolicy(args) => iam_policy::run(args, globals),
         Command::Completions { shell } => completions::run(*shell),
+        Command::Manual(args) => manual::run(args, globals),
     }
 }
 
@@ -76,5 +85,34 @@ fn say_which(project: &Project, globals: Globals) {
     let here = std::env::current_dir().and_then(|here| here.canonicalize());
     if !globals.quiet && !globals.json && here.is_ok_and(|here| here != project.root()) {
         display::note(&format!("project folder: {}", project.root().display()));
+    }
+}
+
+/// Says which files that a manifest uses are another version's.
+fn say_what_differs(project: &Project, manifest: &Manifest, globals: Globals) {
+    if globals.quiet || globals.json {
+        return;
+    }
+    let pipeline = &manifest.experiment.pipeline;
+    let variants = manifest.matrix.variants.iter();
+    let below: Vec<String> = variants
+        .map(|variant| format!("functions/{variant}/"))
+        .chain([
+            format!("experiments/{pipeline}/pipeline.toml"),
+            format!("experiments/prices/{}.toml", manifest.target.region),
+        ])
+        .collect();
+    if let Some(said) = study::differences(project.root(), &below) {
+        display::note(&said);
+    }
+}
+
+/// Says that a newer program made this study: what went wrong may be that.
+fn say_if_newer(globals: Globals) {
+    let said = Project::here()
+        .ok()
+        .and_then(|project| study::by_a_newer(project.root()));
+    if let Some(said) = said.filter(|_| !globals.json) {
+        display::note(&said);
     }
 }

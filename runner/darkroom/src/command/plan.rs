@@ -38,6 +38,7 @@ pub fn run(args: &PlanArgs, globals: Globals) -> Result<Outcome, Failure> {
         known,
     } = project::load(&args.manifest).map_err(Failure::wrong_request)?;
     super::say_which(&project, globals);
+    super::say_what_differs(&project, &manifest, globals);
     let capability = target::capability(manifest.target.cloud);
     let prices = results::prices(&project, &manifest.target.region)?;
     let plan = Plan::new(&manifest, &known, &capability);

@@ -30,6 +30,7 @@ pub fn run(args: &RunArgs, globals: Globals) -> Result<Outcome, Failure> {
         known,
     } = &loaded;
     super::say_which(project, globals);
+    super::say_what_differs(project, manifest, globals);
     let capability = &target::capability(manifest.target.cloud);
     let prices = results::prices(project, &manifest.target.region)?;
     let configuration = Configuration {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -22,6 +23,12 @@ use crate::execute::MoneyBudget;
 const REDRAWS_PER_SECOND: u8 = 5;
 /// Plain lines come no more often than this.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
+/// The clock beside the bar goes on when nothing else does: a pass may take a minute.
+const TICK: Duration = Duration::from_secs(1);
+/// Before the first call: what an earlier run left in the bucket goes.
+const BEGINNING: &str = "emptying the bucket, starting the first functions";
+/// After the last pass. On AWS both come minutes later.
+const ENDING: &str = "reading the platform's logs and metrics";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Style {
@@ -113,8 +120,12 @@ impl Progress {
         });
         let thread = std::thread::spawn(move || {
             let mut view = View::new(style, extent, done, money);
-            for event in facts {
-                view.take(&event);
+            loop {
+                match facts.recv_timeout(PLAIN_EVERY) {
+                    Ok(event) => view.take(&event),
+                    Err(RecvTimeoutError::Timeout) => view.say_still(),
+                    Err(RecvTimeoutError::Disconnected) => break,
+                }
             }
             view.end();
         });
@@ -134,6 +145,8 @@ struct View {
     style: Style,
     bar: ProgressBar,
     extent: Extent,
+    /// What is under way.
+    now: String,
     /// What the last look at the intervals found.
     looked: String,
     done: u64,
@@ -143,6 +156,7 @@ struct View {
     failed: BTreeMap<String, u64>,
     money: Option<Money>,
     begun: Option<Instant>,
+    started: Instant,
     said: Instant,
 }
 
@@ -154,21 +168,26 @@ impl View {
         };
         // Of a total that nobody knows there is no share to draw.
         let template = if extent.is_open() {
-            "{spinner} {pos} passes · {prefix}{wide_msg}"
+            "{spinner} {pos} passes · {prefix}{wide_msg} {elapsed_precise}"
         } else {
-            "{bar:24} {pos}/{len} · {prefix}{wide_msg}"
+            "{bar:24} {pos}/{len} · {prefix}{wide_msg} {elapsed_precise}"
         };
         let bar_style =
             ProgressStyle::with_template(template).expect("the template is well-formed");
         let bar = ProgressBar::with_draw_target(Some(extent.most), target)
             .with_style(bar_style.progress_chars("━╸ "));
         bar.set_position(done);
+        if style == Style::Bar {
+            bar.set_message(BEGINNING);
+            bar.enable_steady_tick(TICK);
+        }
         let (looked, failed) = (String::new(), BTreeMap::new());
         let said = Instant::now();
         Self {
             style,
             bar,
             extent,
+            now: BEGINNING.to_owned(),
             looked,
             done,
             before: done,
@@ -176,6 +195,7 @@ impl View {
             failed,
             money,
             begun: None,
+            started: said,
             said,
         }
     }
@@ -191,8 +211,7 @@ impl View {
                     PassKind::WarmUp => " (warm-up)",
                     PassKind::Measured => "",
                 };
-                self.bar
-                    .set_message(format!("{}{kind}", invocation.pass.cell_id));
+                self.is_at(format!("{}{kind}", invocation.pass.cell_id));
                 if invocation.status != Status::Ok && !invocation.pass.warm_up {
                     *self
                         .failed
@@ -216,6 +235,9 @@ impl View {
                     self.failures()
                 ));
                 self.say_plainly(begun);
+                if self.done == self.extent.most {
+                    self.is_at(ENDING.to_owned());
+                }
             }
             Event::Looked(look) => {
                 let widest = look.widest.map_or_else(
@@ -227,8 +249,27 @@ impl View {
                     "at {} repetitions {wider}, widest {widest} · ",
                     look.repetitions
                 );
+                if look.stopped_by.is_some() {
+                    self.is_at(ENDING.to_owned());
+                }
             }
             _ => {}
+        }
+    }
+
+    fn is_at(&mut self, now: String) {
+        self.bar.set_message(now.clone());
+        self.now = now;
+    }
+
+    /// For who reads lines: nothing has happened for a while.
+    fn say_still(&mut self) {
+        if self.style == Style::Plain && self.said.elapsed() >= PLAIN_EVERY {
+            super::note(&format!(
+                "  still running: {} ({} s)",
+                self.now,
+                self.started.elapsed().as_secs()
+            ));
         }
     }
 

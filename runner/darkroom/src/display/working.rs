@@ -72,7 +72,7 @@ impl Drop for Working {
 }
 
 fn spinner(left: &Mutex<String>) -> ProgressBar {
-    let style = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}")
+    let style = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed_precise}")
         .expect("the template is well-formed");
     let spinner =
         ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style);

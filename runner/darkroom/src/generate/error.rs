@@ -183,15 +183,15 @@ impl std::error::Error for GenerateError {}
 
 impl Diagnostic for GenerateError {
     fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        let what = match &self.problem {
-            Problem::NoAnswer { .. } => "no_answer",
-            Problem::Substituted { .. } => "substituted",
-            Problem::Refused { .. } => "refused",
-            Problem::Truncated { .. } | Problem::Unfinished { .. } => "truncated",
-            Problem::Unusable { .. } | Problem::Unjudged { .. } => "unusable",
-            Problem::Folder(_) => "folder",
+        let code = match &self.problem {
+            Problem::NoAnswer { .. } => "generate::no_answer",
+            Problem::Substituted { .. } => "generate::substituted",
+            Problem::Refused { .. } => "generate::refused",
+            Problem::Truncated { .. } | Problem::Unfinished { .. } => "generate::truncated",
+            Problem::Unusable { .. } | Problem::Unjudged { .. } => "generate::unusable",
+            Problem::Folder(_) => "generate::folder",
         };
-        Some(Box::new(format!("generate::{what}")))
+        Some(Box::new(code))
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {

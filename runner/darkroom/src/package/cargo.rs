@@ -13,6 +13,7 @@ use darkroom_core::cell::Architecture;
 use super::confined::{self, Bench, Built};
 use super::deployable::Request;
 use super::error::PackageError;
+use super::offline;
 use crate::advice;
 
 /// What a build depends on besides the variant's own files.
@@ -181,6 +182,13 @@ pub fn build(
     let (output, confined) = bench.build(&arguments, &variables, builder == "cargo");
     let output = output.map_err(|error| failed(error.to_string(), "install Rust with rustup"))?;
     if !output.status.success() {
+        if let Some(reason) = offline::reason(bench.not_fetched()) {
+            let crates = format!("the crates of {}", request.named());
+            return Err(PackageError::offline(crates, reason));
+        }
+        if let Some(path) = bench.unwritable_home() {
+            return Err(PackageError::CargoHome { path });
+        }
         let manifest = request.folder.join("Cargo.toml");
         let help = format!(
             "read the variant's code, then run its build alone to see why (this runs it outside \

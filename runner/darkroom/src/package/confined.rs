@@ -215,6 +215,14 @@ impl Bench {
         &self.not_fetched
     }
 
+    /// Returns the folder that cargo keeps packages in, where that is what it failed for.
+    pub fn unwritable_home(&self) -> Option<PathBuf> {
+        let home = cargo_home();
+        let named = home.display().to_string();
+        let failed = |line: &str| line.contains("failed to ") && line.contains(&named);
+        self.not_fetched.lines().any(failed).then_some(home)
+    }
+
     /// Runs cargo's build, in the sandbox if `confined` and one can be had; else says why not.
     pub fn build(
         &self,

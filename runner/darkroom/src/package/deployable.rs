@@ -52,3 +52,10 @@ pub struct Request {
     pub folder: PathBuf,
     pub spec: Variant,
 }
+
+impl Request {
+    /// How it is called in messages.
+    pub fn named(&self) -> String {
+        format!("{} ({})", self.variant, self.architecture)
+    }
+}

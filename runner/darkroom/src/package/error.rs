@@ -84,6 +84,12 @@ pub enum PackageError {
         output: String,
         help: String,
     },
+    #[error("cargo can't keep what it fetches in {}", path.display())]
+    #[diagnostic(
+        code(package::cargo_home),
+        help("Set CARGO_HOME to a folder that you may write to, or let your user write there")
+    )]
+    CargoHome { path: PathBuf },
     #[error("{} names a toolchain by a path", path.display())]
     #[diagnostic(
         code(package::own_toolchain),
@@ -107,12 +113,39 @@ pub enum PackageError {
         missing: String,
         help: String,
     },
-    #[error("no Python found to package {}: {reason}", quoted(variants))]
+    #[error("no Python found for {}: {reason}", quoted(variants))]
     #[diagnostic(code(package::python))]
     Python {
         variants: Vec<String>,
         reason: String,
     },
+    #[error("{name} can't be installed: {reason}")]
+    #[diagnostic(code(package::runtime))]
+    Runtime { name: String, reason: String },
+    #[error("cannot reach a package index: {reason}\n{}", lists(missing, here))]
+    #[diagnostic(
+        code(package::offline),
+        help(
+            "Connect to the network and run the same command again. Behind a proxy, set https_proxy. Darkroom keeps \
+             what it downloaded in .darkroom"
+        )
+    )]
+    Offline {
+        missing: Vec<String>,
+        /// What needs no network any more.
+        here: Vec<String>,
+        reason: String,
+    },
+}
+
+/// What is missing and what is not, a line each.
+fn lists(missing: &[String], here: &[String]) -> String {
+    let here = if here.is_empty() {
+        "nothing yet".to_owned()
+    } else {
+        here.join(", ")
+    };
+    format!("missing: {}\nalready here: {here}", missing.join(", "))
 }
 
 /// Several variants have no package, each for its own reason.
@@ -125,9 +158,9 @@ pub struct NotPackaged {
 }
 
 impl NotPackaged {
-    /// Takes the errors in their order; a machine without a Python is said once, with the variants
-    /// that wait for it.
-    pub fn new(errors: Vec<PackageError>) -> Self {
+    /// Takes the errors in their order; a machine without a Python or a network is said once, with
+    /// all that waits for it. `here` is what could be made.
+    pub fn new(errors: Vec<PackageError>, here: Vec<String>) -> Self {
         let mut said = Self { errors: Vec::new() };
         for error in errors {
             if !said
@@ -138,28 +171,51 @@ impl NotPackaged {
                 said.errors.push(error);
             }
         }
+        let mut here = Some(here);
+        for error in &mut said.errors {
+            if let PackageError::Offline { here: theirs, .. } = error {
+                *theirs = here.take().unwrap_or_default();
+            }
+        }
         said
     }
 }
 
 impl PackageError {
+    /// Something could not be fetched, for nothing answered.
+    pub(super) fn offline(missing: String, reason: String) -> Self {
+        Self::Offline {
+            missing: vec![missing],
+            here: Vec::new(),
+            reason,
+        }
+    }
+
     /// Returns true if this error now says the other as well.
     fn takes_in(&mut self, other: &Self) -> bool {
-        let Self::Python {
-            variants: theirs,
-            reason: other,
-        } = other
-        else {
-            return false;
+        let (own, theirs) = match (self, other) {
+            (
+                Self::Python { variants, reason },
+                Self::Python {
+                    variants: theirs,
+                    reason: other,
+                },
+            ) if reason == other => (variants, theirs),
+            // pip and cargo have different words for the same.
+            (
+                Self::Offline { missing, .. },
+                Self::Offline {
+                    missing: theirs, ..
+                },
+            ) => (missing, theirs),
+            _ => return false,
         };
-        let Self::Python { variants, reason } = self else {
-            return false;
-        };
-        let same = reason == other;
-        if same {
-            variants.extend(theirs.iter().cloned());
+        for name in theirs {
+            if !own.contains(name) {
+                own.push(name.clone());
+            }
         }
-        same
+        true
     }
 
     /// Returns a function that turns an I/O error into one that says what was done to which file.
@@ -192,16 +248,38 @@ mod tests {
             variant: "e".into(),
             folder: "f".into(),
         };
-        let said = NotPackaged::new(vec![
-            python("a", "none"),
-            empty(),
-            python("b", "none"),
-            python("c", "old"),
-            empty(),
-        ]);
+        let said = NotPackaged::new(
+            vec![
+                python("a", "none"),
+                empty(),
+                python("b", "none"),
+                python("c", "old"),
+                empty(),
+            ],
+            Vec::new(),
+        );
         let texts: Vec<_> = said.errors.iter().map(ToString::to_string).collect();
         assert_eq!(texts.len(), 4, "{texts:?}");
-        assert_eq!(texts[0], "no Python found to package `a`, `b`: none");
-        assert_eq!(texts[2], "no Python found to package `c`: old");
+        assert_eq!(texts[0], "no Python found for `a`, `b`: none");
+        assert_eq!(texts[2], "no Python found for `c`: old");
+    }
+
+    #[test]
+    fn a_missing_network_is_said_once_with_what_is_missing_and_what_is_here() {
+        let offline = |what: &str, reason: &str| PackageError::offline(what.into(), reason.into());
+        let said = NotPackaged::new(
+            vec![
+                offline("the wheels of a", "no name server"),
+                offline("the crates of b", "refused"),
+                offline("the wheels of a", "no name server"),
+            ],
+            vec!["c (x86_64)".into()],
+        );
+        let texts: Vec<_> = said.errors.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            texts,
+            ["cannot reach a package index: no name server\n\
+              missing: the wheels of a, the crates of b\nalready here: c (x86_64)"]
+        );
     }
 }

@@ -14,12 +14,17 @@ use darkroom_core::cell::Architecture;
 use super::deployable::Request;
 use super::describe;
 use super::error::PackageError;
+use super::offline;
 use super::zip::{Entries, Entry};
 
 /// Newest glibc of Lambda's Amazon Linux 2023 is 2.34, so wheels for it and for every older one run
 /// there.
 const NEWEST_GLIBC: u32 = 34;
 const OLDEST_GLIBC: u32 = 5;
+
+/// What pip asks for.
+const NEEDED: &str = "connect to a package index once, then Darkroom caches the packages; each needs a wheel \
+                      for CPython and manylinux, and its hash in the requirements file";
 
 /// Returns the files of the layer that the packages of `requirements` make up for the request's
 /// architecture.
@@ -46,13 +51,14 @@ fn download(
     requirements: &Path,
 ) -> Result<(), PackageError> {
     let version = request.spec.runtime.trim_start_matches("python");
-    let failed = |reason: String| PackageError::Dependencies {
-        variant: request.variant.clone(),
-        architecture: request.architecture,
-        reason,
-        help: "connect to a package index once, then Darkroom caches the packages; each needs a \
-            wheel for CPython and manylinux, and its hash in the requirements file"
-            .to_owned(),
+    let failed = |reason: String| match offline::reason(&reason) {
+        Some(reason) => PackageError::offline(format!("the wheels of {}", request.named()), reason),
+        None => PackageError::Dependencies {
+            variant: request.variant.clone(),
+            architecture: request.architecture,
+            reason,
+            help: NEEDED.to_owned(),
+        },
     };
     let unfit = |reason: String| PackageError::Python {
         variants: vec![request.variant.clone()],

@@ -1,53 +1,111 @@
-//! Packages several variants at once.
+//! Packages several variants at once, and installs what their functions run on where that is this
+//! machine.
 
 use std::path::Path;
 
+use darkroom_cloud::python::{self, RuntimeError};
+
 use super::build;
 use super::deployable::{Package, Request};
-use super::error::PackageError;
+use super::error::{NotPackaged, PackageError};
+use super::offline;
+
+/// How a runtime is called in messages.
+pub fn runtime_named(runtime: &str) -> String {
+    format!("Lambda's {runtime} runtime")
+}
 
 /// Packages every request and returns the packages in the same order; blocking.
 ///
-/// `cache_dir` is `.darkroom` of the project: what is there already is not built again. Makes every
-/// package or says of each that can't be made why. `ended` is told of each request when it is done,
-/// whatever came of it.
+/// `cache_dir` is `.darkroom` of the project: what is there already is not built again. `runtimes`
+/// are those of Python that functions will run on here. Makes and installs all that can be, or says
+/// of each that can't why. `ended` is told of each by its name when it is done, whatever came of it.
 pub fn packages(
     cache_dir: &Path,
     requests: &[Request],
-    ended: &(dyn Fn(&Request) + Sync),
-) -> Result<Vec<Package>, Vec<PackageError>> {
-    let results: Vec<Result<Package, PackageError>> = std::thread::scope(|scope| {
-        let one = |request| {
-            move || {
-                let package = build::package(cache_dir, request);
-                ended(request);
-                package
-            }
-        };
-        let workers: Vec<_> = requests
+    runtimes: &[String],
+    ended: &(dyn Fn(&str) + Sync),
+) -> Result<Vec<Package>, NotPackaged> {
+    let (packages, installed) = std::thread::scope(|scope| {
+        let installs: Vec<_> = runtimes
             .iter()
-            .map(|request| scope.spawn(one(request)))
-            .collect();
-        workers
-            .into_iter()
-            .map(|worker| {
-                worker
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            .map(|name| {
+                scope.spawn(move || {
+                    let installed = install(cache_dir, name, requests);
+                    ended(&runtime_named(name));
+                    installed
+                })
             })
-            .collect()
+            .collect();
+        let builds: Vec<_> = requests
+            .iter()
+            .map(|request| {
+                scope.spawn(move || {
+                    let package = build::package(cache_dir, request);
+                    ended(&request.named());
+                    package
+                })
+            })
+            .collect();
+        (all(builds), all(installs))
     });
-    let mut packages = Vec::new();
-    let mut errors = Vec::new();
-    for result in results {
-        match result {
-            Ok(package) => packages.push(package),
+    let names = requests.iter().map(Request::named);
+    let made = names
+        .zip(&packages)
+        .filter(|(_, package)| package.is_ok())
+        .map(|(name, _)| name);
+    let there = runtimes
+        .iter()
+        .zip(&installed)
+        .filter(|(_, installed)| installed.is_ok())
+        .map(|(name, _)| runtime_named(name));
+    let here: Vec<String> = made.chain(there).collect();
+    let (mut made, mut errors) = (Vec::new(), Vec::new());
+    for package in packages {
+        match package {
+            Ok(package) => made.push(package),
             Err(error) => errors.push(error),
         }
     }
+    errors.extend(installed.into_iter().filter_map(Result::err));
     if errors.is_empty() {
-        Ok(packages)
+        Ok(made)
     } else {
-        Err(errors)
+        Err(NotPackaged::new(errors, here))
     }
+}
+
+/// Waits for threads; a panic of one goes on here.
+fn all<T>(threads: Vec<std::thread::ScopedJoinHandle<'_, T>>) -> Vec<T> {
+    threads
+        .into_iter()
+        .map(|thread| {
+            thread
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+        .collect()
+}
+
+/// Installs a runtime where the local cloud looks for it, if it is not there.
+fn install(cache_dir: &Path, name: &str, requests: &[Request]) -> Result<(), PackageError> {
+    let error = match python::runtime(&cache_dir.join("runtimes"), name) {
+        Ok(_) => return Ok(()),
+        Err(error) => error,
+    };
+    let reason = error.to_string();
+    let of_it = requests
+        .iter()
+        .filter(|request| request.spec.runtime == name);
+    Err(match (error, offline::reason(&reason)) {
+        (RuntimeError::NotFound(_), _) => PackageError::Python {
+            variants: of_it.map(|request| request.variant.clone()).collect(),
+            reason,
+        },
+        (_, Some(reason)) => PackageError::offline(runtime_named(name), reason),
+        _ => PackageError::Runtime {
+            name: runtime_named(name),
+            reason,
+        },
+    })
 }

@@ -15,12 +15,14 @@ use rayon::prelude::*;
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum JournalError {
     #[error("cannot {action} the journal {}: {source}", path.display())]
+    #[diagnostic(code(journal::io))]
     Io {
         action: &'static str,
         path: PathBuf,
         source: io::Error,
     },
     #[error("{}:{line}: this version of Darkroom does not know this fact: {source}", path.display())]
+    #[diagnostic(code(journal::line))]
     Line {
         path: PathBuf,
         line: usize,
@@ -28,8 +30,10 @@ pub enum JournalError {
     },
     #[error("{}: the journal has version {found}, but this Darkroom reads up to \
         {JOURNAL_VERSION}; use the version that wrote it", path.display())]
+    #[diagnostic(code(journal::version))]
     Version { path: PathBuf, found: u32 },
     #[error("{}: the journal does not begin with its run", path.display())]
+    #[diagnostic(code(journal::no_run))]
     NoRun { path: PathBuf },
 }
 

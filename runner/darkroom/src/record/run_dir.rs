@@ -8,16 +8,23 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum RunDirError {
     #[error("cannot {action} {}: {source}", path.display())]
+    #[diagnostic(
+        code(run::folder),
+        help("Free some space, let your user write there, or name another folder in [output] dir")
+    )]
     Io {
         action: &'static str,
         path: PathBuf,
         source: io::Error,
     },
     #[error("{} is not a run: it has no journal.ndjson", path.display())]
+    #[diagnostic(code(run::not_a_run))]
     NotARun { path: PathBuf },
     #[error("{} is in use by another darkroom process; wait until it ends", path.display())]
+    #[diagnostic(code(run::in_use))]
     InUse { path: PathBuf },
     #[error("no run of `{experiment}` in {}", outputs.display())]
+    #[diagnostic(code(run::none))]
     NoRun {
         experiment: String,
         outputs: PathBuf,

@@ -11,6 +11,7 @@ use darkroom_tables::{Summary, TablesError};
 
 use crate::advice;
 use crate::cli::Globals;
+use crate::display::progress::Progress;
 use crate::display::{self, terminal};
 use crate::exit::{Failure, Outcome};
 use crate::record::{complete, read};
@@ -35,6 +36,8 @@ pub fn show_tables(
 ) -> Result<Outcome, Failure> {
     let journal = path.join("journal.ndjson");
     let mut end = End::Unknown;
+    let progress = Progress::new(globals, std::env::var_os("CI").is_some());
+    let working = progress.working("making the tables and the report");
     let facts = complete(&journal)
         .map_err(Failure::wrong_request)?
         .inspect(|fact| match fact {
@@ -50,6 +53,7 @@ pub fn show_tables(
         error => Failure::broken(miette::miette!("cannot build the tables: {error}")),
     })?;
     let claims = super::page::write(path)?;
+    drop(working);
     show(&summary, &claims, globals)?;
     for damage in &summary.damaged {
         display::note(&format!("DAMAGED, left out of every table: {damage}"));

@@ -59,18 +59,25 @@ pub fn check(request: &Request<'_>, progress: &Progress) -> Result<Report, Failu
     let runtime = threads::runtime()?;
     let configuration = subject.configuration(request);
     let packages = prepare::packages(configuration, std::slice::from_ref(&subject.cell), progress)?;
+    let working = progress.working("making the reference's outputs");
     let fed = subject.feeds(request)?;
     let seen = runtime.block_on(async {
         let region = &subject.manifest.target.region;
+        working.now("starting the local cloud".to_owned());
         let target = Target::open(Cloud::Local, region, request.project.root())
             .await
             .map_err(Failure::broken)?;
+        drop(working);
         let seen =
             Box::pin(subject.run_in(&target, request, &packages, &fed, &pictures, progress)).await;
         target.close().await;
         seen
     })?;
     Ok(subject.report(request, &seen, &pictures))
+}
+
+fn checking(ended: usize, of_all: usize) -> String {
+    format!("checking, {ended} of {of_all} outputs so far")
 }
 
 /// What the passes gave.
@@ -290,8 +297,16 @@ impl Subject {
                 Keep::EveryWrong
             },
         );
+        let images: usize = fed.values().map(Vec::len).sum();
+        let of_all = images * request.repetitions as usize;
+        let working = progress.working(&checking(0, of_all));
         let events = taken.clone();
+        let mut ended = 0;
         let (emitter, thread) = Emitter::to(move |event| {
+            if matches!(*event, Event::PipelineFinished(_)) {
+                ended += 1;
+                working.now(checking(ended, of_all));
+            }
             events
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)

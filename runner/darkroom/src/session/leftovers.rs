@@ -26,18 +26,17 @@ use crate::target::Target;
 const MAY_BE_UNDER_WAY_DAYS: i64 = 1;
 
 /// Refuses to take over what another run uses, or may: of one that was killed nobody can tell.
-/// Nothing is changed.
+/// Returns what to say of one that was not seen to end. Nothing is changed.
 pub async fn not_in_use(
     configuration: Configuration<'_>,
     clients: &Clients,
     settings: &DeploySettings,
-    progress: &Progress,
-) -> Result<(), Failure> {
+) -> Result<Option<String>, Failure> {
     let last = deploy::last_run(clients, settings)
         .await
         .map_err(Failure::broken)?;
     let Some(last) = last.filter(|last| last.under_way && last.run_id != settings.run_id) else {
-        return Ok(());
+        return Ok(None);
     };
     let folder = configuration
         .project
@@ -45,7 +44,7 @@ pub async fn not_in_use(
         .join(&settings.experiment)
         .join(&last.run_id);
     if has_ended(&folder.join("journal.ndjson")) {
-        return Ok(());
+        return Ok(None);
     }
     let run = named(&settings.experiment, &last.run_id);
     let DeploySettings {
@@ -67,10 +66,9 @@ pub async fn not_in_use(
             "{run} may still be running, and both runs would use the same functions"
         )));
     }
-    progress.step(&format!(
+    Ok(Some(format!(
         "{run} did not record its end; this run takes over what it left"
-    ));
-    Ok(())
+    )))
 }
 
 /// Says how to continue a run that was killed: from its folder, which may be on another machine.
@@ -161,11 +159,13 @@ pub async fn tidy(
         run_id: run_id.to_owned(),
         made_role,
     };
+    let working = progress.working("removing what was deployed");
     let mut found = match clean::find(&clients, &target.region, &which).await {
         Ok(found) => found,
         Err(error) => return not_all(vec![error], &by_hand, &target.region),
     };
     let mut left = clean::remove(&clients, &found).await;
+    drop(working);
     progress.step(&format!(
         "removed {} deployed resources",
         found.count() - left.len()

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use darkroom_core::cell::Cell;
 use darkroom_core::event::{ClockOffset, CodeExamined, Event, PassKey, PlannedCell};
+use darkroom_core::manifest::Cloud;
 use darkroom_core::plan::Plan;
 use darkroom_core::schedule::{PlannedPass, Schedule};
 use tokio::sync::watch;
@@ -94,7 +95,10 @@ impl Session<'_> {
         let interrupt = runtime.block_on(async { interrupts() });
         // Ctrl-C reaches cargo and pip too: what then fails to be packaged was interrupted.
         let made = prepare::packages(self.configuration, &cells, self.progress);
-        let made = made.map(|packages| (packages, prepare::code(self.configuration, &cells)));
+        let made = made.map(|packages| {
+            let _working = self.progress.working("looking at the code");
+            (packages, prepare::code(self.configuration, &cells))
+        });
         if *interrupt.borrow() {
             return Ok((Ended::Interrupted, None));
         }
@@ -104,9 +108,12 @@ impl Session<'_> {
         if let Some(said) = self.run.extending(self.configuration) {
             self.progress.step(&said);
         }
+        let working = self.progress.working("reading the images");
         let images = prepare::images(self.configuration, &cells)?;
+        drop(working);
         runtime.block_on(async {
             let target = &self.configuration.manifest.target;
+            let working = self.progress.working(opening(target.cloud));
             let target = Target::open(
                 target.cloud,
                 &target.region,
@@ -114,6 +121,7 @@ impl Session<'_> {
             )
             .await
             .map_err(Failure::broken)?;
+            drop(working);
             let ended =
                 Box::pin(self.measure_in(&target, &cells, &packages, code, images, interrupt))
                     .await;
@@ -320,6 +328,14 @@ impl Session<'_> {
         journal
             .map_err(|error| Failure::broken(miette::miette!(help = help.clone(), "{error}")))?;
         ended.map_err(|error| Failure::broken(miette::miette!(help = help, "{error}")))
+    }
+}
+
+/// Says what is waited for until a cloud is ready.
+const fn opening(cloud: Cloud) -> &'static str {
+    match cloud {
+        Cloud::Local => "starting the local cloud",
+        Cloud::Aws => "asking AWS whose account it is",
     }
 }
 

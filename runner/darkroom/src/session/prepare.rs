@@ -8,6 +8,7 @@ use aws_sdk_lambda::types::AccountLimit;
 use darkroom_core::adapt::Habits;
 use darkroom_core::cell::{Architecture, Input, Trigger};
 use darkroom_core::event::{CodeExamined, FunctionDeployed, PackageBuilt, PlannedCell};
+use darkroom_core::manifest::Cloud;
 use darkroom_core::pipeline::{PAYLOAD_LIMIT, Pipeline, Transport, base64_bytes};
 
 use super::configuration::Configuration;
@@ -19,7 +20,7 @@ use crate::examine;
 use crate::execute::{CellUnderTest, Function, Image, event_shape};
 use crate::exit::Failure;
 use crate::package::{self, Package, Request};
-use crate::target::Target;
+use crate::target::{Target, TargetError};
 
 /// By variant and architecture.
 pub type Packages = BTreeMap<(String, Architecture), Arc<Package>>;
@@ -62,8 +63,19 @@ fn requests(configuration: Configuration<'_>, cells: &[PlannedCell]) -> Vec<Requ
     wanted.into_iter().map(request).collect()
 }
 
-fn named(request: &Request) -> String {
-    format!("{} ({})", request.variant, request.architecture)
+/// Returns the runtimes of Python that functions run on here: AWS has its own.
+fn runtimes(configuration: Configuration<'_>, requests: &[Request]) -> Vec<String> {
+    if configuration.manifest.target.cloud != Cloud::Local {
+        return Vec::new();
+    }
+    let mut runtimes: Vec<String> = requests
+        .iter()
+        .map(|request| request.spec.runtime.clone())
+        .filter(|runtime| runtime.starts_with("python"))
+        .collect();
+    runtimes.sort_unstable();
+    runtimes.dedup();
+    runtimes
 }
 
 fn under_way(left: &Mutex<Vec<String>>) -> String {
@@ -82,24 +94,25 @@ pub fn packages(
     progress: &Progress,
 ) -> Result<Packages, Failure> {
     let (cache_dir, requests) = (cache_dir(configuration), requests(configuration, cells));
-    let names: Vec<String> = requests.iter().map(named).collect();
+    let runtimes = runtimes(configuration, &requests);
+    let mut names: Vec<String> = requests.iter().map(Request::named).collect();
     progress.step(&format!("packaging {}", names.join(", ")));
     crate::project::make_private(&cache_dir).map_err(|error| {
-        Failure::broken(miette::miette!(
-            "can't create {}: {error}",
-            cache_dir.display()
-        ))
+        Failure::broken(TargetError::Folder {
+            path: cache_dir.clone(),
+            source: error,
+        })
     })?;
+    names.extend(runtimes.iter().map(|name| package::runtime_named(name)));
     let left = Mutex::new(names);
     let working = progress.working(&under_way(&left));
-    let ended = |request: &Request| {
-        let name = named(request);
+    let ended = |name: &str| {
         left.lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .retain(|left| *left != name);
+            .retain(|left| left != name);
         working.now(under_way(&left));
     };
-    let made = package::packages(&cache_dir, &requests, &ended);
+    let made = package::packages(&cache_dir, &requests, &runtimes, &ended);
     drop(working);
     let mut made = made.map_err(all_of)?;
     if configuration.manifest.profile {
@@ -160,8 +173,7 @@ pub fn builds(packages: &Packages) -> impl Iterator<Item = PackageBuilt> {
 }
 
 /// Makes one failure of several, each with its own fix.
-fn all_of(errors: Vec<package::PackageError>) -> Failure {
-    let mut said = package::NotPackaged::new(errors);
+fn all_of(mut said: package::NotPackaged) -> Failure {
     match said.errors.pop() {
         Some(error) if said.errors.is_empty() => Failure::broken(error),
         last => {
@@ -248,7 +260,12 @@ pub async fn deploy(
     };
     // Where what is deployed stays anyway, one process at a time uses it.
     if !target.keeps {
-        leftovers::not_in_use(configuration, &clients, &settings, progress).await?;
+        let working = progress.working("asking whether another run is under way");
+        let taken_over = leftovers::not_in_use(configuration, &clients, &settings).await;
+        drop(working);
+        if let Some(said) = taken_over? {
+            progress.step(&said);
+        }
     }
     let mut events = Vec::new();
     let working = progress.working("deploying");
@@ -296,13 +313,16 @@ fn hold_to_own_names(configuration: Configuration<'_>, target: &Target, deployme
 /// Waits until functions may do what their role was just told they may: a call before that could
 /// fail for lack of a permission.
 pub async fn role_in_force(target: &Target, deployment: &Deployment, progress: &Progress) {
+    let mut working = None;
     let say = |left: std::time::Duration| {
         progress.step(&format!(
             "  waiting {:.0} s until the functions' role is known everywhere",
             left.as_secs_f64()
         ));
+        working = Some(progress.working("waiting for the functions' role"));
     };
     deploy::in_force(deployment.policy_put, target.policy_settles, say).await;
+    drop(working);
 }
 
 /// Refuses cells that run more at once than the account leaves to functions; nothing has been

@@ -6,6 +6,8 @@
 
 mod files;
 mod place;
+mod stamp;
 
 pub use files::{File, Template, files, rust_sources};
 pub use place::{Plan, StudyError, plan, write};
+pub use stamp::{STAMP, by_a_newer, differences};

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{AccessFlags, access};
 
 use super::files::{File, Template, files};
+use super::stamp::{self, STAMP};
 
 /// How many of the files that are in the way a message names.
 const NAMED: usize = 5;
@@ -20,6 +21,15 @@ pub struct Plan {
     pub folder: PathBuf,
     pub template: Template,
     pub files: Vec<&'static File>,
+    /// What [`STAMP`] is to hold.
+    pub stamp: String,
+}
+
+impl Plan {
+    /// Every file that is written, in that order.
+    pub fn paths(&self) -> impl Iterator<Item = &'static str> {
+        self.files.iter().map(|file| file.path).chain([STAMP])
+    }
 }
 
 /// Why a folder did not become a study.
@@ -34,11 +44,13 @@ pub enum StudyError {
     #[error("{} already holds files that a new study would overwrite: {}", folder.display(), named(found))]
     #[diagnostic(
         code(study::not_empty),
-        help("Name a new folder, or an empty one. Nothing was written")
+        help("{}", instead(made_by.as_deref()))
     )]
     Holds {
         folder: PathBuf,
         found: Vec<&'static str>,
+        /// The version that made a study there.
+        made_by: Option<String>,
     },
     #[error("{} is a file, but a study needs a folder", path.display())]
     #[diagnostic(
@@ -58,6 +70,15 @@ pub enum StudyError {
         help("Name another folder, or free some space. What had been written was removed")
     )]
     Write { path: PathBuf, source: io::Error },
+}
+
+fn instead(made_by: Option<&str>) -> String {
+    match made_by {
+        Some(version) => format!(
+            "This folder is a study already, made by Darkroom {version}: continue in it, or name a new folder. Nothing was written"
+        ),
+        None => "Name a new folder, or an empty one. Nothing was written".to_owned(),
+    }
 }
 
 fn named(found: &[&str]) -> String {
@@ -80,24 +101,23 @@ pub fn plan(folder: &Path, template: Template) -> Result<Plan, StudyError> {
     if let Some(path) = file_in_the_way(folder, &files) {
         return Err(StudyError::InTheWay { path });
     }
-    let is_there = |file: &&&File| folder.join(file.path).symlink_metadata().is_ok();
-    let found: Vec<&'static str> = files
-        .iter()
-        .filter(is_there)
-        .map(|file| file.path)
-        .collect();
+    let plan = Plan {
+        folder: folder.to_owned(),
+        template,
+        stamp: stamp::text(template, &files),
+        files,
+    };
+    let is_there = |path: &&str| folder.join(path).symlink_metadata().is_ok();
+    let found: Vec<&'static str> = plan.paths().filter(is_there).collect();
     if !found.is_empty() {
         return Err(StudyError::Holds {
             folder: folder.to_owned(),
             found,
+            made_by: stamp::made_by(folder),
         });
     }
-    check_writable(folder, &files)?;
-    Ok(Plan {
-        folder: folder.to_owned(),
-        template,
-        files,
-    })
+    check_writable(folder, &plan.files)?;
+    Ok(plan)
 }
 
 /// Refuses names that messages, manifests or tools can't spell.
@@ -170,10 +190,10 @@ fn check_writable(folder: &Path, files: &[&'static File]) -> Result<(), StudyErr
 /// Writes what was planned. On an error everything that it made is removed again.
 pub fn write(plan: &Plan) -> Result<(), StudyError> {
     let mut made = Made::default();
-    let result = plan
-        .files
-        .iter()
-        .try_for_each(|file| made.file(&plan.folder.join(file.path), file.contents));
+    let own = plan.files.iter().map(|file| (file.path, file.contents));
+    let result = own
+        .chain([(STAMP, plan.stamp.as_bytes())])
+        .try_for_each(|(path, contents)| made.file(&plan.folder.join(path), contents));
     if result.is_err() {
         made.remove();
     }
@@ -250,6 +270,7 @@ mod tests {
             folder: folder.clone(),
             template: Template::Smoke,
             files: vec![&FIRST, &SECOND],
+            stamp: String::new(),
         };
         assert!(matches!(write(&plan), Err(StudyError::Write { .. })));
         assert!(!folder.exists());

@@ -64,3 +64,34 @@ fn the_costs_in_the_documents_are_those_that_plan_prints() {
     let costs = format!("costs at most: {},", word(&first, "in all", is_usd));
     assert!(readme.contains(&costs), "README.md does not hold: {costs}");
 }
+
+/// Returns the version that a line of this beginning names.
+fn version<'a>(text: &'a str, begin: &str) -> &'a str {
+    text.lines()
+        .find_map(|line| line.strip_prefix(begin))
+        .and_then(|rest| rest.split(' ').next())
+        .unwrap_or_else(|| panic!("no line begins with {begin:?}"))
+}
+
+#[test]
+fn the_version_of_the_workspace_is_the_one_that_is_cited_and_described() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let text = |path: &str| fs::read_to_string(root.join(path)).unwrap();
+    let own = env!("CARGO_PKG_VERSION");
+    assert_eq!(version(&text("CITATION.cff"), "version: "), own);
+    assert_eq!(
+        version(&text("CHANGELOG.md"), "## "),
+        own,
+        "the first section of CHANGELOG.md is of another version"
+    );
+    // Nobody else names a version: the crates and the wheel take it from the workspace.
+    assert!(text("pyproject.toml").contains("dynamic = [\"version\"]"));
+    for entry in fs::read_dir(root.join("runner")).unwrap() {
+        let manifest = entry.unwrap().path().join("Cargo.toml");
+        let manifest: toml::Table = fs::read_to_string(manifest).unwrap().parse().unwrap();
+        assert!(
+            manifest["package"]["version"].is_table(),
+            "{manifest:?} has a version of its own"
+        );
+    }
+}

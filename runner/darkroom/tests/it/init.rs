@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use darkroom::study::{Template, files};
+use sha2::Digest;
 
 const TEMPLATES: [(Template, &str); 3] = [
     (Template::Smoke, "smoke"),
@@ -95,7 +96,9 @@ fn what_init_writes_is_what_the_repository_holds() {
             .iter()
             .map(|file| file.path.to_owned())
             .collect();
-        assert_eq!(written(&study), expected);
+        let mut all = expected.clone();
+        all.insert("study.toml".to_owned());
+        assert_eq!(written(&study), all);
         for path in &expected {
             let texts = "runner/darkroom/src/study/texts";
             let source = match path.as_str() {
@@ -239,8 +242,65 @@ fn a_folder_that_holds_such_files_is_left_as_it_is() {
 fn a_second_init_names_a_few_files_and_counts_the_others() {
     let above = tempfile::tempdir().unwrap();
     assert!(darkroom(above.path(), &["init", "."]).status.success());
-    let more = files(Template::Smoke).len() - 5;
+    // All of the template's and the stamp, five of which are named.
+    let more = files(Template::Smoke).len() + 1 - 5;
     refused(above.path(), ".", &format!("and {more} more"));
+    let version = env!("CARGO_PKG_VERSION");
+    refused(
+        above.path(),
+        ".",
+        &format!("This folder is a study already, made by Darkroom {version}"),
+    );
+}
+
+#[test]
+fn a_study_of_another_version_is_named_where_what_is_used_differs() {
+    let above = tempfile::tempdir().unwrap();
+    assert!(darkroom(above.path(), &["init", "study"]).status.success());
+    let study = above.path().join("study");
+    let plan = |manifest: &str| stderr(&darkroom(&study, &["plan", manifest]));
+    assert_eq!(plan("manifests/smoke.toml"), "", "nothing differs");
+
+    // As another version would have left it: another file, whose hash stands in the stamp.
+    let path = study.join("functions/pillow/rotate.py");
+    let (now, then) = (fs::read(&path).unwrap(), b"# another version's\n");
+    let hash = |bytes: &[u8]| hex::encode(sha2::Sha256::digest(bytes));
+    let stamp = fs::read_to_string(study.join("study.toml")).unwrap();
+    let stamp = stamp.replace(&hash(&now), &hash(then));
+    let write = |version: &str| {
+        let made_by = format!("made_by = \"{}\"", env!("CARGO_PKG_VERSION"));
+        let other = stamp.replacen(&made_by, &format!("made_by = \"{version}\""), 1);
+        assert_ne!(other, stamp);
+        fs::write(study.join("study.toml"), other).unwrap();
+    };
+    write("0.1.0");
+    assert_eq!(plan("manifests/smoke.toml"), "", "it was edited since");
+    fs::write(&path, then).unwrap();
+    let said = plan("manifests/smoke.toml");
+    assert!(
+        said.contains("Darkroom 0.1.0 made this study")
+            && said.contains("functions/pillow/rotate.py is older"),
+        "{said}"
+    );
+    let without = [
+        "plan",
+        "manifests/smoke.toml",
+        "--set",
+        "matrix.variants=[\"numpy\"]",
+    ];
+    assert_eq!(stderr(&darkroom(&study, &without)), "", "it is not used");
+
+    // A newer one may say what this one does not know.
+    write("99.0.0");
+    fs::write(
+        study.join("m.toml"),
+        "[experiment]\nname = \"m\"\nnew_key = 1\n",
+    )
+    .unwrap();
+    let output = darkroom(&study, &["plan", "m.toml"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = stderr(&output);
+    assert!(said.contains("install 99.0.0 or newer"), "{said}");
 }
 
 #[test]

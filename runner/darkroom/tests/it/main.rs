@@ -25,6 +25,7 @@ mod doctor;
 #[path = "../../../darkroom-tables/tests/it/everything.rs"]
 mod everything;
 mod faults;
+mod first_run;
 mod generate;
 mod image_sets;
 mod import;
@@ -35,6 +36,7 @@ mod injector;
 #[allow(dead_code, reason = "the tables' own tests use the rest of it")]
 mod journal;
 mod loops;
+mod manual;
 mod misbehaving;
 mod payload;
 mod peers;
@@ -51,5 +53,6 @@ mod story;
 mod suggestions;
 mod tour;
 mod trigger;
+mod troubleshooting;
 mod until;
 mod venv;
