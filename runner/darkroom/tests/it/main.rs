@@ -53,3 +53,4 @@ mod tour;
 mod trigger;
 mod until;
 mod venv;
+mod wheels;
