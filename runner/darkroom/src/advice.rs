@@ -34,6 +34,21 @@ pub fn pin_from(names: &str, file: &str) -> String {
     )
 }
 
+/// Returns the command that builds a wheel of a package, for example `name==1.0`, into a folder. It
+/// runs the package's code.
+pub fn build_wheel(package: &str, folder: &Path) -> String {
+    format!(
+        "`pip wheel {} --no-deps --wheel-dir {}`",
+        quoted(package),
+        quoted(&folder.display().to_string())
+    )
+}
+
+/// Returns the command that prints the hashes of the wheels in a folder.
+pub fn hash_wheels(folder: &Path) -> String {
+    format!("`pip hash {}/*.whl`", quoted(&folder.display().to_string()))
+}
+
 /// Returns the call that removes what was deployed in AWS: of one experiment, or all that Darkroom
 /// made there.
 pub fn clean(experiment: Option<&str>, region: &str) -> String {

@@ -25,6 +25,7 @@ pub mod import_results;
 pub mod machine;
 pub mod package;
 pub mod permissions;
+mod plain_file;
 pub mod prebuilt;
 pub mod project;
 pub mod provenance;

@@ -15,6 +15,8 @@ use darkroom_core::image_set::{Image, ImageSet, Purpose, Source, same_name};
 use darkroom_core::manifest::Fault;
 use darkroom_core::pipeline::{Format, Stage};
 
+use crate::plain_file;
+
 /// Other kinds of images, by their files' extensions.
 const OTHER_IMAGES: [&str; 9] = [
     "gif", "bmp", "tif", "tiff", "webp", "avif", "heic", "jxl", "svg",
@@ -71,7 +73,7 @@ impl Folder<'_> {
             return Vec::new();
         };
         let mut faults = self.stand_in_faults(image);
-        match fs::read(find(self.path, path)) {
+        match plain_file::read(&find(self.path, path), plain_file::MOST) {
             Err(error) => faults.push(self.unreadable("path", &image.declared.path, path, &error)),
             Ok(bytes) => {
                 if purpose == Purpose::Timing {
@@ -88,7 +90,7 @@ impl Folder<'_> {
         let (Some(path), Some(span)) = (&image.stands_for, &image.declared.stands_for) else {
             return Vec::new();
         };
-        match fs::read(find(self.path, path)) {
+        match plain_file::read(&find(self.path, path), plain_file::MOST) {
             Err(error) => vec![self.unreadable("stands_for", span, path, &error)],
             Ok(_) if !image.stages.is_empty() => Vec::new(),
             Ok(bytes) => self

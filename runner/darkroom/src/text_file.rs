@@ -3,11 +3,15 @@
 //! Path → text, or [`Unread`]. The error names the encoding that a file seems to have, and the byte
 //! that shows it.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
 use encoding_rs::WINDOWS_1252;
+
+use crate::plain_file;
+
+/// No manifest, description or list of requirements is larger, in bytes.
+const MOST_TEXT: u64 = 16 << 20;
 
 /// Why a file is no text that can be used.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +53,7 @@ impl NotUtf8 {
 
 /// Returns the text of a file.
 pub fn read(path: &Path) -> Result<String, Unread> {
-    text(fs::read(path)?).map_err(Unread::Encoding)
+    text(plain_file::read(path, MOST_TEXT)?).map_err(Unread::Encoding)
 }
 
 /// Returns the text that `bytes` are. A byte order mark of UTF-8 is not part of it.

@@ -96,17 +96,45 @@ fn denied() -> io::Result<Rules> {
     // In a user namespace of its own a handler would be root, and the kernel's rarely trodden paths
     // open to it.
     let flag = libc::CLONE_NEWUSER as u64;
-    let user = SeccompCondition::new(
-        0,
-        SeccompCmpArgLen::Qword,
-        SeccompCmpOp::MaskedEq(flag),
-        flag,
-    );
-    let rule = user
+    let rule = masked(0, flag, flag)
         .and_then(|user| SeccompRule::new(vec![user]))
         .map_err(io::Error::other)?;
-    rules.insert(libc::SYS_clone, vec![rule]);
+    rules.insert(
+        libc::SYS_clone,
+        vec![rule, thread_with_descriptors_of_its_own()?],
+    );
+    // The other way to them.
+    let flag = u64::from(libc::CLOSE_RANGE_UNSHARE);
+    let unshares = masked(2, flag, flag).and_then(|flags| SeccompRule::new(vec![flags]));
+    rules.insert(
+        libc::SYS_close_range,
+        vec![unshares.map_err(io::Error::other)?],
+    );
     Ok(rules)
+}
+
+/// A thread whose descriptors are not its process's holds memory (`memfd`) where `/proc/PID/fd`
+/// does not show it. No library makes one.
+fn thread_with_descriptors_of_its_own() -> io::Result<SeccompRule> {
+    let thread = libc::CLONE_THREAD as u64;
+    let both = thread | libc::CLONE_FILES as u64;
+    masked(0, both, thread)
+        .and_then(|flags| SeccompRule::new(vec![flags]))
+        .map_err(io::Error::other)
+}
+
+/// That these bits of an argument are so.
+fn masked(
+    argument: u8,
+    bits: u64,
+    value: u64,
+) -> Result<SeccompCondition, seccompiler::BackendError> {
+    SeccompCondition::new(
+        argument,
+        SeccompCmpArgLen::Qword,
+        SeccompCmpOp::MaskedEq(bits),
+        value,
+    )
 }
 
 fn condition(argument: u8, value: u64) -> Result<SeccompCondition, seccompiler::BackendError> {

@@ -146,6 +146,11 @@ impl Sandbox {
         held.unwrap_or_else(|| self.control.order_now(&Order::Freeze))
     }
 
+    /// Returns the CPU time of what its control group has not stopped yet after [`Self::freeze`].
+    pub fn unsettled(&self) -> Option<Duration> {
+        self.cgroup.as_ref().and_then(Cgroup::unsettled)
+    }
+
     /// Undoes [`Self::freeze`].
     pub fn thaw(&self) -> io::Result<()> {
         let let_go = self.cgroup.as_ref().and_then(|cgroup| cgroup.freeze(false));

@@ -18,6 +18,7 @@ use std::net::SocketAddrV4;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The largest frame that is believed; environment variables and paths fit many times.
 const LARGEST_FRAME: usize = 1 << 20;
@@ -182,6 +183,11 @@ pub struct MemoryUse {
     /// What belongs to no process alone: `memfd`, shared mappings, System V segments.
     pub shared: u64,
 }
+
+/// How much CPU time everything frozen may use before it is ended. Nothing that stands still uses
+/// any; what is in the middle of a system call when it is stopped, and clocks that count in ticks
+/// of 10 ms, stay well below.
+pub const FROZEN_ALLOWANCE: Duration = Duration::from_millis(25);
 
 /// Why the inner process, or the server, ended everything in a sandbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

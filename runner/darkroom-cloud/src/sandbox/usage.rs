@@ -13,6 +13,12 @@ use std::time::{Duration, Instant};
 /// What is slow to read is read at every such look, for as long as there is none of it.
 const SLOW_LOOK: u32 = 10;
 
+/// The CPU time that a look may take: so much at all, and so much more for each process. A handler
+/// can make its processes slow to read (60,000 mappings each), and what is read slowly is held
+/// late: 300 MB stood in a function of 128 MB for 18 s.
+const LONGEST_LOOK: Duration = Duration::from_millis(100);
+const LONGEST_LOOK_AT_ONE: Duration = Duration::from_micros(500);
+
 /// What belongs to no process alone has a name that begins so in `/proc/PID/maps` and
 /// `/proc/PID/fd`.
 const SHARED_NAMES: [&str; 3] = ["/memfd:", "/dev/zero (deleted)", "/dev/shm/"];
@@ -30,15 +36,18 @@ pub struct Usage {
     pub awake: bool,
 }
 
+/// Device and inode of what belongs to no process alone.
+type Object = (u64, u64);
+
 /// Reads again and again.
 #[derive(Debug)]
 pub struct Reader {
     cores: u32,
     looks: u32,
     shared_bytes: u64,
-    /// Mapped objects by inode: no file leads to them once their descriptors are closed, so what
-    /// they had is remembered.
-    objects: HashMap<u64, u64>,
+    /// Mapped objects: no file leads to them once their descriptors are closed, so what they had is
+    /// remembered.
+    objects: HashMap<Object, u64>,
     /// The processes of the last look with what they had used.
     last: HashMap<i32, Duration>,
     /// Used by processes that ended without any other being told how much.
@@ -64,7 +73,13 @@ impl Default for Reader {
 impl Reader {
     /// Reads what everything below this process uses.
     pub fn read(&mut self) -> io::Result<Usage> {
+        let began = own_time()?;
         let processes = descendants()?;
+        let most = LONGEST_LOOK + LONGEST_LOOK_AT_ONE * processes.len() as u32;
+        let in_time = || match own_time()?.saturating_sub(began) {
+            took if took <= most => Ok(()),
+            _ => Err(io::Error::other("what it uses takes too long to read")),
+        };
         let ticks = Ticks::read();
         let mut usage = Usage {
             cpu: ended_children()?,
@@ -78,11 +93,12 @@ impl Reader {
             accounted += own + ticks.time(process.children_ticks);
             usage.anonymous_bytes += process.anonymous_bytes()?;
             usage.awake |= !matches!(process.state, 'T' | 't' | 'Z' | 'X');
+            in_time()?;
         }
         self.note_ended(&now, &processes)?;
         // What has shared memory may have more of it soon.
         if self.shared_bytes > 0 || self.looks.is_multiple_of(SLOW_LOOK) {
-            self.shared_bytes = self.shared(&processes)?;
+            self.shared_bytes = self.shared(&processes, in_time)?;
         }
         self.looks = self.looks.wrapping_add(1);
         self.last = now;
@@ -127,19 +143,24 @@ impl Reader {
     }
 
     /// Adds up what belongs to no process alone.
-    fn shared(&mut self, processes: &[Process]) -> io::Result<u64> {
+    fn shared(
+        &mut self,
+        processes: &[Process],
+        in_time: impl Fn() -> io::Result<()>,
+    ) -> io::Result<u64> {
         let mut open = HashMap::new();
         let mut mapped = HashMap::new();
         for process in processes {
             process.open_objects(&mut open)?;
             process.mapped_objects(&mut mapped)?;
+            in_time()?;
         }
-        for (inode, extent) in &mut mapped {
+        for (object, extent) in &mut mapped {
             // With a descriptor the kernel tells how much there really is; without, it is as much
             // as it may be.
-            let known = self.objects.get(inode).copied().unwrap_or(0);
+            let known = self.objects.get(object).copied().unwrap_or(0);
             *extent = open
-                .get(inode)
+                .get(object)
                 .copied()
                 .unwrap_or_else(|| known.max(*extent));
         }
@@ -147,6 +168,12 @@ impl Reader {
         self.objects.extend(open);
         Ok(self.objects.values().sum::<u64>() + segments()?)
     }
+}
+
+/// Returns the CPU time of the calling thread.
+fn own_time() -> io::Result<Duration> {
+    use nix::sys::resource::UsageWho;
+    cpu_time(UsageWho::RUSAGE_THREAD)
 }
 
 /// Returns the id that the newest process or thread of this PID namespace has.
@@ -162,8 +189,12 @@ fn newest_id() -> io::Result<u64> {
 
 /// Returns the CPU time of this process's children that have ended, and of theirs.
 fn ended_children() -> io::Result<Duration> {
-    use nix::sys::resource::{UsageWho, getrusage};
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    use nix::sys::resource::UsageWho;
+    cpu_time(UsageWho::RUSAGE_CHILDREN)
+}
+
+fn cpu_time(of: nix::sys::resource::UsageWho) -> io::Result<Duration> {
+    let usage = nix::sys::resource::getrusage(of)?;
     let time = |value: nix::sys::time::TimeVal| {
         Duration::new(
             value.tv_sec().unsigned_abs(),
@@ -290,9 +321,8 @@ impl Process {
         mask.is_some_and(|mask| mask & (1 << (nix::libc::SIGCHLD - 1)) != 0)
     }
 
-    /// Adds the shared objects that it has a descriptor of, by inode, with the bytes that they
-    /// hold.
-    fn open_objects(&self, found: &mut HashMap<u64, u64>) -> io::Result<()> {
+    /// Adds the shared objects that it has a descriptor of, with the bytes that they hold.
+    fn open_objects(&self, found: &mut HashMap<Object, u64>) -> io::Result<()> {
         for entry in self
             .there(fs::read_dir(self.path("fd")))?
             .into_iter()
@@ -308,18 +338,17 @@ impl Process {
                 let Some(file) = self.there(fs::metadata(entry.path()))? else {
                     continue;
                 };
-                found.insert(file.ino(), file.blocks() * 512);
+                found.insert((file.dev(), file.ino()), file.blocks() * 512);
             }
         }
         Ok(())
     }
 
-    /// Adds the shared objects that it has mapped, by inode, with the most bytes that they can
-    /// hold.
-    fn mapped_objects(&self, found: &mut HashMap<u64, u64>) -> io::Result<()> {
+    /// Adds the shared objects that it has mapped, with the most bytes that they can hold.
+    fn mapped_objects(&self, found: &mut HashMap<Object, u64>) -> io::Result<()> {
         for line in self.read("maps")?.lines() {
-            if let Some((inode, end)) = mapped_object(line) {
-                let extent = found.entry(inode).or_default();
+            if let Some((object, end)) = mapped_object(line) {
+                let extent = found.entry(object).or_default();
                 *extent = (*extent).max(end);
             }
         }
@@ -388,18 +417,20 @@ fn is_shared(name: &str) -> bool {
     SHARED_NAMES.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// Returns the inode of a shared object and how far into it this line of `maps` reaches.
-fn mapped_object(line: &str) -> Option<(u64, u64)> {
+/// Returns a shared object and how far into it this line of `maps` reaches.
+fn mapped_object(line: &str) -> Option<(Object, u64)> {
     let mut fields = line.splitn(6, ' ');
     let (range, _permissions, offset) = (fields.next()?, fields.next()?, fields.next()?);
-    let (_device, inode, name) = (fields.next()?, fields.next()?, fields.next()?.trim_start());
+    let (device, inode, name) = (fields.next()?, fields.next()?, fields.next()?.trim_start());
     if !is_shared(name) {
         return None;
     }
     let number = |text: &str| u64::from_str_radix(text, 16).ok();
     let (start, end) = range.split_once('-')?;
+    let (major, minor) = device.split_once(':')?;
+    let device = nix::sys::stat::makedev(number(major)?, number(minor)?);
     Some((
-        inode.parse().ok()?,
+        (device, inode.parse().ok()?),
         number(offset)? + number(end)?.checked_sub(number(start)?)?,
     ))
 }
@@ -535,7 +566,7 @@ mod tests {
             ))
         };
         for name in ["/memfd:a b (deleted)", "/dev/zero (deleted)", "/dev/shm/x"] {
-            assert_eq!(object(name), Some((42, 0x4000)), "{name}");
+            assert_eq!(object(name), Some(((1, 42), 0x4000)), "{name}");
         }
         for name in [
             "/usr/lib/libc.so.6",

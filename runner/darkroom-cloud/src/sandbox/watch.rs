@@ -5,7 +5,7 @@
 //! Linux reads `/proc`; on other systems nothing is watched, and [`Isolation`](super::Isolation)
 //! says so. If `/proc` cannot be read, the sandbox ends, because an unseen limit is not enforced.
 
-use super::protocol::{MemoryUse, Offence, Watch};
+use super::protocol::{FROZEN_ALLOWANCE, MemoryUse, Offence, Watch};
 #[cfg(target_os = "linux")]
 use super::usage::{GroupReader, Reader, Usage, family};
 use nix::sys::signal::Signal;
@@ -22,11 +22,6 @@ const BURST: Duration = Duration::from_millis(20);
 
 /// What is frozen is looked at less and less often, down to this.
 const LONGEST_FROZEN_INTERVAL: Duration = Duration::from_millis(160);
-
-/// How much CPU time everything frozen may use before it is ended. Nothing that stands still uses
-/// any; what is in the middle of a system call when it is stopped, and clocks that count in ticks
-/// of 10 ms, stay well below.
-const FROZEN_ALLOWANCE: Duration = Duration::from_millis(25);
 
 /// The server is told of memory when there is so much more or less of it, in kB.
 const WORTH_TELLING_KB: u64 = 1024;

@@ -74,7 +74,7 @@ pub fn files_of(folder: &Path) -> Result<BTreeMap<String, PathBuf>, ImportError>
 /// Returns the sha256 of every file, hex.
 pub fn hashes(files: &BTreeMap<String, PathBuf>) -> Result<BTreeMap<String, String>, ImportError> {
     let hash = |(name, path): (&String, &PathBuf)| {
-        let bytes = fs::read(path).map_err(|error| {
+        let bytes = crate::plain_file::read(path, crate::plain_file::MOST).map_err(|error| {
             ImportError::new(format!("cannot read {}: {error}", path.display()))
         })?;
         Ok((name.clone(), hex::encode(Sha256::digest(bytes))))

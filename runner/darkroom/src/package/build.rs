@@ -12,6 +12,7 @@ use super::deployable::{Archive, LayerPackage, Package, Request};
 use super::error::PackageError;
 use super::zip::{Entries, Entry};
 use super::{cargo, confined, describe, files, jpeg, layer, pins, provenance, zip};
+use crate::plain_file;
 use crate::prebuilt::{self, Prebuilt};
 use crate::study;
 
@@ -108,7 +109,8 @@ fn python_layer(
     }
     let scratch = cache_dir.join("scratch");
     let archive = cached(&key.path(cache_dir, &format!("{name}-layer")), || {
-        layer::entries(&scratch, request, requirements)
+        let (file, text) = (requirements, text.as_str());
+        layer::entries(&scratch, request, layer::Requirements { file, text })
     })?;
     let mut record = provenance::of_requirements(&text);
     jpeg::add_decoders(&mut record, &archive.zip);
@@ -340,9 +342,16 @@ pub fn python_modules(folder: &Path) -> Vec<String> {
 
 fn read_all(folder: &Path, files: &[PathBuf]) -> Result<Entries, PackageError> {
     let mut entries = Entries::new();
+    let mut total = 0;
     for file in files {
         let path = folder.join(file);
-        let contents = fs::read(&path).map_err(PackageError::io("read", &path))?;
+        let contents =
+            plain_file::read(&path, plain_file::MOST).map_err(PackageError::io("read", &path))?;
+        total += contents.len() as u64;
+        if total > plain_file::MOST {
+            let large = std::io::Error::other("its files are larger than 512 MB together");
+            return Err(PackageError::io("package", folder)(large));
+        }
         let name: Vec<_> = file
             .components()
             .map(|part| part.as_os_str().to_string_lossy())

@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 
 /// Names that describe a variant rather than being part of it; not packaged.
 const ABOUT_THE_VARIANT: &[&str] = &["variant.toml", "provenance"];
-/// Extensions that no handler reads at run time.
-const NOT_CODE: &[&str] = &["pyc", "pyo", "md"];
+/// Extensions that no handler reads at run time. Wheels become a layer, where requirements name
+/// them.
+const NOT_CODE: &[&str] = &["pyc", "pyo", "md", "whl"];
 
 /// Returns the files of a Python variant that are packaged, out of all paths relative to its
 /// folder, sorted.
 ///
 /// Everything as it was written, but for hidden files, caches, documents, provenance,
-/// `variant.toml` and the requirements, which become a layer.
+/// `variant.toml`, and the requirements and wheels, which become a layer.
 pub fn python_files(all: &[PathBuf], requirements: Option<&str>) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = all
         .iter()
@@ -132,6 +133,7 @@ mod tests {
             "lib/table.json",
             "lib/__pycache__/x.pyc",
             "old.pyc",
+            "wheels/pkg-1.0-py3-none-any.whl",
         ]);
         assert_eq!(
             python_files(&all, Some("requirements.txt")),

@@ -15,16 +15,24 @@ use super::deployable::Request;
 use super::describe;
 use super::error::PackageError;
 use super::offline;
+use super::pins;
 use super::zip::{Entries, Entry};
+use crate::advice;
 
 /// Newest glibc of Lambda's Amazon Linux 2023 is 2.34, so wheels for it and for every older one run
 /// there.
 const NEWEST_GLIBC: u32 = 34;
 const OLDEST_GLIBC: u32 = 5;
+/// What Lambda takes of code and layers, unpacked, in bytes. Wheels that unpack to more are not
+/// unpacked to their end, which may be far.
+const MOST_UNPACKED: u64 = 262_144_000;
 
-/// What pip asks for.
-const NEEDED: &str = "connect to a package index once, then Darkroom caches the packages; each needs a wheel \
-                      for CPython and manylinux, and its hash in the requirements file";
+/// A requirements file and its text, which is pinned.
+#[derive(Clone, Copy)]
+pub struct Requirements<'a> {
+    pub file: &'a Path,
+    pub text: &'a str,
+}
 
 /// Returns the files of the layer that the packages of `requirements` make up for the request's
 /// architecture.
@@ -34,21 +42,23 @@ const NEEDED: &str = "connect to a package index once, then Darkroom caches the 
 pub fn entries(
     scratch: &Path,
     request: &Request,
-    requirements: &Path,
+    requirements: Requirements<'_>,
 ) -> Result<Entries, PackageError> {
     fs::create_dir_all(scratch).map_err(PackageError::io("create", scratch))?;
     let folder =
         tempfile::tempdir_in(scratch).map_err(PackageError::io("create a folder in", scratch))?;
     let wheels = folder.path().join("wheels");
+    // Downloading nothing leaves no folder.
+    fs::create_dir(&wheels).map_err(PackageError::io("create", &wheels))?;
     download(folder.path(), &wheels, request, requirements)?;
-    unpack_all(&wheels)
+    unpack_all(&wheels, MOST_UNPACKED)
 }
 
 fn download(
     scratch: &Path,
     wheels: &Path,
     request: &Request,
-    requirements: &Path,
+    requirements: Requirements<'_>,
 ) -> Result<(), PackageError> {
     let version = request.spec.runtime.trim_start_matches("python");
     let failed = |reason: String| match offline::reason(&reason) {
@@ -56,8 +66,8 @@ fn download(
         None => PackageError::Dependencies {
             variant: request.variant.clone(),
             architecture: request.architecture,
+            help: help(&reason, requirements.file),
             reason,
-            help: NEEDED.to_owned(),
         },
     };
     let unfit = |reason: String| PackageError::Python {
@@ -84,11 +94,39 @@ fn download(
             .flat_map(|tag| ["--platform".to_owned(), tag]),
     );
     arguments.extend(["--dest".to_owned(), wheels.display().to_string()]);
-    arguments.extend([
-        "--requirement".to_owned(),
-        requirements.display().to_string(),
-    ]);
+    let pinned = scratch.join("requirements.txt");
+    let beside = requirements.file.parent().unwrap_or(Path::new("."));
+    let beside = std::path::absolute(beside).map_err(PackageError::io("find", beside))?;
+    fs::write(&pinned, pins::for_pip(requirements.text, &beside))
+        .map_err(PackageError::io("write", &pinned))?;
+    arguments.extend(["--requirement".to_owned(), pinned.display().to_string()]);
     python::run_pip(&interpreter, scratch, &arguments).map_err(|error| failed(error.to_string()))
+}
+
+/// Says what to do where pip failed for `reason`: how to build the wheel that it did not find, if
+/// that is why.
+fn help(reason: &str, file: &Path) -> String {
+    const MISSING: &str = "No matching distribution found for ";
+    if reason.contains("Expected sha256") {
+        return "a file has another hash than the requirements file. Find out why; if you trust the \
+            file, write the hash that pip got"
+            .to_owned();
+    }
+    let missing = reason.rsplit_once(MISSING).map(|(_, rest)| rest);
+    let Some(package) = missing.and_then(|rest| rest.split_whitespace().next()) else {
+        return "connect to a package index once, then Darkroom caches the packages; each needs a \
+            wheel for CPython and manylinux, and its hash in the requirements file"
+            .to_owned();
+    };
+    let folder = file.parent().unwrap_or(Path::new(".")).join("wheels");
+    format!(
+        "Darkroom installs only wheels, because building a package runs its code on this machine. If \
+         {package} has no wheel for Lambda, build one where you trust its code: run {}. Then add the \
+         line `--find-links wheels` to {}, and replace the hash of {package} with the one that {} prints.",
+        advice::build_wheel(package, &folder),
+        file.display(),
+        advice::hash_wheels(&folder),
+    )
 }
 
 /// Returns the wheel platforms that run on Lambda, best first.
@@ -108,19 +146,20 @@ fn platforms(architecture: Architecture) -> Vec<String> {
 }
 
 /// Returns the files of every wheel in a folder. A file that two wheels bring is the later wheel's,
-/// by name.
-fn unpack_all(folder: &Path) -> Result<Entries, PackageError> {
+/// by name. Together they unpack to `most` bytes at most.
+fn unpack_all(folder: &Path, most: u64) -> Result<Entries, PackageError> {
     let listing = fs::read_dir(folder).map_err(PackageError::io("list", folder))?;
     let mut wheels: Vec<PathBuf> = listing.flatten().map(|entry| entry.path()).collect();
     wheels.sort();
     let mut entries = Entries::new();
+    let mut left = most;
     for wheel in wheels {
-        unpack(&wheel, &mut entries).map_err(PackageError::io("unpack", &wheel))?;
+        unpack(&wheel, &mut left, &mut entries).map_err(PackageError::io("unpack", &wheel))?;
     }
     Ok(entries)
 }
 
-fn unpack(wheel: &Path, entries: &mut Entries) -> io::Result<()> {
+fn unpack(wheel: &Path, left: &mut u64, entries: &mut Entries) -> io::Result<()> {
     let mut zip = zip::ZipArchive::new(File::open(wheel)?)?;
     for index in 0..zip.len() {
         let mut file = zip.by_index(index)?;
@@ -135,7 +174,10 @@ fn unpack(wheel: &Path, entries: &mut Entries) -> io::Result<()> {
         };
         let executable = file.unix_mode().is_some_and(|mode| mode & 0o111 != 0);
         let mut contents = Vec::new();
-        file.read_to_end(&mut contents)?;
+        let read = (&mut file).take(*left + 1).read_to_end(&mut contents)? as u64;
+        *left = left.checked_sub(read).ok_or_else(|| {
+            io::Error::other("its packages are larger than Lambda's 250 MB of code and layers")
+        })?;
         entries.insert(
             place,
             Entry {
@@ -185,7 +227,7 @@ mod tests {
             ),
         ]);
         super::super::zip::write(&folder.path().join("pkg-1.0-py3-none-any.whl"), &wheel).unwrap();
-        let entries = unpack_all(folder.path()).unwrap();
+        let entries = unpack_all(folder.path(), MOST_UNPACKED).unwrap();
         let names: Vec<&str> = entries.keys().map(String::as_str).collect();
         assert_eq!(
             names,
@@ -199,5 +241,24 @@ mod tests {
             entries["python/pkg/native.so"].executable
                 && !entries["python/pkg/__init__.py"].executable
         );
+        let error = unpack_all(folder.path(), 7).unwrap_err().to_string();
+        assert!(error.contains("larger than Lambda's"), "{error}");
+    }
+
+    #[test]
+    fn where_there_is_no_wheel_it_is_said_how_to_build_one() {
+        let file = Path::new("functions/my own/requirements.txt");
+        let said = help(
+            "fails with exit status: 1: ERROR: No matching distribution found for dual-core==1.0",
+            file,
+        );
+        for part in [
+            "`pip wheel dual-core==1.0 --no-deps --wheel-dir 'functions/my own/wheels'`",
+            "`--find-links wheels` to functions/my own/requirements.txt",
+            "`pip hash 'functions/my own/wheels'/*.whl`",
+        ] {
+            assert!(said.contains(part), "{part} is not in {said}");
+        }
+        assert!(help("fails: no network", file).contains("connect to a package index once"));
     }
 }

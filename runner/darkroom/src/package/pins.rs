@@ -1,9 +1,15 @@
-//! Checks that a requirements file pins every package to one version and its hashes. Pure.
+//! Checks that a requirements file pins every package to one version and its hashes, and writes
+//! what pip is given of it. Pure.
 //!
-//! The text → the requirements that are not pinned. It refuses what pip would accept but would make
-//! a package differ from one day to the next (ranges, included files, URLs).
+//! A line is taken if every word of it is understood, and refused at its place if not: ranges,
+//! included files, URLs, paths, and every option that would have a package's own code run. pip
+//! never sees the file, but [`for_pip`]: where pip reads a text otherwise than this file (its
+//! comments, ends of lines, encodings, quotes), a line that was not looked at would count.
 
 use std::ops::Range;
+use std::path::Path;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::advice;
 
@@ -23,26 +29,313 @@ pub struct Unpinned {
 /// Returns every requirement of the text that is not pinned, in order. `file` is where the text
 /// stands.
 pub fn unpinned(file: &str, text: &str) -> Vec<Unpinned> {
+    let mistake = |(span, line): (Range<usize>, String)| {
+        let refused = read(file, &line).err()?;
+        Some(Unpinned {
+            span,
+            message: refused.message,
+            help: refused.help,
+            package: refused.package,
+        })
+    };
     logical_lines(text)
         .into_iter()
-        .filter_map(|(span, line)| mistake(file, &line, span))
+        .filter_map(mistake)
         .collect()
-}
-
-fn pinning(file: &str) -> String {
-    let command = advice::pin(file);
-    format!(
-        "Write name==version --hash=sha256:… for every package and its dependencies. {command} \
-         does that."
-    )
 }
 
 /// Returns the packages that the text pins, as indexes spell them.
 pub fn pinned(text: &str) -> Vec<String> {
-    let lines = logical_lines(text)
-        .into_iter()
-        .filter(|(span, line)| mistake("", line, span.clone()).is_none());
-    lines.filter_map(|(_, line)| package(&line)).collect()
+    let lines = logical_lines(text).into_iter();
+    let name = |(_, line): (Range<usize>, String)| match read("", &line).ok()? {
+        Line::Package { requirement, .. } => package(&requirement),
+        Line::Options(_) => None,
+    };
+    lines.filter_map(name).collect()
+}
+
+/// Returns the requirements for pip, one a line, as this file understands them; `folder` holds the
+/// text.
+///
+/// Lines that are refused are left out, and options that hold anyway. Folders of wheels are named
+/// from `folder`, as pip does, and as URLs, which no character in a name can end early.
+pub fn for_pip(text: &str, folder: &Path) -> String {
+    let mut lines = String::new();
+    for (_, line) in logical_lines(text) {
+        match read("", &line) {
+            Ok(Line::Package {
+                requirement,
+                hashes,
+            }) => {
+                let hashes: Vec<String> = hashes
+                    .iter()
+                    .map(|hash| format!(" --hash=sha256:{hash}"))
+                    .collect();
+                lines += &format!("{requirement}{}\n", hashes.concat());
+            }
+            Ok(Line::Options(options)) => {
+                for option in options {
+                    lines += &option.for_pip(folder);
+                }
+            }
+            Err(_) => {}
+        }
+    }
+    lines
+}
+
+/// What a line means.
+enum Line {
+    Options(Vec<Given>),
+    Package {
+        /// `name==version`, with extras and a marker if there are any.
+        requirement: String,
+        hashes: Vec<String>,
+    },
+}
+
+/// An option that stands in a line, with its value if it takes one.
+struct Given {
+    name: &'static str,
+    value: String,
+}
+
+impl Given {
+    fn for_pip(&self, folder: &Path) -> String {
+        match self.name {
+            "--no-index" => "--no-index\n".to_owned(),
+            // The command line says these of all packages.
+            "--only-binary" | "--prefer-binary" | "--require-hashes" => String::new(),
+            "--find-links" | "-f" => {
+                let elsewhere = self.value.contains("://") || self.value.starts_with("file:");
+                let place = if elsewhere {
+                    self.value.clone()
+                } else {
+                    file_url(&folder.join(&self.value))
+                };
+                format!("--find-links={place}\n")
+            }
+            "-i" => format!("--index-url={}\n", self.value),
+            name => format!("{name}={}\n", self.value),
+        }
+    }
+}
+
+fn file_url(path: &Path) -> String {
+    const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b'/')
+        .remove(b'.')
+        .remove(b'-')
+        .remove(b'_');
+    let path = path.display().to_string();
+    format!("file://{}", utf8_percent_encode(&path, ESCAPED))
+}
+
+/// Why a line is refused.
+struct Refused {
+    message: String,
+    help: String,
+    package: Option<String>,
+}
+
+fn refuse<T>(message: String, help: &str) -> Result<T, Refused> {
+    Err(Refused {
+        message,
+        help: help.to_owned(),
+        package: None,
+    })
+}
+
+/// Options that say where wheels come from, and nothing that has a package's own code run; and
+/// whether each takes a value.
+const ALLOWED_OPTIONS: [(&str, bool); 10] = [
+    ("--only-binary", true),
+    ("--prefer-binary", false),
+    ("--require-hashes", false),
+    ("--index-url", true),
+    ("-i", true),
+    ("--extra-index-url", true),
+    ("--find-links", true),
+    ("-f", true),
+    ("--no-index", false),
+    ("--trusted-host", true),
+];
+
+/// Building a source distribution runs what is in it, on this machine and outside of the sandbox.
+const BUILDING: &str = "Remove it: Darkroom installs only wheels, because building a package \
+    runs its code on this machine. If a package has no wheel, packaging says how to build one.";
+
+fn read(file: &str, line: &str) -> Result<Line, Refused> {
+    if line.contains("${") {
+        // pip would put the value of an environment variable there, for example into an index's
+        // address.
+        return refuse(
+            format!("`{line}` names an environment variable"),
+            "Write its value instead.",
+        );
+    }
+    if line
+        .chars()
+        .any(|letter| letter.is_control() && letter != '\t')
+    {
+        let shown = darkroom_core::shown::line(line);
+        return refuse(
+            format!("`{shown}` contains a control character"),
+            "Remove it.",
+        );
+    }
+    let words: Vec<&str> = line.split_whitespace().collect();
+    if words.first().is_some_and(|word| word.starts_with('-')) {
+        options(line, &words).map(Line::Options)
+    } else {
+        requirement(file, line, &words)
+    }
+}
+
+fn options(line: &str, words: &[&str]) -> Result<Vec<Given>, Refused> {
+    let mut options = Vec::new();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let (name, mut value) = match word.split_once('=') {
+            Some((name, value)) if name.starts_with("--") => (name, Some(value)),
+            _ => (*word, None),
+        };
+        let Some((name, takes_value)) = ALLOWED_OPTIONS.into_iter().find(|it| it.0 == name) else {
+            return not_allowed(line, name);
+        };
+        if takes_value && value.is_none() {
+            value = words.next().copied();
+        }
+        let good = value.is_none_or(|it| !it.is_empty() && !it.contains(['"', '\'', '\\']));
+        if takes_value != value.is_some() || !good {
+            let message = format!("`{line}` is not understood");
+            return refuse(message, "Write each option with one value, without quotes.");
+        }
+        let value = value.unwrap_or_default();
+        if name == "--only-binary" && value.contains(":none:") {
+            return refuse(
+                format!("`{line}` allows pip to build a package here"),
+                BUILDING,
+            );
+        }
+        let value = value.to_owned();
+        options.push(Given { name, value });
+    }
+    Ok(options)
+}
+
+/// Refuses a line for an option that has no place in it, behind a package or by itself.
+fn not_allowed<T>(line: &str, option: &str) -> Result<T, Refused> {
+    // Where one of these stands behind a package, pip builds everything that it is asked for.
+    const BUILDS: [&str; 5] = [
+        "--global-option",
+        "--build-option",
+        "--install-option",
+        "--config-settings",
+        "-C",
+    ];
+    match option {
+        "-r" | "--requirement" | "-c" | "--constraint" => refuse(
+            format!("`{line}` includes another file"),
+            "Write its packages into this file.",
+        ),
+        "-e" | "--editable" => refuse(
+            format!("`{line}` is an editable install"),
+            "Copy its modules into the variant's folder.",
+        ),
+        "--hash" => refuse(
+            "a hash without a package".to_owned(),
+            "End the line before it with a backslash.",
+        ),
+        // pip takes the first letters of an option for the whole.
+        option if option.starts_with("--no-b") || BUILDS.contains(&option) => {
+            refuse(format!("`{line}` makes pip build a package here"), BUILDING)
+        }
+        _ => {
+            let allowed = ALLOWED_OPTIONS.map(|(name, _)| name).join(", ");
+            refuse(
+                format!("`{line}` is not an option that Darkroom accepts here"),
+                &format!("Remove it. Allowed are {allowed}."),
+            )
+        }
+    }
+}
+
+fn requirement(file: &str, line: &str, words: &[&str]) -> Result<Line, Refused> {
+    let end = words.iter().position(|word| word.starts_with('-'));
+    let (named, options) = words.split_at(end.unwrap_or(words.len()));
+    let requirement = named.join(" ");
+    let specifier = requirement.split(';').next().unwrap_or_default().trim();
+    let unpinned = |message: String| {
+        Err(Refused {
+            message,
+            help: format!(
+                "Write name==version --hash=sha256:… for every package and its dependencies. {} does that.",
+                advice::pin(file)
+            ),
+            package: package(line),
+        })
+    };
+    if is_url_or_path(specifier) {
+        return unpinned(format!("`{specifier}` is a URL or a path"));
+    }
+    if !is_exact(specifier) || !requirement.is_ascii() {
+        return unpinned(format!("`{specifier}` has no exact version"));
+    }
+    let mut hashes = Vec::new();
+    let mut options = options.iter();
+    while let Some(option) = options.next() {
+        let hash = match option.strip_prefix("--hash=") {
+            Some(hash) => hash,
+            None if *option == "--hash" => options.next().copied().unwrap_or_default(),
+            None => return not_allowed(line, option.split('=').next().unwrap_or(option)),
+        };
+        // pip takes any hash that fits, so that a weak one beside it would do.
+        match hash.strip_prefix("sha256:") {
+            Some(hash) if hash.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+                hashes.push(hash.to_owned());
+            }
+            _ => return unpinned(format!("`{option}` of `{specifier}` is not a sha256 hash")),
+        }
+    }
+    if hashes.is_empty() {
+        return unpinned(format!("`{specifier}` has no sha256 hash"));
+    }
+    Ok(Line::Package {
+        requirement,
+        hashes,
+    })
+}
+
+/// pip opens a file of that name where a requirement looks like one, and builds what is in it.
+fn is_url_or_path(specifier: &str) -> bool {
+    const ARCHIVES: [&str; 12] = [
+        "zip", "whl", "tar", "gz", "tgz", "bz2", "tbz", "xz", "txz", "lz", "lzma", "tlz",
+    ];
+    let ending = specifier.rsplit('.').next().unwrap_or_default();
+    specifier.contains(['/', '\\', '@', ':'])
+        || specifier.starts_with('.')
+        || ARCHIVES.contains(&ending.to_ascii_lowercase().as_str())
+}
+
+/// Whether it is `name==version` or `name[extras]==version`. Source: PyPA's dependency specifiers
+/// and version specifiers.
+fn is_exact(specifier: &str) -> bool {
+    let Some((name, version)) = specifier.split_once("==") else {
+        return false;
+    };
+    let made_of = |text: &str, others: &str| {
+        let allowed = |letter: char| letter.is_ascii_alphanumeric() || others.contains(letter);
+        text.starts_with(|letter: char| letter.is_ascii_alphanumeric()) && text.chars().all(allowed)
+    };
+    let (name, extras) = match name.trim().split_once('[') {
+        Some((name, extras)) => (name.trim(), extras.strip_suffix(']')),
+        None => (name.trim(), Some("")),
+    };
+    let version = version.strip_prefix('=').unwrap_or(version).trim();
+    made_of(name, "-_.")
+        && extras.is_some_and(|extras| extras.is_empty() || made_of(extras, "-_., "))
+        && made_of(version, ".!+-_")
 }
 
 /// Returns the name of a package that a line begins with, normalised. Source: Python packaging user
@@ -55,7 +348,7 @@ fn package(line: &str) -> Option<String> {
     plain.then(|| name.to_lowercase().replace(['_', '.'], "-"))
 }
 
-/// Returns lines as pip reads them, each with its place in the text: those that end with a
+/// Returns lines as a person reads them, each with its place in the text: those that end with a
 /// backslash joined with the next, without comments.
 ///
 /// Source: pip documentation, "Requirements File Format".
@@ -89,109 +382,6 @@ fn without_comment(line: &str) -> &str {
         .map(|(at, _)| at)
         .find(|at| begins(*at));
     comment.map_or(line, |at| &line[..at])
-}
-
-/// Options that say where wheels come from, and nothing that has a package's own code run.
-const ALLOWED_OPTIONS: [&str; 10] = [
-    "--only-binary",
-    "--prefer-binary",
-    "--require-hashes",
-    "--index-url",
-    "-i",
-    "--extra-index-url",
-    "--find-links",
-    "-f",
-    "--no-index",
-    "--trusted-host",
-];
-
-/// Building a source distribution runs what is in it, on this machine and outside of the sandbox.
-const BUILDING: &str = "Remove it: Darkroom installs only wheels, because building a package \
-    runs its code on this machine.";
-
-fn mistake(file: &str, line: &str, span: Range<usize>) -> Option<Unpinned> {
-    let pin = pinning(file);
-    let refuse = |message: String, help: &str| {
-        let package = if help == pin { package(line) } else { None };
-        Some(Unpinned {
-            span: span.clone(),
-            message,
-            help: help.to_owned(),
-            package,
-        })
-    };
-    let first = line.split([' ', '=', '\t']).next().unwrap_or(line);
-    if line.contains("${") {
-        // pip would put the value of an environment variable there, for example into an index's
-        // address.
-        return refuse(
-            format!("`{line}` names an environment variable"),
-            "Write its value instead.",
-        );
-    }
-    match first {
-        "-r" | "--requirement" | "-c" | "--constraint" => {
-            return refuse(
-                format!("`{line}` includes another file"),
-                "Write its packages into this file.",
-            );
-        }
-        "-e" | "--editable" => {
-            return refuse(
-                format!("`{line}` is an editable install"),
-                "Copy its modules into the variant's folder.",
-            );
-        }
-        "--hash" => {
-            return refuse(
-                "a hash without a package".to_owned(),
-                "End the line before it with a backslash.",
-            );
-        }
-        "--only-binary" if line.contains(":none:") => {
-            return refuse(
-                format!("`{line}` allows pip to build a package here"),
-                BUILDING,
-            );
-        }
-        option if ALLOWED_OPTIONS.contains(&option) => return None,
-        // pip takes the first letters of an option for the whole, and a short one with its value.
-        option if option.starts_with("--no-b") => {
-            return refuse(format!("`{line}` makes pip build a package here"), BUILDING);
-        }
-        option if option.starts_with('-') => {
-            let help = format!("Remove it. Allowed are {}.", ALLOWED_OPTIONS.join(", "));
-            return refuse(
-                format!("`{line}` is not an option that Darkroom accepts here"),
-                &help,
-            );
-        }
-        _ => {}
-    }
-    let specifier = line
-        .split(" --")
-        .next()
-        .unwrap_or(line)
-        .split(';')
-        .next()
-        .unwrap_or(line)
-        .trim();
-    if specifier.contains("://") || specifier.contains('@') || specifier.starts_with(['.', '/']) {
-        return refuse(format!("`{specifier}` is a URL or a path"), &pin);
-    }
-    let Some((name, version)) = specifier.split_once("==") else {
-        return refuse(format!("`{specifier}` has no exact version"), &pin);
-    };
-    let exact = |version: &str| {
-        !version.is_empty() && !version.contains(['*', ',', '<', '>', '!', '~', ' '])
-    };
-    if !exact(version.trim_start_matches('=').trim()) || name.contains(['<', '>', '!', '~', ',']) {
-        return refuse(format!("`{specifier}` has no exact version"), &pin);
-    }
-    if !line.contains("--hash=sha256:") && !line.contains("--hash sha256:") {
-        return refuse(format!("`{specifier}` has no sha256 hash"), &pin);
-    }
-    None
 }
 
 #[cfg(test)]
@@ -245,8 +435,8 @@ mod tests {
                 "--only-binary=:all:,:none:",
                 "allows pip to build a package here",
             ),
-            ("--config-settings a=b", "is not an option"),
-            ("--global-option=x", "is not an option"),
+            ("--config-settings a=b", "makes pip build a package here"),
+            ("--global-option=x", "makes pip build a package here"),
             ("--use-feature x", "is not an option"),
             ("-rmore.txt", "is not an option"),
             ("--req more.txt", "is not an option"),
@@ -274,6 +464,103 @@ mod tests {
         ] {
             assert_eq!(told(text), [], "{text}");
         }
+    }
+
+    /// Every line that has made pip run a package's code, or read what was not looked at.
+    #[test]
+    fn what_stands_behind_something_good_is_looked_at_too() {
+        let pin = "x==1 --hash=sha256:aa";
+        for (text, said) in [
+            (
+                format!("{pin} --global-option=a"),
+                "makes pip build a package here",
+            ),
+            (
+                format!("{pin} --global-option a"),
+                "makes pip build a package here",
+            ),
+            (
+                format!("{pin} --config-settings=a=b"),
+                "makes pip build a package here",
+            ),
+            (format!("{pin} -C a=b"), "makes pip build a package here"),
+            (
+                format!("{pin} --no-binary :all:"),
+                "makes pip build a package here",
+            ),
+            (
+                format!("{pin} \\\n# more \\\n--no-binary :all:"),
+                "makes pip build a package here",
+            ),
+            (
+                "--no-index --no-binary :all:".to_owned(),
+                "makes pip build a package here",
+            ),
+            (
+                "-i https://host/simple --no-bin=x".to_owned(),
+                "makes pip build a package here",
+            ),
+            (
+                "--no-index --only-binary=:none:".to_owned(),
+                "allows pip to build",
+            ),
+            ("--no-index -r more.txt".to_owned(), "includes another file"),
+            ("--no-index -e .".to_owned(), "is an editable install"),
+            ("--no-index x".to_owned(), "is not an option"),
+            ("--find-links".to_owned(), "is not understood"),
+            ("--no-index=1".to_owned(), "is not understood"),
+            ("--find-links 'a' b".to_owned(), "is not understood"),
+            (format!("{pin} --pre"), "is not an option"),
+            (format!("{pin} --hash=md5:aa"), "is not a sha256 hash"),
+            (
+                format!("{pin} --hash=sha256:aa' --no-binary"),
+                "is not a sha256 hash",
+            ),
+            (
+                format!("{pin}\r--no-binary :all:"),
+                "contains a control character",
+            ),
+            (
+                format!("{pin}\u{1c}--no-binary :all:"),
+                "contains a control character",
+            ),
+            (
+                "evil/x==1.zip --hash=sha256:aa".to_owned(),
+                "is a URL or a path",
+            ),
+            (
+                "x==1.tar.gz --hash=sha256:aa".to_owned(),
+                "is a URL or a path",
+            ),
+            (
+                "x == 1.ZIP --hash=sha256:aa".to_owned(),
+                "is a URL or a path",
+            ),
+            ("x:y==1 --hash=sha256:aa".to_owned(), "is a URL or a path"),
+            (
+                "\u{feff}x==1 --hash=sha256:aa".to_owned(),
+                "has no exact version",
+            ),
+            ("x[a==1 --hash=sha256:aa".to_owned(), "has no exact version"),
+        ] {
+            let found = told(&text);
+            let right = found.len() == 1 && found[0].1.contains(said);
+            assert!(right, "{text:?}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn pip_is_given_what_was_understood_and_nothing_else() {
+        let text = "# coding: utf-7\n# +AAo---no-binary :all:\r--no-binary :all:\n--only-binary :all: -i https://host/simple\n\
+                    Pillow[xmp] == 12.0.0 ; python_version >= '3.13' \\\n    --hash=sha256:aa \\\n  --hash sha256:bb # why\n\
+                    --find-links my#wheels --no-index\n-f /srv/wheels\n--find-links https://host/wheels\nnumpy\n";
+        assert_eq!(
+            for_pip(text, Path::new("/home/me/a study/v")),
+            "--index-url=https://host/simple\n\
+             Pillow[xmp] == 12.0.0 ; python_version >= '3.13' --hash=sha256:aa --hash=sha256:bb\n\
+             --find-links=file:///home/me/a%20study/v/my%23wheels\n--no-index\n\
+             --find-links=file:///srv/wheels\n--find-links=https://host/wheels\n"
+        );
     }
 
     #[test]

@@ -70,7 +70,7 @@ fn key_extension(image: &image_set::Image, bytes: &[u8]) -> String {
 
 fn file(project: &Project, pipeline: &str, path: &str) -> Result<Bytes, String> {
     let path = project.image_file(pipeline, path);
-    std::fs::read(&path)
+    crate::plain_file::read(&path, crate::plain_file::MOST)
         .map(Bytes::from)
         .map_err(|error| format!("cannot read {}: {error}", path.display()))
 }

@@ -56,3 +56,4 @@ mod trigger;
 mod troubleshooting;
 mod until;
 mod venv;
+mod wheels;

@@ -134,7 +134,7 @@ pub fn ended_for(offence: Offence) -> String {
             "Darkroom ended the environment: it used more memory than its size".to_owned()
         }
         Offence::Unwatchable => {
-            "Darkroom ended the environment: its usage could no longer be read from /proc"
+            "Darkroom ended the environment: its usage could not be read from /proc, or not in time"
                 .to_owned()
         }
         Offence::WorkedWhileFrozen { cpu_ms } => format!(

@@ -4,7 +4,7 @@
 //! environment that has answered but not yet asked for the next event gets a moment, before a
 //! second one is started.
 
-use super::run::Environment;
+use super::run::{Environment, Settling};
 use super::types::FunctionSpec;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -88,8 +88,8 @@ impl Pools {
             .collect()
     }
 
-    /// Freezes what has been idle for `freeze_after` and takes out what has been idle for
-    /// `reap_after`.
+    /// Freezes what has been idle for `freeze_after`, and takes out what has been idle for
+    /// `reap_after` and what does not stand still.
     ///
     /// Returns what is to be closed, and whether anything idle still runs.
     pub fn tidy(
@@ -110,13 +110,18 @@ impl Pools {
             let Some(freeze_after) = freeze_after else {
                 continue;
             };
-            for idle in &mut state.idle {
-                if idle.since.elapsed() >= freeze_after {
-                    idle.environment.freeze();
-                } else {
+            let works_on = |idle: &mut Idle| {
+                if idle.since.elapsed() < freeze_after {
                     awake = true;
+                    return false;
                 }
-            }
+                idle.environment.freeze();
+                let settling = idle.environment.settles();
+                awake |= settling == Settling::NotYet;
+                settling == Settling::Never
+            };
+            let working = state.idle.extract_if(.., works_on);
+            reaped.extend(working.map(|idle| idle.environment));
         }
         (reaped, awake)
     }

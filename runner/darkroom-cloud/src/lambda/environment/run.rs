@@ -14,7 +14,7 @@ use crate::access::{Lease, Work};
 use crate::lambda::runtime_api::{Invocation, RuntimeApi, RuntimeEvent};
 use crate::lineage::{Lineage, Working};
 use crate::sandbox::Sandbox;
-use crate::sandbox::protocol::{Exit, News, Offence, Order, Program};
+use crate::sandbox::protocol::{Exit, FROZEN_ALLOWANCE, News, Offence, Order, Program};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -73,6 +73,17 @@ pub struct EnvironmentState {
     /// The sandbox itself is unusable.
     pub broken: bool,
     pub frozen: bool,
+    /// CPU time used when its control group began to stop it, until all of it stands still.
+    pub settling: Option<Duration>,
+}
+
+/// What became of freezing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settling {
+    Still,
+    NotYet,
+    /// It goes on working.
+    Never,
 }
 
 /// What an environment waits for.
@@ -577,6 +588,7 @@ impl Environment {
     pub fn freeze(&mut self) {
         if !self.state.frozen && self.state.running {
             self.state.frozen = self.sandbox.freeze().is_ok();
+            self.state.settling = self.sandbox.unsettled();
         }
         if self.state.frozen {
             // An event of 6 MB is not kept for what asks for nothing.
@@ -593,6 +605,7 @@ impl Environment {
     fn thaw(&mut self) {
         if self.state.frozen {
             self.state.frozen = self.sandbox.thaw().is_err();
+            self.state.settling = None;
         }
     }
 
@@ -604,6 +617,26 @@ impl Environment {
             self.misdeeds
                 .note(&self.spec.name, "left-a-daemon", what.to_owned());
         }
+    }
+
+    /// Looks whether what its control group has frozen stands still by now, or goes on in system
+    /// calls that take long. Then it is to be closed.
+    pub fn settles(&mut self) -> Settling {
+        let Some(before) = self.state.settling else {
+            return Settling::Still;
+        };
+        let Some(now) = self.sandbox.unsettled() else {
+            self.state.settling = None;
+            return Settling::Still;
+        };
+        let used = now.saturating_sub(before);
+        if used <= FROZEN_ALLOWANCE {
+            return Settling::NotYet;
+        }
+        let cpu_ms = used.as_millis() as u64;
+        self.note_offence(Some(Offence::WorkedWhileFrozen { cpu_ms }));
+        self.state.broken = true;
+        Settling::Never
     }
 
     /// True if the environment can take an invocation.

@@ -13,6 +13,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// AWS's memory size that comes with one full vCPU (FACTS.md, section 4).
 pub const MB_PER_VCPU: f64 = 1769.0;
@@ -171,6 +172,27 @@ impl Cgroup {
         ))
     }
 
+    /// Returns the CPU time of the group's threads while some are still on their way to a stop, which
+    /// [`Self::freeze`] does not wait for; `None` once all stand still.
+    ///
+    /// What is in the middle of a system call goes on to its end, and a call may take a second.
+    pub fn unsettled(&self) -> Option<Duration> {
+        let freezing = match self {
+            Self::V1(group) => group.freezing()?,
+            Self::V2(group) => group.freezing(),
+        };
+        let state = fs::read_to_string(&freezing.state).ok()?;
+        if state.lines().any(|line| line == freezing.stands) {
+            return None;
+        }
+        let threads = fs::read_to_string(&freezing.threads).ok()?;
+        let used = threads.lines().map(|thread| {
+            let times = fs::read_to_string(format!("/proc/{thread}/schedstat")).ok()?;
+            times.split(' ').next()?.parse::<u64>().ok()
+        });
+        Some(Duration::from_nanos(used.flatten().sum()))
+    }
+
     /// Sets the CPU quota to `cores`, or lifts it.
     pub fn set_cpu(&self, cores: Option<f64>) -> io::Result<()> {
         match self {
@@ -245,6 +267,14 @@ fn own_name() -> io::Result<String> {
 fn start_time(pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(") ")?.1.split(' ').nth(19)?.parse().ok()
+}
+
+/// Where a group says whether all of it stands still.
+pub struct Freezing {
+    pub state: PathBuf,
+    /// The line that says so.
+    pub stands: &'static str,
+    pub threads: PathBuf,
 }
 
 /// Removes groups under `parent` whose server is dead, with whatever still runs in them.

@@ -2,7 +2,8 @@
 //! source for the files.
 
 use super::{
-    Judgement, PROCESSES, Tmp, explain, make_folder, own_name, remove_stale, stat_line, write,
+    Freezing, Judgement, PROCESSES, Tmp, explain, make_folder, own_name, remove_stale, stat_line,
+    write,
 };
 use crate::sandbox::protocol::{CgroupFiles, Freezer, MemoryUse};
 use std::fs;
@@ -176,6 +177,15 @@ impl HierarchyCgroups {
 
     pub fn freezer(&self) -> Option<Freezer> {
         self.freezer.as_deref().map(freezer)
+    }
+
+    pub fn freezing(&self) -> Option<Freezing> {
+        let group = self.freezer.as_deref()?;
+        Some(Freezing {
+            state: group.join("freezer.state"),
+            stands: "FROZEN",
+            threads: group.join("tasks"),
+        })
     }
 
     /// `tasks` moves a single thread without stopping the world, which `cgroup.procs` does for many

@@ -5,7 +5,7 @@
 //! the sandboxes' groups go below the server's own group if that works, else below the root of the
 //! tree if it may be written.
 
-use super::{PROCESSES, explain, make_folder, own_name, remove_stale, write};
+use super::{Freezing, PROCESSES, explain, make_folder, own_name, remove_stale, write};
 use crate::sandbox::protocol::{CgroupFiles, Freezer};
 use std::fs;
 use std::io;
@@ -126,6 +126,14 @@ impl UnifiedCgroup {
             freeze: "1".to_owned(),
             thaw: "0".to_owned(),
         })
+    }
+
+    pub fn freezing(&self) -> Freezing {
+        Freezing {
+            state: self.folder.join("cgroup.events"),
+            stands: "frozen 1",
+            threads: self.folder.join("cgroup.threads"),
+        }
     }
 
     pub fn set_cpu(&self, cores: Option<f64>) -> io::Result<()> {

@@ -216,6 +216,46 @@ async fn without_control_groups_an_environment_that_wakes_itself_is_ended_and_na
     stage.environments.stop().await;
 }
 
+/// Answers while its threads are in system calls, which no freezer and no signal stops half-way:
+/// they wait for one file, and each writes 512 MB to it.
+const IN_CALLS: &str = r#"
+import os, threading, time
+parts = [memoryview(bytearray(32 << 20))] * 16
+file = os.open("/tmp/file", os.O_RDWR | os.O_CREAT)
+begun = False
+def handler(event, context):
+    global begun
+    if not begun:
+        begun = True
+        for _ in range(200): threading.Thread(target=os.pwritev, args=(file, parts, 0), daemon=True).start()
+    return os.getpid()
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn system_calls_that_outlast_the_answer_end_the_environment() {
+    if !alone("accounts::system_calls_that_outlast_the_answer_end_the_environment") {
+        return;
+    }
+    for (mode, means) in modes() {
+        let stage = stage(means).await;
+        let mut works = stage.python(IN_CALLS);
+        works.ephemeral_mb = 1024;
+        stage.invoke(&works, json!({})).await.ok();
+        // Without control groups the news is read with the next invocation.
+        wait_until("its processes are ended", || {
+            processes_of_sandboxes().len() <= 2
+        })
+        .await;
+        stage.invoke(&works, json!({})).await;
+        let misdeeds = stage.environments.misdeeds();
+        assert!(
+            misdeeds[0].what.contains("CPU time after its answer"),
+            "{mode}: {misdeeds:?}"
+        );
+        stage.environments.stop().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frozen_environment_answers_again_and_ends_when_it_must() {
     if !alone("accounts::a_frozen_environment_answers_again_and_ends_when_it_must") {
@@ -543,6 +583,74 @@ async fn memory_of_no_process_counts_and_an_environment_beyond_its_size_is_kille
             );
             stage.environments.retire(&hoards.arn);
         }
+        stage.environments.stop().await;
+    }
+}
+
+/// Asks for a thread whose descriptors `/proc` does not show with its process's.
+const APART: &str = r#"
+import ctypes, errno, threading
+libc = ctypes.CDLL(None, use_errno=True)
+libc.clone.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p]
+VM, FILES, SIGHAND, THREAD = 0x100, 0x400, 0x800, 0x10000
+kept = []
+def clone(flags):
+    stack = ctypes.create_string_buffer(1 << 16)
+    kept.append(stack)
+    pause = ctypes.cast(libc.pause, ctypes.c_void_p)
+    made = libc.clone(pause, ctypes.addressof(stack) + (1 << 16) - 64, flags, None)
+    return "made" if made > 0 else errno.errorcode[ctypes.get_errno()]
+def unshare():
+    return "done" if libc.close_range(1000, 1001, 2) == 0 else errno.errorcode[ctypes.get_errno()]
+def handler(event, context):
+    thread = threading.Thread(target=lambda: None)
+    thread.start()
+    thread.join()
+    return [clone(VM | SIGHAND | THREAD), clone(VM | SIGHAND | THREAD | FILES), unshare(), libc.close_range(1000, 1001, 0)]
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_thread_has_descriptors_of_its_own() {
+    for (mode, means) in modes() {
+        let stage = stage(means).await;
+        let seen = stage.invoke(&stage.python(APART), json!({})).await.ok();
+        assert_eq!(seen, json!(["EPERM", "made", "EPERM", 0]), "{mode}");
+        stage.environments.stop().await;
+    }
+}
+
+/// Makes its processes slow to read, so that memory would be counted late.
+const SLOW_TO_READ: &str = r#"
+import ctypes, os, time
+libc = ctypes.CDLL(None)
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+def handler(event, context):
+    ready, tell = os.pipe()
+    for _ in range(event):
+        if os.fork() == 0:
+            for number in range(60_000): libc.mmap(None, 4096, 1 + number % 2 * 2, 0x22, -1, 0)
+            os.write(tell, b"x")
+            time.sleep(60)
+    for _ in range(event): os.read(ready, 1)
+    time.sleep(2)
+    return "not ended"
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_takes_too_long_to_read_is_ended() {
+    // A control group counts by itself, where one can be made.
+    for (mode, means) in modes().into_iter().skip(1) {
+        let stage = stage(means).await;
+        let mut slow = stage.python(SLOW_TO_READ);
+        slow.timeout_s = 60;
+        let answer = stage.invoke(&slow, json!(6)).await;
+        assert_eq!(
+            answer.0.report.error_type.as_deref(),
+            Some("Darkroom.Unwatchable"),
+            "{mode}: {}\n{}",
+            answer.json(),
+            answer.tail()
+        );
         stage.environments.stop().await;
     }
 }
