@@ -528,6 +528,16 @@ fn failed(rows: &[Row<'_>]) -> Option<String> {
     if passes.iter().any(|row| count(row, "n") > 0) {
         return None;
     }
+    let gaps: Vec<String> = stages
+        .iter()
+        .filter(|row| row.text("metric") == Some("duration_ms"))
+        .filter_map(|row| Some((row.text("stage")?, row.text("note")?)))
+        .filter(|(_, note)| note.starts_with("not there"))
+        .map(|(stage, note)| format!("{stage} is {note}"))
+        .collect();
+    if !gaps.is_empty() {
+        return Some(gaps.join("; "));
+    }
     let broken: Vec<(&str, usize, usize)> = stages
         .iter()
         .filter(|row| row.text("metric") == Some("duration_ms") && count(row, "n_failed") > 0)

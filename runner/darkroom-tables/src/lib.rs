@@ -53,8 +53,9 @@ pub use comparisons::is_claim;
 pub use ranks::{Comparable, comparable};
 pub use sessions::{Measured, Session, SessionEnd, minute};
 pub use summary::{
-    CellSummary, ComparisonSummary, Difference, FailureCount, Misdeed, ReconciliationSummary,
-    RefusedCalls, Remembered, Spent, StageSummary, Statistic, Summary, TableFile, WrongOutput,
+    CellSummary, ComparisonSummary, Difference, FailureCount, Misdeed, MissingStage,
+    ReconciliationSummary, RefusedCalls, Remembered, Spent, StageSummary, Statistic, Summary,
+    TableFile, WrongOutput,
 };
 pub use verify::{Verified, verify};
 

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use darkroom_core::cell::Cell;
 use darkroom_core::event::Look;
 use darkroom_core::manifest::Until;
+use darkroom_core::outcome::Outcome;
 use serde::{Deserialize, Serialize};
 
 use crate::sessions::Session;
@@ -49,6 +50,8 @@ pub struct Summary {
     pub failures: Vec<FailureCount>,
     /// Outputs that did not pass their check, by cell, stage and reason.
     pub wrong_outputs: Vec<WrongOutput>,
+    /// Stages that models gave no usable code for, by variant.
+    pub missing: Vec<MissingStage>,
     /// What CloudWatch's metrics say of the same functions.
     pub reconciliation: ReconciliationSummary,
     /// What handlers called and may not, by variant and action.
@@ -74,6 +77,7 @@ impl Summary {
     pub fn has_failures(&self) -> bool {
         let expected = |wrong: &WrongOutput| self.is_wrong_on_purpose(&wrong.cell_id);
         !self.failures.is_empty()
+            || !self.missing.is_empty()
             || !self.damaged.is_empty()
             || !self.wrong_outputs.iter().all(expected)
             || self.passed_but_wrong_on_purpose().next().is_some()
@@ -239,6 +243,15 @@ pub struct WrongOutput {
     pub detail: Option<String>,
     pub count: usize,
     pub checked: usize,
+}
+
+/// A stage that a variant's model gave no usable code for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MissingStage {
+    pub variant: String,
+    pub stage: String,
+    #[serde(flatten)]
+    pub outcome: Outcome,
 }
 
 /// Calls of a variant's handlers that were refused for lack of a permission, over all sessions of

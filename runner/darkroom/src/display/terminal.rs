@@ -14,8 +14,8 @@ use darkroom_core::imported::IMPORTED;
 use darkroom_core::schedule::FEWEST_PASSES;
 use darkroom_core::shown::line as line_of;
 use darkroom_tables::{
-    CellSummary, Difference, ReconciliationSummary, Remembered, Spent, StageSummary, Statistic,
-    Summary,
+    CellSummary, Difference, MissingStage, ReconciliationSummary, Remembered, Spent, StageSummary,
+    Statistic, Summary,
 };
 
 /// Rules above, under the header and below; stages are distinguished by their name, which is
@@ -66,6 +66,7 @@ pub fn summary(summary: &Summary, claims: &[String], look: Look) -> String {
         text += &coarse(&measured);
     }
     text += &reconciled(&summary.reconciliation);
+    text += &missing(summary);
     text += &wrong(summary);
     text += &refused_calls_lines(summary);
     text += &failures(summary);
@@ -206,7 +207,7 @@ fn line(
         dollars(cost, "–"),
         dollars(s3, ""),
     ];
-    let wrong = remark.starts_with("WRONG");
+    let wrong = remark.starts_with("WRONG") || remark.starts_with("NOT THERE");
     let mut cells: Vec<TableCell> = texts.into_iter().map(TableCell::new).collect();
     let remark = TableCell::new(remark);
     cells.push(if wrong && look.colours {
@@ -238,6 +239,10 @@ fn remark(summary: &Summary, cell: &CellSummary, stage: Option<&str>) -> String 
         .map(|of| of.n_wrong_start)
         .sum();
     let mut remarks = Vec::new();
+    let is_missing = |of: &&MissingStage| of.variant == cell.cell.variant && is_here(&of.stage);
+    if let Some(missing) = summary.missing.iter().find(is_missing) {
+        remarks.push(format!("NOT THERE: {}", missing.outcome.kind.in_words()));
+    }
     if wrong {
         remarks.push("WRONG".to_owned());
     }
@@ -547,6 +552,19 @@ pub fn differences(found: &ReconciliationSummary) -> String {
             "DIFFERS {function}: {metric}: CloudWatch counted {reported}, Darkroom recorded \
              {recorded} (session {session})"
         );
+    }
+    text
+}
+
+/// Names the stages that models gave no code for, a line each.
+fn missing(summary: &Summary) -> String {
+    let mut text = String::new();
+    for of_variant in summary.missing.chunk_by(|a, b| a.variant == b.variant) {
+        for stage in of_variant {
+            let (variant, name) = (&stage.variant, &stage.stage);
+            let _ = write!(text, "\nNOT THERE  {variant} · {name}: {}", stage.outcome);
+        }
+        text += ". Its pipeline is not right.\n";
     }
     text
 }
