@@ -372,6 +372,14 @@ pub enum Status {
 }
 
 impl Status {
+    pub const ALL: [Self; 5] = [
+        Self::Ok,
+        Self::FunctionError,
+        Self::Timeout,
+        Self::Throttled,
+        Self::CallError,
+    ];
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",

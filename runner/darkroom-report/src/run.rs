@@ -25,6 +25,9 @@ pub struct Run {
     pub shared: Vec<String>,
     /// In pipeline order.
     pub stages: Vec<String>,
+    /// How many of each model's samples are right; no rows in tables from before there was such a
+    /// table.
+    pub correctness: Rows,
     pub summary: Rows,
     pub comparisons: Rows,
     pub costs: Rows,
@@ -102,6 +105,7 @@ impl Run {
             }
         };
         let (choices, builds) = (newer("choices")?, newer("builds")?);
+        let correctness = newer("correctness")?;
         let outputs = read(
             &path("outputs"),
             Wanted {
@@ -146,6 +150,7 @@ impl Run {
             pipelines: drawn("pipelines", PIPELINE_COLUMNS)?,
             cells,
             shared,
+            correctness,
             summary,
             comparisons,
             costs,

@@ -10,6 +10,7 @@ use darkroom_core::ledger::{AttemptId, CountsAs};
 
 use crate::aggregate::SummaryRow;
 use crate::comparisons::{self, ComparisonRow};
+use crate::correctness::CorrectnessRow;
 use crate::costs::CostRow;
 use crate::facts::{JournalFacts, Text};
 use crate::outputs::Outputs;
@@ -61,6 +62,7 @@ pub fn overview(
     costs: &[CostRow],
     comparisons: &[ComparisonRow],
     outputs: &[Outputs],
+    correctness: &[CorrectnessRow],
     seen: Seen,
     tables: Vec<TableFile>,
 ) -> Summary {
@@ -98,6 +100,7 @@ pub fn overview(
         failures: seen.failures,
         wrong_outputs: seen.wrong_outputs,
         missing: seen.missing,
+        correctness: correctness.iter().map(|row| row.shown(run)).collect(),
         reconciliation: seen.reconciliation,
         refused_calls: seen.refused_calls,
         misdeeds: seen.misdeeds,
@@ -302,7 +305,7 @@ fn statistic(row: &SummaryRow) -> Statistic {
 }
 
 /// Returns the stages that models gave no code for, each once a variant, in the order of the plan.
-fn missing(facts: &JournalFacts) -> Vec<MissingStage> {
+pub fn missing(facts: &JournalFacts) -> Vec<MissingStage> {
     let mut seen = BTreeSet::new();
     let runnable = facts.run.cells.iter();
     let runnable = runnable.filter(|planned| planned.not_runnable.is_none());

@@ -14,8 +14,8 @@ use darkroom_core::imported::IMPORTED;
 use darkroom_core::schedule::FEWEST_PASSES;
 use darkroom_core::shown::line as line_of;
 use darkroom_tables::{
-    CellSummary, Difference, MissingStage, ReconciliationSummary, Remembered, Spent, StageSummary,
-    Statistic, Summary,
+    CellSummary, Correctness, Difference, MissingStage, ReconciliationSummary, Remembered, Spent,
+    StageSummary, Statistic, Summary,
 };
 
 /// Rules above, under the header and below; stages are distinguished by their name, which is
@@ -27,6 +27,9 @@ pub const RULED: TableStyle = {
         .header_separator(rule)
         .bottom_border(rule)
 };
+
+/// Stage name of what is said of a whole pipeline.
+const PIPELINE: &str = "pipeline";
 
 /// How the text is to be drawn.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +48,7 @@ pub fn summary(summary: &Summary, claims: &[String], look: Look) -> String {
         .filter(|cell| cell.not_runnable.is_none());
     let factors = Factors::of(runnable.map(|cell| &cell.cell));
     let mut text = format!("\n{}\n", heading(summary, &factors));
+    text += &correct(summary);
     let measured: Vec<&CellSummary> = summary
         .cells
         .iter()
@@ -552,6 +556,43 @@ pub fn differences(found: &ReconciliationSummary) -> String {
             "DIFFERS {function}: {metric}: CloudWatch counted {reported}, Darkroom recorded \
              {recorded} (session {session})"
         );
+    }
+    text
+}
+
+/// Says how many samples of each model are right, whole and by stage: before any time.
+fn correct(summary: &Summary) -> String {
+    let mut text = String::new();
+    for of_model in summary.correctness.chunk_by(|a, b| a.model == b.model) {
+        let whole = of_model.iter().filter(|row| row.stage == PIPELINE);
+        for row in whole {
+            let _ = writeln!(text, "RIGHT  {}: pipeline {}", row.model, rate(row));
+        }
+        for row in of_model.iter().filter(|row| row.stage != PIPELINE) {
+            let _ = writeln!(text, "       {} {}", row.stage, rate(row));
+        }
+    }
+    text
+}
+
+/// `2 of 5 (40%, 95% CI 12% to 77%): cut off (after 500 tokens)`.
+fn rate(row: &Correctness) -> String {
+    let mut text = match (row.rate, row.rate_ci) {
+        (Some(rate), Some((low, high))) => format!(
+            "{} of {} ({:.0}%, 95% CI {:.0}% to {:.0}%)",
+            row.right,
+            row.n,
+            rate * 100.0,
+            low * 100.0,
+            high * 100.0
+        ),
+        _ => "not known".to_owned(),
+    };
+    if row.n > 0 && row.n_unknown > 0 {
+        let _ = write!(text, ", {} not known", row.n_unknown);
+    }
+    if let Some(failure) = &row.commonest_failure {
+        let _ = write!(text, ": {failure}");
     }
     text
 }
