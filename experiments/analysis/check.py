@@ -2,7 +2,7 @@
 
     python experiments/analysis/check.py outputs/full/latest [prices.toml]
 
-summary, costs, comparisons and choices are recomputed from invocations.parquet and pipelines.parquet, by other code than
+correctness, summary, costs, comparisons and choices are recomputed from invocations.parquet and pipelines.parquet, by other code than
 Darkroom's. Exact quantities must agree to 1e-9; bootstrap intervals only within a share of their width, because the
 resamples are others. Needs `pip install polars numpy scipy`. Exits 1 when something differs.
 """
@@ -119,6 +119,72 @@ def low_end(d, tests):
     """Lower end of the one-sided t interval of the mean of `d`, shared out over `tests` (Bonferroni)."""
     t = stats.t.ppf(1 - 0.05 / tests, len(d) - 1)
     return float(np.mean(d) - t * np.std(d, ddof=1) / np.sqrt(len(d)))
+
+
+ERRORS = {
+    "Runtime.ImportModuleError": "import_fails", "Runtime.InvalidEntrypoint": "import_fails",
+    "Runtime.UserCodeSyntaxError": "does_not_parse", "Runtime.HandlerNotFound": "no_handler",
+    "Runtime.MalformedHandlerName": "no_handler", "Runtime.OutOfMemory": "out_of_memory", "Sandbox.Timedout": "times_out",
+}  # fmt: skip
+FAILURES = [
+    "no_answer", "refused", "cut_off", "no_code", "several_candidates", "does_not_parse", "no_handler", "import_fails",
+    "raises", "times_out", "out_of_memory", "no_output", "wrong_output",
+]  # fmt: skip
+
+
+def outcomes(code, invocations, outputs):
+    """What was seen of each variant and stage, as the first word on the way from question to output; from the facts."""
+    seen = {}
+    for row in outputs.filter(pl.col("counts")).iter_rows(named=True):
+        if row["reason"] not in ("not checked", "no reference"):
+            kind = "right" if row["pass"] else "no_output" if row["reason"] == "missing" else "wrong_output"
+            seen.setdefault((row["variant"], row["stage"]), set()).add(kind)
+    for row in invocations.filter(pl.col("counts_as") == "failed").iter_rows(named=True):
+        if row["status"] == "timeout":
+            kind = "times_out"
+        elif row["status"] in ("function_error", "ok"):
+            kind = ERRORS.get(row["error_type"], "raises")
+        else:
+            continue
+        seen.setdefault((row["variant"], row["stage"]), set()).add(kind)
+    for row in code.drop_nulls("missing").iter_rows(named=True):
+        seen[row["variant"], row["stage"]] = {row["missing"]}
+    order = [*FAILURES, "right"]
+    return {place: min(kinds, key=order.index) for place, kinds in seen.items()}
+
+
+def check_correctness(check, run, invocations):
+    """Rates, Wilson intervals by scipy and pass@k by numpy (method.md, 7b)."""
+    if not (run / "correctness.parquet").exists():
+        return
+    table = pl.read_parquet(run / "correctness.parquet")
+    code, outputs = pl.read_parquet(run / "code.parquet"), pl.read_parquet(run / "outputs.parquet")
+    seen, costs = outcomes(code, invocations, outputs), pl.read_parquet(run / "costs.parquet")
+    stages = table.drop_nulls("stage_index").sort("stage_index")["stage"].unique(maintain_order=True).to_list()
+    for row in table.iter_rows(named=True):
+        runnable = costs.filter((pl.col("model") == row["model"]) & ~pl.col("note").fill_null("").str.starts_with("not runnable"))
+        samples = []
+        for variant in runnable["variant"].unique():
+            of = [seen.get((variant, stage)) for stage in stages]
+            broken = [kind for kind in of if kind not in (None, "right")]
+            whole = broken[0] if broken else "right" if None not in of else None
+            samples.append(whole if row["stage"] == "pipeline" else seen.get((variant, row["stage"])))
+        what = f"correctness {row['model']} {row['stage']}"
+        known = [kind for kind in samples if kind is not None]
+        n, c = len(known), known.count("right")
+        check.same(f"{what} n", row["n"], n)
+        check.same(f"{what} n_unknown", row["n_unknown"], len(samples) - n)
+        check.same(f"{what} right", row["right"], c)
+        for kind in FAILURES:
+            check.same(f"{what} n_{kind}", row[f"n_{kind}"], known.count(kind))
+        wilson = stats.binomtest(c, n).proportion_ci(0.95, "wilson") if n else None
+        check.same(f"{what} rate", row["rate"], c / n if n else None)
+        check.same(f"{what} low", row["rate_ci_low"], wilson and float(wilson.low))
+        check.same(f"{what} high", row["rate_ci_high"], wilson and float(wilson.high))
+        for k in (1, 3, 5, 10):
+            least = n - c + 1
+            value = (1.0 if n - c < k else float(1 - np.prod(1 - k / np.arange(least, n + 1)))) if k <= n else None
+            check.same(f"{what} pass@{k}", row[f"pass_at_{k}"], value)
 
 
 def check_variance(check, what, row, sample):
@@ -426,6 +492,7 @@ def main():
     check = Check()
     check_summary(check, table["summary"], table["invocations"], table["pipelines"])
     check_memory(check, table["summary"], table["invocations"])
+    check_correctness(check, run, table["invocations"])
     check_costs(check, table["costs"], table["pipelines"], table["invocations"], prices)
     check_comparisons(check, table["comparisons"], table["invocations"], table["pipelines"])
     check_choices(check, table["choices"], table["comparisons"], table["pipelines"], table["summary"])

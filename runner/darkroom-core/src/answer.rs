@@ -1,10 +1,13 @@
 //! Extracts the file from a model's answer, by fixed rules.
 //!
 //! Text → [`Code`] with the rule that found it, or why there is none. Pure: the caller decides
-//! whether a text is Python. Nothing is changed, joined or corrected.
+//! whether a text is Python, and what it defines. Nothing is changed, joined or corrected. Why there
+//! is no code is an [`Outcome`] of the model.
 
 use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 use serde::{Deserialize, Serialize};
+
+use crate::outcome::{Kind, Outcome};
 
 /// How the code was found in the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +38,9 @@ pub enum Unusable {
          {begins:?}"
     )]
     NoCode { begins: String },
+    /// Marked as Python or not at all, and in no way Python.
+    #[error("the answer's code does not parse: {reason}")]
+    DoesNotParse { reason: String },
     #[error("none of the answer's {blocks} code blocks defines `{function}`")]
     NoHandler { blocks: usize, function: String },
     #[error(
@@ -47,39 +53,77 @@ pub enum Unusable {
     },
 }
 
-/// Returns the file in `answer` that defines `function`. `parses` says whether a text is a Python
+/// What a look at a text as Python says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// A module that defines the function, or may: what `from x import *` brings is not known.
+    Defines,
+    DefinesNot,
+    /// No module; says why, for example with the line.
+    DoesNotParse(String),
+}
+
+impl Unusable {
+    /// What of the model this is, in the words of every table.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Empty => Kind::NoAnswer.into(),
+            Self::NoCode { begins } => Outcome::new(Kind::NoCode, format!("it begins {begins:?}")),
+            Self::DoesNotParse { reason } => Outcome::new(Kind::DoesNotParse, reason),
+            Self::NoHandler { .. } => Kind::NoHandler.into(),
+            Self::SeveralHandlers {
+                definitions,
+                function,
+            } => Outcome::new(
+                Kind::SeveralCandidates,
+                format!("{definitions} code blocks define `{function}`"),
+            ),
+        }
+    }
+}
+
+/// Returns the file in `answer` that defines `function`. `look` says what a text is as a Python
 /// module.
 ///
-/// One block marked as Python is taken whatever it defines: that it does not work is then a fact
-/// about it. Of several, marked as Python or not at all, the one that defines the function is
-/// taken; none or more than one is no answer.
-pub fn code(
+/// One block marked as Python is the file. Of several, marked as Python or not at all, the one that
+/// defines the function is; none or more than one is no file. A file that does not parse, or does
+/// not define the function, is no code that can be called.
+pub fn code(answer: &str, function: &str, look: impl Fn(&str) -> Look) -> Result<Code, Unusable> {
+    let (code, blocks) = file(answer, function, &look)?;
+    match look(&code.text) {
+        Look::Defines => Ok(code),
+        Look::DefinesNot => Err(Unusable::NoHandler {
+            blocks,
+            function: function.to_owned(),
+        }),
+        Look::DoesNotParse(reason) => Err(Unusable::DoesNotParse { reason }),
+    }
+}
+
+/// Returns the text that is meant to be the file, and how many blocks the answer has.
+fn file(
     answer: &str,
     function: &str,
-    parses: impl FnOnce(&str) -> bool,
-) -> Result<Code, Unusable> {
+    look: &impl Fn(&str) -> Look,
+) -> Result<(Code, usize), Unusable> {
     if answer.trim().is_empty() {
         return Err(Unusable::Empty);
     }
     let blocks = blocks(answer);
+    let found = |text: &str, rule| {
+        let text = text.to_owned();
+        Ok((Code { text, rule }, blocks.len()))
+    };
     match blocks.as_slice() {
-        [] if defines(answer, function) && parses(answer) => {
-            return Ok(Code {
-                text: answer.to_owned(),
-                rule: Rule::WholeText,
-            });
+        [] if defines(answer, function) && look(answer) == Look::Defines => {
+            return found(answer, Rule::WholeText);
         }
         [] => {
             return Err(Unusable::NoCode {
                 begins: answer.trim().chars().take(60).collect(),
             });
         }
-        [Block { text, python: true }] => {
-            return Ok(Code {
-                text: text.clone(),
-                rule: Rule::OnlyBlock,
-            });
-        }
+        [Block { text, python: true }] => return found(text, Rule::OnlyBlock),
         _ => {}
     }
     let defining: Vec<&Block> = blocks
@@ -87,17 +131,8 @@ pub fn code(
         .filter(|block| defines(&block.text, function))
         .collect();
     match defining.as_slice() {
-        [one] => {
-            let rule = if blocks.len() == 1 {
-                Rule::OnlyBlock
-            } else {
-                Rule::BlockWithHandler
-            };
-            Ok(Code {
-                text: one.text.clone(),
-                rule,
-            })
-        }
+        [one] if blocks.len() == 1 => found(&one.text, Rule::OnlyBlock),
+        [one] => found(&one.text, Rule::BlockWithHandler),
         [] => Err(Unusable::NoHandler {
             blocks: blocks.len(),
             function: function.to_owned(),
@@ -168,8 +203,17 @@ mod tests {
 
     const FILE: &str = "import os\n\n\ndef handler(event, context):\n    return os.environ\n";
 
+    /// As a look at Python would see these texts: prose is no module.
     fn found(answer: &str) -> Result<Code, Unusable> {
-        code(answer, "handler", |text| text == FILE)
+        code(answer, "handler", |text| {
+            if text.contains("Here you are") {
+                Look::DoesNotParse("line 1".to_owned())
+            } else if text.contains("handler") {
+                Look::Defines
+            } else {
+                Look::DefinesNot
+            }
+        })
     }
 
     fn taken(answer: &str, rule: Rule) {
@@ -214,11 +258,18 @@ mod tests {
     }
 
     #[test]
-    fn one_python_block_without_a_handler_is_the_models_own_mistake() {
-        let wrong = code("```python\ndef main(): pass\n```", "handler", |_| false).unwrap();
+    fn one_python_block_that_does_not_parse_or_has_no_handler_is_an_outcome() {
+        let of = |look: Look| {
+            let answer = "```python\ndef main(): pass\n```";
+            code(answer, "handler", |_| look.clone())
+                .unwrap_err()
+                .outcome()
+        };
+        assert_eq!(of(Look::DefinesNot).to_string(), "no handler");
+        let reason = "line 1: invalid syntax".to_owned();
         assert_eq!(
-            (wrong.text.as_str(), wrong.rule),
-            ("def main(): pass\n", Rule::OnlyBlock)
+            of(Look::DoesNotParse(reason)).to_string(),
+            "does not parse (line 1: invalid syntax)"
         );
     }
 

@@ -11,18 +11,19 @@ use serde::{Deserialize, Serialize};
 use crate::cell::{Cell, CellId};
 use crate::imported::{ImportedRow, ResultsImported};
 use crate::manifest::Until;
+use crate::outcome::{self, Outcome};
 use crate::pipeline::Transport;
 use crate::statistics::StoppedBy;
 
 /// Version of the journal's lines. Raised whenever a field is added, removed or changes meaning.
 ///
 /// A reader refuses a newer number; what an older one lacks is `None` or empty (`serde(default)`).
-/// 7: which passes are probes, with pixels of their own; what code did that no honest code does. 6:
+/// 8: which stages a model gave no code for. 7: which passes are probes, with pixels of their own; what code did that no honest code does. 6:
 /// calls of handlers that the local cloud refused. 5: that repetitions were added to a finished
 /// run; what no check tells; the quality of a JPEG. 4: which JPEG decoder a dependency brings. 2:
 /// what a handler's inside view, a chain's hops and a build say of themselves; how a function is
 /// fed.
-pub const JOURNAL_VERSION: u32 = 7;
+pub const JOURNAL_VERSION: u32 = 8;
 
 /// Something that happened during a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -206,6 +207,16 @@ pub struct PlannedCell {
     /// The variant says of itself that it is wrong: an example of what the gate finds.
     #[serde(default)]
     pub wrong_on_purpose: bool,
+    /// Stages that the model gave no usable code for, with what came instead.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub missing: BTreeMap<String, Outcome>,
+}
+
+impl PlannedCell {
+    /// Returns which of these stages are called, by their index.
+    pub fn called<'a>(&self, stages: impl IntoIterator<Item = &'a str>) -> Vec<bool> {
+        outcome::called(stages, &self.missing, self.cell.input)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -341,7 +352,7 @@ pub struct Look {
 pub struct Excuse {
     pub cell_id: CellId,
     pub stage: Option<String>,
-    /// `wrong outputs` or `no value`.
+    /// `wrong outputs`, `a stage without code` or `no value`.
     pub reason: String,
 }
 
@@ -361,6 +372,14 @@ pub enum Status {
 }
 
 impl Status {
+    pub const ALL: [Self; 5] = [
+        Self::Ok,
+        Self::FunctionError,
+        Self::Timeout,
+        Self::Throttled,
+        Self::CallError,
+    ];
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",

@@ -23,6 +23,7 @@ pub mod manifest;
 pub mod matrix;
 pub mod models;
 pub mod month;
+pub mod outcome;
 pub mod pipeline;
 pub mod plan;
 pub mod profile_line;

@@ -4,7 +4,7 @@
 //! cells without holding them. Knows neither the order ([`crate::schedule`]) nor earlier
 //! measurements.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use serde::Serialize;
 
@@ -16,6 +16,8 @@ use crate::estimate::{Effort, Rates, hosting_usd};
 use crate::event::PlannedCell;
 use crate::manifest::{Known, KnownImageSet, Manifest, Repetitions};
 use crate::matrix::CellRef;
+use crate::outcome;
+use crate::pipeline::Stage;
 use crate::schedule::{CellShape, Schedule, probes};
 
 /// A manifest seen against what is known and what the target can do.
@@ -112,6 +114,9 @@ impl<'a> Plan<'a> {
                 model: variant.and_then(|variant| variant.model.clone()),
                 sample: variant.and_then(|variant| variant.sample),
                 wrong_on_purpose: variant.is_some_and(|variant| variant.wrong_on_purpose),
+                missing: variant
+                    .map(|variant| variant.missing.clone())
+                    .unwrap_or_default(),
                 not_runnable: obstacle.map(|obstacle| capability.why_not(&obstacle)),
                 cell,
             }
@@ -165,13 +170,18 @@ impl<'a> Plan<'a> {
                 *totals.obstacles.entry(obstacle).or_default() += 1;
                 continue;
             }
-            totals.deployed.insert((
-                cell.variant,
-                cell.architecture,
-                cell.memory_mb,
-                cell.trigger,
-                cell.start,
-            ));
+            let called = self.called(stages, &cell);
+            let functions = totals
+                .deployed
+                .entry((
+                    cell.variant,
+                    cell.architecture,
+                    cell.memory_mb,
+                    cell.trigger,
+                    cell.start,
+                ))
+                .or_default();
+            functions.extend((0..stages.len()).filter(|index| called[*index]));
             if self.capability.is_short_of_cores(cell.memory_mb) {
                 totals.short_of_cores.insert(cell.memory_mb);
             }
@@ -183,6 +193,8 @@ impl<'a> Plan<'a> {
             totals.probes += probes;
             totals.passes += counted;
             totals.warm_up_passes += warm_up;
+            let calls = called.iter().filter(|called| **called).count() as u64;
+            totals.invocations += (counted + warm_up + probes) * calls;
             let passes = (counted + warm_up + probes) as f64;
             if let Some(pipeline) = pipeline {
                 totals
@@ -198,7 +210,7 @@ impl<'a> Plan<'a> {
                         .or_insert_with(|| dearest_pass_usd(&cell, prices));
             }
         }
-        self.summarised(&totals, stages.len() as u64, prices)
+        self.summarised(&totals, prices)
     }
 
     /// Returns what the plan takes by the rates of an earlier run; `None` when it measured none of
@@ -249,7 +261,16 @@ impl<'a> Plan<'a> {
         }
     }
 
-    fn summarised(&self, totals: &Totals, stages: u64, prices: Option<&PriceTable>) -> Summary {
+    /// Returns which stages of a cell are called, by stage index.
+    fn called(&self, stages: &[Stage], cell: &CellRef) -> Vec<bool> {
+        let names = stages.iter().map(|stage| stage.name.as_str());
+        match self.known.variant(cell.variant) {
+            Some(variant) => outcome::called(names, &variant.missing, cell.input),
+            None => vec![true; stages.len()],
+        }
+    }
+
+    fn summarised(&self, totals: &Totals, prices: Option<&PriceTable>) -> Summary {
         let mut not_runnable: Vec<NotRunnable> = totals
             .obstacles
             .iter()
@@ -261,10 +282,9 @@ impl<'a> Plan<'a> {
         not_runnable.sort_by(|a, b| b.cells.cmp(&a.cells).then_with(|| a.reason.cmp(&b.reason)));
         let blocked: u64 = totals.obstacles.values().sum();
         let runnable = totals.cells - blocked;
-        let functions = totals.deployed.len() as u64
-            * stages
+        let functions = totals.deployed.values().map(BTreeSet::len).sum::<usize>() as u64
             * u64::from(self.manifest.repetitions.deployments);
-        let invocations = (totals.passes + totals.warm_up_passes + totals.probes) * stages;
+        let invocations = totals.invocations;
         Summary {
             cells: totals.cells,
             runnable,
@@ -333,7 +353,9 @@ struct Totals<'a> {
     requests: Requests,
     short_of_cores: BTreeSet<u32>,
     obstacles: HashMap<Obstacle<'a>, u64>,
-    deployed: HashSet<(&'a str, Architecture, u32, Trigger, Start)>,
+    /// Stages that are called, by what functions of theirs are deployed for.
+    deployed: HashMap<(&'a str, Architecture, u32, Trigger, Start), BTreeSet<usize>>,
+    invocations: u64,
 }
 
 #[cfg(test)]

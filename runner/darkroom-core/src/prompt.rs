@@ -157,6 +157,17 @@ pub fn of_template(template: &str, stage: &Stage, terms: &Terms) -> Result<Strin
     Ok(filled + rest)
 }
 
+/// Returns what tells a model that its answer holds no usable code.
+pub fn unusable(stage: &Stage, outcome: &str) -> String {
+    format!(
+        "Your answer could not be used: {outcome}.
+
+Answer with the whole file `{}.py` in one Python code block. It defines `{HANDLER}`.
+",
+        module(&stage.name)
+    )
+}
+
 /// Returns what asks a model to fix its answer: what the gate said of it, word for word.
 pub fn repair(stage: &Stage, verdict: &str) -> String {
     format!(

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::adapt::Adapt;
 use crate::cell::Architecture;
 use crate::data_file::{DataFile, DataFileError};
+use crate::outcome::Outcome;
 use crate::pipeline::{Pipeline, Transport};
 
 /// What `variant.toml` says. The folder's name is the variant's name.
@@ -23,7 +24,11 @@ pub struct Variant {
     /// How the code becomes a zip.
     pub build: Build,
     /// Stage name → Lambda handler, for example `greyscale.handler`.
+    #[serde(default)]
     pub handlers: BTreeMap<String, String>,
+    /// Stages that `model` was asked for and gave no usable code for, with what came instead.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub missing: BTreeMap<String, Outcome>,
     /// LLM that wrote the code, where one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
@@ -62,8 +67,8 @@ pub enum Build {
 impl Variant {
     /// Returns the variant that `text` spells. `file` is its name for messages.
     ///
-    /// Refuses unknown keys, an empty list of architectures or handlers, and a runtime that can't
-    /// run the build.
+    /// Refuses unknown keys, an empty list of architectures, a variant without any stage, and a
+    /// runtime that can't run the build.
     pub fn parse(file: &str, text: &str) -> Result<Self, DataFileError> {
         let file = DataFile { name: file, text };
         let variant: Self = file.parse()?;
@@ -73,12 +78,13 @@ impl Variant {
         }
     }
 
-    /// Returns the pipeline's stages that this variant has no handler for, in order.
+    /// Returns the pipeline's stages that this variant says nothing of, in order: neither a handler
+    /// nor why there is none.
     pub fn stages_without_handler<'a>(&self, pipeline: &'a Pipeline) -> Vec<&'a str> {
         let names = pipeline.stages.iter().map(|stage| stage.name.as_str());
-        names
-            .filter(|name| !self.handlers.contains_key(*name))
-            .collect()
+        let is_told =
+            |name: &str| self.handlers.contains_key(name) || self.missing.contains_key(name);
+        names.filter(|name| !is_told(name)).collect()
     }
 
     fn mistake(&self) -> Option<(&'static str, String)> {
@@ -94,10 +100,23 @@ impl Variant {
         if architectures.len() != self.architectures.len() {
             return Some(("architectures", "names an architecture twice".into()));
         }
-        if self.handlers.is_empty() {
+        if self.handlers.is_empty() && self.missing.is_empty() {
             return Some((
                 "handlers",
                 "is empty: a variant handles at least one stage".into(),
+            ));
+        }
+        let both = |stage: &&String| self.handlers.contains_key(*stage);
+        if let Some(stage) = self.missing.keys().find(both) {
+            return Some((
+                "missing",
+                format!("names stage `{stage}`, which has a handler"),
+            ));
+        }
+        if !self.missing.is_empty() && self.model.is_none() {
+            return Some((
+                "missing",
+                "says what a `model` did not give, and none is named".into(),
             ));
         }
         if self.sample.is_some() && self.model.is_none() {
@@ -287,6 +306,27 @@ greyscale = "greyscale.handler"
         );
         assert!(refusal("greyscale.handler", "greyscale").contains("not module.function"));
         assert!(refusal("greyscale.handler", "../x.handler").contains("not module.function"));
+    }
+
+    #[test]
+    fn a_stage_that_a_model_gave_no_code_for_is_told_and_a_variant_may_have_none() {
+        let missing =
+            "[missing]\nresize = { outcome = \"cut_off\", detail = \"after 9 tokens\" }\n";
+        let written = PILLOW.replace("[build]", "model = \"m\"\nsample = 1\n[build]");
+        let variant = Variant::parse("variant.toml", &format!("{written}{missing}")).unwrap();
+        assert_eq!(
+            variant.missing["resize"].to_string(),
+            "cut off (after 9 tokens)"
+        );
+        let none = written.replace("greyscale = \"greyscale.handler\"\n", "");
+        assert!(Variant::parse("variant.toml", &none).is_err());
+        assert!(Variant::parse("variant.toml", &format!("{none}{missing}")).is_ok());
+        let refused = |text: &str| Variant::parse("v", text).unwrap_err().to_string();
+        let both = format!("{written}{missing}").replace("resize =", "greyscale =");
+        assert!(refused(&both).contains("`greyscale`, which has a handler"));
+        assert!(refused(&format!("{PILLOW}{missing}")).contains("none is named"));
+        let unknown = format!("{written}{missing}").replace("cut_off", "lost");
+        assert!(refused(&unknown).contains("lost"));
     }
 
     #[test]

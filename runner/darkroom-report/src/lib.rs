@@ -8,6 +8,7 @@
 mod answer;
 mod charts;
 mod choices;
+mod correctness;
 mod kinds;
 mod methods;
 mod models;

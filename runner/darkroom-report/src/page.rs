@@ -15,7 +15,7 @@ use crate::methods::methods;
 use crate::notes;
 use crate::number::count;
 use crate::run::{PIPELINE, Run};
-use crate::{choices, pairs, tables};
+use crate::{choices, correctness, pairs, tables};
 
 /// Returns the report as one HTML document. `findings` is what does not match the run's journal, in
 /// words.
@@ -27,6 +27,7 @@ pub fn html(run: &Run, findings: &[String]) -> String {
             (header(run))
             main {
                 (findings_section(findings))
+                (correctness::section(run))
                 (answer_section(run))
                 (wrong_section(run))
                 (misbehaviour_section(run))

@@ -25,6 +25,9 @@ pub struct Run {
     pub shared: Vec<String>,
     /// In pipeline order.
     pub stages: Vec<String>,
+    /// How many of each model's samples are right; no rows in tables from before there was such a
+    /// table.
+    pub correctness: Rows,
     pub summary: Rows,
     pub comparisons: Rows,
     pub costs: Rows,
@@ -102,6 +105,7 @@ impl Run {
             }
         };
         let (choices, builds) = (newer("choices")?, newer("builds")?);
+        let correctness = newer("correctness")?;
         let outputs = read(
             &path("outputs"),
             Wanted {
@@ -146,6 +150,7 @@ impl Run {
             pipelines: drawn("pipelines", PIPELINE_COLUMNS)?,
             cells,
             shared,
+            correctness,
             summary,
             comparisons,
             costs,
@@ -527,6 +532,16 @@ fn failed(rows: &[Row<'_>]) -> Option<String> {
         .partition(|row| row.text("stage") == Some(PIPELINE));
     if passes.iter().any(|row| count(row, "n") > 0) {
         return None;
+    }
+    let gaps: Vec<String> = stages
+        .iter()
+        .filter(|row| row.text("metric") == Some("duration_ms"))
+        .filter_map(|row| Some((row.text("stage")?, row.text("note")?)))
+        .filter(|(_, note)| note.starts_with("not there"))
+        .map(|(stage, note)| format!("{stage} is {note}"))
+        .collect();
+    if !gaps.is_empty() {
+        return Some(gaps.join("; "));
     }
     let broken: Vec<(&str, usize, usize)> = stages
         .iter()

@@ -19,7 +19,7 @@ use rayon::prelude::*;
 use crate::columns;
 use crate::facts::JournalFacts;
 use crate::frames::{bools, cell_columns, floats, frame, integers, texts};
-use crate::notes::{interval_notes, joined, outputs_note, sample_notes};
+use crate::notes::{interval_notes, joined, not_there, outputs_note, sample_notes};
 use crate::outputs::{Outputs, output_columns};
 use crate::samples::{GroupCounts, SampleGroup, Samples};
 
@@ -306,7 +306,12 @@ impl Describer<'_> {
         } else {
             0
         };
-        let mut notes = sample_notes(planned, group.rows, calls_failed, counts, &description);
+        let stages = &self.facts.run.stages;
+        let gap = not_there(planned, stages, stage.map(|stage| &stages[stage as usize]));
+        let mut notes = match gap {
+            Some(gap) if planned.not_runnable.is_none() => vec![gap],
+            _ => sample_notes(planned, group.rows, calls_failed, counts, &description),
+        };
         notes.extend(interval_notes(&description, &intervals));
         let polled = metric.name == "turnaround_s" && planned.cell.trigger == Trigger::S3;
         let resolution_share = if polled {

@@ -6,10 +6,22 @@ use polars::prelude::{DataFrame, PolarsResult};
 use crate::columns;
 use crate::facts::JournalFacts;
 use crate::frames::{frame, integers, texts};
+use crate::overview;
 
-/// Returns the frame of `code`, in the order in which it was looked at.
+/// Returns the frame of `code`: what was looked at in its order, then the stages that models gave no
+/// code for, in the plan's.
 pub fn code_frame(facts: &JournalFacts) -> PolarsResult<DataFrame> {
-    let rows = &facts.code;
+    let missing = overview::missing(facts);
+    let mut rows = facts.code.clone();
+    rows.extend(missing.iter().map(|gap| CodeExamined {
+        variant: gap.variant.clone(),
+        stage: Some(gap.stage.clone()),
+        language: "python".to_owned(),
+        note: Some(format!("not there: {}", gap.outcome)),
+        ..CodeExamined::default()
+    }));
+    let looked_at = facts.code.len();
+    let rows = &rows;
     let text = |of: fn(&CodeExamined) -> Option<String>| rows.iter().map(of);
     let count = |of: fn(&CodeExamined) -> Option<u64>| {
         rows.iter().map(move |row| of(row).map(|n| n as i64))
@@ -63,6 +75,13 @@ pub fn code_frame(facts: &JournalFacts) -> PolarsResult<DataFrame> {
         ),
         texts("lints", text(|row| row.lints.as_ref().map(spelt))),
         texts("lint_tool", text(|row| row.lint_tool.clone())),
+        texts(
+            "missing",
+            (0..rows.len()).map(|row| {
+                let gap = missing.get(row.checked_sub(looked_at)?)?;
+                Some(gap.outcome.kind.as_str())
+            }),
+        ),
         texts("note", text(|row| row.note.clone())),
     ];
     frame(&columns::CODE, columns)

@@ -2,9 +2,9 @@
 //! names Polars, and no Polars type leaves it.
 //!
 //! [`Event`]s → `invocations`, `pipelines`, `outputs`, `reconciliation` (facts with their derived
-//! columns) → `summary`, `costs` (conclusions) → [`Summary`]. Needs only the journal and a price
-//! table, makes no call and reads no clock, so the same journal gives the same rows byte for byte.
-//! [`columns`] says what each column means.
+//! columns) → `correctness`, `summary`, `costs` (conclusions) → [`Summary`]. Needs only the journal
+//! and a price table, makes no call and reads no clock, so the same journal gives the same rows byte
+//! for byte. [`columns`] says what each column means.
 
 #![expect(
     clippy::cast_possible_wrap,
@@ -18,6 +18,7 @@ mod choices;
 mod code;
 pub mod columns;
 mod comparisons;
+mod correctness;
 mod costs;
 mod facts;
 mod frames;
@@ -53,14 +54,15 @@ pub use comparisons::is_claim;
 pub use ranks::{Comparable, comparable};
 pub use sessions::{Measured, Session, SessionEnd, minute};
 pub use summary::{
-    CellSummary, ComparisonSummary, Difference, FailureCount, Misdeed, ReconciliationSummary,
-    RefusedCalls, Remembered, Spent, StageSummary, Statistic, Summary, TableFile, WrongOutput,
+    CellSummary, ComparisonSummary, Correctness, Difference, FailureCount, Misdeed, MissingStage,
+    ReconciliationSummary, RefusedCalls, Remembered, Spent, StageSummary, Statistic, Summary,
+    TableFile, WrongOutput,
 };
 pub use verify::{Verified, verify};
 
 /// Version of the tables' columns, in every file's metadata. Raised when a column is added, removed
 /// or changes meaning.
-pub const SCHEMA_VERSION: u32 = 7;
+pub const SCHEMA_VERSION: u32 = 8;
 
 /// Tables could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -149,6 +151,13 @@ pub fn aggregate<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
         &outputs,
     );
 
+    let correctness_rows =
+        correctness::correctness_rows(&facts.run, &checks.path, &invocations.path)
+            .map_err(|error| parquet::failed("read", &checks.path, &error))?;
+    let correctness = write(
+        &columns::CORRECTNESS,
+        correctness::correctness_frame(&facts.run, &correctness_rows),
+    )?;
     let summary = write(
         &columns::SUMMARY,
         aggregate::summary_frame(&facts, &summary_rows, &outputs),
@@ -166,6 +175,7 @@ pub fn aggregate<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
         choices::choice_frame(&facts, &choice_rows, &outputs),
     )?;
     let tables = vec![
+        correctness,
         summary,
         comparisons,
         costs,
@@ -184,6 +194,7 @@ pub fn aggregate<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
         &cost_rows,
         &comparison_rows,
         &outputs,
+        &correctness_rows,
         seen,
         tables,
     ))

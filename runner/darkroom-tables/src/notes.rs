@@ -11,6 +11,31 @@ use darkroom_core::statistics::{
 use crate::outputs::Outputs;
 use crate::samples::GroupCounts;
 
+/// Says of a stage that its model gave no code for it, or that one before it in the chain has none;
+/// of the pipeline (`None`) which stages have none.
+pub fn not_there(
+    planned: &PlannedCell,
+    stages: &[String],
+    stage: Option<&String>,
+) -> Option<String> {
+    let missing = &planned.missing;
+    let Some(stage) = stage else {
+        let named = stages.iter().filter_map(|stage| {
+            let outcome = missing.get(stage)?;
+            Some(format!("{stage}: {outcome}"))
+        });
+        let named = named.collect::<Vec<_>>().join(", ");
+        return (!named.is_empty()).then(|| format!("not there: {named}"));
+    };
+    if let Some(outcome) = missing.get(stage) {
+        return Some(format!("not there: {outcome}"));
+    }
+    let called = planned.called(stages.iter().map(String::as_str));
+    let place = stages.iter().position(|name| name == stage)?;
+    let gap = stages.iter().find(|stage| missing.contains_key(*stage))?;
+    (!called[place]).then(|| format!("not reached: {gap} is not there"))
+}
+
 /// Says why a sample is empty, partial or small. `calls_failed` counts the calls that failed, of a
 /// sample of passes.
 pub fn sample_notes(

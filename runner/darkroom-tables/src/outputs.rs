@@ -1,7 +1,7 @@
 //! Whether each cell's outputs are right, from the tables `outputs` and `pipelines`.
 //!
-//! One wrong check that counts, or an image that never had an output, makes a cell wrong. Knows
-//! neither times nor the consequences for a wrong cell.
+//! One wrong check that counts, an image that never had an output, or a stage without code makes a
+//! cell wrong. Knows neither times nor the consequences for a wrong cell.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -30,12 +30,18 @@ pub fn outputs(run: &RunStarted, checks: &Path, pipelines: &Path) -> PolarsResul
     let lost = images_lost(pipelines)?;
     let of_cell = |planned: &PlannedCell| {
         let cell = planned.id.to_string();
-        let found = run
-            .stages
-            .iter()
-            .filter_map(|stage| Some((stage, checked.get(&(cell.clone(), stage.clone()))?)));
         let mut outputs = Outputs::default();
-        for (stage, (all, wrong)) in found {
+        for stage in &run.stages {
+            if let Some(gap) = planned.missing.get(stage) {
+                // A fact of the variant, whatever was measured of it.
+                outputs.ok = Some(false);
+                let reason = || format!("{stage}: not there: {gap}");
+                outputs.reason.get_or_insert_with(reason);
+                continue;
+            }
+            let Some((all, wrong)) = checked.get(&(cell.clone(), stage.clone())) else {
+                continue;
+            };
             outputs.ok = Some(outputs.ok.unwrap_or(true) && wrong.is_empty());
             // The most frequent reason of the first wrong stage; by name among equals, so that it
             // is always the same one.

@@ -10,19 +10,21 @@ use darkroom_core::ledger::{AttemptId, CountsAs};
 
 use crate::aggregate::SummaryRow;
 use crate::comparisons::{self, ComparisonRow};
+use crate::correctness::CorrectnessRow;
 use crate::costs::CostRow;
 use crate::facts::{JournalFacts, Text};
 use crate::outputs::Outputs;
 use crate::sessions::Session;
 use crate::summary::{
-    CellSummary, Difference, FailureCount, Misdeed, ReconciliationSummary, RefusedCalls,
-    Remembered, Spent, StageSummary, Statistic, Summary, TableFile, WrongOutput,
+    CellSummary, Difference, FailureCount, Misdeed, MissingStage, ReconciliationSummary,
+    RefusedCalls, Remembered, Spent, StageSummary, Statistic, Summary, TableFile, WrongOutput,
 };
 
 /// What the summary says of single facts.
 pub struct Seen {
     failures: Vec<FailureCount>,
     wrong_outputs: Vec<WrongOutput>,
+    missing: Vec<MissingStage>,
     reconciliation: ReconciliationSummary,
     refused_calls: Vec<RefusedCalls>,
     misdeeds: Vec<Misdeed>,
@@ -37,6 +39,7 @@ pub fn seen(facts: &JournalFacts) -> Seen {
     Seen {
         failures: failures(facts),
         wrong_outputs: wrong_outputs(facts),
+        missing: missing(facts),
         reconciliation: reconciliation(facts),
         refused_calls: refused_calls(facts),
         misdeeds: misdeeds(facts),
@@ -59,6 +62,7 @@ pub fn overview(
     costs: &[CostRow],
     comparisons: &[ComparisonRow],
     outputs: &[Outputs],
+    correctness: &[CorrectnessRow],
     seen: Seen,
     tables: Vec<TableFile>,
 ) -> Summary {
@@ -95,6 +99,8 @@ pub fn overview(
             .collect(),
         failures: seen.failures,
         wrong_outputs: seen.wrong_outputs,
+        missing: seen.missing,
+        correctness: correctness.iter().map(|row| row.shown(run)).collect(),
         reconciliation: seen.reconciliation,
         refused_calls: seen.refused_calls,
         misdeeds: seen.misdeeds,
@@ -298,8 +304,32 @@ fn statistic(row: &SummaryRow) -> Statistic {
     }
 }
 
+/// Returns the stages that models gave no code for, each once a variant, in the order of the plan.
+pub fn missing(facts: &JournalFacts) -> Vec<MissingStage> {
+    let mut seen = BTreeSet::new();
+    let runnable = facts.run.cells.iter();
+    let runnable = runnable.filter(|planned| planned.not_runnable.is_none());
+    let of_variants = runnable.filter(|planned| seen.insert(&planned.cell.variant));
+    let of_variant = |planned: &PlannedCell| {
+        let stage = |stage: &String| {
+            Some(MissingStage {
+                variant: planned.cell.variant.clone(),
+                stage: stage.clone(),
+                outcome: planned.missing.get(stage)?.clone(),
+            })
+        };
+        facts
+            .run
+            .stages
+            .iter()
+            .filter_map(stage)
+            .collect::<Vec<_>>()
+    };
+    of_variants.flat_map(of_variant).collect()
+}
+
 /// What failed for good: invocations by kind, and passes that broke though none of their
-/// invocations is known to have.
+/// invocations is known to have. That a pass ended where a stage has no code is said of the stage.
 fn failures(facts: &JournalFacts) -> Vec<FailureCount> {
     /// Cell, stage, status, error type.
     type Kind<'a> = (u32, Option<u32>, &'a str, Option<Text>);
@@ -314,7 +344,8 @@ fn failures(facts: &JournalFacts) -> Vec<FailureCount> {
         }
     }
     for id in 0..facts.passes.len() as AttemptId {
-        if facts.ledger.pass_counts_as(id) == CountsAs::Failed && !failed_passes.contains(&id) {
+        let is_failed = facts.ledger.pass_counts_as(id) == CountsAs::Failed;
+        if is_failed && !failed_passes.contains(&id) && !ended_at_a_gap(facts, id) {
             found
                 .entry((facts.cell_of(id), None, "incomplete", None))
                 .or_insert((None, 0))
@@ -334,6 +365,14 @@ fn failures(facts: &JournalFacts) -> Vec<FailureCount> {
             }
         };
     found.into_iter().map(failure).collect()
+}
+
+/// Says whether the first stage of a pass without an output is one that has no code.
+fn ended_at_a_gap(facts: &JournalFacts, id: AttemptId) -> bool {
+    let missing = &facts.run.cells[facts.cell_of(id) as usize].missing;
+    let finished = facts.passes[id as usize].finished.as_ref();
+    let stage = finished.and_then(|finished| finished.failed_stage);
+    stage.is_some_and(|stage| missing.contains_key(&facts.texts[stage as usize]))
 }
 
 fn wrong_outputs(facts: &JournalFacts) -> Vec<WrongOutput> {

@@ -2,13 +2,14 @@
 //!
 //! Knows neither the layout nor Polars.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
 use darkroom_core::cell::Cell;
 use darkroom_core::event::Look;
 use darkroom_core::manifest::Until;
+use darkroom_core::outcome::Outcome;
 use serde::{Deserialize, Serialize};
 
 use crate::sessions::Session;
@@ -49,6 +50,10 @@ pub struct Summary {
     pub failures: Vec<FailureCount>,
     /// Outputs that did not pass their check, by cell, stage and reason.
     pub wrong_outputs: Vec<WrongOutput>,
+    /// Stages that models gave no usable code for, by variant.
+    pub missing: Vec<MissingStage>,
+    /// How many of each model's samples are right, by stage and as a whole pipeline.
+    pub correctness: Vec<Correctness>,
     /// What CloudWatch's metrics say of the same functions.
     pub reconciliation: ReconciliationSummary,
     /// What handlers called and may not, by variant and action.
@@ -74,6 +79,7 @@ impl Summary {
     pub fn has_failures(&self) -> bool {
         let expected = |wrong: &WrongOutput| self.is_wrong_on_purpose(&wrong.cell_id);
         !self.failures.is_empty()
+            || !self.missing.is_empty()
             || !self.damaged.is_empty()
             || !self.wrong_outputs.iter().all(expected)
             || self.passed_but_wrong_on_purpose().next().is_some()
@@ -239,6 +245,36 @@ pub struct WrongOutput {
     pub detail: Option<String>,
     pub count: usize,
     pub checked: usize,
+}
+
+/// How many of a model's samples are right: a row of `correctness`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Correctness {
+    pub model: String,
+    /// Stage, or `pipeline`.
+    pub stage: String,
+    /// Samples of which something is known, and those of which nothing is.
+    pub n: u64,
+    pub n_unknown: u64,
+    pub right: u64,
+    pub rate: Option<f64>,
+    /// 95%, Wilson.
+    pub rate_ci: Option<(f64, f64)>,
+    /// By k, up to n.
+    pub pass_at: BTreeMap<u64, f64>,
+    /// Samples that are not right, by kind of outcome.
+    pub failures: BTreeMap<&'static str, u64>,
+    /// In words, with its detail.
+    pub commonest_failure: Option<String>,
+}
+
+/// A stage that a variant's model gave no usable code for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MissingStage {
+    pub variant: String,
+    pub stage: String,
+    #[serde(flatten)]
+    pub outcome: Outcome,
 }
 
 /// Calls of a variant's handlers that were refused for lack of a permission, over all sessions of

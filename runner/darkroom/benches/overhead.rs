@@ -377,7 +377,7 @@ impl Bench {
             id: cell.id(),
             cell,
             images: [image].into(),
-            deployments: vec![vec![function]],
+            deployments: vec![vec![Some(function)]],
         }
     }
 }

@@ -1,8 +1,10 @@
 //! The result of checking a variant: plain values, made by the session and shown by the display.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use darkroom_core::event::{Status, Verdict};
+use darkroom_core::outcome::Outcome;
 use serde::Serialize;
 
 /// What came of a check.
@@ -17,6 +19,8 @@ pub struct Report {
     pub notes: Vec<String>,
     /// Stages of the pipeline that the variant has no handler for.
     pub without_handler: Vec<String>,
+    /// Of those, the ones that its model gave no usable code for, with what came instead.
+    pub missing: BTreeMap<String, Outcome>,
     /// What the prompts of the checked stages ask for and no check tells, a stage each.
     pub not_checked: Vec<String>,
     /// Where the pictures are; `None` when none was kept.
@@ -37,6 +41,9 @@ pub struct Checked {
     /// Whether `pass` says something about the code. False where a name of its study kept it from
     /// being judged.
     pub judged: bool,
+    /// What the call came to, in the words of every table; `None` where nothing can be said of the
+    /// code.
+    pub outcome: Option<Outcome>,
     /// Keys of objects that the handler was seen to write outside of its `OUTPUT_PREFIX`, the first
     /// few.
     pub wrote_elsewhere: Vec<String>,

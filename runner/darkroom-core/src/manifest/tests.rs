@@ -61,6 +61,7 @@ pub(crate) fn known() -> Known {
             sample: None,
             transport: crate::pipeline::Transport::S3,
             wrong_on_purpose: false,
+            missing: std::collections::BTreeMap::new(),
             adapt: crate::adapt::Adapt::default(),
             imported: BTreeMap::new(),
         }),

@@ -14,6 +14,7 @@ mod memory;
 mod moments;
 mod normal;
 mod rank_tests;
+mod rates;
 mod ratios;
 mod resampling;
 mod stationarity;
@@ -32,6 +33,7 @@ pub use interval::{
 };
 pub use memory::{Fresh, Probes, longer};
 pub use rank_tests::{Wilcoxon, cliffs_delta, mann_whitney, wilcoxon, wilcoxon_of};
+pub use rates::{Rate, pass_at_k, wilson};
 pub use stationarity::{
     Neighbours, Trend, halves_ratio, lag_one_autocorrelation, neighbours, trend,
 };

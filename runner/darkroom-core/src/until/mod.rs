@@ -4,9 +4,9 @@
 //! uses whole blocks only, in an order of its own, so it depends on the set of facts alone: a
 //! resumed run finds what it would have found without the kill.
 //!
-//! Every cell is measured equally often. Two kinds of cells do not delay the end: those with wrong
-//! outputs, which are never ranked, and those without any value at the first look, which more
-//! repetitions will hardly give one.
+//! Every cell is measured equally often. Three kinds of cells do not delay the end: those with wrong
+//! outputs, which are never ranked, those with a stage without code, and those without any value at
+//! the first look, which more repetitions will hardly give one.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -35,6 +35,8 @@ struct Cell {
     /// Among the run's cells.
     place: u32,
     cold: bool,
+    /// Its model gave no code for a stage.
+    has_gap: bool,
 }
 
 /// The values of one attempt.
@@ -75,6 +77,7 @@ impl Watch {
             id: planned.id.clone(),
             place,
             cold: planned.cell.start == Start::Cold,
+            has_gap: !planned.missing.is_empty(),
         });
         Some(Self {
             until,
@@ -116,11 +119,18 @@ impl Watch {
                 .passes
                 .get(&cell.place)
                 .map_or(&[][..], Vec::as_slice);
-            if standing.wrong.contains(&cell.place) {
+            let excuse = match cell.has_gap {
+                true => Some("a stage without code"),
+                false => standing
+                    .wrong
+                    .contains(&cell.place)
+                    .then_some("wrong outputs"),
+            };
+            if let Some(reason) = excuse {
                 excused.push(Excuse {
                     cell_id: cell.id.clone(),
                     stage: None,
-                    reason: "wrong outputs".into(),
+                    reason: reason.into(),
                 });
                 continue;
             }

@@ -238,6 +238,7 @@ pub fn run_started(cells: &[Cell]) -> RunStarted {
         sample: None,
         not_runnable: None,
         wrong_on_purpose: false,
+        missing: std::collections::BTreeMap::new(),
     });
     RunStarted {
         journal_version: JOURNAL_VERSION,

@@ -7,7 +7,7 @@ use super::{MODEL, NOTE, RUN_ID, SAMPLE, Table, VARIANT, column};
 pub const CODE: Table = Table {
     name: "code",
     row: "the source code of one stage of one variant: the handler's file and what it imports \
-        from its variant",
+        from its variant; or the fact that its model gave none",
     columns: &[
         RUN_ID,
         VARIANT,
@@ -94,6 +94,13 @@ pub const CODE: Table = Table {
             "",
             Runner,
             "the linter, its version and rules",
+        ),
+        column(
+            "missing",
+            Text,
+            "",
+            Plan,
+            "the outcome of a stage that the model gave no usable code for (`cut_off`, `no_code` and so on); null where there is code; `note` has the detail",
         ),
         NOTE,
     ],

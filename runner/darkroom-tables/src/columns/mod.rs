@@ -9,6 +9,7 @@ mod builds;
 mod choices;
 mod code;
 mod comparisons;
+mod correctness;
 mod costs;
 mod invocations;
 mod outputs;
@@ -22,6 +23,7 @@ pub use builds::BUILDS;
 pub use choices::CHOICES;
 pub use code::CODE;
 pub use comparisons::COMPARISONS;
+pub use correctness::CORRECTNESS;
 pub use costs::COSTS;
 pub use invocations::INVOCATIONS;
 pub use outputs::OUTPUTS;
@@ -286,7 +288,8 @@ const NOTE: Column = column(
 );
 
 /// The tables in reading order.
-pub const TABLES: [&Table; 10] = [
+pub const TABLES: [&Table; 11] = [
+    &CORRECTNESS,
     &SUMMARY,
     &COMPARISONS,
     &COSTS,

@@ -97,6 +97,7 @@ impl Journal {
             model: None,
             sample: None,
             wrong_on_purpose: false,
+            missing: std::collections::BTreeMap::new(),
             not_runnable: (cell.architecture == Architecture::Arm64)
                 .then(|| "this host is x86_64".into()),
         });

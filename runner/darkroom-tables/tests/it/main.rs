@@ -9,6 +9,7 @@
 mod between;
 mod choices;
 mod comparisons;
+mod correctness;
 mod costs;
 mod counting;
 mod everything;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use darkroom_core::manifest::Unusable;
 use darkroom_core::models::{Model, Models};
+use darkroom_core::outcome::Outcome as StageOutcome;
 use darkroom_core::pipeline::{Pipeline, Stage, Transport};
 use darkroom_core::prompt::{self, Library, Terms};
 use darkroom_core::variant::Variant;
@@ -34,9 +35,22 @@ struct Asked {
 struct Made {
     variant: String,
     folder: String,
+    /// In the pipeline's order.
+    stages: Vec<StageMade>,
     /// Why the last round of repair could not be carried through.
     #[serde(skip_serializing_if = "Option::is_none")]
     repair_stopped: Option<String>,
+}
+
+/// Of `generate --json`: one stage of a variant.
+#[derive(Serialize)]
+struct StageMade {
+    stage: String,
+    /// It has code that can be called.
+    code: bool,
+    /// What came instead, where it has none.
+    #[serde(flatten)]
+    missing: Option<StageOutcome>,
 }
 
 pub fn run(args: &GenerateArgs, globals: Globals) -> Result<Outcome, Failure> {
@@ -98,6 +112,10 @@ pub fn run(args: &GenerateArgs, globals: Globals) -> Result<Outcome, Failure> {
         .map_err(Failure::wrong_request)?;
     let model = chosen(&models, model_name, &pipeline)?;
     let key = key(model)?;
+    darkroom_cloud::python::find(&args.python).map_err(|error| {
+        let help = format!("install Python {}: answers are read with it", args.python);
+        wrong(error, &help)
+    })?;
     let endpoint = Endpoint::new(model, &key, threads::runtime()?)
         .map_err(|error| Failure::broken(miette::miette!("cannot start: {error}")))?;
     let verdicts = |draft: &Project, variant: &str| gate::verdicts(draft, &pipeline.name, variant);
@@ -144,30 +162,76 @@ pub fn run(args: &GenerateArgs, globals: Globals) -> Result<Outcome, Failure> {
             .unwrap_or(&done.folder)
             .display()
             .to_string();
-        if let Some(Stopped { round, reason, .. }) = &done.stopped {
-            let left = if *round == 1 {
-                "the first answers".to_owned()
-            } else {
-                format!("round {}", round - 1)
-            };
-            display::note(&format!(
-                "{variant}: repair round {round} was not done: {reason}. The variant holds \
-                 {left}; {folder}/provenance.toml says so."
-            ));
+        if let Some(stopped) = &done.stopped {
+            display::note(&stopped_in_words(&variant, &folder, stopped));
         }
+        let stages: Vec<StageMade> = done.stages.into_iter().map(StageMade::from).collect();
+        stages_in_words(&stages).iter().for_each(|line| say(line));
         if !globals.quiet && !globals.json {
             display::answer(&format!("{folder}\n"))?;
         }
         made.push(Made {
             variant,
             folder,
+            stages,
             repair_stopped: done.stopped.map(|stopped| stopped.reason),
         });
     }
     if globals.json {
         display::answer_json(&made)?;
     }
-    Ok(Outcome::Done)
+    let is_whole = |made: &Made| made.stages.iter().all(|stage| stage.code);
+    Ok(if made.iter().all(is_whole) {
+        Outcome::Done
+    } else {
+        Outcome::SomeCellsFailed
+    })
+}
+
+impl From<(String, Option<StageOutcome>)> for StageMade {
+    fn from((stage, missing): (String, Option<StageOutcome>)) -> Self {
+        let code = missing.is_none();
+        Self {
+            stage,
+            code,
+            missing,
+        }
+    }
+}
+
+/// Returns the table of stages and what became of each, a line each.
+fn stages_in_words(stages: &[StageMade]) -> Vec<String> {
+    let width = stages.iter().map(|stage| stage.stage.len()).max();
+    let width = width.unwrap_or(0).max("stage".len());
+    let line = |stage: &StageMade| {
+        let name = &stage.stage;
+        match &stage.missing {
+            None => format!("  {name:width$}  code"),
+            Some(outcome) => format!("  {name:width$}  NOT THERE: {outcome}"),
+        }
+    };
+    let head = format!("  {:width$}  outcome", "stage");
+    let mut lines: Vec<String> = [head].into_iter().chain(stages.iter().map(line)).collect();
+    let missing = stages.iter().filter(|stage| !stage.code).count();
+    if missing > 0 {
+        lines.push(format!(
+            "  {missing} of {} without code: counted as not right",
+            display::count(stages.len() as u64, "stage")
+        ));
+    }
+    lines
+}
+
+fn stopped_in_words(variant: &str, folder: &str, stopped: &Stopped) -> String {
+    let Stopped { round, reason, .. } = stopped;
+    let left = match round {
+        1 => "the first answers".to_owned(),
+        round => format!("round {}", round - 1),
+    };
+    format!(
+        "{variant}: repair round {round} was not done: {reason}. The variant holds {left}; \
+         {folder}/provenance.toml says so."
+    )
 }
 
 /// Reads a text that models are asked by; an empty one asks nothing.

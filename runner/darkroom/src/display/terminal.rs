@@ -14,8 +14,8 @@ use darkroom_core::imported::IMPORTED;
 use darkroom_core::schedule::FEWEST_PASSES;
 use darkroom_core::shown::line as line_of;
 use darkroom_tables::{
-    CellSummary, Difference, ReconciliationSummary, Remembered, Spent, StageSummary, Statistic,
-    Summary,
+    CellSummary, Correctness, Difference, MissingStage, ReconciliationSummary, Remembered, Spent,
+    StageSummary, Statistic, Summary,
 };
 
 /// Rules above, under the header and below; stages are distinguished by their name, which is
@@ -27,6 +27,9 @@ pub const RULED: TableStyle = {
         .header_separator(rule)
         .bottom_border(rule)
 };
+
+/// Stage name of what is said of a whole pipeline.
+const PIPELINE: &str = "pipeline";
 
 /// How the text is to be drawn.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +48,7 @@ pub fn summary(summary: &Summary, claims: &[String], look: Look) -> String {
         .filter(|cell| cell.not_runnable.is_none());
     let factors = Factors::of(runnable.map(|cell| &cell.cell));
     let mut text = format!("\n{}\n", heading(summary, &factors));
+    text += &correct(summary);
     let measured: Vec<&CellSummary> = summary
         .cells
         .iter()
@@ -66,6 +70,7 @@ pub fn summary(summary: &Summary, claims: &[String], look: Look) -> String {
         text += &coarse(&measured);
     }
     text += &reconciled(&summary.reconciliation);
+    text += &missing(summary);
     text += &wrong(summary);
     text += &refused_calls_lines(summary);
     text += &failures(summary);
@@ -206,7 +211,7 @@ fn line(
         dollars(cost, "–"),
         dollars(s3, ""),
     ];
-    let wrong = remark.starts_with("WRONG");
+    let wrong = remark.starts_with("WRONG") || remark.starts_with("NOT THERE");
     let mut cells: Vec<TableCell> = texts.into_iter().map(TableCell::new).collect();
     let remark = TableCell::new(remark);
     cells.push(if wrong && look.colours {
@@ -238,6 +243,10 @@ fn remark(summary: &Summary, cell: &CellSummary, stage: Option<&str>) -> String 
         .map(|of| of.n_wrong_start)
         .sum();
     let mut remarks = Vec::new();
+    let is_missing = |of: &&MissingStage| of.variant == cell.cell.variant && is_here(&of.stage);
+    if let Some(missing) = summary.missing.iter().find(is_missing) {
+        remarks.push(format!("NOT THERE: {}", missing.outcome.kind.in_words()));
+    }
     if wrong {
         remarks.push("WRONG".to_owned());
     }
@@ -547,6 +556,56 @@ pub fn differences(found: &ReconciliationSummary) -> String {
             "DIFFERS {function}: {metric}: CloudWatch counted {reported}, Darkroom recorded \
              {recorded} (session {session})"
         );
+    }
+    text
+}
+
+/// Says how many samples of each model are right, whole and by stage: before any time.
+fn correct(summary: &Summary) -> String {
+    let mut text = String::new();
+    for of_model in summary.correctness.chunk_by(|a, b| a.model == b.model) {
+        let whole = of_model.iter().filter(|row| row.stage == PIPELINE);
+        for row in whole {
+            let _ = writeln!(text, "RIGHT  {}: pipeline {}", row.model, rate(row));
+        }
+        for row in of_model.iter().filter(|row| row.stage != PIPELINE) {
+            let _ = writeln!(text, "       {} {}", row.stage, rate(row));
+        }
+    }
+    text
+}
+
+/// `2 of 5 (40%, 95% CI 12% to 77%): cut off (after 500 tokens)`.
+fn rate(row: &Correctness) -> String {
+    let mut text = match (row.rate, row.rate_ci) {
+        (Some(rate), Some((low, high))) => format!(
+            "{} of {} ({:.0}%, 95% CI {:.0}% to {:.0}%)",
+            row.right,
+            row.n,
+            rate * 100.0,
+            low * 100.0,
+            high * 100.0
+        ),
+        _ => "not known".to_owned(),
+    };
+    if row.n > 0 && row.n_unknown > 0 {
+        let _ = write!(text, ", {} not known", row.n_unknown);
+    }
+    if let Some(failure) = &row.commonest_failure {
+        let _ = write!(text, ": {failure}");
+    }
+    text
+}
+
+/// Names the stages that models gave no code for, a line each.
+fn missing(summary: &Summary) -> String {
+    let mut text = String::new();
+    for of_variant in summary.missing.chunk_by(|a, b| a.variant == b.variant) {
+        for stage in of_variant {
+            let (variant, name) = (&stage.variant, &stage.stage);
+            let _ = write!(text, "\nNOT THERE  {variant} · {name}: {}", stage.outcome);
+        }
+        text += ". Its pipeline is not right.\n";
     }
     text
 }

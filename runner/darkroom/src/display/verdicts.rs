@@ -1,5 +1,6 @@
 //! What `check` found, a line for each output. Pure.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use darkroom_core::event::Verdict;
@@ -36,10 +37,13 @@ pub fn page(report: &Report) -> String {
         );
     }
     for stage in &report.without_handler {
-        let _ = writeln!(
-            text,
-            "WRONG  {stage:stages$}  functions/{variant}/variant.toml names no handler for it"
-        );
+        let _ = match report.missing.get(stage) {
+            Some(outcome) => writeln!(text, "NOT THERE  {stage:stages$}  {outcome}"),
+            None => writeln!(
+                text,
+                "WRONG  {stage:stages$}  functions/{variant}/variant.toml names no handler for it"
+            ),
+        };
     }
     for note in &report.notes {
         let _ = writeln!(text, "NOTE   {}", line_of(note));
@@ -101,13 +105,20 @@ fn measured(verdict: &Verdict) -> String {
     values.join(", ")
 }
 
+/// Stages of the report that were called.
+fn stages_of(report: &Report) -> usize {
+    let stages = report.outputs.iter().map(|output| output.stage.as_str());
+    stages.collect::<BTreeSet<_>>().len()
+}
+
 fn totals(report: &Report) -> String {
     let wrong = report
         .outputs
         .iter()
         .filter(|output| !output.pass && output.judged)
         .count();
-    let wrong = wrong + report.without_handler.len();
+    let missing = report.missing.len();
+    let wrong = wrong + report.without_handler.len() - missing;
     let unjudged = report
         .outputs
         .iter()
@@ -115,6 +126,7 @@ fn totals(report: &Report) -> String {
         .count();
     let all = count(report.outputs.len() as u64, "output");
     let mut text = match (wrong, unjudged) {
+        (0, 0) if report.outputs.is_empty() => String::new(),
         (0, 0) => format!("{}: {all}, all right\n", report.variant),
         (wrong, 0) => format!("{}: {wrong} WRONG of {all}\n", report.variant),
         (wrong, unjudged) => {
@@ -125,6 +137,14 @@ fn totals(report: &Report) -> String {
             )
         }
     };
+    if missing > 0 {
+        let stages = count((missing + stages_of(report)) as u64, "stage");
+        let _ = writeln!(
+            text,
+            "{}: {missing} of {stages} NOT THERE: its model gave no code for them, so the pipeline is not right",
+            report.variant
+        );
+    }
     if !report.not_checked.is_empty() {
         text += "not checked, although the prompts ask for it:\n";
         text.extend(

@@ -57,8 +57,9 @@ pub struct CellUnderTest {
     pub id: CellId,
     pub cell: Cell,
     pub images: Arc<[Image]>,
-    /// By deployment (from 0), then stage index.
-    pub deployments: Vec<Vec<Function>>,
+    /// By deployment (from 0), then stage index; `None` for a stage that is not called: its model
+    /// gave no code for it, or for one before it in the chain.
+    pub deployments: Vec<Vec<Option<Function>>>,
 }
 
 impl CellUnderTest {

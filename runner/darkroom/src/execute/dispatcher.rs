@@ -233,7 +233,7 @@ fn function_names(setup: &Setup) -> BTreeSet<String> {
     let functions = setup
         .cells
         .iter()
-        .flat_map(|cell| cell.deployments.iter().flatten());
+        .flat_map(|cell| cell.deployments.iter().flatten().flatten());
     functions.map(|function| function.name.clone()).collect()
 }
 
@@ -391,7 +391,8 @@ impl Dispatcher {
         } = &self.bench.setup;
         let deployed = of
             .iter()
-            .flat_map(|&(cell, deployment)| &cells[cell].deployments[deployment as usize - 1]);
+            .flat_map(|&(cell, deployment)| &cells[cell].deployments[deployment as usize - 1])
+            .flatten();
         let functions: BTreeMap<&str, &Function> =
             deployed.map(|it| (it.name.as_str(), it)).collect();
         let nonce = format!("{run_id}/{}", self.bench.sequence.load(Ordering::Relaxed));

@@ -108,7 +108,7 @@ pub struct Keys {
 /// What the timed part of a pass gave.
 pub struct Measured {
     pub key: PassKey,
-    /// In stage order, from the first; emitted already.
+    /// In stage order; emitted already.
     pub invocations: Vec<Invocation>,
     /// UTC, just before the first call or the upload.
     pub started_at: String,
@@ -116,8 +116,8 @@ pub struct Measured {
     pub turnaround_s: Option<f64>,
     /// How late `turnaround_s` can be at most, ms.
     pub resolution_ms: f64,
-    /// What each stage that was called answered, by stage index; empty where the runner got no
-    /// answers.
+    /// What each stage answered, by stage index, up to the last that was called; empty where the
+    /// runner got no answers.
     pub answers: Vec<Told>,
     /// The upload that starts a chain, ms; `None` where the runner calls.
     pub upload_ms: Option<f64>,
@@ -127,6 +127,24 @@ pub struct Measured {
     pub upload_unanswered: bool,
     /// Functions of a chain that ran in a loop, which were stopped; `None` where none did.
     pub stopped: Option<Vec<String>>,
+}
+
+impl Measured {
+    /// A pass of which nothing has been called.
+    fn nothing(pass: &Pass) -> Self {
+        Self {
+            key: pass.key.clone(),
+            invocations: Vec::new(),
+            started_at: super::now(),
+            turnaround_s: None,
+            resolution_ms: 0.0,
+            answers: Vec::new(),
+            upload_ms: None,
+            polls: 0,
+            upload_unanswered: false,
+            stopped: None,
+        }
+    }
 }
 
 /// What a stage that ended well said in its answer.
@@ -154,7 +172,7 @@ pub async fn run(bench: &Bench, pass: &Pass, tried: Tried) -> Result<PassEnded, 
     clear(bench, &keys).await;
     let (ended, stopped) = made?;
     if let Some(stopped) = &stopped {
-        loops::clean_up(&bench.setup, functions, stopped).await?;
+        loops::clean_up(&bench.setup, &chain(functions), stopped).await?;
     }
     bench
         .emitter
@@ -164,11 +182,16 @@ pub async fn run(bench: &Bench, pass: &Pass, tried: Tried) -> Result<PassEnded, 
     Ok(ended)
 }
 
+/// Returns the functions of a chain, from the first to the one before the first gap.
+fn chain(functions: &[Option<Function>]) -> Vec<Function> {
+    functions.iter().map_while(Clone::clone).collect()
+}
+
 /// Makes the pass; besides how it ended it says which functions were stopped.
 async fn make(
     bench: &Bench,
     cell: &CellUnderTest,
-    functions: &[Function],
+    functions: &[Option<Function>],
     pass: &Pass,
     keys: &Keys,
     tried: Tried,
@@ -181,12 +204,15 @@ async fn make(
         );
         let renewals = functions
             .iter()
+            .flatten()
             .map(|function| cold::renew(&bench.setup.control, function, &nonce));
         futures::future::try_join_all(renewals).await?;
     }
     let measured = match cell.cell.trigger {
+        // Nothing can be called: the pass is a fact all the same, and it is not complete.
+        _ if !functions.iter().any(Option::is_some) => Measured::nothing(pass),
         Trigger::Direct => measure(bench, cell, functions, pass, keys).await?,
-        Trigger::S3 => trigger_s3::measure(bench, functions, pass, keys).await?,
+        Trigger::S3 => trigger_s3::measure(bench, &chain(functions), pass, keys).await?,
     };
     let pass = &Pass {
         key: measured.key.clone(),
@@ -203,7 +229,9 @@ async fn make(
     Ok((PassEnded { key, again }, measured.stopped))
 }
 
-fn names(bench: &Bench, cell: &CellUnderTest, functions: &[Function], pass: &Pass) -> Keys {
+/// Names the objects of every stage up to the last one that is called; those of a stage that is not
+/// called are empty.
+fn names(bench: &Bench, cell: &CellUnderTest, functions: &[Option<Function>], pass: &Pass) -> Keys {
     let stem = stem(&bench.setup.run_id, &pass.key, pass.image_index);
     let extension = &pass.image(cell).extension;
     let stages = &bench.setup.pipeline.stages;
@@ -211,7 +239,14 @@ fn names(bench: &Bench, cell: &CellUnderTest, functions: &[Function], pass: &Pas
         inputs: Vec::with_capacity(stages.len()),
         outputs: Vec::with_capacity(stages.len()),
     };
+    let last = functions.iter().rposition(Option::is_some);
+    let functions = &functions[..last.map_or(0, |last| last + 1)];
     for (index, function) in functions.iter().enumerate() {
+        let Some(function) = function else {
+            keys.outputs.push(String::new());
+            keys.inputs.push(String::new());
+            continue;
+        };
         let input = match (index, cell.cell.input) {
             (0, _) => match &function.triggered_by {
                 Some(folder) => triggering_key(folder, &stem, extension),
@@ -286,14 +321,16 @@ fn given_bytes(image: &Image, stage_index: usize, input: Input) -> Option<&Bytes
 async fn measure(
     bench: &Bench,
     cell: &CellUnderTest,
-    functions: &[Function],
+    functions: &[Option<Function>],
     pass: &Pass,
     keys: &Keys,
 ) -> Result<Measured, ExecuteError> {
     let pipeline = &bench.setup.pipeline;
     let image = pass.image(cell);
     let chained = cell.cell.input == Input::Chained;
-    give(bench, image, 0, cell.cell.input, keys).await?;
+    if functions[0].is_some() {
+        give(bench, image, 0, cell.cell.input, keys).await?;
+    }
     let now = super::now();
     let calls = Calls {
         bench,
@@ -301,8 +338,11 @@ async fn measure(
         keys,
         now: &now,
     };
-    let mut ready: Vec<Option<Vec<u8>>> = (0..functions.len())
-        .map(|index| {
+    let mut ready: Vec<Option<Vec<u8>>> = functions
+        .iter()
+        .enumerate()
+        .map(|(index, function)| {
+            let _ = function.as_ref()?;
             match (
                 pipeline.transport,
                 given_bytes(image, index, cell.cell.input),
@@ -315,19 +355,18 @@ async fn measure(
         })
         .collect();
     let mut measured = Measured {
-        key: pass.key.clone(),
-        invocations: Vec::with_capacity(functions.len()),
         started_at: now.clone(),
-        turnaround_s: None,
-        resolution_ms: 0.0,
-        answers: Vec::with_capacity(functions.len()),
-        upload_ms: None,
-        polls: 0,
-        upload_unanswered: false,
-        stopped: None,
+        ..Measured::nothing(pass)
     };
     let clock = Instant::now();
     for (index, function) in functions.iter().enumerate() {
+        let Some(function) = function else {
+            if chained {
+                return Ok(measured); // No other stage is reached, in no pass of this cell.
+            }
+            measured.answers.push(Told::default());
+            continue;
+        };
         if index > 0 {
             give(bench, image, index, cell.cell.input, keys).await?;
         }
@@ -389,7 +428,7 @@ async fn meet(pass: &Pass) {
 /// Makes the events of a pass.
 struct Calls<'a> {
     bench: &'a Bench,
-    functions: &'a [Function],
+    functions: &'a [Option<Function>],
     keys: &'a Keys,
     now: &'a str,
 }
@@ -423,7 +462,7 @@ impl Calls<'_> {
     }
 
     fn own_event(&self, index: usize, image: Option<&str>) -> Option<Value> {
-        let function = &self.functions[index];
+        let function = self.functions[index].as_ref()?;
         let template = function.habits.event.as_ref()?;
         let facts = facts(self.bench, function, index, &self.keys.inputs[index]);
         Some(facts.own_event(template, &self.keys.outputs[index], image))
@@ -494,10 +533,9 @@ fn fact(
 async fn look_at_outputs(bench: &Bench, keys: &Keys, measured: &Measured) -> Vec<Option<Look>> {
     let pipeline = &bench.setup.pipeline;
     let looks = keys.outputs.iter().enumerate().map(async |(index, key)| {
-        let due = measured
-            .invocations
-            .get(index)
-            .is_some_and(|invocation| invocation.status == Status::Ok);
+        let due = measured.invocations.iter().any(|invocation| {
+            invocation.stage_index as usize == index && invocation.status == Status::Ok
+        });
         if !due {
             return None;
         }
@@ -525,9 +563,8 @@ fn conclude(
 ) -> PipelinePass {
     let stages = &bench.setup.pipeline.stages;
     let written = |index: usize| {
-        looks[index]
-            .as_ref()
-            .and_then(|look| look.as_ref().ok()?.as_ref())
+        let look = looks.get(index)?.as_ref()?;
+        look.as_ref().ok()?.as_ref()
     };
     let failed = (0..stages.len()).find(|index| written(*index).is_none());
     let output_bytes: Vec<Option<u64>> = (0..stages.len())
@@ -653,9 +690,7 @@ fn own_pixels(pass: &Pass, cell: &CellUnderTest, stage_index: usize) -> Option<O
 
 /// Removes the pass's objects.
 pub async fn clear(bench: &Bench, keys: &Keys) {
-    objects::remove(
-        &bench.setup,
-        keys.inputs.iter().chain(&keys.outputs).map(String::as_str),
-    )
-    .await;
+    let keys = keys.inputs.iter().chain(&keys.outputs);
+    let named = keys.map(String::as_str).filter(|key| !key.is_empty());
+    objects::remove(&bench.setup, named).await;
 }

@@ -1,23 +1,27 @@
 //! Asks for the stages of one variant, one question at a time, and keeps every answer.
 //!
-//! Every stage has its own conversation, with the same prompt for every model. An answer is taken
-//! unedited ([`darkroom_core::answer`]), and an answered question is not asked again ([`record`]).
+//! Every stage has its own conversation, with the same prompt for every model. An answered question
+//! is not asked again ([`record`]), whether the answer holds usable code or not: what came instead
+//! is an outcome of the model.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::Instant;
 
-use darkroom_core::answer::{self, Code, Unusable};
+use darkroom_core::answer::Code;
+use darkroom_core::outcome::Outcome;
 use darkroom_core::pipeline::Stage;
-use darkroom_core::prompt::{self, HANDLER};
+use darkroom_core::prompt;
 
 use super::client::{Endpoint, Message, ModelAnswer};
 use super::error::{GenerateError, Problem};
 use super::folder::{self, Draft};
+use super::reading;
 use super::record::{self, Kept, Known, Record};
+use super::variant::Made;
 use super::wish::Wish;
 use crate::execute::now;
 use crate::exit::Failure;
-use crate::provenance::{Ask, Provenance, Stopped, hash};
+use crate::provenance::{Answered, Ask, Provenance, Stopped, hash};
 
 /// A variant in progress.
 pub struct Asking<'a> {
@@ -27,16 +31,20 @@ pub struct Asking<'a> {
     record: Record,
     pub draft: Draft,
     pub provenance: Provenance,
-    /// The latest answer of each stage.
+    /// Of each stage the text of the answer that the draft holds: the latest with code, or where
+    /// none has any the latest.
     answers: BTreeMap<String, String>,
+    /// Stages without code so far, with what came instead.
+    pub missing: BTreeMap<String, Outcome>,
 }
 
-/// An answer with the code in it, not yet part of the draft.
-struct Usable<'a> {
+/// An answer, not yet part of the draft.
+struct Given<'a> {
     stage: &'a Stage,
     round: u32,
     kept: Kept,
-    code: Code,
+    /// Its code, or what came instead.
+    code: Result<Code, Outcome>,
 }
 
 impl<'a> Asking<'a> {
@@ -56,50 +64,65 @@ impl<'a> Asking<'a> {
             draft,
             provenance,
             answers: BTreeMap::new(),
+            missing: BTreeMap::new(),
         })
     }
 
     pub fn first(&mut self, stage: &'a Stage, text: &str) -> Result<(), Problem> {
-        let usable = self.answer(stage, &self.wish.opening(text), 0, None)?;
-        self.take(usable)
+        let given = self.answer(stage, &self.wish.opening(text), 0, None)?;
+        self.take(given)
     }
 
-    /// Sends back what the gate finds wrong. Nothing of the draft changes before every stage has
-    /// its answer, so that a round is carried through or leaves the variant of the round before;
-    /// provenance says which.
+    /// Sends back what the gate finds wrong, and that an answer could not be used. Nothing of the
+    /// draft changes before every stage has its answer, so that a round is carried through or
+    /// leaves the variant of the round before; provenance says which.
     pub fn repair(
         &mut self,
         verdicts: &BTreeMap<String, String>,
         round: u32,
     ) -> Result<(), Problem> {
         let wish = self.wish;
-        let mut usable = VecDeque::new();
+        let mut answers = Vec::new();
         for (stage, text) in wish.prompts {
-            let Some(verdict) = verdicts.get(&stage.name) else {
+            let Some((verdict, message)) = self.sent_back(stage, verdicts) else {
                 continue;
             };
-            let before = self.answers.get(&stage.name).cloned().unwrap_or_default();
-            let repair = prompt::repair(stage, verdict);
             let mut messages = wish.opening(text);
-            messages.extend([Message::assistant(&before), Message::user(&repair)]);
-            match self.answer(stage, &messages, round, Some(verdict)) {
-                Ok(answer) => usable.push_back(answer),
+            let before = self.answers.get(&stage.name).map_or("", String::as_str);
+            // Endpoints refuse empty messages.
+            messages.extend((!before.is_empty()).then(|| Message::assistant(before)));
+            messages.push(Message::user(&message));
+            match self.answer(stage, &messages, round, Some(&verdict)) {
+                Ok(answer) => answers.push(answer),
                 Err(problem) => {
-                    let answers_left_out = usable
-                        .iter()
-                        .map(|answer: &Usable<'_>| answer.stage.name.clone())
-                        .collect();
-                    let reason = problem.to_string();
                     self.provenance.repair_stopped = Some(Stopped {
                         round,
-                        reason,
-                        answers_left_out,
+                        reason: problem.to_string(),
+                        answers_left_out: answers
+                            .iter()
+                            .map(|answer: &Given<'_>| answer.stage.name.clone())
+                            .collect(),
                     });
                     return Err(problem);
                 }
             }
         }
-        usable.into_iter().try_for_each(|answer| self.take(answer))
+        answers.into_iter().try_for_each(|answer| self.take(answer))
+    }
+
+    /// Returns what is wrong with a stage, and the message that says so; `None` where nothing is.
+    fn sent_back(
+        &self,
+        stage: &Stage,
+        verdicts: &BTreeMap<String, String>,
+    ) -> Option<(String, String)> {
+        if let Some(outcome) = self.missing.get(&stage.name) {
+            let said = outcome.to_string();
+            let message = prompt::unusable(stage, &said);
+            return Some((said, message));
+        }
+        let verdict = verdicts.get(&stage.name)?;
+        Some((verdict.clone(), prompt::repair(stage, verdict)))
     }
 
     /// Returns the answer to a question: the one on record, or the endpoint's, which is put on
@@ -110,170 +133,127 @@ impl<'a> Asking<'a> {
         messages: &[Message],
         round: u32,
         verdict: Option<&str>,
-    ) -> Result<Usable<'a>, Problem> {
+    ) -> Result<Given<'a>, Problem> {
         let (name, what) = named(stage, round);
         let question_sha256 = record::question(self.wish, &stage.name, round, messages);
-        let earlier = if self.wish.ask_again {
-            Vec::new()
-        } else {
-            self.record.answers(&name, &question_sha256)
+        let given = |kept: Kept| {
+            let code = reading::read(self.wish, stage, &kept.answer)?;
+            Ok(Given {
+                stage,
+                round,
+                kept,
+                code,
+            })
         };
-        for kept in earlier {
-            // One that can't be used is asked again: nothing else leads on.
-            if let Ok(code) = self.code(stage, &kept.answer) {
+        if !self.wish.ask_again {
+            // One that the endpoint spoilt is asked again. One that the model spoilt is its answer.
+            let mut earlier = self.record.answers(&name, &question_sha256).into_iter();
+            if let Some(kept) = earlier.find_map(|kept| given(kept).ok()) {
                 (self.say)(&format!(
                     "  {what}: answered in attempt {}, not asked again",
-                    kept.known.attempt
+                    kept.kept.known.answered.attempt
                 ));
-                return Ok(Usable {
-                    stage,
-                    round,
-                    kept,
-                    code,
-                });
+                return Ok(kept);
             }
         }
         (self.say)(&format!("  {what}: asking {}", self.wish.model.id));
         let (asked_at, began) = (now(), Instant::now());
-        let answer = self
-            .endpoint
-            .ask(messages)
-            .map_err(|error| Problem::NoAnswer {
-                stage: stage.name.clone(),
-                error,
-            })?;
+        let answer = self.endpoint.ask(messages);
+        let answer = answer.map_err(|error| Problem::NoAnswer {
+            stage: stage.name.clone(),
+            error,
+        })?;
         let known = Known {
             question_sha256,
-            attempt: self.record.attempt,
-            asked_at,
-            seconds: began.elapsed().as_secs_f64(),
             base_url: self.wish.model.base_url.clone(),
-            prompt_sha256: hash_of(messages),
-            verdict: verdict.map(ToOwned::to_owned),
-            model_answered: answer.model.clone(),
-            response_id: answer.id.clone(),
-            finish_reason: answer.finish_reason.clone(),
-            refusal: answer.refusal.clone(),
-            input_tokens: answer.input_tokens,
-            output_tokens: answer.output_tokens,
-            answer_sha256: hash(answer.text.as_bytes()),
+            answered: Answered {
+                attempt: self.record.attempt,
+                asked_at,
+                seconds: began.elapsed().as_secs_f64(),
+                prompt_sha256: hash_of(messages),
+                verdict: verdict.map(ToOwned::to_owned),
+                ..answer.known()
+            },
         };
         let kept = Kept { known, answer };
         self.record.keep(&name, &kept).map_err(Problem::Folder)?;
-        let code = self.code(stage, &kept.answer)?;
-        Ok(Usable {
-            stage,
-            round,
-            kept,
-            code,
-        })
+        given(kept)
     }
 
-    /// Makes an answer's code part of the draft.
-    fn take(&mut self, usable: Usable<'_>) -> Result<(), Problem> {
-        let Usable {
+    /// Makes an answer part of the draft: its code, or that it has none. Code of an earlier round
+    /// stays where a repair has none.
+    fn take(&mut self, given: Given<'_>) -> Result<(), Problem> {
+        let Given {
             stage,
             round,
             kept: Kept { known, answer },
             code,
-        } = usable;
+        } = given;
         let (name, what) = named(stage, round);
         let place = self
             .draft
             .write_answer(&name, &answer.text)
             .map_err(Problem::Folder)?;
-        self.draft
-            .write_code(stage, &code.text)
-            .map_err(Problem::Folder)?;
+        let has_code = code.is_ok() || self.handled(stage);
+        let (rule, outcome) = match code {
+            Ok(code) => {
+                self.draft
+                    .write_code(stage, &code.text)
+                    .map_err(Problem::Folder)?;
+                (Some(code.rule), None)
+            }
+            Err(outcome) => (None, Some(outcome)),
+        };
         let ask = Ask {
             stage: stage.name.clone(),
             round,
-            attempt: known.attempt,
             base_url: Some(known.base_url).filter(|url| *url != self.wish.model.base_url),
-            asked_at: known.asked_at,
-            seconds: known.seconds,
-            prompt_sha256: known.prompt_sha256,
-            verdict: known.verdict,
-            model_answered: known.model_answered,
-            response_id: known.response_id,
-            finish_reason: known.finish_reason,
-            input_tokens: known.input_tokens,
-            output_tokens: known.output_tokens,
             cost_usd: self.cost(&answer),
+            answered: known.answered,
             answer: place,
-            answer_sha256: known.answer_sha256,
-            rule: code.rule,
+            rule,
+            missing: outcome.clone(),
         };
-        if ask.attempt == self.record.attempt {
-            (self.say)(&format!("  {what}: {}", ask.in_words()));
+        if ask.answered.attempt == self.record.attempt {
+            let words = ask.in_words();
+            let came = outcome.as_ref().map(|outcome| format!(": {outcome}"));
+            (self.say)(&format!("  {what}: {words}{}", came.unwrap_or_default()));
         }
         self.provenance.asks.push(ask);
-        self.answers.insert(stage.name.clone(), answer.text);
-        Ok(())
+        match outcome.clone() {
+            Some(outcome) if !has_code => self.missing.insert(stage.name.clone(), outcome),
+            _ => self.missing.remove(&stage.name),
+        };
+        if outcome.is_none() || !has_code {
+            self.answers.insert(stage.name.clone(), answer.said());
+        }
+        self.draft
+            .write_missing(&self.missing)
+            .map_err(Problem::Folder)
     }
 
-    fn code(&self, stage: &Stage, answer: &ModelAnswer) -> Result<Code, Problem> {
-        let stage_name = || stage.name.clone();
-        if !self.wish.model.is_answered_by(&answer.model) {
-            let (asked, answered) = (self.wish.model.id.clone(), answer.model.clone());
-            return Err(Problem::Substituted {
-                stage: stage_name(),
-                asked,
-                answered,
-            });
-        }
-        if let Some(words) = &answer.refusal {
-            return Err(Problem::Refused {
-                stage: stage_name(),
-                words: words.clone(),
-            });
-        }
-        match answer.finish_reason.as_deref() {
-            Some("length") => {
-                return Err(Problem::Truncated {
-                    stage: stage_name(),
-                    tokens: answer.output_tokens,
-                });
-            }
-            Some("content_filter") => {
-                return Err(Problem::Refused {
-                    stage: stage_name(),
-                    words: "content filter".into(),
-                });
-            }
-            Some("stop") => {}
-            // DeepSeek's `insufficient_system_resource`, for one: what is there may be half an
-            // answer.
-            other => {
-                return Err(Problem::Unfinished {
-                    stage: stage_name(),
-                    reason: other.map(ToOwned::to_owned),
-                });
-            }
-        }
-        let mut without_python = None;
-        let parses = |text: &str| match folder::is_python(self.wish.python, text) {
-            Ok(parses) => parses,
-            Err(reason) => {
-                without_python = Some(reason);
-                false
-            }
-        };
-        answer::code(&answer.text, HANDLER, parses).map_err(|error| match without_python {
-            Some(reason) if matches!(error, Unusable::NoCode { .. }) => Problem::Unjudged {
-                stage: stage_name(),
-                reason,
-            },
-            _ => Problem::Unusable {
-                stage: stage_name(),
-                error,
-            },
-        })
+    /// Says whether the draft has code for a stage.
+    fn handled(&self, stage: &Stage) -> bool {
+        self.answers.contains_key(&stage.name) && !self.missing.contains_key(&stage.name)
     }
 
     fn cost(&self, answer: &ModelAnswer) -> Option<f64> {
         let price = self.wish.model.price.as_ref()?;
         Some(price.cost_usd(answer.input_tokens?, answer.output_tokens?))
+    }
+
+    pub fn publish(mut self) -> Result<Made, Failure> {
+        let folder = self
+            .draft
+            .publish(&self.provenance)
+            .map_err(Failure::broken)?;
+        let stage =
+            |(stage, _): &(&Stage, String)| (stage.name.clone(), self.missing.remove(&stage.name));
+        Ok(Made {
+            folder,
+            stages: self.wish.prompts.iter().map(stage).collect(),
+            stopped: self.provenance.repair_stopped,
+        })
     }
 
     /// Makes a failure of a problem: nothing of the variant is left, what was answered is on

@@ -20,6 +20,7 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use crate::error_text::causes;
+use crate::provenance::{Answered, hash};
 
 /// Longest part of a foreign text that an error quotes, characters.
 const QUOTED: usize = 300;
@@ -85,6 +86,30 @@ pub enum AskError {
     KeyInAnswer,
     #[error("interrupted")]
     Interrupted,
+}
+
+impl ModelAnswer {
+    /// What is known of it beside its text, as far as the answer itself tells.
+    pub fn known(&self) -> Answered {
+        Answered {
+            model_answered: self.model.clone(),
+            response_id: self.id.clone(),
+            finish_reason: self.finish_reason.clone(),
+            refusal: self.refusal.clone(),
+            input_tokens: self.input_tokens,
+            output_tokens: self.output_tokens,
+            answer_sha256: hash(self.text.as_bytes()),
+            ..Answered::default()
+        }
+    }
+
+    /// What it says in a conversation that goes on: its text, or its refusal.
+    pub fn said(&self) -> String {
+        match &self.refusal {
+            Some(words) if self.text.trim().is_empty() => words.clone(),
+            _ => self.text.clone(),
+        }
+    }
 }
 
 impl Message {

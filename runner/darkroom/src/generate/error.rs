@@ -1,9 +1,8 @@
-//! Why a variant could not be created, and what to do.
+//! Why a variant could not be created, and what to do. None of it is the model's fault.
 
 use std::fmt;
 use std::path::Path;
 
-use darkroom_core::answer::Unusable;
 use darkroom_core::models::Model;
 use miette::Diagnostic;
 
@@ -23,22 +22,13 @@ pub enum Problem {
         asked: String,
         answered: String,
     },
-    #[error("stage {stage}: the model declined: {words}")]
-    Refused { stage: String, words: String },
-    #[error("stage {stage}: the answer was cut off{}", after(*tokens))]
-    Truncated { stage: String, tokens: Option<u64> },
     #[error("stage {stage}: the endpoint does not say that the answer is complete: its \
         finish_reason is {}", said(reason.as_ref()))]
     Unfinished {
         stage: String,
         reason: Option<String>,
     },
-    #[error("stage {stage}: {error}")]
-    Unusable { stage: String, error: Unusable },
-    #[error(
-        "stage {stage}: the answer has no code block, and Python cannot tell whether all of it \
-         is code: {reason}"
-    )]
+    #[error("stage {stage}: cannot tell whether the answer is Python: {reason}")]
     Unjudged { stage: String, reason: String },
     #[error(transparent)]
     Folder(FolderError),
@@ -142,27 +132,12 @@ fn mend(problem: &Problem, wish: &Wish<'_>) -> String {
              answered as an author; the successor rule of `{name}` says: {}",
             successor(model)
         ),
-        Problem::Refused { .. } => "no variant was created: a refusal counts as the model's \
-            answer; run the command again to ask again"
-            .into(),
-        Problem::Truncated { .. } => format!("raise the token limit among `parameters` in {entry}"),
         Problem::Unfinished { .. } => "run the command again later: Darkroom does not use \
             incomplete answers"
             .into(),
-        Problem::Unusable { .. } => {
-            "Darkroom takes code unedited: the answer must hold one Python block, or one that \
-             defines `handler`"
-                .into()
-        }
         Problem::Unjudged { .. } => format!("install Python {}", wish.python),
         Problem::Folder(_) => "fix that and run the command again".into(),
     }
-}
-
-fn after(tokens: Option<u64>) -> String {
-    tokens
-        .map(|tokens| format!(" after {tokens} tokens"))
-        .unwrap_or_default()
 }
 
 fn said(reason: Option<&String>) -> String {
@@ -186,9 +161,8 @@ impl Diagnostic for GenerateError {
         let code = match &self.problem {
             Problem::NoAnswer { .. } => "generate::no_answer",
             Problem::Substituted { .. } => "generate::substituted",
-            Problem::Refused { .. } => "generate::refused",
-            Problem::Truncated { .. } | Problem::Unfinished { .. } => "generate::truncated",
-            Problem::Unusable { .. } | Problem::Unjudged { .. } => "generate::unusable",
+            Problem::Unfinished { .. } => "generate::unfinished",
+            Problem::Unjudged { .. } => "generate::no_python",
             Problem::Folder(_) => "generate::folder",
         };
         Some(Box::new(code))

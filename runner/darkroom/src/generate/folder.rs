@@ -3,15 +3,16 @@
 //! A [`Draft`] is a small project of its own, so that the output check can run before anyone sees
 //! the variant. [`super::record`] keeps the answers in any case.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
+use darkroom_core::outcome::Outcome;
 use darkroom_core::pipeline::Stage;
 use darkroom_core::prompt;
 
-use super::Wish;
+use super::wish::Wish;
 use crate::project::Project;
 use crate::provenance::{PROVENANCE, Provenance, REQUIREMENTS, hash};
 
@@ -38,8 +39,10 @@ pub struct Draft {
     /// The variant's folder in the draft, and where it is to be.
     folder: PathBuf,
     place: PathBuf,
-    handlers: String,
     head: String,
+    handlers: String,
+    /// What stands of the stages without code.
+    missing: String,
 }
 
 /// Prefix of drafts, with the id of the process that makes them.
@@ -84,8 +87,9 @@ impl Draft {
             scratch,
             folder,
             place: functions.join(wish.variant),
-            handlers: String::new(),
             head: head(wish),
+            handlers: String::new(),
+            missing: String::new(),
         };
         draft.write(REQUIREMENTS, wish.requirements)?;
         for (name, text) in [(TEMPLATE, wish.template), (SYSTEM, wish.system)] {
@@ -117,7 +121,39 @@ impl Draft {
         if !self.handlers.contains(&line) {
             self.handlers += &line;
         }
-        self.write("variant.toml", &format!("{}{}", self.head, self.handlers))
+        self.write_description()
+    }
+
+    /// Says which stages have no code, and what came instead.
+    pub fn write_missing(
+        &mut self,
+        missing: &BTreeMap<String, Outcome>,
+    ) -> Result<(), FolderError> {
+        let line = |(stage, outcome): (&String, &Outcome)| {
+            let detail = outcome.detail.as_deref();
+            let detail = detail.map(|detail| format!(", detail = {}", quoted(detail)));
+            let kind = outcome.kind.as_str();
+            format!(
+                "{stage} = {{ outcome = \"{kind}\"{} }}\n",
+                detail.unwrap_or_default()
+            )
+        };
+        self.missing = missing.iter().map(line).collect();
+        self.write_description()
+    }
+
+    fn write_description(&self) -> Result<(), FolderError> {
+        let Self {
+            head,
+            handlers,
+            missing,
+            ..
+        } = self;
+        let missing = match missing.as_str() {
+            "" => String::new(),
+            lines => format!("\n{WITHOUT_CODE}\n[missing]\n{lines}"),
+        };
+        self.write("variant.toml", &format!("{head}{handlers}{missing}"))
     }
 
     /// Says where the code comes from. A variant of a model without that is refused, by the gate
@@ -153,6 +189,7 @@ impl Draft {
     }
 }
 
+const WITHOUT_CODE: &str = "# Stages that the model gave no usable code for, and what came instead: not right, in every rate.";
 const WHAT_IT_IS: &str = "The handlers are the code in these answers, as it stands there.";
 
 /// Returns what is known of a variant before the first answer.
@@ -205,30 +242,6 @@ fn head(wish: &Wish<'_>) -> String {
 
 fn quoted(text: &str) -> String {
     toml::Value::from(text).to_string()
-}
-
-/// Says whether `text` is a Python module, by asking an interpreter of that version; `Err` when
-/// there is none.
-pub fn is_python(version: &str, text: &str) -> Result<bool, String> {
-    let interpreter = darkroom_cloud::python::find(version).map_err(|error| error.to_string())?;
-    let file = tempfile::NamedTempFile::new().map_err(|error| error.to_string())?;
-    fs::write(file.path(), text).map_err(|error| error.to_string())?;
-    let status = Command::new(&interpreter.path)
-        .args([
-            "-I",
-            "-W",
-            "ignore",
-            "-c",
-            "import ast, sys; ast.parse(open(sys.argv[1], encoding='utf-8').read())",
-        ])
-        .arg(file.path())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    status
-        .map(|status| status.success())
-        .map_err(|error| error.to_string())
 }
 
 pub(super) fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FolderError {

@@ -1,7 +1,8 @@
 //! Asks a model for a variant: prompts out, answers in, and a folder under `functions/` that appears
 //! as a whole or not at all.
 //!
-//! [`Wish`] → the variant's folder ([`generate`]). Knows the project's folders and the endpoint; not
+//! [`Wish`] → the variant's folder ([`generate`]), with the stages that there is code for, and what
+//! came instead of the others. Knows the project's folders and the endpoint; not
 //! HTTP.
 
 mod asking;
@@ -9,6 +10,8 @@ mod client;
 mod error;
 mod folder;
 pub mod gate;
+mod look;
+mod reading;
 mod record;
 mod variant;
 mod wish;

@@ -12,42 +12,20 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::Wish;
 use super::client::{Message, ModelAnswer};
 use super::folder::{FolderError, failed};
+use super::wish::Wish;
 use crate::project::Project;
-use crate::provenance::hash;
+use crate::provenance::{Answered, hash};
 
 /// What is known of an answer beside its text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Known {
     /// Hash of the question: see [`question`].
     pub question_sha256: String,
-    /// The attempt in which it was given.
-    pub attempt: u32,
-    /// UTC.
-    pub asked_at: String,
-    /// Until the whole answer was there, retries included.
-    pub seconds: f64,
     pub base_url: String,
-    /// sha256 of what was sent, hex: of the prompt, and in a repair of the conversation's messages
-    /// as JSON.
-    pub prompt_sha256: String,
-    /// What the gate said, which was sent back.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub verdict: Option<String>,
-    pub model_answered: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub response_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub finish_reason: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub refusal: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub input_tokens: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub output_tokens: Option<u64>,
-    pub answer_sha256: String,
+    #[serde(flatten)]
+    pub answered: Answered,
 }
 
 /// An answer with what is known of it.
@@ -148,17 +126,18 @@ fn read(folder: &Path, name: &str) -> Option<Kept> {
     let text = fs::read_to_string(folder.join(format!("{name}.md"))).ok()?;
     let known: Known =
         toml::from_str(&fs::read_to_string(folder.join(format!("{name}.toml"))).ok()?).ok()?;
-    if known.answer_sha256 != hash(text.as_bytes()) {
+    let answered = &known.answered;
+    if answered.answer_sha256 != hash(text.as_bytes()) {
         return None;
     }
     let answer = ModelAnswer {
         text,
-        model: known.model_answered.clone(),
-        id: known.response_id.clone(),
-        finish_reason: known.finish_reason.clone(),
-        refusal: known.refusal.clone(),
-        input_tokens: known.input_tokens,
-        output_tokens: known.output_tokens,
+        model: answered.model_answered.clone(),
+        id: answered.response_id.clone(),
+        finish_reason: answered.finish_reason.clone(),
+        refusal: answered.refusal.clone(),
+        input_tokens: answered.input_tokens,
+        output_tokens: answered.output_tokens,
     };
     Some(Kept { known, answer })
 }

@@ -1,11 +1,14 @@
 //! Creates a variant: asks for each stage, sends findings of the output check back, and publishes
 //! the folder.
 //!
-//! The first answer to each stage counts. The findings of the output check can be sent back for a
+//! The first answer to each stage counts, with usable code or without. The findings of the output check can be sent back for a
 //! number of rounds, which are recorded; if a round fails, the variant of the round before stays.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+use darkroom_core::outcome::Outcome;
+use darkroom_core::pipeline::Stage;
 
 use super::asking::Asking;
 use super::client::Endpoint;
@@ -17,6 +20,8 @@ use crate::provenance::Stopped;
 /// A variant that was made.
 pub struct Made {
     pub folder: PathBuf,
+    /// The stages that were asked for, in order; of those without code what came instead.
+    pub stages: Vec<(String, Option<Outcome>)>,
     /// Why the last round of repair could not be carried through, where it could not.
     pub stopped: Option<Stopped>,
 }
@@ -45,11 +50,10 @@ pub fn generate(
             .write_provenance(&asking.provenance)
             .map_err(Failure::broken)?;
         let verdicts = gate(asking.draft.project(), wish.variant)?;
-        if !wish
-            .prompts
-            .iter()
-            .any(|(stage, _)| verdicts.contains_key(&stage.name))
-        {
+        let is_wrong = |stage: &Stage| {
+            verdicts.contains_key(&stage.name) || asking.missing.contains_key(&stage.name)
+        };
+        if !wish.prompts.iter().any(|(stage, _)| is_wrong(stage)) {
             say("  all outputs passed the check");
             break;
         }
@@ -60,12 +64,5 @@ pub fn generate(
             Err(problem) => return Err(asking.failed(problem)),
         }
     }
-    let folder = asking
-        .draft
-        .publish(&asking.provenance)
-        .map_err(Failure::broken)?;
-    Ok(Some(Made {
-        folder,
-        stopped: asking.provenance.repair_stopped,
-    }))
+    asking.publish().map(Some)
 }

@@ -70,6 +70,7 @@ pub fn plan(request: &Request<'_>) -> Result<Import, ImportError> {
         sample: None,
         transport: pipeline.transport,
         wrong_on_purpose: false,
+        missing: std::collections::BTreeMap::new(),
         adapt: adapt.clone(),
         imported: hashes(&all)?,
     };

@@ -222,6 +222,7 @@ fn row(
         sample: of.whole(Field::Sample)?,
         not_runnable: None,
         wrong_on_purpose: false,
+        missing: std::collections::BTreeMap::new(),
         cell,
     };
     let stage = of.needed(Field::Stage)?;

@@ -393,6 +393,7 @@ mod tests {
                 sample: None,
                 transport: darkroom_core::pipeline::Transport::S3,
                 wrong_on_purpose: false,
+                missing: std::collections::BTreeMap::new(),
                 adapt: darkroom_core::adapt::Adapt::default(),
                 imported: BTreeMap::new(),
             },

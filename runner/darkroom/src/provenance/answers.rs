@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use darkroom_core::answer::Rule;
 use darkroom_core::models::Price;
+use darkroom_core::outcome::Outcome;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -47,7 +48,8 @@ pub struct Provenance {
     /// Why fewer rounds of repair were made than were allowed and needed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repair_stopped: Option<Stopped>,
-    /// Those whose answers are in the handlers, in the order they were made.
+    /// Those whose answers are in the handlers, and those that gave no code, in the order they were
+    /// made.
     pub asks: Vec<Ask>,
 }
 
@@ -61,17 +63,35 @@ pub struct Stopped {
     pub answers_left_out: Vec<String>,
 }
 
-/// One question and its answer.
+/// One question of a variant and its answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ask {
     pub stage: String,
     /// 0 is the first answer; others are repairs.
     pub round: u32,
-    /// The attempt in which it was asked and answered; a later one took the answer from the record.
-    pub attempt: u32,
     /// Where it was asked, if that is not the `base_url` above.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
+    #[serde(flatten)]
+    pub answered: Answered,
+    /// At `price`; absent where price or tokens are not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_usd: Option<f64>,
+    /// File with the answer, word for word.
+    pub answer: String,
+    /// How the code was found in it; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<Rule>,
+    /// What came instead of code; absent where there is code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<Outcome>,
+}
+
+/// What is known of one answer beside its text: the same on record and in a variant's provenance.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Answered {
+    /// The attempt in which it was asked and answered; a later one took the answer from the record.
+    pub attempt: u32,
     /// UTC.
     pub asked_at: String,
     /// Until the whole answer was there, retries included.
@@ -80,32 +100,29 @@ pub struct Ask {
     /// messages as JSON.
     pub prompt_sha256: String,
     /// What the gate said, which was sent back.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<String>,
     pub model_answered: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finish_reason: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The model's or the endpoint's words when it declines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_tokens: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_tokens: Option<u64>,
-    /// At `price`; absent where price or tokens are not known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cost_usd: Option<f64>,
-    /// File with the answer, word for word.
-    pub answer: String,
     pub answer_sha256: String,
-    /// How the code was found in it.
-    pub rule: Rule,
 }
 
 impl Ask {
     /// `12.3 s, 410 + 2048 tokens, $0.0210`.
     pub fn in_words(&self) -> String {
-        let mut words = format!("{:.1} s", self.seconds);
-        if let (Some(input), Some(output)) = (self.input_tokens, self.output_tokens) {
+        let mut words = format!("{:.1} s", self.answered.seconds);
+        let tokens = (self.answered.input_tokens, self.answered.output_tokens);
+        if let (Some(input), Some(output)) = tokens {
             let _ = write!(words, ", {input} + {output} tokens");
         }
         if let Some(usd) = self.cost_usd {

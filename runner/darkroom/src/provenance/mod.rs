@@ -6,5 +6,5 @@
 mod answers;
 mod unedited;
 
-pub use answers::{Ask, PROVENANCE, Provenance, REQUIREMENTS, Stopped, hash};
+pub use answers::{Answered, Ask, PROVENANCE, Provenance, REQUIREMENTS, Stopped, hash};
 pub use unedited::{asks, edits};

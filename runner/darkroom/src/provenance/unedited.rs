@@ -5,14 +5,15 @@
 //! extracted from the stored answers again, by the rules of [`darkroom_core::answer`], and compared
 //! to the byte. Reads files; changes none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
 use darkroom_core::adapt::Adapt;
-use darkroom_core::answer;
+use darkroom_core::answer::{self, Look};
 use darkroom_core::data_file::DataFile;
 use darkroom_core::manifest::Fault;
+use darkroom_core::outcome::Outcome;
 use darkroom_core::prompt::{self, HANDLER};
 use darkroom_core::variant::{Build, Variant};
 
@@ -81,11 +82,10 @@ impl Place<'_> {
 
     fn edits(&self, variant: &Variant, provenance: &Provenance) -> Vec<Fault> {
         let mut faults = self.edits_of_description(variant, provenance);
-        let mut last: BTreeMap<&str, &Ask> = BTreeMap::new();
-        for ask in &provenance.asks {
-            last.insert(&ask.stage, ask); // In the order they were made: a repair comes after the first answer.
-        }
+        let last = last_with_code(provenance);
         faults.extend(last.values().filter_map(|ask| self.edit_of_handler(ask)));
+        let unused = provenance.asks.iter().filter(|ask| ask.missing.is_some());
+        faults.extend(unused.filter_map(|ask| self.edit_of_answer(ask)));
         faults.extend(self.edit_of_requirements(provenance));
         let written: Vec<String> = last.keys().map(|stage| file_of(stage)).collect();
         faults.extend(self.added(&written));
@@ -127,10 +127,22 @@ impl Place<'_> {
             Build::Cargo { .. } => None,
         };
         differs("requirements", said(requirements), said(Some(REQUIREMENTS)));
-        for (stage, handler) in &variant.handlers {
-            let asked = provenance.asks.iter().any(|ask| ask.stage == *stage);
-            let was = asked.then(|| format!("{}.{HANDLER}", prompt::module(stage)));
-            differs(stage, said(Some(handler)), said(was.as_deref()));
+        let with_code = last_with_code(provenance);
+        let stages = variant.handlers.keys().map(String::as_str);
+        let stages: BTreeSet<&str> = stages.chain(with_code.keys().copied()).collect();
+        for stage in stages {
+            let now = variant.handlers.get(stage).map(String::as_str);
+            let was = with_code
+                .contains_key(stage)
+                .then(|| format!("{}.{HANDLER}", prompt::module(stage)));
+            differs(stage, said(now), said(was.as_deref()));
+        }
+        let missing = without_code(provenance);
+        let stages: BTreeSet<&String> = variant.missing.keys().chain(missing.keys()).collect();
+        for stage in stages {
+            let of = |all: &BTreeMap<String, Outcome>| all.get(stage).map(ToString::to_string);
+            let (now, was) = (of(&variant.missing), of(&missing));
+            differs(stage, said(now.as_deref()), said(was.as_deref()));
         }
         if variant.adapt != Adapt::default() {
             differs(
@@ -157,11 +169,11 @@ impl Place<'_> {
                 );
             }
         };
-        if hash(answer.as_bytes()) != ask.answer_sha256 {
+        if hash(answer.as_bytes()) != ask.answered.answer_sha256 {
             return Some(self.other_sha256(&ask.answer));
         }
         // What was Python when it was generated is Python still.
-        let given = answer::code(&answer, HANDLER, |_| true)
+        let given = answer::code(&answer, HANDLER, |_| Look::Defines)
             .map(|code| code.text)
             .unwrap_or_default();
         let file = file_of(&ask.stage);
@@ -190,6 +202,19 @@ impl Place<'_> {
                 )
                 .into(),
         )
+    }
+
+    /// An answer without code is the evidence for what its stage counts as.
+    fn edit_of_answer(&self, ask: &Ask) -> Option<Fault> {
+        match fs::read(self.folder.join(&ask.answer)) {
+            Ok(answer) if hash(&answer) == ask.answered.answer_sha256 => None,
+            Ok(_) => Some(self.other_sha256(&ask.answer)),
+            Err(error) => {
+                let file = self.name(&ask.answer);
+                let mend = self.mend(&ask.answer);
+                Some(format!("cannot read the model's answer {file}: {error}. {mend}").into())
+            }
+        }
     }
 
     fn edit_of_requirements(&self, provenance: &Provenance) -> Option<Fault> {
@@ -251,6 +276,22 @@ impl Place<'_> {
             self.shown
         )
     }
+}
+
+/// Returns the last ask of every stage whose answer has code, which is in the handler: a repair
+/// comes after the first answer.
+fn last_with_code(provenance: &Provenance) -> BTreeMap<&str, &Ask> {
+    let asks = provenance.asks.iter().filter(|ask| ask.missing.is_none());
+    asks.map(|ask| (ask.stage.as_str(), ask)).collect()
+}
+
+/// Returns the stages of which no answer has code, with what came last instead.
+fn without_code(provenance: &Provenance) -> BTreeMap<String, Outcome> {
+    let with_code = last_with_code(provenance);
+    let asks = provenance.asks.iter();
+    asks.filter(|ask| !with_code.contains_key(ask.stage.as_str()))
+        .filter_map(|ask| Some((ask.stage.clone(), ask.missing.clone()?)))
+        .collect()
 }
 
 fn file_of(stage: &str) -> String {

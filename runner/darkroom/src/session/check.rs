@@ -14,6 +14,7 @@ use darkroom_core::manifest::{
     Budget, Cloud, Experiment, Fault, Known, Manifest, Matrix, Output, Repetitions, Schedule,
     TargetKeys, Unusable,
 };
+use darkroom_core::outcome::Outcome;
 use darkroom_core::pipeline::{Pipeline, Stage};
 use futures::stream::{self, StreamExt, TryStreamExt};
 
@@ -56,6 +57,10 @@ pub fn check(request: &Request<'_>, progress: &Progress) -> Result<Report, Failu
     let subject = Subject::of(request)?;
     let pictures = PicturesFolder::new(request);
     pictures.clear()?;
+    if subject.pipeline.stages.is_empty() {
+        // No stage has code: that is what there is to say.
+        return Ok(subject.report(request, &Seen::default(), &pictures));
+    }
     let runtime = threads::runtime()?;
     let configuration = subject.configuration(request);
     let packages = prepare::packages(configuration, std::slice::from_ref(&subject.cell), progress)?;
@@ -81,6 +86,7 @@ fn checking(ended: usize, of_all: usize) -> String {
 }
 
 /// What the passes gave.
+#[derive(Default)]
 struct Seen {
     events: Vec<Arc<Event>>,
     /// Each stage's `OUTPUT_PREFIX`.
@@ -135,6 +141,7 @@ struct Subject {
     set: ImageSet,
     cell: PlannedCell,
     without_handler: Vec<String>,
+    missing: BTreeMap<String, Outcome>,
     /// It came by `darkroom import`, with names of its own study.
     imported: bool,
 }
@@ -196,8 +203,17 @@ impl Subject {
                 sample: spec.sample,
                 not_runnable: None,
                 wrong_on_purpose: spec.wrong_on_purpose,
+                // Only stages that are there are called.
+                missing: BTreeMap::new(),
                 cell,
             },
+            missing: without
+                .iter()
+                .filter_map(|stage| {
+                    let name = stage.name.clone();
+                    Some((name, spec.missing.get(&stage.name)?.clone()))
+                })
+                .collect(),
             without_handler: without.into_iter().map(|stage| stage.name).collect(),
         })
     }
@@ -353,7 +369,10 @@ impl Subject {
         let _ = thread.join();
         done.map_err(|error| Failure::broken(miette::miette!("{error}")))?;
         let events = std::mem::take(&mut *taken.lock().unwrap_or_else(PoisonError::into_inner));
-        let functions = || self.pipeline.stages.iter().zip(&cell.deployments[0]);
+        let functions = || {
+            let functions = cell.deployments[0].iter().flatten();
+            self.pipeline.stages.iter().zip(functions)
+        };
         let prefixes = functions()
             .map(|(stage, function)| (stage.name.clone(), function.output_prefix.clone()));
         let of_stage = |refused: CallsRefused| {
@@ -439,6 +458,7 @@ impl Subject {
             image_set: request.image_set.to_owned(),
             notes: notes.into_values().collect(),
             without_handler: self.without_handler.clone(),
+            missing: self.missing.clone(),
             not_checked: self.pipeline.demands_not_checked(),
             pictures: any.then(|| shown(&pictures.folder)),
             outputs,
@@ -522,6 +542,7 @@ fn judged(invocation: &Invocation, check: Option<&OutputCheck>, expect: Expect) 
         pass: reason.is_none(),
         reason,
         judged: true,
+        outcome: Outcome::of_call(invocation, check.map(|check| &check.verdict)),
         wrote_elsewhere: Vec::new(),
         expected: expect.as_str(),
         status: invocation.status,

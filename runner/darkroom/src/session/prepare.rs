@@ -42,7 +42,8 @@ fn cache_dir(configuration: Configuration<'_>) -> PathBuf {
     configuration.project.root().join(".darkroom")
 }
 
-/// Returns one request for every variant and architecture that a cell needs.
+/// Returns one request for every variant and architecture that a cell needs; none for a variant
+/// without any code.
 fn requests(configuration: Configuration<'_>, cells: &[PlannedCell]) -> Vec<Request> {
     let mut wanted: Vec<(&str, Architecture)> = cells
         .iter()
@@ -50,6 +51,11 @@ fn requests(configuration: Configuration<'_>, cells: &[PlannedCell]) -> Vec<Requ
         .collect();
     wanted.sort_unstable();
     wanted.dedup();
+    let has_code = |(variant, _): &(&str, Architecture)| {
+        let known = configuration.known.variant(variant);
+        known.is_none_or(|variant| !variant.handlers.is_empty())
+    };
+    wanted.retain(has_code);
     let request = |(variant, architecture): (&str, Architecture)| Request {
         variant: variant.to_owned(),
         architecture,
@@ -380,15 +386,21 @@ fn wanted(
     packages: &Packages,
 ) -> Vec<WantedFunction> {
     let mut want = BTreeMap::new();
-    for cell in cells.iter().map(|planned| &planned.cell) {
-        let package = &packages[&(cell.variant.clone(), cell.architecture)];
+    let stages = &configuration.pipeline().stages;
+    for planned in cells {
+        let cell = &planned.cell;
+        let called = planned.called(stages.iter().map(|stage| stage.name.as_str()));
+        let Some(package) = packages.get(&(cell.variant.clone(), cell.architecture)) else {
+            continue; // Its model gave no code at all.
+        };
         let spec = configuration
             .known
             .variant(&cell.variant)
             .expect("a valid manifest names variants that can be read");
         for deployment in 1..=configuration.manifest.repetitions.deployments {
             let mut before = None;
-            for stage in &configuration.pipeline().stages {
+            let called = stages.iter().zip(&called).filter(|(_, called)| **called);
+            for (stage, _) in called {
                 let key = key(cell, deployment, &stage.name);
                 let handler = spec.handlers[&stage.name].clone();
                 let environment = spec.adapt.for_stage(&stage.name).environment;
@@ -466,13 +478,19 @@ pub fn cells_under_test(
     };
     let stages = &configuration.pipeline().stages;
     let under_test = |planned: &PlannedCell| {
+        let called = planned.called(stages.iter().map(|stage| stage.name.as_str()));
+        let of_number = |number| {
+            let stages = stages.iter().zip(&called);
+            stages
+                .map(|(stage, called)| {
+                    called
+                        .then(|| function(planned, number, &stage.name))
+                        .transpose()
+                })
+                .collect()
+        };
         let deployments = (1..=configuration.manifest.repetitions.deployments)
-            .map(|number| {
-                stages
-                    .iter()
-                    .map(|stage| function(planned, number, &stage.name))
-                    .collect()
-            })
+            .map(of_number)
             .collect::<Result<_, Failure>>()?;
         let images = images[&planned.cell.image_set].clone();
         Ok(CellUnderTest {

@@ -448,58 +448,124 @@ fn what_is_no_chat_completion_is_told() {
     }
 }
 
+/// Asks for the first stage only, and returns what the made variant says of it: the outcome in
+/// words.
+#[track_caller]
+fn outcome_of(reply: Reply) -> String {
+    let text_of_answer = match &reply {
+        Reply::Text(text) => text.clone(),
+        Reply::Body(body) => {
+            let body: Json = serde_json::from_str(body).unwrap();
+            let text = &body["choices"][0]["message"]["content"];
+            text.as_str().unwrap_or_default().to_owned()
+        }
+        other => panic!("{other:?} is no answer"),
+    };
+    let endpoint = Endpoint::new(vec![reply]);
+    let project = project(&endpoint);
+    let answer = generate(&project, &["--stage", "greyscale"]).exits(1);
+    assert_eq!(answer.stdout(), "functions/new\n");
+    assert_eq!(
+        text(&project, "functions/new/provenance/greyscale.md"),
+        text_of_answer,
+        "word for word"
+    );
+    assert!(!project.root().join("functions/new/greyscale.py").exists());
+    let variant: toml::Table = text(&project, "functions/new/variant.toml")
+        .parse()
+        .unwrap();
+    assert!(variant["handlers"].as_table().unwrap().is_empty());
+    let said = &variant["missing"]["greyscale"];
+    assert_eq!(
+        &provenance(&project, "new")["asks"][0]["missing"],
+        said,
+        "one fact, in both files"
+    );
+    let outcome: darkroom_core::outcome::Outcome = said.clone().try_into().unwrap();
+    answer.says(&format!("greyscale NOT THERE: {outcome}"));
+    outcome.to_string()
+}
+
 #[test]
-fn answers_without_code_are_told_and_kept() {
+fn an_answer_without_code_that_can_be_called_is_an_outcome_of_the_model_and_kept() {
     let finished = |why: &str, text: &str| {
         Reply::Body(completion(
             text,
             &[("/choices/0/finish_reason", json!(why))],
         ))
     };
+    let half = "```python\nimport os\n\ndef handler(ev";
+    assert_eq!(
+        outcome_of(finished("length", half)),
+        "cut off (after 500 tokens)"
+    );
+    assert_eq!(
+        outcome_of(finished("content_filter", "")),
+        "refused (content filter)"
+    );
+    let refusal = json!({ "role": "assistant", "content": null, "refusal": "I will not." });
+    let refused = completion("", &[("/choices/0/message", refusal)]);
+    assert_eq!(outcome_of(Reply::Body(refused)), "refused (I will not.)");
+    let of_text = |text: &str| outcome_of(Reply::Text(text.to_owned()));
+    assert_eq!(
+        of_text("I'm sorry, I can't help with that."),
+        "no code (it begins \"I'm sorry, I can't help with that.\")"
+    );
+    assert_eq!(of_text(" \n"), "no answer");
+    assert_eq!(
+        of_text(&format!(
+            "```python\n{HANDLER}```\nor\n```python\n{HANDLER}```\n"
+        )),
+        "several candidates (2 code blocks define `handler`)"
+    );
+    assert_eq!(
+        of_text("```python\nimport os\ndef handler(event, context):\n    return (1\n```\n"),
+        "does not parse (line 3: '(' was never closed)"
+    );
+    assert_eq!(
+        of_text("```python\ndef lambda_handler(event, context):\n    return 1\n```\n"),
+        "no handler"
+    );
+}
+
+#[test]
+fn a_handler_that_is_imported_assigned_or_defined_in_a_branch_is_one() {
+    for code in [
+        "from elsewhere import handler\n",
+        "from elsewhere import *\n",
+        "def main(event, context): pass\nhandler: object = main\n",
+        "if True:\n    def handler(event, context): pass\n",
+    ] {
+        let endpoint = Endpoint::new(vec![fenced(code)]);
+        let project = project(&endpoint);
+        generate(&project, &["--stage", "greyscale"]).exits(0);
+        assert_eq!(text(&project, "functions/new/greyscale.py"), code);
+    }
+    for code in [
+        "def main():\n    def handler(event, context): pass\n",
+        "class Handler:\n    handler = 1\n",
+        "[handler for handler in ()]\n",
+    ] {
+        assert_eq!(outcome_of(fenced(code)), "no handler", "{code}");
+    }
+}
+
+#[test]
+fn half_an_answer_that_the_endpoint_gave_up_on_is_no_outcome_of_the_model() {
+    let half = "```python\nimport os\n\ndef handler(ev";
+    let finished = |why: Json| Reply::Body(completion(half, &[("/choices/0/finish_reason", why)]));
     let (project, _) = told(
-        vec![finished("length", "```python\nimport os\n\ndef handler(ev")],
+        vec![finished(json!("insufficient_system_resource"))],
         &[
-            "the answer was cut off after 500 tokens",
-            "raise the token limit",
+            "finish_reason is \"insufficient_system_resource\"",
             "kept in .darkroom/generate/new",
         ],
     );
     let kept = text(&project, ".darkroom/generate/new/1/greyscale.md");
-    assert_eq!(kept, "```python\nimport os\n\ndef handler(ev");
-    let half = "```python\nimport os\n\ndef handler(ev";
+    assert_eq!(kept, half);
     told(
-        vec![finished("insufficient_system_resource", half)],
-        &["finish_reason is \"insufficient_system_resource\""],
-    );
-    let unsaid = Reply::Body(completion(
-        half,
-        &[("/choices/0/finish_reason", serde_json::Value::Null)],
-    ));
-    told(
-        vec![unsaid],
+        vec![finished(Json::Null)],
         &["does not say that the answer is complete: its finish_reason is missing"],
-    );
-    told(
-        vec![finished("content_filter", "")],
-        &["the model declined: content filter"],
-    );
-    let refusal = [(
-        "/choices/0/message",
-        json!({ "role": "assistant", "content": null, "refusal": "I will not." }),
-    )];
-    told(
-        vec![Reply::Body(completion("", &refusal))],
-        &["the model declined: I will not."],
-    );
-    told(
-        vec![Reply::Text("I'm sorry, I can't help with that.".into())],
-        &["no Python code block", "I'm sorry"],
-    );
-    told(vec![Reply::Text(" \n".into())], &["the answer is empty"]);
-    let two = format!("```python\n{HANDLER}```\nor\n```python\n{HANDLER}```\n");
-    told(
-        vec![Reply::Text(two)],
-        &["2 of the answer's code blocks define `handler`"],
     );
 }
 
@@ -548,36 +614,90 @@ fn an_answer_without_a_fence_is_taken_if_it_is_python_as_a_whole() {
         Some("whole_text")
     );
     let prose_at_the_end = format!("{HANDLER}\nI hope this helps you!\n");
-    told(
-        vec![Reply::Text(prose_at_the_end)],
-        &["as a whole it is not Python"],
+    assert_eq!(
+        outcome_of(Reply::Text(prose_at_the_end)),
+        "no code (it begins \"def handler(event, context):\\n    return 'of one stage'\\n\\nI ho\")"
     );
 }
 
 #[test]
-fn no_variant_is_left_of_a_stage_that_fails_and_the_next_try_asks_for_it_alone() {
+fn a_variant_is_made_of_the_stages_that_there_is_code_for_and_says_what_came_instead_of_others() {
     let endpoint = Endpoint::new(vec![
         fenced(HANDLER),
         Reply::Text("No.".into()),
         fenced(HANDLER),
+        fenced(HANDLER),
     ]);
     let project = project(&endpoint);
-    let answer = generate(&project, &[])
-        .exits(1)
-        .says("stage resize: the answer holds no Python code block");
-    answer.says("asks only for what is missing");
-    assert_eq!(functions(&project), ["pillow", "rust"]);
-    generate(&project, &[])
-        .exits(0)
-        .says("greyscale: answered in attempt 1, not asked again");
-    assert_eq!(endpoint.asked().len(), 3);
-    let provenance = provenance(&project, "new");
-    assert_eq!(provenance["attempt"].as_integer(), Some(2));
+    let answer = generate(&project, &["--json"]).exits(1);
+    let made: Json = serde_json::from_str(&answer.stdout()).unwrap();
+    let instead = json!({ "stage": "resize", "code": false, "outcome": "no_code", "detail": "it begins \"No.\"" });
     assert_eq!(
-        attempts(&provenance),
-        [1, 2],
-        "each answer says when it was given"
+        made[0]["stages"],
+        json!([{ "stage": "greyscale", "code": true }, instead])
     );
+    assert_eq!(text(&project, "functions/new/greyscale.py"), HANDLER);
+    assert_eq!(text(&project, "functions/new/provenance/resize.md"), "No.");
+    // What a model spoilt is its answer: a second try is none, unless it is asked for and said.
+    fs::remove_dir_all(project.root().join("functions/new")).unwrap();
+    generate(&project, &[])
+        .exits(1)
+        .says("resize: answered in attempt 1, not asked again")
+        .says("1 of 2 stages without code");
+    assert_eq!(endpoint.asked().len(), 2);
+    fs::remove_dir_all(project.root().join("functions/new")).unwrap();
+    generate(&project, &["--ask-again"]).exits(0);
+    assert_eq!(endpoint.asked().len(), 4);
+    assert_eq!(attempts(&provenance(&project, "new")), [3, 3]);
+}
+
+#[test]
+fn a_sample_without_any_code_is_a_variant_too_and_the_next_sample_is_asked_for() {
+    let no = || Reply::Text("No.".into());
+    let endpoint = Endpoint::new(vec![no(), no(), fenced(HANDLER), fenced(HANDLER)]);
+    let project = project(&endpoint);
+    generate(&project, &["--samples", "2"])
+        .exits(1)
+        .says("2 of 2 stages without code");
+    assert_eq!(functions(&project), ["new-s1", "new-s2", "pillow", "rust"]);
+    project
+        .manifest("variants = [\"new-s*\"]\nimage_sets = [\"photos\"]")
+        .darkroom(&["validate", "m.toml"])
+        .exits(0);
+}
+
+#[test]
+fn a_stage_that_is_said_to_be_missing_is_held_against_the_answers() {
+    let with_a_gap = || {
+        let endpoint = Endpoint::new(vec![fenced(HANDLER), Reply::Text("No.".into())]);
+        let project = project(&endpoint);
+        generate(&project, &["--quiet"]).exits(1);
+        project.manifest("variants = [\"new\"]\nimage_sets = [\"photos\"]");
+        project
+            .darkroom(&["validate", "m.toml", "--quiet"])
+            .exits(0);
+        project
+    };
+    let edit = |file: &str, from: &str, to: &str| {
+        let project = with_a_gap();
+        let file = format!("functions/new/{file}");
+        let before = text(&project, &file);
+        assert!(before.contains(from), "{before}");
+        project.write(&file, before.replace(from, to));
+        project.darkroom(&["validate", "m.toml"]).exits(2)
+    };
+    edit("provenance/resize.md", "No.", "Yes.")
+        .says("functions/new/provenance/resize.md was edited after generation");
+    edit("variant.toml", "no_code", "refused")
+        .says("provenance.toml says `no code (it begins \"No.\")`");
+    edit("variant.toml", "greyscale = \"greyscale.handler\"\n", "")
+        .says("it says nothing, and provenance.toml says `greyscale.handler`");
+    let project = with_a_gap();
+    project.write("functions/new/resize.py", HANDLER);
+    project
+        .darkroom(&["validate", "m.toml"])
+        .exits(2)
+        .says("functions/new/resize.py was added after generation");
 }
 
 /// The attempt of every ask.
@@ -649,11 +769,8 @@ fn an_answer_that_was_given_is_not_asked_again_whatever_ended_the_attempt() {
 
 #[test]
 fn another_question_is_asked_and_so_is_one_whose_answer_was_changed() {
-    let endpoint = Endpoint::new(vec![
-        fenced(HANDLER),
-        Reply::Text("No.".into()),
-        Reply::Text("No.".into()),
-    ]);
+    let expired = || Reply::Status(401, vec![], error("expired", "invalid_request_error"));
+    let endpoint = Endpoint::new(vec![fenced(HANDLER), expired(), expired()]);
     let project = project(&endpoint);
     generate(&project, &[]).exits(1);
     project.write(
@@ -932,6 +1049,115 @@ fn generated_variants_appear_with_model_and_sample_and_a_wrong_one_is_not_ranked
     );
 }
 
+/// Right answers for all stages but the third, whose answer is cut off.
+fn with_a_gap() -> Vec<Reply> {
+    let mut replies = right();
+    let cut_off = [("/choices/0/finish_reason", json!("length"))];
+    replies[2] = Reply::Body(completion("```python\ndef handler(ev", &cut_off));
+    replies
+}
+
+/// Runs `new` once on the project's images; returns the summary, with what it says on the terminal.
+fn run_of_new(project: &Project, matrix: &str) -> (Json, Answer) {
+    project.write(
+        "m.toml",
+        format!(
+            "[experiment]\nname = \"test\"\n\n[matrix]\nvariants = [\"new\"]\narchitectures = [\"{HOST}\"]\n\
+             image_sets = [\"photos\"]\n{matrix}\n\n[repetitions]\ncount = 1\n"
+        ),
+    );
+    let answer = project.darkroom(&["run", "m.toml", "--json"]).exits(1);
+    (serde_json::from_str(&answer.stdout()).unwrap(), answer)
+}
+
+/// How many measured calls each stage of a cell has.
+fn calls_of(cell: &Json) -> Vec<u64> {
+    let stages = cell["stages"].as_array().unwrap();
+    let n = |stage: &Json| stage["time_ms"]["n"].as_u64().unwrap();
+    stages.iter().map(n).collect()
+}
+
+#[test]
+fn a_variant_with_a_gap_is_checked_and_measured_as_far_as_it_goes_and_is_not_right() {
+    let project = whole_project(&Endpoint::new(with_a_gap()));
+    generate(&project, &["--quiet"]).exits(1);
+    let checked = project.darkroom(&["check", "new", "--json"]).exits(1);
+    let report: Json = serde_json::from_str(&checked.stdout()).unwrap();
+    let gap = json!({ "outcome": "cut_off", "detail": "after 500 tokens" });
+    assert_eq!(report[0]["missing"], json!({ "colour-depth": gap }));
+    let outputs = report[0]["outputs"].as_array().unwrap();
+    let found: Vec<_> = outputs
+        .iter()
+        .map(|output| (output["stage"].as_str().unwrap(), output["outcome"].clone()))
+        .collect();
+    let right = || json!({ "outcome": "right" });
+    assert_eq!(
+        found,
+        ["greyscale", "resize", "rotate", "convert"].map(|stage| (stage, right()))
+    );
+    let shown = project.darkroom(&["check", "new"]).exits(1).stdout();
+    assert!(
+        shown.contains("NOT THERE  colour-depth  cut off (after 500 tokens)")
+            && shown.contains("1 of 5 stages NOT THERE"),
+        "{shown}"
+    );
+
+    let (summary, _) = run_of_new(&project, "input = [\"chained\", \"reference\"]");
+    let cells = summary["cells"].as_array().unwrap();
+    assert_eq!(calls_of(&cells[0]), [1, 1, 0, 0, 0], "up to the gap");
+    assert_eq!(calls_of(&cells[1]), [1, 1, 0, 1, 1], "each that is there");
+    for cell in cells {
+        assert_eq!(cell["outputs_ok"], json!(false));
+        let why = "colour-depth: not there: cut off (after 500 tokens)";
+        assert_eq!(cell["reason"], json!(why));
+        let note = cell["stages"][2]["time_ms"]["note"].as_str().unwrap();
+        assert_eq!(note, "not there: cut off (after 500 tokens)");
+    }
+    let not_reached = cells[0]["stages"][3]["time_ms"]["note"].as_str().unwrap();
+    assert_eq!(not_reached, "not reached: colour-depth is not there");
+    let missing = json!([{
+        "variant": "new", "stage": "colour-depth",
+        "outcome": "cut_off", "detail": "after 500 tokens",
+    }]);
+    assert_eq!(summary["missing"], missing);
+    assert_eq!(summary["failures"], json!([]), "said once, as what it is");
+    let page = text(&project, "outputs/test/latest/report.html");
+    assert!(page.contains("colour-depth is not there: cut off (after 500 tokens)"));
+    let shown = project.darkroom(&["aggregate", "outputs/test/latest"]);
+    let shown = shown.stdout();
+    assert!(
+        shown.contains("NOT THERE  new · colour-depth: cut off (after 500 tokens)"),
+        "{shown}"
+    );
+
+    let (summary, _) = run_of_new(&project, "trigger = [\"s3\"]");
+    assert_eq!(calls_of(&summary["cells"][0]), [1, 1, 0, 0, 0]);
+    assert_eq!(summary["failures"], json!([]));
+}
+
+#[test]
+fn a_variant_whose_model_gave_no_code_at_all_is_a_row_that_is_not_right() {
+    let project = whole_project(&Endpoint::new(vec![Reply::Text("No.".into()); 5]));
+    generate(&project, &["--quiet"]).exits(1);
+    let shown = project.darkroom(&["check", "new"]).exits(1).stdout();
+    assert!(shown.contains("5 of 5 stages NOT THERE"), "{shown}");
+    for matrix in ["input = [\"chained\", \"reference\"]", "trigger = [\"s3\"]"] {
+        let (summary, _) = run_of_new(&project, matrix);
+        for cell in summary["cells"].as_array().unwrap() {
+            assert_eq!(calls_of(cell), [0; 5]);
+            assert_eq!(cell["outputs_ok"], json!(false));
+        }
+        assert_eq!(summary["missing"].as_array().unwrap().len(), 5);
+    }
+    let passes = read(&project.root().join("outputs/test/latest/journal.ndjson")).unwrap();
+    let passes = passes.map(Result::unwrap);
+    let ended = passes.filter(|event| matches!(event, Event::PipelineFinished(_)));
+    assert!(
+        ended.count() >= 1,
+        "a pass is a fact also where nothing is called"
+    );
+}
+
 #[test]
 fn a_repair_sends_the_verdict_back_and_is_recorded_as_one() {
     let mut replies = with_black_colour_depth();
@@ -983,6 +1209,44 @@ fn a_repair_sends_the_verdict_back_and_is_recorded_as_one() {
     assert!(
         !project.root().join("outputs").exists(),
         "the check is no run of the project"
+    );
+}
+
+#[test]
+fn an_answer_without_code_is_sent_back_in_a_repair_and_both_answers_are_kept() {
+    let mut replies = right();
+    let half = "```python\ndef handler(ev";
+    let cut_off = [("/choices/0/finish_reason", json!("length"))];
+    replies[2] = Reply::Body(completion(half, &cut_off));
+    // The first repair is spoilt as well.
+    replies.push(Reply::Text("No.".into()));
+    replies.push(fenced(&hand_written("pillow", "colour_depth")));
+    let endpoint = Endpoint::new(replies);
+    let project = whole_project(&endpoint);
+    generate(&project, &["--repair", "2"]).exits(0);
+    let asked = endpoint.asked();
+    assert_eq!(asked.len(), 7);
+    assert!(
+        asked[5]
+            .words()
+            .starts_with("Your answer could not be used: cut off (after 500 tokens)."),
+        "{}",
+        asked[5].words()
+    );
+    assert_eq!(asked[6].body["messages"][1]["content"], "No.");
+    let provenance = provenance(&project, "new");
+    let came: Vec<_> = provenance["asks"].as_array().unwrap()[2..]
+        .iter()
+        .filter(|ask| ask["stage"].as_str() == Some("colour-depth"))
+        .map(|ask| Some(ask.get("missing")?["outcome"].as_str()?.to_owned()))
+        .collect();
+    assert_eq!(
+        came,
+        [Some("cut_off".to_owned()), Some("no_code".to_owned()), None]
+    );
+    assert_eq!(
+        text(&project, "functions/new/provenance/colour-depth.md"),
+        half
     );
 }
 
