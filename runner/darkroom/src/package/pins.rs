@@ -318,8 +318,8 @@ fn is_url_or_path(specifier: &str) -> bool {
         || ARCHIVES.contains(&ending.to_ascii_lowercase().as_str())
 }
 
-/// Whether it is `name==version` or `name[extras]==version`. Source: PyPA's dependency specifiers
-/// and version specifiers.
+/// Whether it is `name==version` or `name[extras]==version`. Source: Python packaging user guide,
+/// "Dependency specifiers" and "Version specifiers".
 fn is_exact(specifier: &str) -> bool {
     let Some((name, version)) = specifier.split_once("==") else {
         return false;
