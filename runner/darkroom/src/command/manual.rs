@@ -55,8 +55,8 @@ fn write(path: &Path, contents: &[u8]) -> Result<(), Failure> {
 }
 
 /// Lets the examples stand in their columns, as they do in the help: roff would fill the lines.
-fn unfilled(page: Vec<u8>) -> Vec<u8> {
-    let text = String::from_utf8_lossy(&page);
+fn unfilled(page: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(page);
     text.replace(".SH EXTRA\n", ".SH EXTRA\n.nf\n")
         .replace(".SH VERSION\n", ".fi\n.SH VERSION\n")
         .into_bytes()
@@ -77,7 +77,7 @@ fn files() -> io::Result<BTreeMap<String, Vec<u8>>> {
         page.render(&mut text)?;
         files.insert(
             format!("share/man/man1/{}", page.get_filename()),
-            unfilled(text),
+            unfilled(&text),
         );
     }
     let scripts = [

@@ -84,7 +84,7 @@ pub enum PackageError {
         output: String,
         help: String,
     },
-    #[error("cargo can't keep what it fetches in {}", path.display())]
+    #[error("cargo cannot write to its folder {}", path.display())]
     #[diagnostic(
         code(package::cargo_home),
         help("Set CARGO_HOME to a folder that you may write to, or let your user write there")

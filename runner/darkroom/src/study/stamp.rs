@@ -102,9 +102,10 @@ pub fn differences(root: &Path, below: &[String]) -> Option<String> {
 
 fn told(made_by: &str, files: &[&str]) -> String {
     let (first, more) = (files[0], files.len() - 1);
-    let named = match more {
-        0 => format!("{first} is"),
-        _ => format!("{first} and {more} more are"),
+    let named = if more == 0 {
+        format!("{first} is")
+    } else {
+        format!("{first} and {more} more are")
     };
     let kind = if newer(made_by) { "newer" } else { "older" };
     format!(
@@ -140,7 +141,7 @@ mod tests {
     /// A study of another version, whose `functions/pillow/rotate.py` and `variant.toml` differed.
     fn study(made_by: &str) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
-        let then: Vec<(&str, &[u8])> = vec![
+        let then: [(&str, &[u8]); 3] = [
             ("functions/pillow/rotate.py", b"as it was"),
             ("functions/pillow/variant.toml", b"as it was, too"),
             ("functions/gone/rotate.py", b"no version has it"),
