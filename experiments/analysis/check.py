@@ -162,7 +162,7 @@ def check_correctness(check, run, invocations):
     seen, costs = outcomes(code, invocations, outputs), pl.read_parquet(run / "costs.parquet")
     stages = table.drop_nulls("stage_index").sort("stage_index")["stage"].unique(maintain_order=True).to_list()
     for row in table.iter_rows(named=True):
-        runnable = costs.filter((pl.col("model") == row["model"]) & ~pl.col("note").fill_null("").str.starts_with("not runnable"))
+        runnable = costs.filter((pl.col("model") == row["model"]) & ~pl.col("note").fill_null("").str.starts_with("cannot run here"))
         samples = []
         for variant in runnable["variant"].unique():
             of = [seen.get((variant, stage)) for stage in stages]

@@ -26,7 +26,7 @@ pub fn section(run: &Run) -> Markup {
                         tbody { @for row in rows() { (line(&row)) } }
                     }
                 }
-                p class="quiet" { "A sample is one independent set of answers. A stage without usable code counts as not right. Times and costs below are of right samples only: they say nothing of the others. Not known: not measured, or a chain that ended before this stage." }
+                p class="quiet" { "A sample is one independent set of answers. A stage without usable code counts as not right. Only right samples are ranked and compared below: that says nothing of the others. Not known: not measured, or a chain that ended before this stage." }
             }
         }
     }

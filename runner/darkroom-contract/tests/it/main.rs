@@ -14,6 +14,7 @@ mod handlers;
 mod hostile;
 mod legitimate;
 mod mutants;
+mod outcomes;
 mod own_pixels;
 mod photographs;
 mod variants;

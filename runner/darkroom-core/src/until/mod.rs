@@ -119,12 +119,11 @@ impl Watch {
                 .passes
                 .get(&cell.place)
                 .map_or(&[][..], Vec::as_slice);
-            let excuse = match cell.has_gap {
-                true => Some("a stage without code"),
-                false => standing
-                    .wrong
-                    .contains(&cell.place)
-                    .then_some("wrong outputs"),
+            let excuse = if cell.has_gap {
+                Some("a stage without code")
+            } else {
+                let is_wrong = standing.wrong.contains(&cell.place);
+                is_wrong.then_some("wrong outputs")
             };
             if let Some(reason) = excuse {
                 excused.push(Excuse {

@@ -10,7 +10,7 @@ use crate::{Run, float, integer, rows, text};
 
 /// Six samples of one model, and a variant by hand. One is right; the second stage of the others is
 /// wrong, or not there, or not reached, as the first one raises; the last one was not measured.
-fn journal() -> Journal {
+pub fn of_models() -> Journal {
     let names = ["m-s1", "m-s2", "m-s3", "m-s4", "m-s5", "by-hand"];
     let cells = names.map(cell);
     let mut journal = Journal::of(&cells);
@@ -40,7 +40,7 @@ fn journal() -> Journal {
 
 #[test]
 fn every_sample_counts_and_a_stage_without_code_is_not_right() {
-    let run = Run::of(&journal());
+    let run = Run::of(&of_models());
     let table = run.table("correctness");
     assert_eq!(table.height(), 3, "one model, two stages and the pipeline");
     let of = |stage: &str| rows(&table, &[("model", "m"), ("stage", stage)]);
@@ -83,7 +83,7 @@ fn every_sample_counts_and_a_stage_without_code_is_not_right() {
 
 #[test]
 fn a_stage_without_code_is_a_row_of_code_and_of_summary() {
-    let run = Run::of(&journal());
+    let run = Run::of(&of_models());
     let code = rows(&run.table("code"), &[("variant", "m-s3")]);
     assert_eq!(text(&code, "missing").unwrap(), "cut_off");
     assert_eq!(

@@ -482,7 +482,8 @@ fn outcome_of(reply: Reply) -> String {
         "one fact, in both files"
     );
     let outcome: darkroom_core::outcome::Outcome = said.clone().try_into().unwrap();
-    answer.says(&format!("greyscale NOT THERE: {outcome}"));
+    let words = format!("greyscale NOT THERE: {outcome}");
+    answer.says(&words.split_whitespace().collect::<Vec<_>>().join(" "));
     outcome.to_string()
 }
 
@@ -691,7 +692,7 @@ fn a_stage_that_is_said_to_be_missing_is_held_against_the_answers() {
     edit("variant.toml", "no_code", "refused")
         .says("provenance.toml says `no code (it begins \"No.\")`");
     edit("variant.toml", "greyscale = \"greyscale.handler\"\n", "")
-        .says("it says nothing, and provenance.toml says `greyscale.handler`");
+        .says("it says nothing, but provenance.toml says `greyscale.handler`");
     let project = with_a_gap();
     project.write("functions/new/resize.py", HANDLER);
     project
@@ -1275,7 +1276,7 @@ fn the_variant_of_the_round_before_stays_when_an_endpoint_dies_in_a_repair() {
     assert_eq!(answer.stdout(), "functions/new\n");
     answer
         .says("repair round 1 was not done: stage colour-depth: cannot reach the endpoint")
-        .says("that of the first answers");
+        .says("the variant holds the first answers");
     assert_eq!(
         text(&project, "functions/new/greyscale.py"),
         broken,
