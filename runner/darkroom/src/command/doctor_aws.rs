@@ -483,7 +483,7 @@ mod tests {
             (CheckState::Limited, CheckState::Ok)
         );
         assert!(
-            memory(1000).found.contains("more than 3008 MB"),
+            memory(1000).found.contains("above 3008 MB"),
             "the note is there for everybody"
         );
         assert_eq!(
