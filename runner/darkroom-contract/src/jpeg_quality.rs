@@ -121,7 +121,7 @@ fn table(bytes: &[u8]) -> Option<Table> {
         match marker {
             0xDB => read_tables(data, &mut tables)?,
             0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF => {
-                selected = usize::from(*data.get(8)?)
+                selected = usize::from(*data.get(8)?);
             }
             _ => {}
         }

@@ -419,14 +419,14 @@ mod tests {
                 environment,
                 ..Adapt::default()
             })
-            .starts_with("environment: `{buckt}`")
+            .starts_with("environment: unknown placeholder `{buckt}`")
         );
         assert!(
             mistake(Adapt {
                 event: Some(json!({ "a": ["{img}"] })),
                 ..Adapt::default()
             })
-            .starts_with("event: `{img}`")
+            .starts_with("event: unknown placeholder `{img}`")
         );
         assert_eq!(
             mistake(Adapt {

@@ -153,7 +153,7 @@ mod tests {
         // $0.005 a thousand PUTs, $0.0004 a thousand GETs; 1.1 GB in GiB at $0.50; 560 metrics at
         // $0.01 a thousand.
         let near = |usd: Option<f64>, expected: f64| {
-            assert!((usd.unwrap() - expected).abs() < 1e-9, "{usd:?}")
+            assert!((usd.unwrap() - expected).abs() < 1e-9, "{usd:?}");
         };
         near(all.s3_usd, 0.005 + 0.004);
         near(all.logs_usd, 1.1e9 / 1_073_741_824.0 * 0.5);

@@ -124,7 +124,7 @@ fn row(cost: &CostRow, summary: &[SummaryRow], outputs: &Outputs) -> ChoiceRow {
     }
     match outputs.ok {
         Some(true) if outputs.remembers => {
-            notes.push("remembers outputs: not recommended".to_owned())
+            notes.push("remembers outputs: not recommended".to_owned());
         }
         Some(true) => {}
         Some(false) => notes.push("outputs wrong: not recommended".to_owned()),

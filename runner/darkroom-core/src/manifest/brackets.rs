@@ -25,7 +25,7 @@ pub(super) fn unpaired(text: &str) -> Option<Unpaired> {
             b'"' | b'\'' => at = after_string(text, at)?,
             // A header ends with its line, and the parser takes up again behind it.
             b'[' if open.is_empty() && begins_line(text, at) => {
-                at += text[at..].find('\n').unwrap_or(bytes.len() - at)
+                at += text[at..].find('\n').unwrap_or(bytes.len() - at);
             }
             bracket @ (b'[' | b'{') => open.push((at, bracket)),
             bracket @ (b']' | b'}') => match open.pop() {

@@ -562,7 +562,7 @@ prompt = "Make a thumbnail."
             (
                 "check = { max_abs = 0, from_jpeg = { max_abs = 2, max_bias = 2 } }",
                 "check = { max_abs = nan }",
-                "finite number",
+                "must be a number, 0 or more",
             ),
             ("{width}x", "{breadth}x", "unknown placeholder `{breadth}`"),
             (

@@ -112,7 +112,7 @@ mod tests {
         let said = too_much(&found, &["slower:5%".parse().unwrap()]);
         assert_eq!(
             said,
-            ["TOO MUCH pillow · resize duration_ms: slower by 20.0%, 5.0% allowed"]
+            ["TOO MUCH pillow · resize duration_ms: slower by 20.0%, the limit is 5.0%"]
         );
         assert!(too_much(&found, &[]).is_empty());
     }

@@ -286,7 +286,7 @@ fn source_without_path(arn: &str) -> Option<String> {
 async fn tried(clients: &Clients, question: &Question<'_>, why: &str) -> Check {
     let mut refused = Vec::new();
     let mut note = |name: &str, answer: Result<(), String>| {
-        refused.extend(answer.err().map(|why| format!("{name}: {why}")))
+        refused.extend(answer.err().map(|why| format!("{name}: {why}")));
     };
     note(
         "lambda:ListFunctions",
@@ -483,7 +483,7 @@ mod tests {
             (CheckState::Limited, CheckState::Ok)
         );
         assert!(
-            memory(1000).found.contains("more than 3008 MB"),
+            memory(1000).found.contains("above 3008 MB"),
             "the note is there for everybody"
         );
         assert_eq!(

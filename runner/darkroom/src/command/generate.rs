@@ -166,7 +166,9 @@ pub fn run(args: &GenerateArgs, globals: Globals) -> Result<Outcome, Failure> {
             display::note(&stopped_in_words(&variant, &folder, stopped));
         }
         let stages: Vec<StageMade> = done.stages.into_iter().map(StageMade::from).collect();
-        stages_in_words(&stages).iter().for_each(|line| say(line));
+        for line in stages_in_words(&stages) {
+            say(&line);
+        }
         if !globals.quiet && !globals.json {
             display::answer(&format!("{folder}\n"))?;
         }

@@ -116,7 +116,7 @@ mod tests {
     async fn only_who_really_waits_says_so() {
         let mut said = None;
         in_force(Some(Instant::now()), Duration::from_millis(20), |left| {
-            said = Some(left)
+            said = Some(left);
         })
         .await;
         assert!(

@@ -39,7 +39,7 @@ impl Working {
             (
                 end,
                 std::thread::spawn(move || {
-                    say_now_and_then(&left, &ended, PLAIN_EVERY, super::note)
+                    say_now_and_then(&left, &ended, PLAIN_EVERY, super::note);
                 }),
             )
         });

@@ -204,7 +204,7 @@ fn assign_findings(files: &mut BTreeMap<String, File>, findings: Vec<Finding>) {
             code => {
                 *lints
                     .entry(code.unwrap_or_else(|| "invalid-syntax".to_owned()))
-                    .or_insert(0) += 1
+                    .or_insert(0) += 1;
             }
         }
     }

@@ -711,7 +711,7 @@ mod tests {
             (field(&quoted.rows[0], "b;c;d"), quoted.rows.len()),
             ("2", 1)
         );
-        assert_eq!(quoted.told, ["2 empty rows left out"]);
+        assert_eq!(quoted.told, ["left out: 2 empty rows"]);
     }
 
     #[test]
@@ -783,7 +783,7 @@ mod tests {
         );
         assert_eq!(
             twice.told,
-            ["2 lines are the header again, the first at line 3: left out"]
+            ["left out: 2 lines are the header again, the first at line 3"]
         );
         let ruled = read("a.md", b"| x | y |\n|---|:--|\n| - | 2 |\n", &map).unwrap();
         assert_eq!(

@@ -43,7 +43,7 @@ pub fn show_tables(
         .inspect(|fact| match fact {
             Ok(Event::RunFinished { .. }) => end = End::Finished,
             Ok(Event::RunInterrupted { reason, .. }) if reason == OUT_OF_MONEY => {
-                end = End::OutOfMoney
+                end = End::OutOfMoney;
             }
             Ok(Event::RunInterrupted { .. } | Event::CellsSuperseded { .. }) => end = End::Unknown,
             _ => {}

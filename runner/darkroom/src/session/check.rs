@@ -326,7 +326,7 @@ impl Subject {
             events
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .push(event)
+                .push(event);
         });
         let pictures = Arc::new(Pictures::new(pictures.root.clone(), &pictures.folder, keep));
         let of_stage = |index: usize, stage: &Stage| {

@@ -215,7 +215,7 @@ mod tests {
         let said = named("smoke", "20261125-040648-abcdef");
         assert_eq!(
             said,
-            "run 20261125-040648-abcdef of `smoke`, begun 2026-11-25 04:06:48 UTC,"
+            "run 20261125-040648-abcdef of `smoke`, started 2026-11-25 04:06:48 UTC,"
         );
         assert_eq!(
             named("smoke", "someone's run"),

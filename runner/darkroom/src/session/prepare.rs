@@ -276,7 +276,7 @@ pub async fn deploy(
     let mut events = Vec::new();
     let working = progress.working("deploying");
     let deployment = Box::pin(deploy::deploy(&clients, &settings, &want, &mut |event| {
-        events.push(event)
+        events.push(event);
     }))
     .await;
     drop(working);

@@ -615,7 +615,7 @@ fn an_sso_profile_without_a_session_says_to_log_in() {
         doctor.contains("no SSO session, or it has expired"),
         "{doctor}"
     );
-    assert!(doctor.contains("mend: log in: `aws sso login`"), "{doctor}");
+    assert!(doctor.contains("fix: log in: `aws sso login`"), "{doctor}");
 }
 
 /// Answers every call by what was asked: the `Action` of a form, or the path.
@@ -723,7 +723,7 @@ async fn every_reason_why_credentials_do_not_work_has_its_sentence_and_its_mend(
                     "STS is not activated in this region",
                 )
             },
-            "can't be used",
+            "cannot be used",
             "[target] region",
         ),
     ];

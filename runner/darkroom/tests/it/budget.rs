@@ -127,7 +127,7 @@ fn a_run_that_is_billed_is_not_begun_without_a_yes() {
     let said = said.says("AWS bills this run: 2 functions, 10 invocations; at most");
     let said = said
         .says("S3 requests, logs and metrics add about $0.00")
-        .says("; data transfer apart.");
+        .says("; not counting data transfer.");
     let said = said
         .says("The run stops when $2.00 are spent")
         .says("to agree,");

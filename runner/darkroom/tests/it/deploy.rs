@@ -108,7 +108,7 @@ impl Account {
     ) -> Result<(Deployment, Vec<FunctionDeployed>), DeployError> {
         let mut events = Vec::new();
         let deployment = deploy(&self.clients(), &settings(), want, &mut |event| {
-            events.push(event)
+            events.push(event);
         })
         .await?;
         Ok((deployment, events))

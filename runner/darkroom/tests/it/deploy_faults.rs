@@ -71,7 +71,7 @@ impl Script {
             ("GET", ..) => self.read(),
             ("POST", ..) => self.create(body),
             ("PUT", true, _) => self.update("code", |function| {
-                function.code_sha256 = sha256_of(&body["ZipFile"])
+                function.code_sha256 = sha256_of(&body["ZipFile"]);
             }),
             ("PUT", _, true) => self.update("configuration", |function| function.settings = body),
             _ => StatusCode::NOT_IMPLEMENTED.into_response(),

@@ -70,7 +70,7 @@ fn measured(run: &Path, variant: &str) -> (String, BTreeMap<String, Invocation>)
         match event {
             Event::RunStarted(started) => isolation = started.isolation,
             Event::InvocationFinished(it) if counts(&it) => {
-                drop(invocations.insert(it.stage.clone(), it))
+                drop(invocations.insert(it.stage.clone(), it));
             }
             _ => {}
         }

@@ -655,7 +655,7 @@ fn passes_of_a_concurrent_cell_overlap_in_environments_of_their_own() {
                 environments.insert(request_id, environment_id);
             }
             Event::InvocationFinished(invocation) if invocation.stage == "second" => {
-                second.push(invocation)
+                second.push(invocation);
             }
             _ => {}
         }

@@ -160,10 +160,10 @@ fn request(lines: &mut BufReader<TcpStream>) -> std::io::Result<Option<Asked>> {
         }
         match line.trim_end().split_once(": ") {
             Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
-                length = value.parse().unwrap()
+                length = value.parse().unwrap();
             }
             Some((name, value)) if name.eq_ignore_ascii_case("authorization") => {
-                value.clone_into(&mut authorization)
+                value.clone_into(&mut authorization);
             }
             None if line.trim_end().is_empty() => break,
             _ => {}
