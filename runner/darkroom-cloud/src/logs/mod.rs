@@ -135,7 +135,7 @@ mod tests {
                     &logs,
                     operation,
                     &Bytes::copy_from_slice(input),
-                ))
+                ));
             });
         }
     }

@@ -432,7 +432,7 @@ impl Inner {
                 );
             }
             Line::Retention { name, days } => {
-                self.on_group(name, |group| group.retention_days = *days)
+                self.on_group(name, |group| group.retention_days = *days);
             }
             Line::Tags { name, tags } => self.on_group(name, |group| group.tags.clone_from(tags)),
             Line::Stream { group, name, at } => self.on_group(group, |group| {
@@ -445,7 +445,7 @@ impl Inner {
                 );
             }),
             Line::StreamGone { group, name } => {
-                self.on_group(group, |group| drop(group.streams.remove(*name)))
+                self.on_group(group, |group| drop(group.streams.remove(*name)));
             }
             Line::Event {
                 group,

@@ -7,7 +7,7 @@ pub fn encode_key(key: &str) -> String {
     for byte in key.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' | b'/' => {
-                encoded.push(byte as char)
+                encoded.push(byte as char);
             }
             b' ' => encoded.push('+'),
             _ => {

@@ -89,9 +89,8 @@ fn all<T>(threads: Vec<std::thread::ScopedJoinHandle<'_, T>>) -> Vec<T> {
 
 /// Installs a runtime where the local cloud looks for it, if it is not there.
 fn install(cache_dir: &Path, name: &str, requests: &[Request]) -> Result<(), PackageError> {
-    let error = match python::runtime(&cache_dir.join("runtimes"), name) {
-        Ok(_) => return Ok(()),
-        Err(error) => error,
+    let Err(error) = python::runtime(&cache_dir.join("runtimes"), name) else {
+        return Ok(());
     };
     let reason = error.to_string();
     let of_it = requests

@@ -71,7 +71,7 @@ pub fn for_pip(text: &str, folder: &Path) -> String {
                     .iter()
                     .map(|hash| format!(" --hash=sha256:{hash}"))
                     .collect();
-                lines += &format!("{requirement}{}\n", hashes.concat());
+                lines.extend([requirement, hashes.concat(), "\n".to_owned()]);
             }
             Ok(Line::Options(options)) => {
                 for option in options {

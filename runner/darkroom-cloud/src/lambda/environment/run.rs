@@ -484,7 +484,7 @@ impl Environment {
                 Woken::TimeToCount => self.count_memory(),
                 Woken::Printed => read_ready(&self.sandbox.logs, |bytes| self.lines.printed(bytes)),
                 Woken::Framed => {
-                    read_ready(&self.sandbox.telemetry, |bytes| self.lines.framed(bytes))
+                    read_ready(&self.sandbox.telemetry, |bytes| self.lines.framed(bytes));
                 }
             }
         }

@@ -83,7 +83,7 @@ pub async fn put_public_access_block(
         restrict_buckets: wanted.restrict_public_buckets.unwrap_or(false),
     };
     configure(this, &request.input.bucket, move |settings| {
-        settings.public_access = Some(access)
+        settings.public_access = Some(access);
     })
     .await?;
     Ok(S3Response::new(PutPublicAccessBlockOutput::default()))
@@ -94,7 +94,7 @@ pub async fn delete_public_access_block(
     request: S3Request<DeletePublicAccessBlockInput>,
 ) -> S3Result<S3Response<DeletePublicAccessBlockOutput>> {
     configure(this, &request.input.bucket, |settings| {
-        settings.public_access = None
+        settings.public_access = None;
     })
     .await?;
     Ok(no_content())
@@ -133,7 +133,7 @@ pub async fn put_bucket_ownership_controls(
         _ => return Err(malformed_xml()),
     };
     configure(this, &request.input.bucket, move |settings| {
-        settings.ownership = Some(ownership)
+        settings.ownership = Some(ownership);
     })
     .await?;
     Ok(S3Response::new(PutBucketOwnershipControlsOutput::default()))
@@ -144,7 +144,7 @@ pub async fn delete_bucket_ownership_controls(
     request: S3Request<DeleteBucketOwnershipControlsInput>,
 ) -> S3Result<S3Response<DeleteBucketOwnershipControlsOutput>> {
     configure(this, &request.input.bucket, |settings| {
-        settings.ownership = None
+        settings.ownership = None;
     })
     .await?;
     Ok(no_content())
@@ -201,7 +201,7 @@ pub async fn put_bucket_encryption(
         ..Encryption::default()
     };
     configure(this, &input.bucket, move |settings| {
-        settings.encryption = encryption
+        settings.encryption = encryption;
     })
     .await?;
     Ok(S3Response::new(PutBucketEncryptionOutput::default()))
@@ -212,7 +212,7 @@ pub async fn delete_bucket_encryption(
     request: S3Request<DeleteBucketEncryptionInput>,
 ) -> S3Result<S3Response<DeleteBucketEncryptionOutput>> {
     configure(this, &request.input.bucket, |settings| {
-        settings.encryption = Encryption::default()
+        settings.encryption = Encryption::default();
     })
     .await?;
     Ok(no_content())
@@ -255,7 +255,7 @@ pub async fn put_bucket_policy(
         return malformed("Missing required field Statement");
     }
     configure(this, &request.input.bucket, move |settings| {
-        settings.policy = Some(policy)
+        settings.policy = Some(policy);
     })
     .await?;
     Ok(no_content())
@@ -266,7 +266,7 @@ pub async fn delete_bucket_policy(
     request: S3Request<DeleteBucketPolicyInput>,
 ) -> S3Result<S3Response<DeleteBucketPolicyOutput>> {
     configure(this, &request.input.bucket, |settings| {
-        settings.policy = None
+        settings.policy = None;
     })
     .await?;
     Ok(no_content())

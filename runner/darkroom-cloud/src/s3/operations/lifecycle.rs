@@ -52,7 +52,7 @@ pub async fn put_bucket_lifecycle_configuration(
     }
     let rules = wanted.into_iter().map(kept).collect::<S3Result<Vec<_>>>()?;
     configure(this, &input.bucket, move |settings| {
-        settings.lifecycle = rules
+        settings.lifecycle = rules;
     })
     .await?;
     Ok(S3Response::new(
@@ -65,7 +65,7 @@ pub async fn delete_bucket_lifecycle(
     request: S3Request<DeleteBucketLifecycleInput>,
 ) -> S3Result<S3Response<DeleteBucketLifecycleOutput>> {
     configure(this, &request.input.bucket, |settings| {
-        settings.lifecycle.clear()
+        settings.lifecycle.clear();
     })
     .await?;
     Ok(S3Response::with_status(

@@ -213,9 +213,9 @@ impl HierarchyCgroups {
     pub async fn memory_exhausted(&self) {
         let look_again = async {
             if self.raised {
-                tokio::time::sleep(LOOK_AGAIN).await
+                tokio::time::sleep(LOOK_AGAIN).await;
             } else {
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         };
         tokio::select! {
