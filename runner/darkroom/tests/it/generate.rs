@@ -1276,7 +1276,7 @@ fn the_variant_of_the_round_before_stays_when_an_endpoint_dies_in_a_repair() {
     assert_eq!(answer.stdout(), "functions/new\n");
     answer
         .says("repair round 1 was not done: stage colour-depth: cannot reach the endpoint")
-        .says("the variant holds the first answers");
+        .says("The variant holds the first answers");
     assert_eq!(
         text(&project, "functions/new/greyscale.py"),
         broken,

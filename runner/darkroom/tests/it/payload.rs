@@ -126,7 +126,7 @@ fn a_stage_that_answers_with_no_image_or_too_large_a_one_breaks_the_chain_by_nam
         "{shown}"
     );
     assert!(
-        shown.contains("PayloadTooLarge: stage colour-depth would get 62914"),
+        shown.contains("PayloadTooLarge: not called: stage colour-depth would get 62914"),
         "{shown}"
     );
     let called =

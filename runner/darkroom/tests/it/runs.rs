@@ -359,7 +359,7 @@ fn some_cells_of_an_unfinished_run_do_not_make_it_a_finished_one() {
         "interleaved order within each session (seed ",
         "The run took 3 sessions. Session 1 began at ",
         ", and was killed (its last pass began at ",
-        ", measured twin.x86_64.",
+        ", measured only twin.x86_64.",
         " again (`run --cell`; earlier values no longer count), and ended at ",
         " UTC; other cells were still unfinished. Session 3 began at ",
         ", and ended as planned at ",
