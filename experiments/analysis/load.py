@@ -16,7 +16,7 @@ import polars as pl
 def with_duckdb(path):
     import duckdb
 
-    return pl.from_arrow(duckdb.sql(f"select * from '{path}'").arrow())
+    return pl.from_arrow(duckdb.sql(f"select * from '{path}'").to_arrow_table())
 
 
 def with_polars(path):
