@@ -1,7 +1,7 @@
 //! How a command ends: the only file that knows exit codes.
 //!
-//! Commands return an [`Outcome`] or a [`Failure`]; no other code in the crate names a number or
-//! calls `exit`.
+//! Commands return an [`Outcome`] or a [`Failure`]. Two places end the process themselves: a second
+//! Ctrl-C (`session/measure.rs`), and clap where arguments are wrong (`cli.rs`).
 
 use std::process::ExitCode;
 

@@ -131,7 +131,10 @@ fn unreadable(path: &Path, source: io::Error) -> LoadError {
     };
     let all: Vec<&str> = near.iter().chain(&elsewhere).map(String::as_str).collect();
     let listed = if all.is_empty() {
-        "name a TOML file, for example manifests/smoke.toml".to_owned()
+        let init = crate::advice::darkroom(&["init", "study"]);
+        format!(
+            "there is no manifest here: change to a project's folder, or create one with {init}"
+        )
     } else {
         format!("choose from: {}", all.join(", "))
     };

@@ -97,10 +97,10 @@ pub fn differences(root: &Path, below: &[String]) -> Option<String> {
         .filter(|(path, hash_then)| differs(path, hash_then))
         .map(|(path, _)| path.as_str())
         .collect();
-    (!named.is_empty()).then(|| told(&stamp.made_by, &named))
+    (!named.is_empty()).then(|| differs_in_words(&stamp.made_by, &named))
 }
 
-fn told(made_by: &str, files: &[&str]) -> String {
+fn differs_in_words(made_by: &str, files: &[&str]) -> String {
     let (first, more) = (files[0], files.len() - 1);
     let named = if more == 0 {
         format!("{first} is")

@@ -452,19 +452,11 @@ fn definitions(names: &[&str]) -> BTreeMap<String, Vec<String>> {
 
 #[test]
 fn names_that_meant_several_things_mean_one() {
-    // Of the contract and of the local cloud's policies and form fields some are left, in rooms
-    // that know no others.
-    let left = [
-        "darkroom-contract/",
-        "darkroom-cloud/src/access/",
-        "darkroom-cloud/src/s3/",
-    ];
     let types = [
         "Group", "Failure", "Answer", "Facts", "Target", "Settings", "State", "Store", "Verdict",
     ];
     let functions = ["told", "place", "refused", "travel"];
-    for (name, mut places) in definitions(&[&types[..], &functions].concat()) {
-        places.retain(|place| !left.iter().any(|room| place.starts_with(room)));
+    for (name, places) in definitions(&[&types[..], &functions].concat()) {
         assert!(places.len() <= 1, "`{name}` is defined in {places:#?}");
     }
 }
