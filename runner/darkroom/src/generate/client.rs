@@ -9,14 +9,16 @@
 //! or router closes idle connections, often without notice. A connection costs milliseconds, an
 //! answer seconds.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_openai::Client;
 use async_openai::config::OpenAIConfig;
 use async_openai::error::OpenAIError;
 use darkroom_core::models::Model;
+use futures::StreamExt as _;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use crate::error_text::causes;
@@ -82,6 +84,8 @@ pub enum AskError {
     Unreachable { message: String },
     #[error("the answer is not a chat completion: {message}")]
     Malformed { message: String },
+    #[error("the endpoint sends its answer in pieces, which was not asked for")]
+    Streams,
     #[error("the answer repeats the key, so it was not stored")]
     KeyInAnswer,
     #[error("interrupted")]
@@ -191,17 +195,27 @@ impl<'a> Endpoint<'a> {
     async fn sent(&self, request: Value) -> Result<Value, OpenAIError> {
         let mut times = 1;
         loop {
-            let answered = self
-                .client
-                .chat()
-                .create_byot::<_, Value>(request.clone())
-                .await;
+            let answered = match request.get("stream") {
+                Some(Value::Bool(true)) => self.streamed(request.clone()).await,
+                _ => self.client.chat().create_byot(request.clone()).await,
+            };
             match answered {
                 Err(error) if times < SENT_AT_MOST && no_answer_began(&error) => times += 1,
                 answered => return answered,
             }
             tokio::time::sleep(PAUSE).await;
         }
+    }
+
+    /// Sends a request whose answer comes in pieces; returns the completion that they make.
+    async fn streamed(&self, request: Value) -> Result<Value, OpenAIError> {
+        let chat = self.client.chat();
+        let mut chunks = chat.create_stream_byot::<_, Value>(request).await?;
+        let mut whole = Pieces::default();
+        while let Some(chunk) = chunks.next().await {
+            whole.add(&chunk?);
+        }
+        Ok(whole.completion())
     }
 
     fn ask_error(&self, error: &OpenAIError) -> AskError {
@@ -218,6 +232,9 @@ impl<'a> Endpoint<'a> {
                     500.. => AskError::Server { status, message },
                     _ => AskError::Request { status, message },
                 }
+            }
+            OpenAIError::JSONDeserialize(_, text) if text.trim_start().starts_with("data:") => {
+                AskError::Streams
             }
             OpenAIError::JSONDeserialize(_, text) => AskError::Malformed {
                 message: self.quoted(text),
@@ -247,7 +264,10 @@ impl<'a> Endpoint<'a> {
             .ok_or_else(malformed)?;
         let usage = completion.usage.unwrap_or_default();
         Ok(ModelAnswer {
-            text: choice.message.content.unwrap_or_default(),
+            text: choice
+                .message
+                .content
+                .map_or_else(String::new, Content::text),
             model: completion.model,
             id: completion.id,
             finish_reason: choice.finish_reason,
@@ -295,12 +315,75 @@ struct Choice {
 
 #[derive(Deserialize)]
 struct Said {
-    content: Option<String>,
+    content: Option<Content>,
     refusal: Option<String>,
+}
+
+/// A text, or parts of one; parts of other kinds (thoughts, for example) are no answer.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Content {
+    Text(String),
+    Parts(Vec<Part>),
+}
+
+#[derive(Deserialize)]
+struct Part {
+    #[serde(rename = "type")]
+    kind: String,
+    text: Option<String>,
+}
+
+impl Content {
+    fn text(self) -> String {
+        let of_part = |part: Part| part.text.filter(|_| part.kind == "text");
+        match self {
+            Self::Text(text) => text,
+            Self::Parts(parts) => parts.into_iter().filter_map(of_part).collect(),
+        }
+    }
 }
 
 #[derive(Default, Deserialize)]
 struct Usage {
     prompt_tokens: Option<u64>,
     completion_tokens: Option<u64>,
+}
+
+/// The pieces of an answer that an endpoint streams.
+#[derive(Default)]
+struct Pieces {
+    text: String,
+    refusal: String,
+    /// The latest that was said of each: most pieces leave them out, or empty.
+    said: BTreeMap<&'static str, Value>,
+}
+
+impl Pieces {
+    fn add(&mut self, chunk: &Value) {
+        let choice = &chunk["choices"][0];
+        self.text += choice["delta"]["content"].as_str().unwrap_or_default();
+        self.refusal += choice["delta"]["refusal"].as_str().unwrap_or_default();
+        let of_chunk = ["id", "model", "usage"].map(|name| (name, &chunk[name]));
+        let of_choice = [("finish_reason", &choice["finish_reason"])];
+        for (name, value) in of_chunk.into_iter().chain(of_choice) {
+            if !value.is_null() {
+                self.said.insert(name, value.clone());
+            }
+        }
+    }
+
+    /// What the endpoint would have sent as a whole.
+    fn completion(mut self) -> Value {
+        let mut take = |name| self.said.remove(name).unwrap_or_default();
+        json!({
+            "id": take("id"),
+            "model": take("model"),
+            "usage": take("usage"),
+            "choices": [{
+                "message": { "content": self.text, "refusal": self.refusal },
+                "finish_reason": take("finish_reason"),
+            }],
+        })
+    }
 }

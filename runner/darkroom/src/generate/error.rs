@@ -124,6 +124,7 @@ fn mend(problem: &Problem, wish: &Wish<'_>) -> String {
                 "check `base_url` in {entry}: Darkroom appends \
                 `/chat/completions` to it"
             ),
+            AskError::Streams => format!("add `stream = true` to `parameters` in {entry}"),
             AskError::KeyInAnswer => "use another endpoint".into(),
             AskError::Interrupted => "run the command again".into(),
         },

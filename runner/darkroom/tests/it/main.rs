@@ -38,6 +38,7 @@ mod journal;
 mod loops;
 mod manual;
 mod misbehaving;
+mod odd_models;
 mod payload;
 mod peers;
 mod processes;
