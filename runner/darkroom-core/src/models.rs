@@ -48,6 +48,10 @@ pub struct Model {
     /// nothing is known.
     #[serde(default)]
     pub successor: Option<String>,
+    /// Date of the last answer that somebody saw, `2026-11-29`; empty: nobody has yet. Absent:
+    /// nothing is said.
+    #[serde(default)]
+    pub last_seen_working: Option<String>,
 }
 
 /// USD per million tokens.
@@ -86,12 +90,13 @@ const REQUIRED: [(&str, &str); 4] = [
 ];
 
 /// Keys that a model may have besides.
-const KNOWN: [&str; 5] = [
+const KNOWN: [&str; 6] = [
     "parameters",
     "timeout_s",
     "price",
     "price_unknown",
     "successor",
+    "last_seen_working",
 ];
 
 /// Says which keys models lack: all of them at once, where reading would stop at the first.
@@ -209,6 +214,38 @@ impl Model {
         digits >= 3 && snapshot.chars().all(|c| c.is_ascii_digit() || c == '-')
     }
 
+    /// Returns the most tokens that an answer may have, as the parameters limit it; `None` where
+    /// they don't.
+    pub fn max_output_tokens(&self) -> Option<u64> {
+        let limits = ["max_completion_tokens", "max_tokens"];
+        limits
+            .iter()
+            .find_map(|name| self.parameters.get(*name)?.as_u64())
+    }
+
+    /// Returns the most that the answer to a question of so many bytes can cost, USD; `None` where
+    /// the price is not known or nothing limits the answer.
+    ///
+    /// A token is at least one byte, so the question counts as many tokens as bytes: three to four
+    /// times too many, of a small part of the cost.
+    pub fn most_usd(&self, question_bytes: u64) -> Option<f64> {
+        let price = self.price.as_ref()?;
+        let output = match self.max_output_tokens() {
+            None if price.output_usd == 0.0 => 0,
+            limit => limit?,
+        };
+        Some(price.cost_usd(question_bytes, output))
+    }
+
+    /// Says why [`Self::most_usd`] is not known.
+    pub fn why_unbounded(&self) -> Option<String> {
+        match (&self.price_unknown, self.most_usd(0)) {
+            (Some(why), _) => Some(format!("price unknown: {why}")),
+            (None, None) => Some("neither `max_tokens` nor `max_completion_tokens` is set".into()),
+            (None, Some(_)) => None,
+        }
+    }
+
     fn mistake(&self) -> Option<(&'static str, String)> {
         const OURS: [&str; 4] = ["model", "messages", "stream", "n"];
         let local = ["http://127.0.0.1:", "http://localhost:", "http://[::1]:"];
@@ -258,6 +295,16 @@ impl Model {
                     .into(),
             ));
         }
+        if self
+            .last_seen_working
+            .as_ref()
+            .is_some_and(|date| !date.is_empty() && !is_date(date))
+        {
+            return Some((
+                "last_seen_working",
+                "must be a date like 2026-11-29, or empty while nobody has seen an answer".into(),
+            ));
+        }
         match (&self.price, &self.price_unknown) {
             (None, None) => Some((
                 "price",
@@ -285,6 +332,13 @@ impl Price {
     }
 }
 
+/// Whether a text has the form of a date, `2026-11-29`.
+fn is_date(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let digits = |part: &&str| part.bytes().all(|byte| byte.is_ascii_digit());
+    parts.iter().all(digits) && parts.iter().map(|part| part.len()).eq([4, 2, 2])
+}
+
 fn last_segment(id: &str) -> &str {
     id.rsplit('/').next().unwrap_or(id)
 }
@@ -305,12 +359,46 @@ successor = "none"
 "#;
 
     #[test]
-    fn the_committed_models_are_those_of_the_study() {
+    fn the_committed_models_are_those_of_the_study_and_their_successors() {
         let models = Models::parse("models.toml", COMMITTED).unwrap().models;
         assert_eq!(
             models.keys().map(String::as_str).collect::<Vec<_>>(),
-            ["deepseek", "gemini-2.5-pro", "gpt-5"]
+            [
+                "deepseek",
+                "gemini-2.5-pro",
+                "gemini-3.8-flash",
+                "gpt-5",
+                "gpt-6.1-sol"
+            ]
         );
+        let unseen = |model: &Model| model.last_seen_working.as_deref() == Some("");
+        assert!(
+            models.values().all(unseen),
+            "until somebody asks with a key and writes the date"
+        );
+    }
+
+    #[test]
+    fn the_most_that_an_answer_can_cost_needs_a_price_and_a_limit() {
+        let model = |line: &str| {
+            let text = ONE.replace("successor =", &format!("{line}\nsuccessor ="));
+            Models::parse("models.toml", &text).unwrap().models["scripted"].clone()
+        };
+        let limited = model("parameters = { max_tokens = 1000 }");
+        assert_eq!(
+            limited.most_usd(500),
+            Some((500.0 * 2.0 + 1000.0 * 8.0) / 1e6)
+        );
+        assert_eq!(limited.why_unbounded(), None);
+        let unlimited = model("parameters = { temperature = 0.5 }");
+        assert_eq!(unlimited.most_usd(500), None);
+        assert!(unlimited.why_unbounded().unwrap().contains("max_tokens"));
+        let mut free = unlimited;
+        free.price.as_mut().unwrap().output_usd = 0.0;
+        assert_eq!(free.most_usd(500), Some(500.0 * 2.0 / 1e6));
+        let mut unknown = limited;
+        (unknown.price, unknown.price_unknown) = (None, Some("private".into()));
+        assert_eq!(unknown.why_unbounded().unwrap(), "price unknown: private");
     }
 
     #[test]
@@ -397,6 +485,11 @@ successor = "none"
                 "`n` is set by Darkroom",
             ),
             ("title =", "titel =", "unknown field `titel`"),
+            (
+                "successor =",
+                "last_seen_working = \"yesterday\"\nsuccessor =",
+                ":8: models.scripted.last_seen_working: must be a date like 2026-11-29",
+            ),
         ];
         for (from, to, expected) in cases {
             assert!(ONE.contains(from), "the test replaces nothing");

@@ -1488,7 +1488,10 @@ fn a_prompt_of_ones_own_and_a_systems_message_are_sent_and_recorded() {
     let made = provenance(&project, "new");
     let sha256 = hex::encode(Sha256::digest(text(&project, "mine.md")));
     assert_eq!(
-        (made["prompt"].as_str(), made["prompt_template_sha256"].as_str()),
+        (
+            made["prompt"].as_str(),
+            made["prompt_template_sha256"].as_str()
+        ),
         (Some("mine"), Some(sha256.as_str()))
     );
     assert!(text(&project, "functions/new/variant.toml").contains("prompt = \"mine\"\n"));
