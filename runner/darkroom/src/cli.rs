@@ -530,7 +530,7 @@ pub struct GenerateArgs {
     #[arg(conflicts_with_all = ["model", "variant", "samples", "repair", "python", "pipeline",
         "prompt", "system", "stages"])]
     pub manifest: Option<PathBuf>,
-    /// Override a key of the manifest, for example budget.generate_usd=20; repeatable
+    /// Override a key of the manifest, for example experiment.seed=1; repeatable
     #[arg(long = "set", value_name = "KEY=VALUE", requires = "manifest")]
     pub set: Vec<String>,
     /// Model to ask, a name in the pipeline's models.toml, for example gpt-5

@@ -26,7 +26,7 @@ pub const PYTHON: &str = "3.13";
 /// Longest name that a generated variant may have.
 const LONGEST_NAME: usize = 60;
 
-/// What `variants` lists: only its schema is used.
+/// A variant, or a model that is to write some.
 #[derive(JsonSchema)]
 #[schemars(untagged)]
 #[expect(dead_code, reason = "the schema of an item is made of it")]
@@ -156,17 +156,13 @@ impl ModelEntry {
 
     /// Returns what all samples of a prompt begin with.
     fn stem(&self, prompt: &str) -> String {
-        let mut stem = self.model.clone();
-        if prompt != PLAIN {
-            stem += &format!("-{prompt}");
-        }
-        if self.repair > 0 {
-            stem += &format!("-repair{}", self.repair);
-        }
-        if self.python != PYTHON {
-            stem += &format!("-py{}", self.python);
-        }
-        stem
+        let unusual = [
+            (prompt != PLAIN).then(|| prompt.to_owned()),
+            (self.repair > 0).then(|| format!("repair{}", self.repair)),
+            (self.python != PYTHON).then(|| format!("py{}", self.python)),
+        ];
+        let parts = [Some(self.model.clone())].into_iter().chain(unusual);
+        parts.flatten().collect::<Vec<_>>().join("-")
     }
 }
 
@@ -261,7 +257,7 @@ impl Entries<'_> {
     pub fn mistakes(&self) -> Vec<Mistake> {
         let of_entry = |written: &Written| {
             let mut mistakes = self.unknown(written);
-            mistakes.extend(self.bad_name(written));
+            mistakes.extend(bad_name(written));
             for declared in written.entry.declared() {
                 if let Some(found) = self.known.variants.get(&declared.variant) {
                     mistakes.extend(self.made_otherwise(written, &declared, found));
@@ -341,17 +337,6 @@ impl Entries<'_> {
             }
         }
         mistakes
-    }
-
-    fn bad_name(&self, written: &Written) -> Option<Mistake> {
-        let declared = written.entry.declared();
-        let bad = declared.iter().find(|it| !is_name(&it.variant))?;
-        let message = format!("`{}` cannot be the name of a variant", bad.variant);
-        let label = format!("use letters, digits, `-`, `_` and `.`, at most {LONGEST_NAME}");
-        Some(
-            Mistake::new("bad_name", message, &written.node.at, label)
-                .help("shorten the name in models.toml or of the prompt's file"),
-        )
     }
 
     /// A folder of that name that is another variant, or that was made otherwise.
@@ -438,11 +423,22 @@ impl Entries<'_> {
 
 /// The command that makes what a manifest's entries declare.
 pub fn generate_command(manifest: &str, sets: &[&str]) -> String {
-    let mut command = format!("darkroom generate {}", shell::quoted(manifest));
-    for set in sets {
-        command += &format!(" --set {}", shell::quoted(set));
-    }
-    command
+    let sets = sets
+        .iter()
+        .map(|set| format!(" --set {}", shell::quoted(set)));
+    let sets: String = sets.collect();
+    format!("darkroom generate {}{sets}", shell::quoted(manifest))
+}
+
+fn bad_name(written: &Written) -> Option<Mistake> {
+    let declared = written.entry.declared();
+    let bad = declared.iter().find(|it| !is_name(&it.variant))?;
+    let message = format!("`{}` cannot be the name of a variant", bad.variant);
+    let label = format!("use letters, digits, `-`, `_` and `.`, at most {LONGEST_NAME}");
+    Some(
+        Mistake::new("bad_name", message, &written.node.at, label)
+            .help("shorten the name in models.toml or of the prompt's file"),
+    )
 }
 
 /// Whether a name is that of a sample beyond the last that is asked for.

@@ -111,8 +111,8 @@ pub struct TargetKeys {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Matrix {
-    /// The code to compare: folders under `functions/`, and models that are asked for some, for
-    /// example `{ model = "gpt-5", samples = 5 }`.
+    /// The code to compare: folders under `functions/`, and models that are to write some.
+    /// For example `["pillow", { model = "gpt-5", samples = 5 }]`.
     #[schemars(with = "Vec<generation::Level>", length(min = 1), extend("uniqueItems" = true))]
     pub variants: Vec<String>,
     /// Instruction sets. Default: `x86_64` only.

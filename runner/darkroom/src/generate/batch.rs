@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use darkroom_core::manifest::{Declared, Generation, Manifest};
 use darkroom_core::models::{Model, Models};
 use darkroom_core::pipeline::Pipeline;
-use darkroom_core::prompt::PLAIN;
+use darkroom_core::prompt::{PLAIN, listed};
 use serde::Serialize;
 
 use super::questions::{Prompts, Questions};
@@ -72,29 +72,27 @@ impl ToAsk {
             0 => String::new(),
             repairs => format!(" and up to {} of repair", count(repairs, "question")),
         };
-        let before = match self.on_record {
-            0 => String::new(),
-            before => format!("; {} answered before", count(before, "question")),
-        };
-        let mut words = format!(
-            "{} of {}: {} to ask{repairs}{before}; at most {}",
+        let asked = format!(
+            "{} of {}: {} to ask{repairs}",
             count(self.variants, "variant"),
             count(self.models.len() as u64, "model"),
             count(self.questions, "question"),
-            dollars(self.most_usd)
         );
-        if !self.unbounded.is_empty() {
-            let whose = |(model, why): (&String, &String)| format!("{model} ({why})");
-            let whose: Vec<String> = self.unbounded.iter().map(whose).collect();
-            words += &format!(" without the unknown cost of {}", whose.join("; "));
-        }
-        if self.spent_usd > 0.0 {
-            words += &format!("; {} spent so far", dollars(self.spent_usd));
-        }
-        if let Some(budget) = self.budget_usd {
-            words += &format!("; budget.generate_usd is {}", dollars(budget));
-        }
-        words
+        let before = (self.on_record > 0)
+            .then(|| format!("{} answered before", count(self.on_record, "question")));
+        let whose: Vec<String> = self.unbounded.keys().cloned().collect();
+        let unknown = if whose.is_empty() {
+            String::new()
+        } else {
+            format!(" without the unknown cost of {}", listed(&whose))
+        };
+        let most = format!("at most {}{unknown}", dollars(self.most_usd));
+        let spent =
+            (self.spent_usd > 0.0).then(|| format!("{} spent so far", dollars(self.spent_usd)));
+        let budget = self.budget_usd;
+        let budget = budget.map(|usd| format!("budget.generate_usd is {}", dollars(usd)));
+        let parts = [Some(asked), before, Some(most), spent, budget];
+        parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
     }
 }
 

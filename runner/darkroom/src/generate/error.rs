@@ -48,14 +48,15 @@ impl Problem {
     /// What it says of the model's next turn.
     fn turn(&self) -> Turn {
         match self {
-            Self::NoAnswer { error, .. } => match error {
-                AskError::Limit { .. }
-                | AskError::Server { .. }
-                | AskError::Timeout { .. }
-                | AskError::Cut { .. } => Turn::FailedForNow,
-                _ => Turn::FailedForGood,
-            },
-            Self::Unfinished { .. } => Turn::FailedForNow,
+            Self::Unfinished { .. }
+            | Self::NoAnswer {
+                error:
+                    AskError::Limit { .. }
+                    | AskError::Server { .. }
+                    | AskError::Timeout { .. }
+                    | AskError::Cut { .. },
+                ..
+            } => Turn::FailedForNow,
             _ => Turn::FailedForGood,
         }
     }

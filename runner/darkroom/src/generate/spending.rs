@@ -85,8 +85,8 @@ pub fn cost_of_variant(model: Option<&Model>, used: &[Ask], on_record: &[Answere
     let key = |answered: &Answered| (answered.asked_at.clone(), answered.answer_sha256.clone());
     let mut costs = BTreeMap::new();
     for answered in on_record {
-        let usd = model.and_then(|model| cost_usd(model, answered));
-        costs.insert(key(answered), usd.unwrap_or_default());
+        let cost = model.and_then(|model| cost_usd(model, answered));
+        costs.insert(key(answered), cost.unwrap_or_default());
     }
     for ask in used {
         costs.insert(key(&ask.answered), ask.cost_usd.unwrap_or_default());

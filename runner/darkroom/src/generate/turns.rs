@@ -50,7 +50,7 @@ impl<T> Turns<T> {
     }
 
     /// Returns what is to be made next; `None` when all is made or given up.
-    pub fn next(&mut self) -> Option<&T> {
+    pub fn whose(&mut self) -> Option<&T> {
         let lines = self.lines.len();
         let has_work = |at: &usize| self.lines[*at].may_go_on();
         let at = (self.at..self.at + lines)
@@ -104,7 +104,7 @@ mod tests {
     /// Carries all out; `fails` says what comes of each.
     fn order(turns: &mut Turns<&'static str>, fails: impl Fn(&str) -> Turn) -> Vec<&'static str> {
         let mut order = Vec::new();
-        while let Some(&one) = turns.next() {
+        while let Some(&one) = turns.whose() {
             order.push(one);
             turns.ended(fails(one));
         }
@@ -145,6 +145,6 @@ mod tests {
 
     #[test]
     fn nothing_to_do_is_no_turn() {
-        assert!(Turns::<u8>::of([]).next().is_none());
+        assert!(Turns::<u8>::of([]).whose().is_none());
     }
 }

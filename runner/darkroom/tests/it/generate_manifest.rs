@@ -136,7 +136,7 @@ fn one_command_makes_all_that_are_missing_and_the_models_take_turns() {
     let command = refused.suggestion("darkroom generate");
     let answer = project.shell_with(&command, &KEYS).exits(0);
     assert_eq!(answer.stdout().lines().count(), 4, "{}", answer.stdout());
-    let answer = answer.says("other-s2: other, 3 of 4 variants made; $0.04 spent");
+    let answer = answer.says("other-s2: other, 3 of 4 variants made; $0.0360 spent");
     drop(answer);
     let model = |name: &&str| format!("{name}-model");
     assert_eq!(
@@ -207,13 +207,18 @@ fn another_prompt_is_another_variant_and_its_version_is_kept() {
     let template = text(&project, "experiments/image-pipeline/prompts/hints.md");
     assert_eq!(
         provenance["prompt_template_sha256"].as_str(),
-        Some(hex::encode(Sha256::digest(template)).as_str())
+        Some(hex::encode(Sha256::digest(&template)).as_str())
     );
     let plan = project.darkroom(&["plan", "m.toml", "--json"]).exits(0);
     let plan: Json = serde_json::from_str(&plan.stdout()).unwrap();
     assert!(plan["plan"][0]["prompt"].is_null(), "{plan:#}");
     assert_eq!(plan["plan"][1]["prompt"], "hints", "{plan:#}");
-    project.write(
+    let kept = "functions/scripted-hints-s1/provenance/prompt-template.md";
+    project.write(kept, "{prompt}\nOtherwise.\n");
+    generate(&project, &[])
+        .exits(2)
+        .says("provenance/prompt-template.md was edited after generation");
+    project.write(kept, template).write(
         "experiments/image-pipeline/prompts/hints.md",
         "{prompt}\nOtherwise.\n",
     );
@@ -306,12 +311,13 @@ fn a_budget_that_nothing_bounds_is_refused_and_an_unknown_cost_is_said() {
     manifest(&project, BOTH);
     let page = project.darkroom(&["plan", "m.toml"]).exits(0).stdout();
     assert!(
-        page.contains("without the unknown cost of other (neither `max_tokens` nor"),
+        page.contains("without the unknown cost of other and scripted"),
         "{page}"
     );
     generate(&project, &["--set", "budget.generate_usd=5"])
         .exits(2)
         .says("budget.generate_usd cannot be kept")
+        .says("other (neither `max_tokens` nor `max_completion_tokens` is set)")
         .says("add `price` and `max_tokens` in experiments/image-pipeline/models.toml");
     assert_eq!(endpoint.asked().len(), 0);
 }
@@ -436,4 +442,16 @@ fn the_resolved_manifest_lists_the_variants_that_the_entries_stand_for() {
         json!(["scripted-s1", "scripted-hints-s1"]),
         "the names stand for the entries in a run's folder"
     );
+}
+
+#[test]
+fn the_versions_of_python_that_an_entry_may_name_are_those_that_run_here() {
+    let schema: Json = serde_json::from_str(&darkroom_core::manifest::schema_text()).unwrap();
+    let items = &schema["properties"]["matrix"]["properties"]["variants"]["items"]["anyOf"];
+    let named = items[1]["properties"]["python"]["enum"].as_array().unwrap();
+    let named: Vec<String> = named
+        .iter()
+        .map(|version| format!("python{}", version.as_str().unwrap()))
+        .collect();
+    assert_eq!(named, darkroom_cloud::python::RUNTIMES);
 }

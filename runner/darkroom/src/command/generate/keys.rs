@@ -14,7 +14,9 @@ pub fn keys<'a>(models: &BTreeMap<&'a str, &Model>) -> Result<BTreeMap<&'a str, 
     let (mut faults, mut variables) = (Vec::new(), Vec::new());
     for (name, model) in models {
         match key(model) {
-            Ok(key) => drop(keys.insert(*name, key)),
+            Ok(key) => {
+                keys.insert(*name, key);
+            }
             Err(fault) => {
                 faults.push(fault);
                 variables.push(format!("`export {}=...`", model.key_variable));

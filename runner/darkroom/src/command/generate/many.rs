@@ -133,10 +133,15 @@ impl Making<'_> {
         let mut turns = Turns::of(missing.map(|it| (it.model.clone(), it)));
         let mut made = Vec::new();
         let mut faults = BTreeMap::new();
-        let mut tried = HashSet::new();
-        while let Some(&declared) = turns.next() {
+        let (mut introduced, mut tried) = (HashSet::new(), HashSet::new());
+        while let Some(&declared) = turns.whose() {
             let name = &declared.variant;
             self.announce(declared, made.len());
+            if introduced.insert(&declared.model) {
+                for line in shown::of_model(self.batch.model(declared)) {
+                    self.say(&line);
+                }
+            }
             let ask_again = self.ask_again && tried.insert(name);
             match self.one(declared, ask_again) {
                 Ok(None) => {
@@ -202,11 +207,6 @@ impl Making<'_> {
             model.title,
             before + made_now
         ));
-        if made_now == 0 {
-            shown::of_model(model)
-                .iter()
-                .for_each(|line| self.say(line));
-        }
     }
 
     fn answer(&self, made: &[Made]) -> Result<(), Failure> {

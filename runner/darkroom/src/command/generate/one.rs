@@ -54,7 +54,9 @@ pub fn run(args: &GenerateArgs, globals: Globals) -> Result<Outcome, Failure> {
             model.title,
             display::count(prompts.len() as u64, "stage")
         ));
-        shown::of_model(model).iter().for_each(|line| say(line));
+        for line in shown::of_model(model) {
+            say(&line);
+        }
         let wish = Wish {
             project: &project,
             pipeline: &pipeline,
