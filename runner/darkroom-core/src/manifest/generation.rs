@@ -426,7 +426,7 @@ pub fn generate_command(manifest: &str, sets: &[&str]) -> String {
     let sets = sets
         .iter()
         .map(|set| format!(" --set {}", shell::quoted(set)));
-    let sets: String = sets.collect();
+    let sets = sets.collect::<Vec<_>>().concat();
     format!("darkroom generate {}{sets}", shell::quoted(manifest))
 }
 

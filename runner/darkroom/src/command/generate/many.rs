@@ -158,15 +158,7 @@ impl Making<'_> {
                     turns.ended(Turn::Done);
                 }
                 Err(failure) => {
-                    let fault = match failure.into_report().downcast::<GenerateError>() {
-                        Ok(fault) => fault,
-                        Err(other) => return Err(Failure::broken(other)),
-                    };
-                    self.say(&format!("  {fault}"));
-                    if fault.ends_all() {
-                        self.answer(&made)?;
-                        return Err(Failure::broken(fault));
-                    }
+                    let fault = self.of_model(failure, &made)?;
                     turns.ended(fault.turn());
                     faults.insert(name, fault);
                 }
@@ -180,6 +172,20 @@ impl Making<'_> {
                 faults: faults.into_values().collect(),
             })),
         }
+    }
+
+    /// Returns a failure after which other models go on; any other ends the command.
+    fn of_model(&self, failure: Failure, made: &[Made]) -> Result<GenerateError, Failure> {
+        let fault = failure
+            .into_report()
+            .downcast::<GenerateError>()
+            .map_err(Failure::broken)?;
+        self.say(&format!("  {fault}"));
+        if fault.ends_all() {
+            self.answer(made)?;
+            return Err(Failure::broken(fault));
+        }
+        Ok(fault)
     }
 
     fn one(&self, declared: &Declared, again: bool) -> Result<Option<generate::Made>, Failure> {
