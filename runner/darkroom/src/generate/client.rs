@@ -141,7 +141,7 @@ impl Message {
 }
 
 impl<'a> Endpoint<'a> {
-    /// Makes ready to ask; nothing is sent. `key` is printable ASCII.
+    /// Makes ready to ask; nothing is sent. `key` is printable ASCII, or empty.
     pub fn new(model: &'a Model, key: &str, runtime: Runtime) -> Result<Self, reqwest::Error> {
         let config = OpenAIConfig::new()
             .with_api_base(model.base_url.trim_end_matches('/'))
@@ -250,7 +250,7 @@ impl<'a> Endpoint<'a> {
 
     fn read(&self, json: Value) -> Result<ModelAnswer, AskError> {
         let shown = json.to_string();
-        if shown.contains(&self.key) {
+        if !self.key.is_empty() && shown.contains(&self.key) {
             return Err(AskError::KeyInAnswer);
         }
         let malformed = || AskError::Malformed {
@@ -282,7 +282,10 @@ impl<'a> Endpoint<'a> {
 
     /// A foreign text as an error may quote it: short, one line, without the key.
     fn quoted(&self, text: &str) -> String {
-        let text = text.replace(&self.key, "[key]");
+        let text = match self.key.as_str() {
+            "" => text.to_owned(),
+            key => text.replace(key, "[key]"),
+        };
         let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
         match line.char_indices().nth(QUOTED) {
             Some((end, _)) => format!("{}...", &line[..end]),

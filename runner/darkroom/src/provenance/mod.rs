@@ -7,4 +7,4 @@ mod answers;
 mod unedited;
 
 pub use answers::{Answered, Ask, PROVENANCE, Provenance, REQUIREMENTS, Stopped, hash};
-pub use unedited::{asks, edits};
+pub use unedited::{asks, edits, read};

@@ -50,10 +50,16 @@ pub fn edits(folder: &Path, shown: &str, variant: &Variant) -> Vec<Fault> {
 ///
 /// No two variants have the same: also an answer that comes twice comes at another time.
 pub fn asks(folder: &Path) -> Vec<Ask> {
-    let text = fs::read_to_string(folder.join(PROVENANCE)).unwrap_or_default();
-    toml::from_str::<Provenance>(&text)
+    read(folder)
         .map(|provenance| provenance.asks)
         .unwrap_or_default()
+}
+
+/// Returns what is known of the origin of the code in `folder`; `None` where its provenance can't be
+/// read.
+pub fn read(folder: &Path) -> Option<Provenance> {
+    let text = fs::read_to_string(folder.join(PROVENANCE)).ok()?;
+    toml::from_str(&text).ok()
 }
 
 struct Place<'a> {
@@ -87,6 +93,7 @@ impl Place<'_> {
         let unused = provenance.asks.iter().filter(|ask| ask.missing.is_some());
         faults.extend(unused.filter_map(|ask| self.edit_of_answer(ask)));
         faults.extend(self.edit_of_requirements(provenance));
+        faults.extend(self.edit_of_template(provenance));
         let written: Vec<String> = last.keys().map(|stage| file_of(stage)).collect();
         faults.extend(self.added(&written));
         faults
@@ -116,6 +123,11 @@ impl Place<'_> {
             "sample",
             said(sample.as_deref()),
             said(Some(&provenance.sample.to_string())),
+        );
+        differs(
+            "prompt",
+            said(variant.prompt.as_deref()),
+            said(provenance.prompt.as_deref()),
         );
         differs(
             "runtime",
@@ -221,6 +233,14 @@ impl Place<'_> {
         let was = provenance.requirements_sha256.as_ref()?;
         let bytes = fs::read(self.folder.join(REQUIREMENTS)).ok()?;
         (hash(&bytes) != *was).then(|| self.other_sha256(REQUIREMENTS))
+    }
+
+    /// The text of a named prompt is the version that it was.
+    fn edit_of_template(&self, provenance: &Provenance) -> Option<Fault> {
+        let was = provenance.prompt_template_sha256.as_ref()?;
+        let file = provenance.prompt_template.as_ref()?;
+        let bytes = fs::read(self.folder.join(file)).unwrap_or_default();
+        (hash(&bytes) != *was).then(|| self.other_sha256(file))
     }
 
     fn other_sha256(&self, file: &str) -> Fault {

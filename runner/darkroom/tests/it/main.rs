@@ -27,6 +27,7 @@ mod everything;
 mod faults;
 mod first_run;
 mod generate;
+mod generate_manifest;
 mod image_sets;
 mod import;
 mod import_results;
