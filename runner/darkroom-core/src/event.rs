@@ -13,17 +13,18 @@ use crate::imported::{ImportedRow, ResultsImported};
 use crate::manifest::Until;
 use crate::outcome::{self, Outcome};
 use crate::pipeline::Transport;
+use crate::prompt;
 use crate::statistics::StoppedBy;
 
 /// Version of the journal's lines. Raised whenever a field is added, removed or changes meaning.
 ///
 /// A reader refuses a newer number; what an older one lacks is `None` or empty (`serde(default)`).
-/// 8: which stages a model gave no code for. 7: which passes are probes, with pixels of their own; what code did that no honest code does. 6:
+/// 9: which prompt a model was asked with. 8: which stages a model gave no code for. 7: which passes are probes, with pixels of their own; what code did that no honest code does. 6:
 /// calls of handlers that the local cloud refused. 5: that repetitions were added to a finished
 /// run; what no check tells; the quality of a JPEG. 4: which JPEG decoder a dependency brings. 2:
 /// what a handler's inside view, a chain's hops and a build say of themselves; how a function is
 /// fed.
-pub const JOURNAL_VERSION: u32 = 8;
+pub const JOURNAL_VERSION: u32 = 9;
 
 /// Something that happened during a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -202,6 +203,10 @@ pub struct PlannedCell {
     pub model: Option<String>,
     /// Which independent sample of that model's answers.
     pub sample: Option<u32>,
+    /// Name of the prompt that the model was asked with, where it was not the standard one: see
+    /// [`Self::prompt_name`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
     /// Why this target can't run the cell; `None` when it can.
     pub not_runnable: Option<String>,
     /// The variant says of itself that it is wrong: an example of what the gate finds.
@@ -213,6 +218,12 @@ pub struct PlannedCell {
 }
 
 impl PlannedCell {
+    /// Returns the name of the prompt that a model wrote the variant from; `None` where none did.
+    pub fn prompt_name(&self) -> Option<&str> {
+        self.model.as_ref()?;
+        Some(self.prompt.as_deref().unwrap_or(prompt::PLAIN))
+    }
+
     /// Returns which of these stages are called, by their index.
     pub fn called<'a>(&self, stages: impl IntoIterator<Item = &'a str>) -> Vec<bool> {
         outcome::called(stages, &self.missing, self.cell.input)

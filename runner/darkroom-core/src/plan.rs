@@ -113,6 +113,7 @@ impl<'a> Plan<'a> {
                 id: cell.id(),
                 model: variant.and_then(|variant| variant.model.clone()),
                 sample: variant.and_then(|variant| variant.sample),
+                prompt: variant.and_then(|variant| variant.prompt.clone()),
                 wrong_on_purpose: variant.is_some_and(|variant| variant.wrong_on_purpose),
                 missing: variant
                     .map(|variant| variant.missing.clone())

@@ -10,6 +10,8 @@ use std::ops::RangeInclusive;
 
 use crate::pipeline::{InputSpec, Mode, OutputSpec, Qualities, SizeRule, Stage};
 
+/// Name of the standard prompt ([`prompt`]); others are templates with names of their own.
+pub const PLAIN: &str = "plain";
 /// The function that a generated file defines.
 pub const HANDLER: &str = "handler";
 /// Environment variable that names the bucket of the output.

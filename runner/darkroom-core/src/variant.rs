@@ -12,6 +12,7 @@ use crate::cell::Architecture;
 use crate::data_file::{DataFile, DataFileError};
 use crate::outcome::Outcome;
 use crate::pipeline::{Pipeline, Transport};
+use crate::prompt;
 
 /// What `variant.toml` says. The folder's name is the variant's name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,6 +36,9 @@ pub struct Variant {
     /// Which independent sample of that model's answers, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sample: Option<u32>,
+    /// Name of the prompt that the model was asked with; absent: the standard one, `plain`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
     /// How its handlers get and give images: of the pipelines with this transport it is a variant.
     #[serde(default)]
     pub transport: Transport,
@@ -87,6 +91,12 @@ impl Variant {
         names.filter(|name| !is_told(name)).collect()
     }
 
+    /// Returns the name of the prompt that a model wrote it from; `None` where none did.
+    pub fn prompt_name(&self) -> Option<&str> {
+        self.model.as_ref()?;
+        Some(self.prompt.as_deref().unwrap_or(prompt::PLAIN))
+    }
+
     fn mistake(&self) -> Option<(&'static str, String)> {
         if self.architectures.is_empty() {
             return Some((
@@ -123,6 +133,12 @@ impl Variant {
             return Some((
                 "sample",
                 "`sample` needs `model`; add the model whose answers it is".into(),
+            ));
+        }
+        if self.prompt.is_some() && self.model.is_none() {
+            return Some((
+                "prompt",
+                "`prompt` needs `model`; add the model that was asked with it".into(),
             ));
         }
         if let Some(mistake) = self.adapt.mistake() {

@@ -41,6 +41,11 @@ pub fn code_frame(facts: &JournalFacts) -> PolarsResult<DataFrame> {
             "sample",
             rows.iter().map(|row| planned(row)?.sample.map(i64::from)),
         ),
+        texts(
+            "prompt",
+            rows.iter()
+                .map(|row| planned(row)?.prompt_name().map(str::to_owned)),
+        ),
         texts("stage", text(|row| row.stage.clone())),
         texts("language", text(|row| Some(row.language.clone()))),
         texts("files", text(|row| Some(row.files.join(" ")))),

@@ -123,6 +123,7 @@ pub fn cell_columns(facts: &JournalFacts, cells: &[u32]) -> PolarsResult<Vec<Col
         integer("concurrency", &|c| Some(c.cell.concurrency.into())),
         text("model", &|c| c.model.clone())?,
         integer("sample", &|c| c.sample.map(i64::from)),
+        text("prompt", &|c| c.prompt_name().map(str::to_owned))?,
         text("target", &|_| Some(facts.run.target.clone()))?,
     ])
 }

@@ -255,6 +255,7 @@ fn cell_summary(
         cell: planned.cell.clone(),
         model: planned.model.clone(),
         sample: planned.sample,
+        prompt: planned.prompt_name().map(str::to_owned),
         not_runnable: planned.not_runnable.clone(),
         wrong_on_purpose: planned.wrong_on_purpose,
         outputs_ok: outputs.ok,

@@ -115,6 +115,8 @@ pub struct CellSummary {
     pub cell: Cell,
     pub model: Option<String>,
     pub sample: Option<u32>,
+    /// Name of the prompt that the model was asked with.
+    pub prompt: Option<String>,
     /// Why this target can't run it; its statistics are then empty (n = 0).
     pub not_runnable: Option<String>,
     /// The variant says of itself that it is wrong.

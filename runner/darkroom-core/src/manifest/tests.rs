@@ -59,6 +59,7 @@ pub(crate) fn known() -> Known {
                 .into(),
             model: None,
             sample: None,
+            prompt: None,
             transport: crate::pipeline::Transport::S3,
             wrong_on_purpose: false,
             missing: std::collections::BTreeMap::new(),

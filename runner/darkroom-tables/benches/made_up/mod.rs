@@ -236,6 +236,7 @@ pub fn run_started(cells: &[Cell]) -> RunStarted {
         cell: cell.clone(),
         model: None,
         sample: None,
+        prompt: None,
         not_runnable: None,
         wrong_on_purpose: false,
         missing: std::collections::BTreeMap::new(),

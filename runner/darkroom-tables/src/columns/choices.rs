@@ -4,7 +4,7 @@ use super::Kind::{Bool, Float, Integer, Text};
 use super::Source::Derived;
 use super::{
     ARCHITECTURE, CELL_ID, CONCURRENCY, IMAGE_SET, INPUT, MEMORY_MB, MODEL, NOTE, OUTPUTS_OK,
-    REASON, RUN_ID, SAMPLE, START, TARGET, TRIGGER, Table, VARIANT, column,
+    REASON, PROMPT, RUN_ID, SAMPLE, START, TARGET, TRIGGER, Table, VARIANT, column,
 };
 
 pub const CHOICES: Table = Table {
@@ -24,6 +24,7 @@ pub const CHOICES: Table = Table {
         CONCURRENCY,
         MODEL,
         SAMPLE,
+        PROMPT,
         column("turnaround_s", Float, "s", Derived, "mean, as in `summary`"),
         column(
             "turnaround_ci_low_s",

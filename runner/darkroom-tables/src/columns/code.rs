@@ -2,7 +2,7 @@
 
 use super::Kind::{Integer, Text};
 use super::Source::{Derived, Plan, Runner};
-use super::{MODEL, NOTE, RUN_ID, SAMPLE, Table, VARIANT, column};
+use super::{MODEL, NOTE, PROMPT, RUN_ID, SAMPLE, Table, VARIANT, column};
 
 pub const CODE: Table = Table {
     name: "code",
@@ -13,6 +13,7 @@ pub const CODE: Table = Table {
         VARIANT,
         MODEL,
         SAMPLE,
+        PROMPT,
         column(
             "stage",
             Text,

@@ -4,7 +4,7 @@ use super::Kind::{Float, Integer, Text};
 use super::Source::{Derived, Plan};
 use super::{
     ARCHITECTURE, CELL_ID, CONCURRENCY, IMAGE_SET, INPUT, MEMORY_MB, MODEL, NOTE, OUTPUTS_OK, RANK,
-    REASON, RUN_ID, SAMPLE, START, TARGET, TRIGGER, Table, VARIANT, column,
+    REASON, PROMPT, RUN_ID, SAMPLE, START, TARGET, TRIGGER, Table, VARIANT, column,
 };
 
 pub const COSTS: Table = Table {
@@ -23,6 +23,7 @@ pub const COSTS: Table = Table {
         CONCURRENCY,
         MODEL,
         SAMPLE,
+        PROMPT,
         column(
             "n",
             Integer,

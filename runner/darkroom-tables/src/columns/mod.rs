@@ -202,6 +202,14 @@ const SAMPLE: Column = column(
     Plan,
     "number of the independent answer of that model; null if no model wrote it",
 );
+const PROMPT: Column = column(
+    "prompt",
+    Text,
+    "",
+    Plan,
+    "name of the prompt that the model was asked with, `plain` is the standard one; null if no \
+     model wrote it",
+);
 const TARGET: Column = column(
     "target",
     Text,

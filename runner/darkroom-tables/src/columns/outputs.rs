@@ -4,7 +4,7 @@ use super::Kind::{Bool, Float, Integer, Text};
 use super::Source::{Contract, Derived};
 use super::{
     ARCHITECTURE, ATTEMPT, CELL_ID, CONCURRENCY, DEPLOYMENT, IMAGE, IMAGE_SET, INPUT, MEMORY_MB,
-    MODEL, REPETITION, RUN_ID, SAMPLE, STAGE, STAGE_INDEX, START, TARGET, TRIGGER, Table, VARIANT,
+    MODEL, REPETITION, PROMPT, RUN_ID, SAMPLE, STAGE, STAGE_INDEX, START, TARGET, TRIGGER, Table, VARIANT,
     WARM_UP, column,
 };
 
@@ -25,6 +25,7 @@ pub const OUTPUTS: Table = Table {
         CONCURRENCY,
         MODEL,
         SAMPLE,
+        PROMPT,
         DEPLOYMENT,
         STAGE,
         STAGE_INDEX,

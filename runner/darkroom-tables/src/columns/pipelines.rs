@@ -4,7 +4,7 @@ use super::Kind::{Bool, Float, Integer, Text, Time};
 use super::Source::{Derived, Runner};
 use super::{
     ARCHITECTURE, ATTEMPT, CELL_ID, CONCURRENCY, DEPLOYMENT, ENVIRONMENT_ROUND, IMAGE, IMAGE_SET,
-    INPUT, MEMORY_MB, MODEL, REPETITION, RUN_ID, SAMPLE, START, TARGET, TRIGGER, Table, VARIANT,
+    INPUT, MEMORY_MB, MODEL, REPETITION, PROMPT, RUN_ID, SAMPLE, START, TARGET, TRIGGER, Table, VARIANT,
     WARM_UP, column,
 };
 
@@ -26,6 +26,7 @@ pub const PIPELINES: Table = Table {
         CONCURRENCY,
         MODEL,
         SAMPLE,
+        PROMPT,
         DEPLOYMENT,
         WARM_UP,
         REPETITION,

@@ -96,6 +96,7 @@ impl Journal {
             cell: cell.clone(),
             model: None,
             sample: None,
+            prompt: None,
             wrong_on_purpose: false,
             missing: std::collections::BTreeMap::new(),
             not_runnable: (cell.architecture == Architecture::Arm64)

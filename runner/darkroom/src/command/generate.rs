@@ -14,7 +14,7 @@ use crate::cli::{GenerateArgs, Globals};
 use crate::display;
 use crate::execute::event_shape;
 use crate::exit::{Failure, Outcome};
-use crate::generate::{self, Endpoint, Wish, gate};
+use crate::generate::{self, Endpoint, Template, Wish, gate};
 use crate::project::{self, Project};
 use crate::provenance::Stopped;
 use crate::text_file;
@@ -81,7 +81,7 @@ pub fn run(args: &GenerateArgs, globals: Globals) -> Result<Outcome, Failure> {
     }
     let stages = stages(&pipeline, &args.stages)?;
     let terms = terms(&args.python, &requirements)?;
-    let template = args.prompt.as_deref().map(text_of).transpose()?;
+    let template = args.prompt.as_deref().map(template_of).transpose()?;
     let system = args.system.as_deref().map(text_of).transpose()?;
     let mut prompts = Vec::new();
     for stage in stages {
@@ -93,7 +93,7 @@ pub fn run(args: &GenerateArgs, globals: Globals) -> Result<Outcome, Failure> {
         };
         let text = match (&args.prompt, &template) {
             (Some(file), Some(template)) => {
-                prompt::of_template(template, stage, &terms).map_err(|name| {
+                prompt::of_template(&template.text, stage, &terms).map_err(|name| {
                     wrong(
                         format!("{} names {{{name}}}", file.display()),
                         &known_facts(stage),
@@ -138,7 +138,7 @@ pub fn run(args: &GenerateArgs, globals: Globals) -> Result<Outcome, Failure> {
             project: &project,
             pipeline: &pipeline,
             prompts: &prompts,
-            template: template.as_deref(),
+            template: template.as_ref(),
             system: system.as_deref(),
             model_name,
             model,
@@ -234,6 +234,19 @@ fn stopped_in_words(variant: &str, folder: &str, stopped: &Stopped) -> String {
         "{variant}: repair round {round} was not done: {reason}. The variant holds {left}; \
          {folder}/provenance.toml says so."
     )
+}
+
+/// Reads a prompt of the user's own. It is called like its file.
+fn template_of(path: &Path) -> Result<Template, Failure> {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    if name == prompt::PLAIN {
+        let what = format!("{} would be called like the standard prompt", path.display());
+        return Err(wrong(what, "rename the file: results name its prompt after it"));
+    }
+    Ok(Template {
+        name: name.into_owned(),
+        text: text_of(path)?,
+    })
 }
 
 /// Reads a text that models are asked by; an empty one asks nothing.

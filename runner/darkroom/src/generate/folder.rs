@@ -92,7 +92,8 @@ impl Draft {
             missing: String::new(),
         };
         draft.write(REQUIREMENTS, wish.requirements)?;
-        for (name, text) in [(TEMPLATE, wish.template), (SYSTEM, wish.system)] {
+        let template = wish.template.map(|template| template.text.as_str());
+        for (name, text) in [(TEMPLATE, template), (SYSTEM, wish.system)] {
             text.map(|text| draft.write(&format!("{ANSWERS}/{name}"), text))
                 .transpose()?;
         }
@@ -212,6 +213,10 @@ pub fn provenance_of(wish: &Wish<'_>, attempt: u32) -> Provenance {
             .collect(),
         parameters: wish.model.parameters.clone(),
         requirements_sha256: Some(hash(wish.requirements.as_bytes())),
+        prompt: wish.template.map(|template| template.name.clone()),
+        prompt_template_sha256: wish
+            .template
+            .map(|template| hash(template.text.as_bytes())),
         prompt_template: wish.template.map(|_| format!("{ANSWERS}/{TEMPLATE}")),
         system_message: wish.system.map(|_| format!("{ANSWERS}/{SYSTEM}")),
         price: wish.model.price.clone(),
@@ -232,10 +237,14 @@ fn head(wish: &Wish<'_>) -> String {
         "Written by {} ({}), sample {sample}; see provenance.toml.",
         model.title, model.id
     ));
+    let prompt = wish
+        .template
+        .map(|template| format!("prompt = {}\n", quoted(&template.name)))
+        .unwrap_or_default();
     format!(
         "# Written by `darkroom generate`. The handlers are as the model gave them: see provenance.toml.\n\
          description = {description}\nruntime = \"python{python}\"\narchitectures = [\"x86_64\", \"arm64\"]\n\
-         model = {}\nsample = {sample}\n\n[build]\nkind = \"python\"\nrequirements = \"requirements.txt\"\n\n[handlers]\n",
+         model = {}\nsample = {sample}\n{prompt}\n[build]\nkind = \"python\"\nrequirements = \"requirements.txt\"\n\n[handlers]\n",
         quoted(wish.model_name)
     )
 }

@@ -20,4 +20,4 @@ pub use client::{Endpoint, Message, ModelAnswer};
 pub use error::{GenerateError, Problem};
 pub use folder::Draft;
 pub use variant::{Gate, Made, generate};
-pub use wish::Wish;
+pub use wish::{Template, Wish};

@@ -12,8 +12,8 @@ pub struct Wish<'a> {
     pub pipeline: &'a Pipeline,
     /// Stages with their prompts, in order.
     pub prompts: &'a [(&'a Stage, String)],
-    /// The user's own text that the prompts were made of, where it was not the standard one.
-    pub template: Option<&'a str>,
+    /// The prompt that the stages' prompts were made of, where it was not the standard one.
+    pub template: Option<&'a Template>,
     /// Sent before every prompt as the system's message.
     pub system: Option<&'a str>,
     /// Name in `models.toml`.
@@ -31,6 +31,13 @@ pub struct Wish<'a> {
     pub repair: u32,
     /// Ask also for what was answered in an earlier attempt.
     pub ask_again: bool,
+}
+
+/// A prompt of the user's own, before the facts of a stage are put into it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    pub name: String,
+    pub text: String,
 }
 
 impl Wish<'_> {

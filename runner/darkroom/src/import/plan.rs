@@ -68,6 +68,7 @@ pub fn plan(request: &Request<'_>) -> Result<Import, ImportError> {
             .collect(),
         model: None,
         sample: None,
+        prompt: None,
         transport: pipeline.transport,
         wrong_on_purpose: false,
         missing: std::collections::BTreeMap::new(),

@@ -220,6 +220,7 @@ fn row(
         id: cell.id(),
         model: of.text(Field::Model),
         sample: of.whole(Field::Sample)?,
+        prompt: None,
         not_runnable: None,
         wrong_on_purpose: false,
         missing: std::collections::BTreeMap::new(),

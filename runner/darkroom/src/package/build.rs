@@ -391,6 +391,7 @@ mod tests {
                 handlers: BTreeMap::from([("greyscale".into(), "greyscale.handler".into())]),
                 model: None,
                 sample: None,
+                prompt: None,
                 transport: darkroom_core::pipeline::Transport::S3,
                 wrong_on_purpose: false,
                 missing: std::collections::BTreeMap::new(),

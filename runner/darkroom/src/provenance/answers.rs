@@ -36,9 +36,15 @@ pub struct Provenance {
     /// Of the file that says what the code is packaged with, hex.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requirements_sha256: Option<String>,
+    /// Name of the prompt; absent: the standard one, `plain`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
     /// File with the user's own text that the prompts were made of; absent: the standard prompt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt_template: Option<String>,
+    /// Of that text, hex: with its name the version of the prompt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt_template_sha256: Option<String>,
     /// File with the system's message; absent: there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system_message: Option<String>,

@@ -87,6 +87,7 @@ impl Place<'_> {
         let unused = provenance.asks.iter().filter(|ask| ask.missing.is_some());
         faults.extend(unused.filter_map(|ask| self.edit_of_answer(ask)));
         faults.extend(self.edit_of_requirements(provenance));
+        faults.extend(self.edit_of_template(provenance));
         let written: Vec<String> = last.keys().map(|stage| file_of(stage)).collect();
         faults.extend(self.added(&written));
         faults
@@ -116,6 +117,11 @@ impl Place<'_> {
             "sample",
             said(sample.as_deref()),
             said(Some(&provenance.sample.to_string())),
+        );
+        differs(
+            "prompt",
+            said(variant.prompt.as_deref()),
+            said(provenance.prompt.as_deref()),
         );
         differs(
             "runtime",
@@ -221,6 +227,14 @@ impl Place<'_> {
         let was = provenance.requirements_sha256.as_ref()?;
         let bytes = fs::read(self.folder.join(REQUIREMENTS)).ok()?;
         (hash(&bytes) != *was).then(|| self.other_sha256(REQUIREMENTS))
+    }
+
+    /// The text of a named prompt is the version that it was.
+    fn edit_of_template(&self, provenance: &Provenance) -> Option<Fault> {
+        let was = provenance.prompt_template_sha256.as_ref()?;
+        let file = provenance.prompt_template.as_ref()?;
+        let bytes = fs::read(self.folder.join(file)).unwrap_or_default();
+        (hash(&bytes) != *was).then(|| self.other_sha256(file))
     }
 
     fn other_sha256(&self, file: &str) -> Fault {

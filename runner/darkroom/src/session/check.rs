@@ -201,6 +201,7 @@ impl Subject {
                 id: cell.id(),
                 model: spec.model,
                 sample: spec.sample,
+                prompt: spec.prompt,
                 not_runnable: None,
                 wrong_on_purpose: spec.wrong_on_purpose,
                 // Only stages that are there are called.

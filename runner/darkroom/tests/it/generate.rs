@@ -1486,6 +1486,12 @@ fn a_prompt_of_ones_own_and_a_systems_message_are_sent_and_recorded() {
             && prompt.ends_with("Make 800x600 fast: { \"fast\": true }\n")
     );
     let made = provenance(&project, "new");
+    let sha256 = hex::encode(Sha256::digest(text(&project, "mine.md")));
+    assert_eq!(
+        (made["prompt"].as_str(), made["prompt_template_sha256"].as_str()),
+        (Some("mine"), Some(sha256.as_str()))
+    );
+    assert!(text(&project, "functions/new/variant.toml").contains("prompt = \"mine\"\n"));
     for (key, file) in [
         ("prompt_template", "mine.md"),
         ("system_message", "system.md"),
@@ -1521,4 +1527,8 @@ fn a_prompt_of_ones_own_and_a_systems_message_are_sent_and_recorded() {
     generate(&project, &["--prompt", "none.md"])
         .exits(2)
         .says("cannot read none.md");
+    project.write("plain.md", "{prompt}");
+    generate(&project, &["--prompt", "plain.md"])
+        .exits(2)
+        .says("plain.md would be called like the standard prompt");
 }
