@@ -4,7 +4,7 @@ use super::Kind::{Bool, Float, Integer, Text, Time};
 use super::Source::{Derived, Inside, Platform, Runner};
 use super::{
     ARCHITECTURE, ATTEMPT, CELL_ID, CONCURRENCY, DEPLOYMENT, ENVIRONMENT_ROUND, IMAGE, IMAGE_SET,
-    INPUT, MEMORY_MB, MODEL, REPETITION, PROMPT, RUN_ID, SAMPLE, STAGE, STAGE_INDEX, START, TARGET,
+    INPUT, MEMORY_MB, MODEL, PROMPT, REPETITION, RUN_ID, SAMPLE, STAGE, STAGE_INDEX, START, TARGET,
     TRIGGER, Table, VARIANT, WARM_UP, column,
 };
 
@@ -312,6 +312,13 @@ pub const INVOCATIONS: Table = Table {
             "null when ok; `error.type`; `RecursiveLoop`: one upload started the stage over and over",
         ),
         column("error", Text, "", Platform, "message; null when ok"),
+        column(
+            "error_at",
+            Text,
+            "",
+            Platform,
+            "the last place of the traceback in the handler's own code, `resize.py:14`; null without one, and with `trigger = s3`",
+        ),
         column(
             "handler_reported_ms",
             Float,
