@@ -17,6 +17,7 @@ mod builds;
 mod choices;
 mod code;
 pub mod columns;
+mod compared;
 mod comparisons;
 mod correctness;
 mod costs;
@@ -50,13 +51,15 @@ use parquet::TableWriter;
 use sessions::Times;
 
 pub use between::{Between, Change, between};
+pub use compared::{RatesCompared, p_text, rates_in_words, several_prompts};
 pub use comparisons::is_claim;
+pub use correctness::author_name;
 pub use ranks::{Comparable, comparable};
 pub use sessions::{Measured, Session, SessionEnd, minute};
 pub use summary::{
     CellSummary, ComparisonSummary, Correctness, Difference, FailureCount, Misdeed, MissingStage,
-    RatesCompared, ReconciliationSummary, RefusedCalls, Remembered, Spent, StageSummary, Statistic,
-    Summary, TableFile, WrongOutput,
+    ReconciliationSummary, RefusedCalls, Remembered, Spent, StageSummary, Statistic, Summary,
+    TableFile, WrongOutput,
 };
 pub use verify::{Verified, verify};
 

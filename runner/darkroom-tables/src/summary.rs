@@ -12,6 +12,7 @@ use darkroom_core::manifest::Until;
 use darkroom_core::outcome::Outcome;
 use serde::{Deserialize, Serialize};
 
+use crate::compared::RatesCompared;
 use crate::sessions::Session;
 
 /// A run in a screenful.
@@ -282,33 +283,6 @@ pub struct Correctness {
     /// Of questions and answers, repairs included; `None` where none is right, or it is not known.
     pub tokens_per_right: Option<f64>,
     pub cost_usd_per_right: Option<f64>,
-}
-
-/// Two models, or two prompts of one model, compared in how often they are right: a row of
-/// `correctness_comparisons`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct RatesCompared {
-    /// What differs: `model` or `prompt`.
-    pub factor: &'static str,
-    pub model_a: String,
-    pub prompt_a: String,
-    pub model_b: String,
-    pub prompt_b: String,
-    /// Stage, or `pipeline`.
-    pub stage: String,
-    /// Right samples, and of how many.
-    pub right_of_a: Option<(u64, u64)>,
-    pub right_of_b: Option<(u64, u64)>,
-    /// Rate of b less that of a.
-    pub difference: Option<f64>,
-    /// 95%, Newcombe.
-    pub difference_ci: Option<(f64, f64)>,
-    /// Of Fisher's exact test, Holm-adjusted over `tests`.
-    pub p_adjusted: Option<f64>,
-    pub tests: usize,
-    /// `right more often`, `right less often` (b), `inconclusive`, `too few samples` or
-    /// `not known`.
-    pub verdict: &'static str,
 }
 
 /// A stage that a variant's model gave no usable code for.

@@ -10,8 +10,8 @@ mod pairs;
 mod rows;
 mod seen;
 
-pub use evidence::{Evidence, evidence};
+pub use evidence::evidence;
 pub use generation::generation_frame;
 pub use pairs::{RatePair, pair_frame, rate_pairs};
 pub use rows::{CorrectnessRow, correctness_frame, correctness_rows};
-pub use seen::{Author, OfModel, of_models};
+pub use seen::{Author, author_name, of_models};

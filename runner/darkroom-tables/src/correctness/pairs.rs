@@ -14,8 +14,8 @@ use polars::prelude::{DataFrame, PolarsResult};
 use super::rows::{CorrectnessRow, stage_name};
 use super::seen::Author;
 use crate::columns;
+use crate::compared::RatesCompared;
 use crate::frames::{floats, frame, integers, texts};
-use crate::summary::RatesCompared;
 
 /// What may be said of the second.
 const MORE: &str = "right more often";
@@ -76,7 +76,7 @@ impl RatePair {
         let side = |of: fn(&(Rate, Rate)) -> Rate| self.rates.as_ref().map(of);
         let counts = |rate: Option<Rate>| rate.map(|rate| (rate.right, rate.n));
         RatesCompared {
-            factor: self.factor,
+            factor: self.factor.to_owned(),
             model_a: self.a.model.clone(),
             prompt_a: self.a.prompt.clone(),
             model_b: self.b.model.clone(),
@@ -87,8 +87,9 @@ impl RatePair {
             difference: found.map(|found| found.difference),
             difference_ci: found.map(|found| (found.low, found.high)),
             p_adjusted: self.p_adjusted,
-            tests: self.tests,
-            verdict: self.verdict(),
+            tests: self.tests as u64,
+            least_p_adjusted: self.least_p_adjusted(),
+            verdict: self.verdict().to_owned(),
         }
     }
 }

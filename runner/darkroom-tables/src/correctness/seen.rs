@@ -28,6 +28,27 @@ impl Author {
             prompt: planned.prompt_name()?.to_owned(),
         })
     }
+
+    /// Says whether models of a run were asked with several prompts, so that names tell them.
+    pub fn several_prompts(run: &RunStarted) -> bool {
+        let mut prompts = run.cells.iter().filter_map(PlannedCell::prompt_name);
+        let first = prompts.next();
+        prompts.any(|prompt| Some(prompt) != first)
+    }
+
+    /// Names it: the model, with the prompt where there are several.
+    pub fn named(&self, several_prompts: bool) -> String {
+        author_name(&self.model, &self.prompt, several_prompts)
+    }
+}
+
+/// Names a model, with the prompt that it was asked with where there are several.
+pub fn author_name(model: &str, prompt: &str, several_prompts: bool) -> String {
+    if several_prompts {
+        format!("{model}, prompt {prompt}")
+    } else {
+        model.to_owned()
+    }
 }
 
 /// All samples of one author that the plan can run.
