@@ -219,8 +219,8 @@ mod tests {
         assert_eq!(
             rates_in_words(&[row]),
             [
-                "No difference in right pipelines was found between alpha, prompt plain and \
-                 alpha, prompt hints."
+                "No difference in right pipelines was found between alpha (prompt plain) and \
+                 alpha (prompt hints)."
             ]
         );
     }

@@ -45,7 +45,7 @@ impl Author {
 /// Names a model, with the prompt that it was asked with where there are several.
 pub fn author_name(model: &str, prompt: &str, several_prompts: bool) -> String {
     if several_prompts {
-        format!("{model}, prompt {prompt}")
+        format!("{model} (prompt {prompt})")
     } else {
         model.to_owned()
     }
