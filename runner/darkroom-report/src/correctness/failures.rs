@@ -1,7 +1,10 @@
 //! The commonest failures in plain words, with the line of code that did it and the picture.
 
+use std::collections::BTreeSet;
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use darkroom_tables::author_name;
 use darkroom_tables::read::Row;
 use maud::{Markup, html};
 
@@ -73,24 +76,28 @@ fn is_followed(run: &Run, row: &Row<'_>) -> bool {
 
 pub fn failures(run: &Run) -> Markup {
     let all = commonest(run);
+    let prompts = run.generation.iter().map(|row| row.text("prompt"));
+    let several = prompts.collect::<BTreeSet<_>>().len() > 1;
     html! {
         @if !all.is_empty() {
             h3 { "Commonest failures" }
             ol class="failures" {
-                @for failure in all.iter().take(TOLD) { (told(run, failure)) }
+                @for failure in all.iter().take(TOLD) { (told(run, failure, several)) }
             }
             @if all.len() > TOLD { p class="quiet" { (all.len() - TOLD) " more kinds of failure are in generation.csv." } }
         }
     }
 }
 
-fn told(run: &Run, failure: &Failure<'_>) -> Markup {
+fn told(run: &Run, failure: &Failure<'_>, several_prompts: bool) -> Markup {
     let text = |column| failure.text(column);
     let (said, line) = (text("said"), text("line"));
+    let author = ["model", "prompt"].map(|column| text(column).unwrap_or_default());
+    let name = author_name(author[0], author[1], several_prompts);
     html! {
         li {
             p {
-                b { (text("model").unwrap_or_default()) " · " (text("stage").unwrap_or_default()) } ": "
+                b { (name) " · " (text("stage").unwrap_or_default()) } ": "
                 (in_words(text("outcome").unwrap_or_default(), text("detail"))) ", in "
                 (count(failure.samples, "sample")) "."
                 @if let Some(said) = said { " " q { (shortened(said)) } }
@@ -153,6 +160,8 @@ fn shortened(text: &str) -> String {
 
 /// Returns the picture of a failure's first sample, with its cell.
 fn picture<'a>(run: &'a Run, failure: &Failure<'_>) -> Option<(&'a str, &'a [u8])> {
+    // Of an output that is not there, it shows nothing.
+    failure.text("outcome").filter(|outcome| *outcome == "wrong_output")?;
     failure.text("picture")?;
     let (variant, stage) = (failure.text("variant")?, failure.text("stage")?);
     let of_sample = |(cell, at, _): &&(String, String, Vec<u8>)| {

@@ -5,8 +5,8 @@ use maud::{Markup, html};
 use super::section::{Rated, names};
 use crate::run::PIPELINE;
 
-/// The darkest shade, in percent of the colour: text stays readable on it, in light and dark.
-const DARKEST: f64 = 38.0;
+/// The strongest shade, in percent of the colour: text stays readable on it, in light and dark.
+const STRONGEST: f64 = 38.0;
 
 /// Returns the matrix: stages down, models across, as a phone is narrow.
 pub fn matrix(rows: &[Rated<'_>]) -> Markup {
@@ -37,7 +37,7 @@ pub fn matrix(rows: &[Rated<'_>]) -> Markup {
                 }
             }
         }
-        p class="quiet" { "The darker, the higher the rate. In brackets: its 95% interval (Wilson), which is wide for few samples." }
+        p class="quiet" { "The stronger the green, the higher the rate. In brackets: its 95% interval (Wilson), which is wide for few samples." }
     }
 }
 
@@ -46,12 +46,15 @@ fn field(row: Option<&Rated<'_>>) -> Markup {
     let Some((row, [rate, low, high])) = known else {
         return html! { td { "not known" } };
     };
-    let shade = format!("--shade:{:.0}%", rate / 100.0 * DARKEST);
+    let shade = format!("--shade:{:.0}%", rate / 100.0 * STRONGEST);
     let unknown = row.count("n_unknown");
+    // Where there was a repair, the two differ or might.
+    let at_first = (row.count("repairs") > 0.0).then(|| row.count("right_first"));
     html! {
         td style=(shade) {
             b { (row.count("right")) " of " (row.count("n")) }
             span { (format!("{rate:.0}% [{low:.0}, {high:.0}]")) }
+            @if let Some(first) = at_first { span { (first) " at first" } }
             @if unknown > 0.0 { span { (unknown) " not known" } }
         }
     }
