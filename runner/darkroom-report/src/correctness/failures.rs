@@ -161,7 +161,9 @@ fn shortened(text: &str) -> String {
 /// Returns the picture of a failure's first sample, with its cell.
 fn picture<'a>(run: &'a Run, failure: &Failure<'_>) -> Option<(&'a str, &'a [u8])> {
     // Of an output that is not there, it shows nothing.
-    failure.text("outcome").filter(|outcome| *outcome == "wrong_output")?;
+    failure
+        .text("outcome")
+        .filter(|outcome| *outcome == "wrong_output")?;
     failure.text("picture")?;
     let (variant, stage) = (failure.text("variant")?, failure.text("stage")?);
     let of_sample = |(cell, at, _): &&(String, String, Vec<u8>)| {

@@ -127,3 +127,15 @@ fn a_run_of_an_older_journal_has_the_rates_alone() {
         assert!(!section.contains(part), "{part}");
     }
 }
+
+#[test]
+fn the_methods_say_how_models_were_compared() {
+    let page = Made::of(&two_models()).html();
+    let methods = &page[page.find("id=\"methods\"").unwrap()..];
+    for said in [
+        "Rates of right samples have Wilson's 95% intervals. They were compared by Fisher's exact test, two-sided (1 of whole pipelines, 2 of stages)",
+        "Times and costs of models are of right samples only.",
+    ] {
+        assert!(methods.contains(said), "{said} in {methods}");
+    }
+}
