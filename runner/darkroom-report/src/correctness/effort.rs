@@ -18,7 +18,7 @@ pub fn table(rows: &[Rated<'_>]) -> Markup {
             div class="wide" role="region" aria-label="What a right pipeline took" tabindex="0" {
                 table class="sortable" {
                     caption { "Questions, tokens, time and money of each model's samples, and for each right pipeline" }
-                    thead { tr { th { "model" } th { "right" } th { "of" } th { "questions" } th { "of these repairs" } th { "tokens in" } th { "tokens out" } th { "answering, s" } th { "USD" } th { "tokens per right one" } th { "USD per right one" } } }
+                    thead { tr { th { "model" } th { "right" } th { "of" } th { "tokens per right one" } th { "USD per right one" } th { "questions" } th { "of these repairs" } th { "tokens in" } th { "tokens out" } th { "answering, s" } th { "USD" } } }
                     tbody { @for row in whole() { (line(row)) } }
                 }
             }
@@ -34,10 +34,11 @@ fn line(row: &Rated<'_>) -> Markup {
     };
     html! {
         tr {
-            td { (row.name) } (whole("right")) (whole("n")) (whole("asks")) (whole("repairs"))
+            td { (row.name) } (whole("right")) (whole("n"))
+            (number(row.row.number("tokens_per_right"))) (number(row.row.number("cost_usd_per_right")))
+            (whole("asks")) (whole("repairs"))
             (whole("input_tokens")) (whole("output_tokens"))
             (number(row.row.number("answer_s"))) (number(row.row.number("cost_usd")))
-            (number(row.row.number("tokens_per_right"))) (number(row.row.number("cost_usd_per_right")))
         }
     }
 }

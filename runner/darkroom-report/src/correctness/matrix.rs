@@ -53,7 +53,7 @@ fn field(row: Option<&Rated<'_>>) -> Markup {
     html! {
         td style=(shade) {
             b { (row.count("right")) " of " (row.count("n")) }
-            span { (format!("{rate:.0}% [{low:.0}, {high:.0}]")) }
+            span { (format!("{rate:.0}% ")) i { (format!("[{low:.0}, {high:.0}]")) } }
             @if let Some(first) = at_first { span { (first) " at first" } }
             @if unknown > 0.0 { span { (unknown) " not known" } }
         }

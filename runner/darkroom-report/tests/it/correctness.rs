@@ -78,7 +78,7 @@ fn rates_come_before_any_time_with_who_is_right_more_often() {
         "alpha: 5 of 5 pipelines are right (95% CI 57% to 100%).",
         "beta&lt;script&gt;: 0 of 5 pipelines are right (95% CI 0% to 43%). Commonest failure: raises (ValueError).",
         "alpha is right more often than beta&lt;script&gt; with the whole pipeline: 5 of 5 against 0 of 5 samples",
-        "<b>5 of 5</b><span>100% [57, 100]</span>",
+        "<b>5 of 5</b><span>100% <i>[57, 100]</i></span>",
         "--shade:38%",
         "aria-label=\"beta&lt;script&gt;: right 1, raises 4, cut off 1\"",
         // 20 questions of 150 tokens for 5 right ones.
