@@ -17,12 +17,12 @@ const TOLD: usize = 10;
 const LETTERS: usize = 240;
 
 /// Samples of one model that failed in the same way at the same stage; the first tells the rest.
-struct Failure<'a> {
+struct SharedFailure<'a> {
     first: Row<'a>,
     samples: usize,
 }
 
-impl<'a> Failure<'a> {
+impl<'a> SharedFailure<'a> {
     fn text(&self, column: &str) -> Option<&'a str> {
         self.first.text(column).filter(|text| !text.is_empty())
     }
@@ -34,8 +34,8 @@ impl<'a> Failure<'a> {
 }
 
 /// Returns the failures that most samples have, the first of each model's plan first among equals.
-fn commonest(run: &Run) -> Vec<Failure<'_>> {
-    let mut found: Vec<Failure<'_>> = Vec::new();
+fn commonest(run: &Run) -> Vec<SharedFailure<'_>> {
+    let mut found: Vec<SharedFailure<'_>> = Vec::new();
     for row in run.generation.iter() {
         let failed = row
             .text("outcome")
@@ -44,10 +44,12 @@ fn commonest(run: &Run) -> Vec<Failure<'_>> {
         if !failed || !last {
             continue;
         }
-        let alike = |other: &&mut Failure<'_>| Failure::key(&other.first) == Failure::key(&row);
+        let alike = |other: &&mut SharedFailure<'_>| {
+            SharedFailure::key(&other.first) == SharedFailure::key(&row)
+        };
         match found.iter_mut().find(alike) {
             Some(failure) => failure.samples += 1,
-            None => found.push(Failure {
+            None => found.push(SharedFailure {
                 first: row,
                 samples: 1,
             }),
@@ -82,14 +84,14 @@ pub fn failures(run: &Run) -> Markup {
         @if !all.is_empty() {
             h3 { "Commonest failures" }
             ol class="failures" {
-                @for failure in all.iter().take(TOLD) { (told(run, failure, several)) }
+                @for failure in all.iter().take(TOLD) { (item(run, failure, several)) }
             }
             @if all.len() > TOLD { p class="quiet" { (all.len() - TOLD) " more kinds of failure are in generation.csv." } }
         }
     }
 }
 
-fn told(run: &Run, failure: &Failure<'_>, several_prompts: bool) -> Markup {
+fn item(run: &Run, failure: &SharedFailure<'_>, several_prompts: bool) -> Markup {
     let text = |column| failure.text(column);
     let (said, line) = (text("said"), text("line"));
     let author = ["model", "prompt"].map(|column| text(column).unwrap_or_default());
@@ -159,7 +161,7 @@ fn shortened(text: &str) -> String {
 }
 
 /// Returns the picture of a failure's first sample, with its cell.
-fn picture<'a>(run: &'a Run, failure: &Failure<'_>) -> Option<(&'a str, &'a [u8])> {
+fn picture<'a>(run: &'a Run, failure: &SharedFailure<'_>) -> Option<(&'a str, &'a [u8])> {
     // Of an output that is not there, it shows nothing.
     failure
         .text("outcome")

@@ -138,7 +138,7 @@ fn function_error(payload: &[u8]) -> (Option<String>, Option<String>, Option<Str
             Some(shorten(&String::from_utf8_lossy(payload))),
             None,
         ),
-        (error_type, error) => (error_type, error, place(&value["stackTrace"])),
+        (error_type, error) => (error_type, error, raised_at(&value["stackTrace"])),
     }
 }
 
@@ -153,7 +153,7 @@ const OF_OTHERS: [&str; 5] = [
 
 /// Returns the last place of a Python traceback that is in the handler's own code, as
 /// `resize.py:14`.
-fn place(traceback: &serde_json::Value) -> Option<String> {
+fn raised_at(traceback: &serde_json::Value) -> Option<String> {
     let frames = traceback.as_array()?.iter().rev();
     frames.filter_map(|frame| frame.as_str()).find_map(|frame| {
         let (path, rest) = frame
