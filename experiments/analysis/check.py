@@ -2,9 +2,9 @@
 
     python experiments/analysis/check.py outputs/full/latest [prices.toml]
 
-correctness, summary, costs, comparisons and choices are recomputed from invocations.parquet and pipelines.parquet, by other code than
-Darkroom's. Exact quantities must agree to 1e-9; bootstrap intervals only within a share of their width, because the
-resamples are others. Needs `pip install polars numpy scipy`. Exits 1 when something differs.
+correctness, correctness_comparisons, generation, summary, costs, comparisons and choices are recomputed from
+invocations.parquet, outputs.parquet and pipelines.parquet, by other code than Darkroom's. Exact quantities must agree
+to 1e-9; bootstrap intervals only within a share of their width, because the resamples are others. Needs `pip install polars numpy scipy`. Exits 1 when something differs.
 """
 
 import sys
@@ -132,13 +132,12 @@ FAILURES = [
 ]  # fmt: skip
 
 
-def outcomes(code, invocations, outputs):
-    """What was seen of each variant and stage, as the first word on the way from question to output; from the facts."""
-    seen = {}
+def sightings(invocations, outputs):
+    """Every checked output and every call that failed for good: variant, stage, image with its set, and what it came to."""
     for row in outputs.filter(pl.col("counts")).iter_rows(named=True):
         if row["reason"] not in ("not checked", "no reference"):
             kind = "right" if row["pass"] else "no_output" if row["reason"] == "missing" else "wrong_output"
-            seen.setdefault((row["variant"], row["stage"]), set()).add(kind)
+            yield row["variant"], row["stage"], (row["image_set"], row["image"]), kind
     for row in invocations.filter(pl.col("counts_as") == "failed").iter_rows(named=True):
         if row["status"] == "timeout":
             kind = "times_out"
@@ -146,45 +145,175 @@ def outcomes(code, invocations, outputs):
             kind = ERRORS.get(row["error_type"], "raises")
         else:
             continue
-        seen.setdefault((row["variant"], row["stage"]), set()).add(kind)
+        yield row["variant"], row["stage"], (row["image_set"], row["image"]), kind
+
+
+def outcomes(code, invocations, outputs):
+    """What was seen of each variant and stage, as the first word on the way from question to output, and of which images all
+    is right; from the facts."""
+    seen, images = {}, {}
+    for variant, stage, image, kind in sightings(invocations, outputs):
+        seen.setdefault((variant, stage), set()).add(kind)
+        of_place = images.setdefault((variant, stage), {})
+        of_place[image] = of_place.get(image, True) and kind == "right"
     for row in code.drop_nulls("missing").iter_rows(named=True):
         seen[row["variant"], row["stage"]] = {row["missing"]}
+        images[row["variant"], row["stage"]] = {}
     order = [*FAILURES, "right"]
-    return {place: min(kinds, key=order.index) for place, kinds in seen.items()}
+    return {place: min(kinds, key=order.index) for place, kinds in seen.items()}, images
 
 
-def check_correctness(check, run, invocations):
-    """Rates, Wilson intervals by scipy and pass@k by numpy (method.md, 7b)."""
-    if not (run / "correctness.parquet").exists():
+def whole(variant, stages, seen, images, gaps):
+    """A whole pipeline of these: right if every stage is, and the same of every image."""
+    of = [seen.get((variant, stage)) for stage in stages]
+    broken = [kind for kind in of if kind not in (None, "right")]
+    kind = broken[0] if broken else "right" if None not in of else None
+    parts = [images.get((variant, stage), {}) for stage in stages]
+    right = {}
+    for image in {image for part in parts for image in part}:
+        known = [False if (variant, stage) in gaps else part.get(image) for stage, part in zip(stages, parts, strict=True)]
+        if False in known or None not in known:
+            right[image] = False not in known
+    return kind, right
+
+
+def check_correctness(check, table):
+    """Rates, Wilson intervals by scipy, pass@k by numpy, and what a right sample took (method.md, 7b)."""
+    if "correctness" not in table:
         return
-    table = pl.read_parquet(run / "correctness.parquet")
-    code, outputs = pl.read_parquet(run / "code.parquet"), pl.read_parquet(run / "outputs.parquet")
-    seen, costs = outcomes(code, invocations, outputs), pl.read_parquet(run / "costs.parquet")
-    stages = table.drop_nulls("stage_index").sort("stage_index")["stage"].unique(maintain_order=True).to_list()
-    for row in table.iter_rows(named=True):
-        runnable = costs.filter((pl.col("model") == row["model"]) & ~pl.col("note").fill_null("").str.starts_with("cannot run here"))
-        samples = []
+    rows, code, invocations, costs = (table[name] for name in ["correctness", "code", "invocations", "costs"])
+    seen, images = outcomes(code, invocations, table["outputs"])
+    gaps = set(code.drop_nulls("missing").select("variant", "stage").iter_rows())
+    asks = table["generation"] if "generation" in table else pl.DataFrame()
+    stages = rows.drop_nulls("stage_index").sort("stage_index")["stage"].unique(maintain_order=True).to_list()
+    for row in rows.iter_rows(named=True):
+        of = (pl.col("model") == row["model"]) & (pl.col("prompt") == row["prompt"])
+        runnable = costs.filter(of & ~pl.col("note").fill_null("").str.starts_with("cannot run here"))
+        at, samples = [row["stage"]] if row["stage"] != "pipeline" else stages, {}
         for variant in runnable["variant"].unique():
-            of = [seen.get((variant, stage)) for stage in stages]
-            broken = [kind for kind in of if kind not in (None, "right")]
-            whole = broken[0] if broken else "right" if None not in of else None
-            samples.append(whole if row["stage"] == "pipeline" else seen.get((variant, row["stage"])))
-        what = f"correctness {row['model']} {row['stage']}"
-        known = [kind for kind in samples if kind is not None]
+            samples[variant] = whole(variant, at, seen, images, gaps)
+        what = f"correctness {row['model']} {row['prompt']} {row['stage']}"
+        kinds = {variant: kind for variant, (kind, _) in samples.items() if kind is not None}
+        known = list(kinds.values())
         n, c = len(known), known.count("right")
         check.same(f"{what} n", row["n"], n)
         check.same(f"{what} n_unknown", row["n_unknown"], len(samples) - n)
         check.same(f"{what} right", row["right"], c)
         for kind in FAILURES:
             check.same(f"{what} n_{kind}", row[f"n_{kind}"], known.count(kind))
-        wilson = stats.binomtest(c, n).proportion_ci(0.95, "wilson") if n else None
-        check.same(f"{what} rate", row["rate"], c / n if n else None)
-        check.same(f"{what} low", row["rate_ci_low"], wilson and float(wilson.low))
-        check.same(f"{what} high", row["rate_ci_high"], wilson and float(wilson.high))
+        check_rate(check, what, row, "rate", c, n)
+        of_images = {variant: samples[variant][1].values() for variant in kinds}
+        partly = [variant for variant, kind in kinds.items() if kind != "right" and any(of_images[variant])]
+        check.same(f"{what} right_partly", row["right_partly"], len(partly))
+        check.same(f"{what} images", row["images"], sum(map(len, of_images.values())))
+        check.same(f"{what} images_right", row["images_right"], sum(map(sum, of_images.values())))
         for k in (1, 3, 5, 10):
             least = n - c + 1
             value = (1.0 if n - c < k else float(1 - np.prod(1 - k / np.arange(least, n + 1)))) if k <= n else None
             check.same(f"{what} pass@{k}", row[f"pass_at_{k}"], value)
+        check_effort(check, what, row, asks, kinds, at)
+
+
+def check_rate(check, what, row, name, c, n):
+    wilson = stats.binomtest(c, n).proportion_ci(0.95, "wilson") if n else None
+    check.same(f"{what} {name}", row[name], c / n if n else None)
+    check.same(f"{what} {name} low", row[f"{name}_ci_low"], wilson and float(wilson.low))
+    check.same(f"{what} {name} high", row[f"{name}_ci_high"], wilson and float(wilson.high))
+
+
+def check_effort(check, what, row, asks, kinds, stages):
+    """What the samples' answers took, and which samples needed no repair, from `generation`."""
+    if asks.is_empty() or not kinds:
+        for column in ["right_first", "rate_first", "asks", "tokens_per_right", "cost_usd_per_right"]:
+            check.same(f"{what} {column}", row[column], None)
+        return
+    mine = asks.filter(pl.col("variant").is_in(list(kinds)) & pl.col("stage").is_in(stages))
+    repaired = set(mine.filter(pl.col("round") > 0)["variant"])
+    first = sum(kind == "right" and variant not in repaired for variant, kind in kinds.items())
+    check.same(f"{what} right_first", row["right_first"], first)
+    check_rate(check, what, row, "rate_first", first, len(kinds))
+    check.same(f"{what} asks", row["asks"], mine.height)
+    check.same(f"{what} repairs", row["repairs"], mine.filter(pl.col("round") > 0).height)
+    total = lambda column: None if mine[column].null_count() else mine[column].sum()  # noqa: E731
+    tokens, usd = [total("input_tokens"), total("output_tokens")], total("cost_usd")
+    check.same(f"{what} input_tokens", row["input_tokens"], tokens[0])
+    check.same(f"{what} output_tokens", row["output_tokens"], tokens[1])
+    check.same(f"{what} answer_s", row["answer_s"], total("answer_s"))
+    check.same(f"{what} cost_usd", row["cost_usd"], usd)
+    right = list(kinds.values()).count("right")
+    per_right = lambda amount: None if amount is None or not right else amount / right  # noqa: E731
+    check.same(f"{what} tokens_per_right", row["tokens_per_right"], per_right(None if None in tokens else sum(tokens)))
+    check.same(f"{what} cost_usd_per_right", row["cost_usd_per_right"], per_right(usd))
+
+
+def check_rate_pairs(check, table):
+    """Fisher's exact test by scipy, Newcombe's interval of scipy's Wilson intervals, Holm's method (method.md, 7b)."""
+    pairs, rates = table.get("correctness_comparisons"), table.get("correctness")
+    if pairs is None:
+        return
+    by_author = {(row["model"], row["prompt"], row["stage"]): row for row in rates.iter_rows(named=True)}
+    authors = list(dict.fromkeys((model, prompt) for model, prompt, _ in by_author))
+    alike = [(a, b) for i, a in enumerate(authors) for b in authors[i + 1 :] if (a[0] == b[0]) != (a[1] == b[1])]
+    check.same("correctness_comparisons rows", pairs.height, len(alike) * rates["stage"].n_unique())
+    families = {}
+    for row in pairs.iter_rows(named=True):
+        what = f"correctness_comparisons {row['model_a']} {row['prompt_a']} {row['model_b']} {row['prompt_b']} {row['stage']}"
+        a, b = (by_author[row[f"model_{side}"], row[f"prompt_{side}"], row["stage"]] for side in "ab")
+        if not a["n"] or not b["n"]:
+            check.same(f"{what} p", row["p"], None)
+            continue
+        (c_a, n_a), (c_b, n_b) = ((side["right"], side["n"]) for side in (a, b))
+        p = float(stats.fisher_exact([[c_a, n_a - c_a], [c_b, n_b - c_b]]).pvalue)
+        wilson = [stats.binomtest(c, n).proportion_ci(0.95, "wilson") for c, n in ((c_a, n_a), (c_b, n_b))]
+        rate = [c_a / n_a, c_b / n_b]
+        low = rate[1] - rate[0] - np.hypot(rate[1] - wilson[1].low, wilson[0].high - rate[0])
+        high = rate[1] - rate[0] + np.hypot(wilson[1].high - rate[1], rate[0] - wilson[0].low)
+        check.same(f"{what} p", row["p"], p)
+        check.same(f"{what} difference", row["difference"], rate[1] - rate[0])
+        check.same(f"{what} low", row["difference_ci_low"], float(low))
+        check.same(f"{what} high", row["difference_ci_high"], float(high))
+        least = float(stats.fisher_exact([[0, n_a], [n_b, 0]]).pvalue)
+        family = families.setdefault((row["factor"], row["stage"] == "pipeline"), [])
+        family.append((p, least, what, row, float(low), float(high)))
+    for family in families.values():
+        family.sort(key=lambda entry: entry[0])
+        largest = 0.0
+        for rank, (p, least, what, row, low, high) in enumerate(family):
+            largest = max(largest, min(1.0, (len(family) - rank) * p))
+            check.same(f"{what} p_adj", row["p_adj"], largest)
+            check.same(f"{what} tests", row["tests"], len(family))
+            least = min(1.0, least * len(family))
+            check.same(f"{what} least_p_adj", row["least_p_adj"], least)
+            words = "inconclusive" if least < 0.05 else "too few samples"
+            if largest < 0.05 and low > 0:
+                words = "right more often"
+            elif largest < 0.05 and high < 0:
+                words = "right less often"
+            check.same(f"{what} verdict {row['verdict']}, {words} recomputed", int(row["verdict"] == words), 1)
+
+
+def check_generation(check, table):
+    """What became of every answer, from the facts; and which of several answers the handler is."""
+    asks = table.get("generation")
+    if asks is None or asks.is_empty():
+        return
+    seen, _ = outcomes(table["code"], table["invocations"], table["outputs"])
+    last = {}
+    for row in asks.iter_rows(named=True):
+        if row["code"] is not None:
+            last[row["variant"], row["stage"]] = row["round"]
+    for row in asks.iter_rows(named=True):
+        place = row["variant"], row["stage"]
+        what = f"generation {row['variant']} {row['stage']} round {row['round']}"
+        used = row["code"] is not None and last[place] == row["round"]
+        check.same(f"{what} in_handler", int(row["in_handler"]), int(used))
+        if used:
+            kind = seen.get(place)
+            check.same(f"{what} outcome {row['outcome']}, {kind} recomputed", int(row["outcome"] == kind), 1)
+        elif row["code"] is not None:
+            check.same(f"{what} outcome {row['outcome']} of code that was replaced", int(row["outcome"] is None), 1)
+        if row["line"] is not None:
+            check.same(f"{what} line is in the code", int(row["line"] in row["code"]), 1)
 
 
 def check_variance(check, what, row, sample):
@@ -492,7 +621,9 @@ def main():
     check = Check()
     check_summary(check, table["summary"], table["invocations"], table["pipelines"])
     check_memory(check, table["summary"], table["invocations"])
-    check_correctness(check, run, table["invocations"])
+    check_correctness(check, table)
+    check_rate_pairs(check, table)
+    check_generation(check, table)
     check_costs(check, table["costs"], table["pipelines"], table["invocations"], prices)
     check_comparisons(check, table["comparisons"], table["invocations"], table["pipelines"])
     check_choices(check, table["choices"], table["comparisons"], table["pipelines"], table["summary"])

@@ -19,7 +19,8 @@ use crate::statistics::StoppedBy;
 /// Version of the journal's lines. Raised whenever a field is added, removed or changes meaning.
 ///
 /// A reader refuses a newer number; what an older one lacks is `None` or empty (`serde(default)`).
-/// 9: which prompt a model was asked with. 8: which stages a model gave no code for. 7: which passes are probes, with pixels of their own; what code did that no honest code does. 6:
+/// 9: which prompt a model was asked with; what it was asked and answered, with the code; where in
+/// its code a handler raised. 8: which stages a model gave no code for. 7: which passes are probes, with pixels of their own; what code did that no honest code does. 6:
 /// calls of handlers that the local cloud refused. 5: that repetitions were added to a finished
 /// run; what no check tells; the quality of a JPEG. 4: which JPEG decoder a dependency brings. 2:
 /// what a handler's inside view, a chain's hops and a build say of themselves; how a function is
@@ -56,6 +57,9 @@ pub enum Event {
     PackageBuilt(PackageBuilt),
     /// What a look at a variant's sources says of them, at packaging.
     CodeExamined(CodeExamined),
+    /// A model was asked for a stage of a variant and answered, long before the run: what the
+    /// variant's provenance says of it.
+    ModelAsked(ModelAsked),
     InvocationFinished(Invocation),
     PipelineFinished(PipelinePass),
     OutputChecked(OutputCheck),
@@ -326,6 +330,46 @@ pub struct CodeExamined {
     pub note: Option<String>,
 }
 
+/// One question to a model and its answer, for a stage of a variant that a run measures.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ModelAsked {
+    pub variant: String,
+    pub stage: String,
+    /// 0 is the first answer; others are repairs.
+    pub round: u32,
+    /// Rounds of repair that were allowed.
+    pub rounds_allowed: u32,
+    /// In which attempt at the variant it was asked and answered, from 1.
+    pub attempt: u32,
+    pub asked_at: String,
+    /// Until the whole answer was there, retries included.
+    pub seconds: f64,
+    /// The id that the endpoint was given, and the one that it says answered.
+    pub model_asked: String,
+    pub model_answered: String,
+    /// Of all that was sent, hex.
+    pub prompt_sha256: String,
+    /// For which Python, `3.13`.
+    pub python: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finish_reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_tokens: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_tokens: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_usd: Option<f64>,
+    /// What the output check said of the answer before, which was sent back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_back: Option<String>,
+    /// What came instead of code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<Outcome>,
+    /// The code as the model gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+}
+
 /// `error_type` of a call that got no answer, or a server's error (5xx): the function may have run
 /// all the same.
 pub const NO_ANSWER: &str = "NoAnswer";
@@ -473,6 +517,10 @@ pub struct Invocation {
     pub status: Status,
     pub error_type: Option<String>,
     pub error: Option<String>,
+    /// Where in its own code the handler raised, file and line: `resize.py:14`. `None` where no
+    /// traceback came with the answer; a chain's log is not read for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_at: Option<String>,
     pub request_id: Option<String>,
     /// The platform's REPORT line; `None` when none arrived.
     pub report: Option<Report>,

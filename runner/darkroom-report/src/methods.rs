@@ -10,7 +10,7 @@ use darkroom_tables::Session;
 use darkroom_tables::read::Row;
 
 use crate::number::count;
-use crate::run::{CellView, Run};
+use crate::run::{CellView, PIPELINE, Run};
 
 /// Returns the paragraph, in the past tense, ready to be pasted.
 pub fn methods(run: &Run) -> String {
@@ -83,7 +83,7 @@ pub fn methods(run: &Run) -> String {
         "{} of the pipeline {} ({}) {} {how}: {design}, {n} invocations per stage and cell, in \
          {}.{sessions}{stopped}{not_run} Code: {}. {} {clocks} Not in any statistic, but kept as \
          rows: {} warm-ups, {probes}{} invocations with the wrong start, {} superseded, {} \
-         failed. No outlier was removed. {outputs} {intervals} {} {} Costs: {} prices of {}, \
+         failed. No outlier was removed. {outputs}{} {intervals} {} {} Costs: {} prices of {}, \
          first tier, without the free tier and storage requests.{local} Run {}, tables of schema \
          {}, manifest and pipeline sha256 {}, image sha256 {}, code sha256 (base64) {}.",
         count(measured, "cell"),
@@ -97,6 +97,7 @@ pub fn methods(run: &Run) -> String {
         sum("n_wrong_start"),
         sum("n_superseded"),
         sum("n_failed"),
+        rates(run),
         compared(run),
         noise(run),
         run.about("price_region"),
@@ -106,6 +107,31 @@ pub fn methods(run: &Run) -> String {
         run.about("manifest_sha256"),
         images(run),
         hashes(run),
+    )
+}
+
+/// Says how models' rates of right samples were made and compared; nothing where there are none.
+fn rates(run: &Run) -> String {
+    if run.correctness.rows.is_empty() {
+        return String::new();
+    }
+    let tests = |whole: bool| -> usize {
+        let pairs = run.correctness_comparisons.iter();
+        let of = pairs.filter(|row| (row.text("stage") == Some(PIPELINE)) == whole);
+        of.filter(|row| row.number("p").is_some()).count()
+    };
+    let compared = match (tests(true), tests(false)) {
+        (0, 0) => String::new(),
+        (whole, stages) => format!(
+            " They were compared by Fisher's exact test, two-sided ({whole} of whole pipelines, \
+             {stages} of stages), adjusted by Holm's method within each of the two and each \
+             factor; differences of rates have Newcombe's 95% intervals."
+        ),
+    };
+    format!(
+        " A sample of a model is right if all of its outputs passed; a stage without usable code \
+         is not right. Rates of right samples have Wilson's 95% intervals.{compared} Times and \
+         costs of models are of right samples only."
     )
 }
 

@@ -20,6 +20,8 @@ struct Pool<'a> {
     /// What tells these levels from the run's others; empty where there are none.
     levels: &'a str,
     samples: Vec<(&'a CellView, f64)>,
+    /// Samples of the model at these levels, with those that are not right.
+    planned: usize,
 }
 
 impl Pool<'_> {
@@ -32,15 +34,16 @@ impl Pool<'_> {
     fn mean_in_words(&self, metric: &Metric) -> String {
         let means = || self.samples.iter().map(|(_, mean)| *mean);
         let spread = match self.samples.len() {
-            1 => "1 sample".to_owned(),
-            n => {
+            1 => self.samples_in_words(),
+            _ => {
+                let n = self.samples_in_words();
                 let ends = [
                     means().fold(f64::INFINITY, f64::min),
                     means().fold(0.0, f64::max),
                 ];
                 match ends.map(metric.amount) {
-                    [low, high] if low == high => format!("mean of {n} samples, all {low}"),
-                    [low, high] => format!("mean of {n} samples, {low} to {high}"),
+                    [low, high] if low == high => format!("mean of {n}, all {low}"),
+                    [low, high] => format!("mean of {n}, {low} to {high}"),
                 }
             }
         };
@@ -49,6 +52,14 @@ impl Pool<'_> {
             self.model,
             metric.with_unit(self.mean())
         )
+    }
+
+    /// Says of how many of the model's samples this is: only right ones are compared.
+    fn samples_in_words(&self) -> String {
+        match (self.samples.len(), self.planned) {
+            (n, all) if n == all => count(n, "sample"),
+            (n, all) => format!("{n} of {}", count(all, "sample")),
+        }
     }
 
     fn holds(&self, ids: &str) -> bool {
@@ -82,7 +93,7 @@ pub fn are_samples(cells: &[&CellView]) -> bool {
 
 /// Pools ranked cells by model, a set for each combination of levels, in the order of the matrix.
 /// Within a set the lowest mean comes first. Cells that no model wrote are in none.
-fn sets<'a>(ranked: &[(&'a CellView, f64)]) -> Vec<Vec<Pool<'a>>> {
+fn sets<'a>(run: &Run, ranked: &[(&'a CellView, f64)]) -> Vec<Vec<Pool<'a>>> {
     let mut sets: Vec<Vec<Pool<'a>>> = Vec::new();
     for (cell, mean) in ranked {
         let Some(model) = cell.model.as_deref() else {
@@ -104,9 +115,13 @@ fn sets<'a>(ranked: &[(&'a CellView, f64)]) -> Vec<Vec<Pool<'a>>> {
                 .strip_prefix(&cell.cell.variant)
                 .unwrap_or_default()
                 .trim();
+            let alike = |other: &&CellView| {
+                other.model == cell.model && self::levels(&other.cell) == self::levels(&cell.cell)
+            };
             set.push(Pool {
                 model,
                 levels,
+                planned: run.cells.iter().filter(alike).count(),
                 samples: vec![(cell, *mean)],
             });
         }
@@ -121,7 +136,7 @@ fn sets<'a>(ranked: &[(&'a CellView, f64)]) -> Vec<Vec<Pool<'a>>> {
 /// is; then what cannot be compared, and how the code that no model wrote did. `None` where no
 /// sample has right outputs.
 pub fn sentences(run: &Run, ranked: &[(&CellView, f64)], metric: &Metric) -> Option<String> {
-    let sets = sets(ranked);
+    let sets = sets(run, ranked);
     let model = sets.first()?[0].model;
     let (compared, alone): (Vec<_>, Vec<_>) = sets.iter().partition(|set| set.len() > 1);
     let mut said: Vec<String> = compared
@@ -266,6 +281,10 @@ fn claim(row: &Row<'_>, a: &Pool<'_>, b: &Pool<'_>, metric: &Metric) -> Option<S
         _ => return None,
     };
     let samples = match (better.samples.len(), worse.samples.len()) {
+        _ if better.planned > better.samples.len() || worse.planned > worse.samples.len() => {
+            let [better, worse] = [better, worse].map(Pool::samples_in_words);
+            format!("right: {better} against {worse}")
+        }
         (n, m) if n == m => format!("{} each", count(n, "sample")),
         (n, m) => format!("{} against {m}", count(n, "sample")),
     };

@@ -205,7 +205,7 @@ fn wrong_section(run: &Run) -> Markup {
                         li { b { (cell) " · " (stage) } ": " (reason) ", " (count) " of the checked outputs" @if !detail.is_empty() { " (" (detail) ")" } }
                     }
                 }
-                @for (cell, stage, png) in &run.pictures {
+                @for (cell, stage, png) in run.pictures.iter().filter(|(cell, stage, _)| !correctness::pictured(run, cell, stage)) {
                     figure {
                         img alt=(format!("{cell}, {stage}: expected, got and their difference")) src=(format!("data:image/png;base64,{}", BASE64_STANDARD.encode(png)));
                         figcaption { (cell) " · " (stage) ": expected, got, difference" }

@@ -170,7 +170,10 @@ fn name(run: &Run, factor: &str, row: Row<'_>, side: &str) -> String {
     if factor == crate::noise::DEPLOYMENT {
         format!("{label}, deployment {level}")
     } else if factor == "model" {
-        level.to_owned()
+        match ["samples", "left_out"].map(|of| row.number(&format!("{of}_{side}"))) {
+            [Some(of), Some(out)] if out > 0.0 => format!("{level} ({of} of {} samples)", of + out),
+            _ => level.to_owned(),
+        }
     } else {
         label
     }

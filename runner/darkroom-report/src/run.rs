@@ -7,7 +7,7 @@ use darkroom_core::capability::isolation_in_words;
 use darkroom_core::cell::{Architecture, Cell, Factors, Input, Start, Trigger};
 use darkroom_core::imported::{IMPORTED, ResultsImported};
 use darkroom_tables::read::{Row, Rows, Wanted, provenance, read};
-use darkroom_tables::{Measured, Session, TablesError};
+use darkroom_tables::{Measured, Session, TablesError, author_name};
 use serde::de::DeserializeOwned;
 
 /// Rows of the two big tables that are drawn at most; every statistic is of all of them.
@@ -28,6 +28,9 @@ pub struct Run {
     /// How many of each model's samples are right; no rows in tables from before there was such a
     /// table.
     pub correctness: Rows,
+    /// Which of them is right more often, and what models were asked and answered; likewise.
+    pub correctness_comparisons: Rows,
+    pub generation: Rows,
     pub summary: Rows,
     pub comparisons: Rows,
     pub costs: Rows,
@@ -61,7 +64,7 @@ pub struct CellView {
     pub cell: Cell,
     /// What tells it apart from the other cells.
     pub label: String,
-    /// The LLM that wrote its variant, where one did.
+    /// The LLM that wrote its variant, where one did; with the prompt where there are several.
     pub model: Option<String>,
     /// Place of its variant among the variants, which colours go by.
     pub colour: usize,
@@ -106,6 +109,8 @@ impl Run {
         };
         let (choices, builds) = (newer("choices")?, newer("builds")?);
         let correctness = newer("correctness")?;
+        let correctness_comparisons = newer("correctness_comparisons")?;
+        let generation = newer("generation")?;
         let outputs = read(
             &path("outputs"),
             Wanted {
@@ -151,6 +156,8 @@ impl Run {
             cells,
             shared,
             correctness,
+            correctness_comparisons,
+            generation,
             summary,
             comparisons,
             costs,
@@ -464,6 +471,11 @@ fn cells(costs: &Rows, summary: &Rows) -> (Vec<CellView>, Vec<String>) {
             variants.push(&cell.variant);
         }
     }
+    let prompts: BTreeSet<&str> = costs.iter().filter_map(|row| row.text("prompt")).collect();
+    let author = |row: &Row<'_>| {
+        let prompt = row.text("prompt").unwrap_or_default();
+        Some(author_name(row.text("model")?, prompt, prompts.len() > 1))
+    };
     let view = |(cell, row): &(Cell, Row<'_>)| CellView {
         id: row.text("cell_id").unwrap_or_default().to_owned(),
         label: factors.label(cell),
@@ -472,7 +484,7 @@ fn cells(costs: &Rows, summary: &Rows) -> (Vec<CellView>, Vec<String>) {
             .position(|variant| *variant == cell.variant)
             .unwrap_or(0),
         cell: cell.clone(),
-        model: row.text("model").map(str::to_owned),
+        model: author(row),
         outputs_ok: row.truth("outputs_ok"),
         reason: row.text("reason").map(str::to_owned),
         remembers: row

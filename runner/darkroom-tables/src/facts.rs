@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use darkroom_core::cost::{Cost, FREE_EPHEMERAL_MB, PriceTable, Usage, cost};
 use darkroom_core::event::{
-    Again, CallsRefused, CodeExamined, FunctionDeployed, Look, Misbehaved, PackageBuilt, Profile,
-    Reconciliation, RunStarted, Status, Verdict,
+    Again, CallsRefused, CodeExamined, FunctionDeployed, Look, Misbehaved, ModelAsked,
+    PackageBuilt, Profile, Reconciliation, RunStarted, Status, Verdict,
 };
 use darkroom_core::imported::ResultsImported;
 use darkroom_core::ledger::{AttemptId, Ledger};
@@ -95,6 +95,8 @@ pub struct InvocationFact {
     pub status: Status,
     pub error_type: Option<Text>,
     pub error: Option<Text>,
+    /// Where in the handler's code.
+    pub error_at: Option<Text>,
     pub function: Option<Text>,
     pub request_id: Option<RequestId>,
     pub report: Option<ReportFact>,
@@ -146,6 +148,8 @@ pub struct JournalFacts {
     pub deployed: Vec<FunctionDeployed>,
     pub built: Vec<PackageBuilt>,
     pub code: Vec<CodeExamined>,
+    /// What models were asked and answered for the run's variants; empty in older journals.
+    pub asked: Vec<ModelAsked>,
     pub texts: IndexSet<String>,
     /// What counts, and which attempt is of what.
     pub ledger: Ledger,
@@ -184,6 +188,7 @@ impl JournalFacts {
             deployed: Vec::new(),
             built: Vec::new(),
             code: Vec::new(),
+            asked: Vec::new(),
             texts: IndexSet::new(),
             passes: Vec::new(),
             invocations: Vec::new(),

@@ -296,6 +296,7 @@ impl<'a> Frames<'a> {
             ),
             self.interned("error_type", rows.iter().map(|row| row.error_type))?,
             self.interned("error", rows.iter().map(|row| row.error))?,
+            self.interned("error_at", rows.iter().map(|row| row.error_at))?,
             floats(
                 "handler_reported_ms",
                 rows.iter().map(|row| row.handler_reported_ms),

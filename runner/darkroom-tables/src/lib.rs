@@ -1,8 +1,8 @@
 //! Journal facts → Parquet tables, and the summary that the terminal shows. The only crate that
 //! names Polars, and no Polars type leaves it.
 //!
-//! [`Event`]s → `invocations`, `pipelines`, `outputs`, `reconciliation` (facts with their derived
-//! columns) → `correctness`, `summary`, `costs` (conclusions) → [`Summary`]. Needs only the journal
+//! [`Event`]s → `invocations`, `pipelines`, `outputs`, `generation`, `reconciliation` (facts with
+//! their derived columns) → `correctness`, `summary`, `costs` (conclusions) → [`Summary`]. Needs only the journal
 //! and a price table, makes no call and reads no clock, so the same journal gives the same rows byte
 //! for byte. [`columns`] says what each column means.
 
@@ -17,6 +17,7 @@ mod builds;
 mod choices;
 mod code;
 pub mod columns;
+mod compared;
 mod comparisons;
 mod correctness;
 mod costs;
@@ -50,7 +51,9 @@ use parquet::TableWriter;
 use sessions::Times;
 
 pub use between::{Between, Change, between};
+pub use compared::{RatesCompared, p_text, rates_in_words, several_prompts};
 pub use comparisons::is_claim;
+pub use correctness::author_name;
 pub use ranks::{Comparable, comparable};
 pub use sessions::{Measured, Session, SessionEnd, minute};
 pub use summary::{
@@ -62,7 +65,7 @@ pub use verify::{Verified, verify};
 
 /// Version of the tables' columns, in every file's metadata. Raised when a column is added, removed
 /// or changes meaning.
-pub const SCHEMA_VERSION: u32 = 8;
+pub const SCHEMA_VERSION: u32 = 9;
 
 /// Tables could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -109,7 +112,7 @@ pub fn aggregate<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
         path: out_dir.into(),
         source,
     })?;
-    let facts = JournalFacts::collect(events, prices)?;
+    let mut facts = JournalFacts::collect(events, prices)?;
     let provenance = parquet::provenance(&facts, prices);
     let [pipelines, invocations, checks] = write_facts(&facts, prices, out_dir, &provenance)?;
     let write = |table: &'static columns::Table, frame: PolarsResult<DataFrame>| {
@@ -121,6 +124,10 @@ pub fn aggregate<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
     let builds = write(&columns::BUILDS, builds::build_frame(&facts))?;
     let reconciliation = write(&columns::RECONCILIATION, frames::reconciliation(&facts))?;
     let seen = overview::seen(&facts);
+    let (asked, evidence) = (
+        std::mem::take(&mut facts.asked),
+        correctness::evidence(&facts),
+    );
     let times = Times::of(&facts);
     // What follows is made of the tables: the facts give their room back, all but what the run is.
     let facts = JournalFacts::new(facts.run);
@@ -151,12 +158,21 @@ pub fn aggregate<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
         &outputs,
     );
 
-    let correctness_rows =
-        correctness::correctness_rows(&facts.run, &checks.path, &invocations.path)
-            .map_err(|error| parquet::failed("read", &checks.path, &error))?;
+    let of_models = correctness::of_models(&facts.run, &asked, &checks.path, &invocations.path)
+        .map_err(|error| parquet::failed("read", &checks.path, &error))?;
+    let generation = write(
+        &columns::GENERATION,
+        correctness::generation_frame(&facts.run, &asked, &of_models, &evidence),
+    )?;
+    let correctness_rows = correctness::correctness_rows(&facts.run, &of_models);
     let correctness = write(
         &columns::CORRECTNESS,
         correctness::correctness_frame(&facts.run, &correctness_rows),
+    )?;
+    let rate_pairs = correctness::rate_pairs(&correctness_rows);
+    let correctness_comparisons = write(
+        &columns::CORRECTNESS_COMPARISONS,
+        correctness::pair_frame(&facts.run, &rate_pairs),
     )?;
     let summary = write(
         &columns::SUMMARY,
@@ -176,6 +192,7 @@ pub fn aggregate<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
     )?;
     let tables = vec![
         correctness,
+        correctness_comparisons,
         summary,
         comparisons,
         costs,
@@ -183,6 +200,7 @@ pub fn aggregate<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
         pipelines,
         invocations,
         checks,
+        generation,
         code,
         builds,
         reconciliation,
@@ -194,7 +212,7 @@ pub fn aggregate<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
         &cost_rows,
         &comparison_rows,
         &outputs,
-        &correctness_rows,
+        (&correctness_rows, &rate_pairs),
         seen,
         tables,
     ))

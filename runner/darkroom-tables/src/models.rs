@@ -1,5 +1,5 @@
 //! Rows of `comparisons` for the factor `model`: all samples of one LLM's answers against all of
-//! another's, all else equal.
+//! another's, or to another prompt, all else equal.
 //!
 //! Only samples with right outputs are pooled; the row says how many were left out.
 //! [`darkroom_core::statistics::compare_pools`] computes: samples are the evidence about a model,
@@ -14,6 +14,7 @@ use rayon::prelude::*;
 
 use crate::aggregate::{Groups, PIPELINE};
 use crate::comparisons::{ComparisonRow, MODEL, Pair, REMEMBERS, group, places};
+use crate::correctness::Author;
 use crate::facts::JournalFacts;
 use crate::outputs::Outputs;
 use crate::samples::SampleGroup;
@@ -26,8 +27,10 @@ pub struct Models {
 }
 
 /// One model's samples at the same levels of all other factors, as places in the plan.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Side {
+    author: Author,
+    /// Its name: the model, with the prompt where the run has several.
     pub model: String,
     pub pooled: Vec<u32>,
     wrong: Vec<u32>,
@@ -36,6 +39,22 @@ pub struct Side {
 }
 
 impl Side {
+    fn of(author: Author, several_prompts: bool) -> Self {
+        Self {
+            model: author.named(several_prompts),
+            author,
+            pooled: Vec::new(),
+            wrong: Vec::new(),
+            unchecked: Vec::new(),
+            remembering: Vec::new(),
+        }
+    }
+
+    /// Says whether two sides differ in the model or in the prompt alone.
+    fn is_comparable_with(&self, other: &Self) -> bool {
+        self.author.model == other.author.model || self.author.prompt == other.author.prompt
+    }
+
     /// Samples that are not pooled.
     pub fn left_out(&self) -> usize {
         self.wrong.len() + self.unchecked.len() + self.remembering.len()
@@ -66,6 +85,7 @@ impl Side {
 
     fn notes(&self) -> Vec<String> {
         let Self {
+            author: _,
             model,
             pooled,
             wrong,
@@ -128,11 +148,12 @@ pub fn model_rows(
 fn pairs(facts: &JournalFacts, outputs: &[Outputs]) -> Vec<Models> {
     // Alike but for the variant; models in the order of the plan.
     let mut alike: BTreeMap<String, Vec<Side>> = BTreeMap::new();
+    let several_prompts = Author::several_prompts(&facts.run);
     let runnable = (0u32..)
         .zip(&facts.run.cells)
         .filter(|(_, planned)| planned.not_runnable.is_none());
     for (place, planned) in runnable {
-        let Some(model) = &planned.model else {
+        let Some(author) = Author::of(planned) else {
             continue;
         };
         let levels = Cell {
@@ -144,12 +165,9 @@ fn pairs(facts: &JournalFacts, outputs: &[Outputs]) -> Vec<Models> {
             .or_default();
         let at = sides
             .iter()
-            .position(|side| side.model == *model)
+            .position(|side| side.author == author)
             .unwrap_or_else(|| {
-                sides.push(Side {
-                    model: model.clone(),
-                    ..Side::default()
-                });
+                sides.push(Side::of(author, several_prompts));
                 sides.len() - 1
             });
         let side = &mut sides[at];
@@ -163,7 +181,8 @@ fn pairs(facts: &JournalFacts, outputs: &[Outputs]) -> Vec<Models> {
     let mut pairs = Vec::new();
     for sides in alike.values() {
         for (i, a) in sides.iter().enumerate() {
-            pairs.extend(sides[i + 1..].iter().map(|b| Models {
+            let others = sides[i + 1..].iter().filter(|b| a.is_comparable_with(b));
+            pairs.extend(others.map(|b| Models {
                 a: a.clone(),
                 b: b.clone(),
             }));

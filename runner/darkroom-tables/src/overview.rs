@@ -10,7 +10,7 @@ use darkroom_core::ledger::{AttemptId, CountsAs};
 
 use crate::aggregate::SummaryRow;
 use crate::comparisons::{self, ComparisonRow};
-use crate::correctness::CorrectnessRow;
+use crate::correctness::{CorrectnessRow, RatePair};
 use crate::costs::CostRow;
 use crate::facts::{JournalFacts, Text};
 use crate::outputs::Outputs;
@@ -62,7 +62,7 @@ pub fn overview(
     costs: &[CostRow],
     comparisons: &[ComparisonRow],
     outputs: &[Outputs],
-    correctness: &[CorrectnessRow],
+    (correctness, rate_pairs): (&[CorrectnessRow], &[RatePair]),
     seen: Seen,
     tables: Vec<TableFile>,
 ) -> Summary {
@@ -101,6 +101,7 @@ pub fn overview(
         wrong_outputs: seen.wrong_outputs,
         missing: seen.missing,
         correctness: correctness.iter().map(|row| row.shown(run)).collect(),
+        correctness_comparisons: rate_pairs.iter().map(|row| row.shown(run)).collect(),
         reconciliation: seen.reconciliation,
         refused_calls: seen.refused_calls,
         misdeeds: seen.misdeeds,

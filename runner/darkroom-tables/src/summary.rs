@@ -12,6 +12,7 @@ use darkroom_core::manifest::Until;
 use darkroom_core::outcome::Outcome;
 use serde::{Deserialize, Serialize};
 
+use crate::compared::RatesCompared;
 use crate::sessions::Session;
 
 /// A run in a screenful.
@@ -54,6 +55,8 @@ pub struct Summary {
     pub missing: Vec<MissingStage>,
     /// How many of each model's samples are right, by stage and as a whole pipeline.
     pub correctness: Vec<Correctness>,
+    /// Which of two models, or of two prompts of one model, is right more often.
+    pub correctness_comparisons: Vec<RatesCompared>,
     /// What CloudWatch's metrics say of the same functions.
     pub reconciliation: ReconciliationSummary,
     /// What handlers called and may not, by variant and action.
@@ -253,6 +256,8 @@ pub struct WrongOutput {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Correctness {
     pub model: String,
+    /// Name of the prompt that it was asked with.
+    pub prompt: String,
     /// Stage, or `pipeline`.
     pub stage: String,
     /// Samples of which something is known, and those of which nothing is.
@@ -262,12 +267,22 @@ pub struct Correctness {
     pub rate: Option<f64>,
     /// 95%, Wilson.
     pub rate_ci: Option<(f64, f64)>,
+    /// Right with the first answer, before any repair; `None` where the journal does not say what
+    /// was asked.
+    pub right_first: Option<u64>,
+    /// Questions that sent a finding back, of all samples.
+    pub repairs: Option<u64>,
+    /// Samples that get some image right, but not all; they do not count as right.
+    pub right_partly: u64,
     /// By k, up to n.
     pub pass_at: BTreeMap<u64, f64>,
     /// Samples that are not right, by kind of outcome.
     pub failures: BTreeMap<&'static str, u64>,
     /// In words, with its detail.
     pub commonest_failure: Option<String>,
+    /// Of questions and answers, repairs included; `None` where none is right, or it is not known.
+    pub tokens_per_right: Option<f64>,
+    pub cost_usd_per_right: Option<f64>,
 }
 
 /// A stage that a variant's model gave no usable code for.

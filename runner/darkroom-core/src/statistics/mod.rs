@@ -33,7 +33,9 @@ pub use interval::{
 };
 pub use memory::{Fresh, Probes, longer};
 pub use rank_tests::{Wilcoxon, cliffs_delta, mann_whitney, wilcoxon, wilcoxon_of};
-pub use rates::{Rate, pass_at_k, wilson};
+pub use rates::{
+    Rate, RateDifference, fisher_exact, least_fisher_p, pass_at_k, rate_difference, wilson,
+};
 pub use stationarity::{
     Neighbours, Trend, halves_ratio, lag_one_autocorrelation, neighbours, trend,
 };

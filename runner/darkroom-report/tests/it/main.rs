@@ -11,6 +11,7 @@
 mod journal;
 
 mod bad_input;
+mod correctness;
 mod misleading;
 mod models;
 mod page;

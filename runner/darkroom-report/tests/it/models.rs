@@ -108,7 +108,7 @@ fn a_model_s_only_right_sample_is_no_headline_and_wrong_samples_are_counted() {
     assert!(!answer.contains("owest mean"), "{answer}");
     for said in [
         "No model was found to be faster than another in turnaround: gpt 0.1",
-        "(1 sample); opus 0.",
+        "(1 of 3 samples); opus 0.",
         "Left out: 4 of 6 samples (4 with wrong outputs).",
     ] {
         assert!(answer.contains(said), "{said} in {answer}");

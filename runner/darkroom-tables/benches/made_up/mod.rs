@@ -180,6 +180,7 @@ fn invocation(
         status: Status::Ok,
         error_type: None,
         error: None,
+        error_at: None,
         request_id: Some(format!("{index:08x}-0000-4000-8000-{stage:012x}")),
         report: Some(Report {
             duration_ms: ms,

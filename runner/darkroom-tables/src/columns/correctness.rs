@@ -4,6 +4,10 @@ use super::Kind::{Float, Integer, Text};
 use super::Source::{Derived, Plan};
 use super::{Column, RUN_ID, Table, column};
 
+const fn count(name: &'static str, doc: &'static str) -> Column {
+    column(name, Integer, "", Derived, doc)
+}
+
 const fn failures(name: &'static str, doc: &'static str) -> Column {
     column(name, Integer, "", Derived, doc)
 }
@@ -14,10 +18,17 @@ const fn share(name: &'static str, doc: &'static str) -> Column {
 
 pub const CORRECTNESS: Table = Table {
     name: "correctness",
-    row: "one model at one stage, or with its whole pipeline (`stage` = `pipeline`), over all its samples and all their cells; none where no model wrote a variant",
+    row: "one model, asked with one prompt, at one stage or with its whole pipeline (`stage` = `pipeline`), over all its samples and all their cells; none where no model wrote a variant",
     columns: &[
         RUN_ID,
         column("model", Text, "", Plan, "LLM that wrote the samples"),
+        column(
+            "prompt",
+            Text,
+            "",
+            Plan,
+            "name of the prompt that it was asked with, `plain` is the standard one",
+        ),
         column(
             "stage",
             Text,
@@ -56,6 +67,28 @@ pub const CORRECTNESS: Table = Table {
         share("rate", "`right` / `n`; null for n = 0"),
         share("rate_ci_low", "lower end of its 95% interval (Wilson)"),
         share("rate_ci_high", "upper end"),
+        count(
+            "right_first",
+            "right with the first answer, before any repair; of a pipeline with the first answer of every stage; null if the journal does not say what was asked",
+        ),
+        share("rate_first", "`right_first` / `n`"),
+        share(
+            "rate_first_ci_low",
+            "lower end of its 95% interval (Wilson)",
+        ),
+        share("rate_first_ci_high", "upper end"),
+        count(
+            "right_partly",
+            "samples that are not right although at least one image is; they do not count as right",
+        ),
+        count(
+            "images",
+            "images of which something is known, each once a sample",
+        ),
+        count(
+            "images_right",
+            "of these, images of which every counted output passed and no call failed for good; of a pipeline at every stage",
+        ),
         share(
             "pass_at_1",
             "chance that one answer is right, estimated without bias (Chen et al. 2021): the rate",
@@ -91,6 +124,41 @@ pub const CORRECTNESS: Table = Table {
             "",
             Derived,
             "the failure that most samples have, in words with its detail; of several the first on the way from question to output; null where all are right",
+        ),
+        count(
+            "asks",
+            "questions that the `n` samples took, repairs included; this and what follows is null if the journal does not say what was asked",
+        ),
+        count("repairs", "of these, questions that sent a finding back"),
+        count(
+            "input_tokens",
+            "tokens of these questions; null if an endpoint does not say",
+        ),
+        count("output_tokens", "tokens of the answers"),
+        column(
+            "answer_s",
+            Float,
+            "s",
+            Derived,
+            "until the whole answers were there, added up",
+        ),
+        column(
+            "cost_usd",
+            Float,
+            "USD",
+            Derived,
+            "of these questions; null where a price is not known",
+        ),
+        share(
+            "tokens_per_right",
+            "`input_tokens` and `output_tokens` / `right`; null where none is right",
+        ),
+        column(
+            "cost_usd_per_right",
+            Float,
+            "USD",
+            Derived,
+            "`cost_usd` / `right`; null where none is right",
         ),
     ],
 };

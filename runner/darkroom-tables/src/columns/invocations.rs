@@ -313,6 +313,13 @@ pub const INVOCATIONS: Table = Table {
         ),
         column("error", Text, "", Platform, "message; null when ok"),
         column(
+            "error_at",
+            Text,
+            "",
+            Platform,
+            "the last place of the traceback in the handler's own code, `resize.py:14`; null without one, and with `trigger = s3`",
+        ),
+        column(
             "handler_reported_ms",
             Float,
             "ms",

@@ -10,7 +10,9 @@ mod choices;
 mod code;
 mod comparisons;
 mod correctness;
+mod correctness_comparisons;
 mod costs;
+mod generation;
 mod invocations;
 mod outputs;
 mod pipelines;
@@ -24,7 +26,9 @@ pub use choices::CHOICES;
 pub use code::CODE;
 pub use comparisons::COMPARISONS;
 pub use correctness::CORRECTNESS;
+pub use correctness_comparisons::CORRECTNESS_COMPARISONS;
 pub use costs::COSTS;
+pub use generation::GENERATION;
 pub use invocations::INVOCATIONS;
 pub use outputs::OUTPUTS;
 pub use pipelines::PIPELINES;
@@ -296,8 +300,9 @@ const NOTE: Column = column(
 );
 
 /// The tables in reading order.
-pub const TABLES: [&Table; 11] = [
+pub const TABLES: [&Table; 13] = [
     &CORRECTNESS,
+    &CORRECTNESS_COMPARISONS,
     &SUMMARY,
     &COMPARISONS,
     &COSTS,
@@ -305,6 +310,7 @@ pub const TABLES: [&Table; 11] = [
     &PIPELINES,
     &INVOCATIONS,
     &OUTPUTS,
+    &GENERATION,
     &CODE,
     &BUILDS,
     &RECONCILIATION,

@@ -57,6 +57,7 @@ impl JournalFacts {
             status: fact.status,
             error_type: fact.error_type.as_deref().map(|text| self.text(text)),
             error: fact.error.as_deref().map(|text| self.text(text)),
+            error_at: None,
             function: None,
             request_id: fact.request_id.as_deref().map(|id| self.request_id(id)),
             report: fact.duration_ms.map(|duration_ms| ReportFact {

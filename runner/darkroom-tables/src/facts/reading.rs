@@ -140,6 +140,10 @@ impl JournalFacts {
                 self.code.push(code);
                 Ok(())
             }
+            Event::ModelAsked(asked) => {
+                self.asked.push(asked);
+                Ok(())
+            }
             Event::RunStarted(_) | Event::ClocksCompared(_) | Event::EnvironmentsRenewed { .. } => {
                 Ok(())
             }
@@ -193,6 +197,7 @@ impl JournalFacts {
             status: fact.status,
             error_type: fact.error_type.as_deref().map(|text| self.text(text)),
             error: fact.error.as_deref().map(|text| self.text(text)),
+            error_at: fact.error_at.as_deref().map(|text| self.text(text)),
             function: Some(self.text(&fact.function)),
             request_id: fact.request_id.as_deref().map(|id| self.request_id(id)),
             report: fact.report.as_ref().map(|report| ReportFact {

@@ -257,6 +257,7 @@ impl Journal {
             status,
             error_type: (status != Status::Ok).then(|| "ValueError".into()),
             error: (status != Status::Ok).then(|| "no such image".into()),
+            error_at: (status == Status::FunctionError).then(|| format!("{stage}.py:2")),
             request_id: Some(format!("00000000-0000-4000-8000-{:012x}", self.sequence)),
             report: answered.then_some(report),
             environment_id: None,

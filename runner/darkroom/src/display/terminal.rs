@@ -15,7 +15,7 @@ use darkroom_core::schedule::FEWEST_PASSES;
 use darkroom_core::shown::line as line_of;
 use darkroom_tables::{
     CellSummary, Correctness, Difference, MissingStage, ReconciliationSummary, Remembered, Spent,
-    StageSummary, Statistic, Summary,
+    StageSummary, Statistic, Summary, author_name, rates_in_words,
 };
 
 /// Rules above, under the header and below; stages are distinguished by their name, which is
@@ -49,6 +49,7 @@ pub fn summary(summary: &Summary, claims: &[String], look: Look) -> String {
     let factors = Factors::of(runnable.map(|cell| &cell.cell));
     let mut text = format!("\n{}\n", heading(summary, &factors));
     text += &correct(summary);
+    text += &rates_compared(summary);
     let measured: Vec<&CellSummary> = summary
         .cells
         .iter()
@@ -563,10 +564,13 @@ pub fn differences(found: &ReconciliationSummary) -> String {
 /// Says how many samples of each model are right, whole and by stage: before any time.
 fn correct(summary: &Summary) -> String {
     let mut text = String::new();
-    for of_model in summary.correctness.chunk_by(|a, b| a.model == b.model) {
+    let rows = &summary.correctness;
+    let several_prompts = rows.iter().any(|row| row.prompt != rows[0].prompt);
+    for of_model in rows.chunk_by(|a, b| (&a.model, &a.prompt) == (&b.model, &b.prompt)) {
         let whole = of_model.iter().filter(|row| row.stage == PIPELINE);
         for row in whole {
-            let _ = writeln!(text, "RIGHT  {}: pipeline {}", row.model, rate(row));
+            let name = author_name(&row.model, &row.prompt, several_prompts);
+            let _ = writeln!(text, "RIGHT  {name}: pipeline {}", rate(row));
         }
         for row in of_model.iter().filter(|row| row.stage != PIPELINE) {
             let _ = writeln!(text, "       {} {}", row.stage, rate(row));
@@ -591,8 +595,23 @@ fn rate(row: &Correctness) -> String {
     if row.n > 0 && row.n_unknown > 0 {
         let _ = write!(text, ", {} not known", row.n_unknown);
     }
+    if let (Some(first), Some(1..)) = (row.right_first, row.repairs) {
+        let _ = write!(text, ", {first} of {} with the first answer", row.n);
+    }
+    if row.right_partly > 0 {
+        let _ = write!(text, ", {} only on some images", row.right_partly);
+    }
     if let Some(failure) = &row.commonest_failure {
         let _ = write!(text, ": {failure}");
+    }
+    text
+}
+
+/// Says which models are right more often than others, and that times are of right samples alone.
+fn rates_compared(summary: &Summary) -> String {
+    let mut text = String::new();
+    for sentence in rates_in_words(&summary.correctness_comparisons) {
+        let _ = writeln!(text, "{}", line_of(&sentence));
     }
     text
 }

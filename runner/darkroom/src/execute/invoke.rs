@@ -26,6 +26,8 @@ pub struct CallAnswer {
     pub status: Status,
     pub error_type: Option<String>,
     pub error: Option<String>,
+    /// Where in its code the handler raised: `resize.py:14`.
+    pub error_at: Option<String>,
     pub request_id: Option<String>,
     pub report: Option<Report>,
     /// What the function answered; empty where it failed.
@@ -66,10 +68,10 @@ fn answered(started_at: String, client_ms: f64, output: &InvokeOutput) -> CallAn
     let profile = request_id
         .as_deref()
         .and_then(|id| profile_line::parse_tail(&log, id, report.as_ref()));
-    let (mut status, mut error_type, mut error) = (Status::Ok, None, None);
+    let (mut status, mut error_type, mut error, mut error_at) = (Status::Ok, None, None, None);
     if output.function_error().is_some() {
         let payload = output.payload().map(Blob::as_ref).unwrap_or_default();
-        (error_type, error) = function_error(payload);
+        (error_type, error, error_at) = function_error(payload);
         if error_type.as_deref() == Some("Runtime.ExitError") {
             // So the answer says of every death of a runtime; REPORT says of which.
             let cause = request_id
@@ -96,6 +98,7 @@ fn answered(started_at: String, client_ms: f64, output: &InvokeOutput) -> CallAn
         status,
         error_type,
         error,
+        error_at,
         request_id,
         report,
         profile,
@@ -115,6 +118,7 @@ pub fn too_large(stage: &str, bytes: usize) -> CallAnswer {
             "not called: stage {stage} would get {bytes} bytes of JSON, and Lambda accepts at \
              most {PAYLOAD_LIMIT}"
         )),
+        error_at: None,
         request_id: None,
         report: None,
         profile: None,
@@ -123,17 +127,50 @@ pub fn too_large(stage: &str, bytes: usize) -> CallAnswer {
     }
 }
 
-/// Reads `errorType` and `errorMessage`; a payload that has neither is shown as it is, shortened.
-fn function_error(payload: &[u8]) -> (Option<String>, Option<String>) {
+/// Reads `errorType`, `errorMessage` and the place in `stackTrace`; a payload that has neither of
+/// the first two is shown as it is, shortened.
+fn function_error(payload: &[u8]) -> (Option<String>, Option<String>, Option<String>) {
     let value: serde_json::Value = serde_json::from_slice(payload).unwrap_or_default();
     let text = |name: &str| value.get(name).and_then(|v| v.as_str()).map(shorten);
     match (text("errorType"), text("errorMessage")) {
         (None, None) => (
             Some("unknown".into()),
             Some(shorten(&String::from_utf8_lossy(payload))),
+            None,
         ),
-        found => found,
+        (error_type, error) => (error_type, error, raised_at(&value["stackTrace"])),
     }
+}
+
+/// Folders of a function that hold the code of others.
+const OF_OTHERS: [&str; 5] = [
+    "/opt/",
+    "/var/lang/",
+    "/var/runtime/",
+    "/lib/python",
+    "site-packages",
+];
+
+/// Returns the last place of a Python traceback that is in the handler's own code, as
+/// `resize.py:14`.
+fn raised_at(traceback: &serde_json::Value) -> Option<String> {
+    let frames = traceback.as_array()?.iter().rev();
+    frames.filter_map(|frame| frame.as_str()).find_map(|frame| {
+        let (path, rest) = frame
+            .trim_start()
+            .strip_prefix("File \"")?
+            .split_once("\", line ")?;
+        let name = path
+            .rsplit('/')
+            .next()
+            .filter(|name| name.ends_with(".py"))?;
+        let digits = rest
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(rest.len());
+        let line: u32 = rest[..digits].parse().ok()?;
+        let own = !OF_OTHERS.iter().any(|folder| path.contains(folder));
+        own.then(|| shorten(&format!("{name}:{line}")))
+    })
 }
 
 /// Errors after which every further call fails as well. Source: API reference, "Common errors", and
@@ -181,6 +218,7 @@ fn failed_call(started_at: String, client_ms: f64, error: &SdkError<InvokeError>
         status,
         error_type,
         error: Some(error_text),
+        error_at: None,
         request_id: error.request_id().map(str::to_owned),
         report: None,
         payload: Vec::new(),
@@ -239,5 +277,45 @@ fn shorten(text: &str) -> String {
     match text.char_indices().nth(MOST) {
         Some((at, _)) => format!("{}…", &text[..at]),
         None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_has_its_type_its_message_and_the_last_place_in_the_handlers_own_code() {
+        let payload = serde_json::json!({
+            "errorType": "AttributeError",
+            "errorMessage": "no LANCZOS4",
+            "stackTrace": [
+                "  File \"/var/task/resize.py\", line 9, in handler\n    shrink(image)\n",
+                "  File \"/var/task/resize.py\", line 14, in shrink\n    image.resize(size)\n",
+                "  File \"/opt/python/PIL/Image.py\", line 2185, in resize\n    raise\n",
+            ],
+        });
+        let some = |text: &str| Some(text.to_owned());
+        let of = |payload: &serde_json::Value| function_error(payload.to_string().as_bytes());
+        assert_eq!(
+            of(&payload),
+            (
+                some("AttributeError"),
+                some("no LANCZOS4"),
+                some("resize.py:14")
+            )
+        );
+        for traceback in [
+            serde_json::json!([]),
+            serde_json::json!("File \"a.py\", line 1"),
+            serde_json::json!([
+                1,
+                "File \"<string>\", line 3",
+                "  File \"/var/task/a.py\", line x"
+            ]),
+        ] {
+            let payload = serde_json::json!({ "errorType": "E", "stackTrace": traceback });
+            assert_eq!(of(&payload), (some("E"), None, None), "{payload}");
+        }
     }
 }

@@ -516,6 +516,7 @@ fn fact(
         status: answer.status,
         error_type: answer.error_type,
         error: answer.error,
+        error_at: answer.error_at,
         request_id: answer.request_id,
         report: answer.report,
         environment_id: None,

@@ -513,6 +513,7 @@ impl Chain<'_> {
             status,
             error_type,
             error,
+            error_at: None,
             request_id: logged.map(|logged| logged.request_id.clone()),
             report: logged.and_then(|logged| logged.report.clone()),
             environment_id: logged.map(|logged| logged.stream.clone()),

@@ -4,7 +4,9 @@
 //! Asks no model.
 
 mod answers;
+mod asked;
 mod unedited;
 
 pub use answers::{Answered, Ask, PROVENANCE, Provenance, REQUIREMENTS, Stopped, hash};
+pub use asked::asked;
 pub use unedited::{asks, edits, read};

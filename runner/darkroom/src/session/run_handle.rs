@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use darkroom_core::cell::CellId;
 use darkroom_core::event::{
-    CodeExamined, Event, Extension, FunctionDeployed, JOURNAL_VERSION, PackageBuilt, PlannedCell,
-    RunStarted,
+    CodeExamined, Event, Extension, FunctionDeployed, JOURNAL_VERSION, ModelAsked, PackageBuilt,
+    PlannedCell, RunStarted,
 };
 use darkroom_core::manifest::{Cloud, Manifest, Order};
 use sha2::{Digest, Sha256};
@@ -18,6 +18,7 @@ use crate::advice;
 use crate::execute::now;
 use crate::exit::Failure;
 use crate::machine;
+use crate::provenance::asked;
 use crate::record::{Earlier, History, Journal, RunDir, running};
 use crate::target::TargetFacts;
 
@@ -223,6 +224,7 @@ impl RunHandle<'_> {
             facts.push(Event::RunStarted(run.clone()));
             // A run continues with the same code only, so that it is looked at once.
             facts.extend(code.into_iter().map(Event::CodeExamined));
+            facts.extend(self.asked(configuration).map(Event::ModelAsked));
             (
                 Journal::create(&path).map_err(Failure::broken)?,
                 History::new(run),
@@ -243,6 +245,16 @@ impl RunHandle<'_> {
                 .map_err(Failure::broken)?;
         }
         Ok((journal, history))
+    }
+
+    /// Returns what the models were asked and answered that wrote this run's variants.
+    fn asked(&self, configuration: Configuration<'_>) -> impl Iterator<Item = ModelAsked> {
+        let of_models = self.cells.iter().filter(|cell| cell.model.is_some());
+        let variants: BTreeSet<&String> = of_models.map(|cell| &cell.cell.variant).collect();
+        let of_variant =
+            |variant: &String| asked(&configuration.project.variant_dir(variant), variant);
+        let asked: Vec<_> = variants.into_iter().flat_map(of_variant).collect();
+        asked.into_iter()
     }
 
     fn resumed(&self, configuration: Configuration<'_>) -> Event {

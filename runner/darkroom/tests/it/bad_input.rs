@@ -125,7 +125,7 @@ fn a_table_edited_by_hand_is_named() {
     project
         .darkroom(&["export", RUN, "--table", "prices"])
         .exits(2)
-        .says("possible values: correctness, summary");
+        .says("possible values: correctness, correctness_comparisons");
 
     // For scripts: the page is told of as the tables are.
     let json = project

@@ -1214,6 +1214,63 @@ fn a_repair_sends_the_verdict_back_and_is_recorded_as_one() {
 }
 
 #[test]
+fn a_run_says_what_was_asked_what_a_repair_mended_and_which_line_failed() {
+    let mut replies = with_black_colour_depth();
+    // Right at the end by a repair; the last stage raises, also after it.
+    let raises = "def handler(event, context):\n    return event[\"no such key\"]\n";
+    replies[4] = fenced(raises);
+    replies.push(fenced(&hand_written("pillow", "colour_depth")));
+    replies.push(fenced(raises));
+    let project = whole_project(&Endpoint::new(replies));
+    generate(&project, &["--repair", "1", "--quiet"]).exits(0);
+    let (summary, answer) = run_of_new(&project, "");
+    let of = |stage: &str| {
+        let rows = summary["correctness"].as_array().unwrap();
+        rows.iter()
+            .find(|row| row["stage"] == stage)
+            .unwrap()
+            .clone()
+    };
+    let mended = of("colour-depth");
+    assert_eq!(
+        [&mended["right"], &mended["right_first"], &mended["repairs"]],
+        [&json!(1), &json!(0), &json!(1)]
+    );
+    let journal = read(&project.root().join("outputs/test/latest/journal.ndjson"))
+        .unwrap()
+        .map(Result::unwrap);
+    let asked: Vec<_> = journal
+        .filter_map(|event| match event {
+            Event::ModelAsked(asked) => Some(asked),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(asked.len(), 7, "five answers and two repairs");
+    assert_eq!(asked[6].code.as_deref(), Some(raises));
+    assert!(asked[6].sent_back.as_ref().unwrap().contains("KeyError"));
+    assert_eq!(asked[0].model_asked, "scripted-model");
+    let page = text(&project, "outputs/test/latest/report.html");
+    for said in [
+        "0 of 1 pipelines are right",
+        "the handler raises KeyError, in 1 sample.",
+        "<code>return event[&quot;no such key&quot;]</code>",
+        "That is the line (convert.py:2) in new.",
+    ] {
+        assert!(page.contains(said), "{said}");
+    }
+    let shown = project
+        .darkroom(&["aggregate", "outputs/test/latest"])
+        .stdout();
+    assert!(
+        shown.contains(
+            "colour-depth 1 of 1 (100%, 95% CI 21% to 100%), 0 of 1 with the first answer"
+        ),
+        "{shown}{}",
+        answer.stderr()
+    );
+}
+
+#[test]
 fn an_answer_without_code_is_sent_back_in_a_repair_and_both_answers_are_kept() {
     let mut replies = right();
     let half = "```python\ndef handler(ev";

@@ -1,0 +1,141 @@
+//! What the page says of models before any time: rates, who is right more often, what the answers
+//! came to, failures with the line that did it, and what a right pipeline took.
+
+use std::collections::BTreeMap;
+
+use darkroom_core::event::{Event, ModelAsked, Status};
+use darkroom_core::outcome::{Kind, Outcome};
+
+use crate::journal::{Journal, Pass, STAGES, cell};
+use crate::{Made, started};
+
+/// A name that a page must not take for markup.
+const BETA: &str = "beta<script>";
+const CODE: &str = "import PIL\n</pre><img src=x onerror=alert(1)>\n";
+
+/// Five samples of `alpha`, all right; five of [`BETA`]: one answer is cut off, the others raise in
+/// their second line.
+fn two_models() -> Journal {
+    let names: Vec<(String, &str)> = (1..=5)
+        .flat_map(|n| {
+            [
+                (format!("alpha-s{n}"), "alpha"),
+                (format!("beta-s{n}"), BETA),
+            ]
+        })
+        .collect();
+    let cells: Vec<_> = names.iter().map(|(name, _)| cell(name)).collect();
+    let mut journal = Journal::of(&cells);
+    for (planned, (_, model)) in started(&mut journal).cells.iter_mut().zip(&names) {
+        planned.model = Some((*model).to_owned());
+        planned.sample = Some(1);
+    }
+    let gap = Outcome::new(Kind::CutOff, "after 50 tokens");
+    started(&mut journal).cells[1].missing = BTreeMap::from([(STAGES[1].to_owned(), gap.clone())]);
+    for (name, _) in &names {
+        for stage in STAGES {
+            let cut_off = (name.as_str(), stage) == ("beta-s1", STAGES[1]);
+            journal.events.push(Event::ModelAsked(ModelAsked {
+                variant: name.clone(),
+                stage: stage.into(),
+                seconds: 2.0,
+                input_tokens: Some(100),
+                output_tokens: Some(50),
+                missing: cut_off.then(|| gap.clone()),
+                code: (!cut_off).then(|| CODE.to_owned()),
+                ..ModelAsked::default()
+            }));
+        }
+    }
+    for (place, cell) in cells.iter().enumerate() {
+        let mut pass = Pass::of(cell, 1, 10.0);
+        match place {
+            1 => {
+                pass.status[1] = Status::Throttled;
+                journal.pass(&pass).check(&pass, 0, None);
+            }
+            _ if place % 2 == 1 => {
+                pass.status[0] = Status::FunctionError;
+                journal.pass(&pass);
+            }
+            _ => {
+                journal.pass(&pass).check_all(cell);
+            }
+        }
+    }
+    journal
+}
+
+fn section(page: &str) -> &str {
+    &page[page.find("id=\"correctness\"").unwrap()..page.find("id=\"answer\"").unwrap()]
+}
+
+#[test]
+fn rates_come_before_any_time_with_who_is_right_more_often() {
+    let page = Made::of(&two_models()).html();
+    let section = section(&page);
+    for said in [
+        "alpha: 5 of 5 pipelines are right (95% CI 57% to 100%).",
+        "beta&lt;script&gt;: 0 of 5 pipelines are right (95% CI 0% to 43%). Commonest failure: raises (ValueError).",
+        "alpha is right more often than beta&lt;script&gt; with the whole pipeline: 5 of 5 against 0 of 5 samples",
+        "<b>5 of 5</b><span>100% <i>[57, 100]</i></span>",
+        "--shade:38%",
+        "aria-label=\"beta&lt;script&gt;: right 1, raises 4, cut off 1\"",
+        // 20 questions of 150 tokens for 5 right ones.
+        "<td class=\"n\" data-value=\"300\">300</td>",
+    ] {
+        assert!(section.contains(said), "{said} in {section}");
+    }
+}
+
+#[test]
+fn the_commonest_failure_is_told_with_its_line_and_nothing_of_a_model_is_markup() {
+    let page = Made::of(&two_models()).html();
+    let section = section(&page);
+    let failures = &section[section.find("Commonest failures").unwrap()..];
+    let place = |words: &str| failures.find(words).unwrap_or_else(|| panic!("{words}"));
+    assert!(
+        place("the handler raises ValueError, in 4 samples.")
+            < place("was cut off at the limit of tokens (after 50 tokens), in 1 sample."),
+    );
+    assert!(failures.contains("<q>no such image</q>"));
+    assert!(failures.contains(
+        "<pre class=\"line\"><code>&lt;/pre&gt;&lt;img src=x onerror=alert(1)&gt;</code></pre>"
+    ));
+    assert!(failures.contains("That is the line (greyscale.py:2) in beta-s2."));
+    for markup in ["<img src=x", "<script>:", "beta<script>"] {
+        assert!(!page.contains(markup), "{markup}");
+    }
+    let beside = &section[section.find("Code side by side").unwrap()..];
+    assert!(beside.contains("<b>alpha-s1</b>: right") && beside.contains("<b>beta-s1</b>: right"));
+}
+
+#[test]
+fn a_run_of_an_older_journal_has_the_rates_alone() {
+    let mut journal = two_models();
+    journal
+        .events
+        .retain(|event| !matches!(event, Event::ModelAsked(_)));
+    let page = Made::of(&journal).html();
+    let section = section(&page);
+    assert!(section.contains("alpha: 5 of 5 pipelines are right"));
+    for part in [
+        "Commonest failures",
+        "What a right pipeline took",
+        "Code side by side",
+    ] {
+        assert!(!section.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn the_methods_say_how_models_were_compared() {
+    let page = Made::of(&two_models()).html();
+    let methods = &page[page.find("id=\"methods\"").unwrap()..];
+    for said in [
+        "Rates of right samples have Wilson's 95% intervals. They were compared by Fisher's exact test, two-sided (1 of whole pipelines, 2 of stages)",
+        "Times and costs of models are of right samples only.",
+    ] {
+        assert!(methods.contains(said), "{said} in {methods}");
+    }
+}
