@@ -11,8 +11,8 @@ use darkroom_core::cell::{Architecture, Cell, Input, Start, Trigger};
 use darkroom_core::event::{CallsRefused, Event, Invocation, OutputCheck, PlannedCell, Status};
 use darkroom_core::image_set::{Expect, ImageSet};
 use darkroom_core::manifest::{
-    Budget, Cloud, Experiment, Fault, Known, Manifest, Matrix, Output, Repetitions, Schedule,
-    TargetKeys, Unusable,
+    Budget, Experiment, Fault, Known, Manifest, Matrix, Output, Repetitions, Schedule, TargetKeys,
+    Unusable,
 };
 use darkroom_core::outcome::Outcome;
 use darkroom_core::pipeline::{Pipeline, Stage};
@@ -69,7 +69,7 @@ pub fn check(request: &Request<'_>, progress: &Progress) -> Result<Report, Failu
     let seen = runtime.block_on(async {
         let region = &subject.manifest.target.region;
         working.now("starting the local cloud".to_owned());
-        let target = Target::open(Cloud::Local, region, request.project.root())
+        let target = Target::local(region, request.project.root())
             .await
             .map_err(Failure::broken)?;
         drop(working);
@@ -186,7 +186,7 @@ impl Subject {
         if let Some(entry) = known.pipelines.get_mut(pipeline) {
             entry.pipeline = Some(part.clone());
         }
-        let capability = target::capability(Cloud::Local);
+        let capability = target::local_capability();
         let architecture = architecture(&capability, &spec.architectures)?;
         let cell = cell(variant, image_set, architecture);
         Ok(Self {

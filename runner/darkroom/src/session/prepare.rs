@@ -8,7 +8,6 @@ use aws_sdk_lambda::types::AccountLimit;
 use darkroom_core::adapt::Habits;
 use darkroom_core::cell::{Architecture, Input, Trigger};
 use darkroom_core::event::{CodeExamined, FunctionDeployed, PackageBuilt, PlannedCell};
-use darkroom_core::manifest::Cloud;
 use darkroom_core::pipeline::{PAYLOAD_LIMIT, Pipeline, Transport, base64_bytes};
 
 use super::configuration::Configuration;
@@ -69,9 +68,9 @@ fn requests(configuration: Configuration<'_>, cells: &[PlannedCell]) -> Vec<Requ
     wanted.into_iter().map(request).collect()
 }
 
-/// Returns the runtimes of Python that functions run on here: AWS has its own.
+/// Returns the runtimes of Python that have to be installed here for the functions.
 fn runtimes(configuration: Configuration<'_>, requests: &[Request]) -> Vec<String> {
-    if configuration.manifest.target.cloud != Cloud::Local {
+    if !configuration.capability.installs_runtimes {
         return Vec::new();
     }
     let mut runtimes: Vec<String> = requests

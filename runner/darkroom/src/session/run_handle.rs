@@ -8,7 +8,7 @@ use darkroom_core::event::{
     CodeExamined, Event, Extension, FunctionDeployed, JOURNAL_VERSION, PackageBuilt, PlannedCell,
     RunStarted,
 };
-use darkroom_core::manifest::{Cloud, Manifest, Order};
+use darkroom_core::manifest::{Manifest, Order};
 use sha2::{Digest, Sha256};
 
 use super::configuration::Configuration;
@@ -19,7 +19,7 @@ use crate::execute::now;
 use crate::exit::Failure;
 use crate::machine;
 use crate::record::{Earlier, History, Journal, RunDir, running};
-use crate::target::TargetFacts;
+use crate::target::{self, TargetFacts};
 
 /// A run's folder, held, with what it already has.
 pub struct RunHandle<'a> {
@@ -335,18 +335,8 @@ impl RunHandle<'_> {
         if self.earlier.is_some() {
             return Err(self.none_can_run_here());
         }
-        let name = match configuration.manifest.target.cloud {
-            Cloud::Local => "local",
-            Cloud::Aws => "aws",
-        };
-        let region = configuration.manifest.target.region.clone();
-        let target = TargetFacts {
-            name,
-            region,
-            endpoint: None,
-            account_id: None,
-            isolation: "not started".to_owned(),
-        };
+        let keys = &configuration.manifest.target;
+        let target = target::facts_unopened(keys.cloud, &keys.region);
         let (mut journal, _) = self.open_journal(
             configuration,
             &target,

@@ -370,7 +370,9 @@ fn only_the_display_prints() {
 fn what_packages_deploys_and_measures_does_not_ask_where_it_runs() {
     let asks = ["Cloud::Local", "Cloud::Aws", "\"local\"", "\"aws\""];
     let mut found = Vec::new();
-    for of in ["package", "deploy", "execute", "record", "examine"] {
+    for of in [
+        "package", "deploy", "execute", "record", "examine", "session",
+    ] {
         let of_room = room(of)
             .into_iter()
             .filter(|(_, code)| asks.iter().any(|ask| code.contains(ask)));
