@@ -11,11 +11,12 @@ pub enum Outcome {
     /// Everything asked for is done: every cell is measured, or was said not to be runnable on this
     /// target.
     Done,
-    /// The run is complete, and some cells failed or gave invalid outputs.
+    /// The command did its work and found something wrong: cells that failed or gave wrong outputs,
+    /// tables that differ (`verify`), a difference above `--fail-on` (`compare`).
     SomeCellsFailed,
     /// `doctor` found something missing without which nothing can be measured.
     NotReady,
-    /// Ctrl-C: what was measured is recorded and the run can be resumed.
+    /// Ctrl-C, or a budget is used up: what was measured is recorded and the run can be resumed.
     Interrupted,
 }
 
@@ -52,8 +53,8 @@ impl Failure {
         }
     }
 
-    /// The request was right and could not be carried through (disk full, deployment refused). Exit
-    /// code 1.
+    /// The request was right, and an error stopped the command halfway (disk full, deployment
+    /// refused). Exit code 1.
     pub fn broken(report: impl Into<miette::Report>) -> Self {
         Self {
             kind: Kind::Broken,
