@@ -392,6 +392,15 @@ fn files_with(what: &[&str]) -> Vec<String> {
         .collect()
 }
 
+/// The journal is the only file that is written to again after it was made.
+#[test]
+fn one_file_writes_to_what_was_written_before() {
+    assert_eq!(
+        files_with(&[".append(true)", ".set_len("]),
+        ["record/journal.rs"]
+    );
+}
+
 #[test]
 fn one_file_builds_the_runtime_and_one_reads_prices() {
     assert_eq!(
@@ -460,6 +469,49 @@ fn names_that_meant_several_things_mean_one() {
     let functions = ["told", "place", "refused", "travel"];
     for (name, places) in definitions(&[&types[..], &functions].concat()) {
         assert!(places.len() <= 1, "`{name}` is defined in {places:#?}");
+    }
+}
+
+/// Returns the code below `runner`, tests included.
+fn all_code() -> String {
+    fn collect(folder: &Path, code: &mut String) {
+        for path in fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+        {
+            if path.is_dir() {
+                collect(&path, code);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                code.push_str(&fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    let mut code = String::new();
+    collect(&root().join("runner"), &mut code);
+    code
+}
+
+#[test]
+fn every_invariant_names_a_test_that_exists() {
+    let page = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let section = page.split("## Invariants").nth(1).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let count = |is: fn(char) -> bool| section.lines().filter(|line| line.starts_with(is)).count();
+    let rows = section.lines().filter(|line| line.starts_with("| "));
+    let rows: Vec<&str> = rows
+        .filter(|row| row[2..].starts_with(char::is_numeric))
+        .collect();
+    assert_eq!(rows.len(), count(char::is_numeric), "an invariant, a row");
+    let code = all_code();
+    for row in rows {
+        let tests: Vec<&str> = row.split('`').skip(1).step_by(2).collect();
+        assert!(!tests.is_empty(), "{row}");
+        for test in tests.iter().filter(|test| !test.contains('/')) {
+            assert!(
+                code.contains(&format!("fn {test}()")),
+                "no test `{test}`: {row}"
+            );
+        }
     }
 }
 
