@@ -1,13 +1,13 @@
 //! Makes a new environment: finds the language runtime, merges the layers, opens the sandbox,
 //! serves its listeners.
 
+use super::environments::{ServeConnection, Shared};
 use super::failure::RunFailure;
 use super::gauge::MemoryGauge;
 use super::launch::{self, Places, RUNTIME_API_ADDRESS, RUNTIME_API_PORT, Runtime, Surroundings};
 use super::lines::LogLines;
 use super::run::{Environment, EnvironmentState};
 use super::types::{FunctionSpec, InvokeOutcome, Report};
-use super::{ServeConnection, Shared};
 use crate::access::{Access, Credentials};
 use crate::lambda::runtime_api::RuntimeApi;
 use crate::lineage::Working;
