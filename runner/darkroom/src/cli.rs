@@ -715,8 +715,8 @@ const AFTER: &str = "\
 
 {h}Exit codes{r}
   0    done; every cell was measured, or listed as unable to run on this target
-  1    some cells failed or gave wrong outputs; a check found a problem (`doctor`, `check`, `verify`,
-       `compare --fail-on`); or an error stopped the command halfway
+  1    some cells failed or gave wrong outputs; a check found a problem (`doctor`, `check`,
+       `verify`, `compare --fail-on`); or an error stopped the command halfway
   2    the request was wrong; nothing was done
   130  stopped by Ctrl-C, or because a budget is used up; continue with `darkroom resume`
 
