@@ -33,3 +33,4 @@ pub(crate) use names::is_region;
 pub use objects::{NoObjects, ObjectError, Objects, Reading};
 pub use service::NotInvocable;
 pub(crate) use service::{Lambda, LambdaSettings};
+pub use store::UnreadableStore;

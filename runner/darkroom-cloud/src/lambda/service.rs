@@ -71,7 +71,7 @@ impl Lambda {
         let code = CodeStore::open(folder.join("code")).map_err(unusable)?;
         let file = folder.join("functions.json");
         let store = FunctionStore::open(file.clone())
-            .map_err(|reason| StartError::Store { path: file, reason })?;
+            .map_err(|source| StartError::Store { path: file, source })?;
         let store = Arc::new(store);
         let home = Home {
             region: settings.region,
