@@ -52,7 +52,7 @@ use sessions::Times;
 pub use between::{Between, Change, between};
 pub use comparisons::is_claim;
 pub use ranks::{Comparable, comparable};
-pub use sessions::{Measured, Session, SessionEnd, minute};
+pub use sessions::{CellMeasured, Session, SessionEnd, minute};
 pub use summary::{
     CellSummary, ComparisonSummary, Correctness, Difference, FailureCount, Misdeed, MissingStage,
     ReconciliationSummary, RefusedCalls, Remembered, Spent, StageSummary, Statistic, Summary,

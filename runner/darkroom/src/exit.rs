@@ -33,12 +33,12 @@ impl From<Outcome> for ExitCode {
 /// A command that could not do what it was asked, with what to tell the user.
 #[derive(Debug)]
 pub struct Failure {
-    kind: Kind,
+    kind: FailureKind,
     report: miette::Report,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum FailureKind {
     WrongRequest,
     Broken,
 }
@@ -48,7 +48,7 @@ impl Failure {
     /// code 2.
     pub fn wrong_request(report: impl Into<miette::Report>) -> Self {
         Self {
-            kind: Kind::WrongRequest,
+            kind: FailureKind::WrongRequest,
             report: report.into(),
         }
     }
@@ -57,7 +57,7 @@ impl Failure {
     /// refused). Exit code 1.
     pub fn broken(report: impl Into<miette::Report>) -> Self {
         Self {
-            kind: Kind::Broken,
+            kind: FailureKind::Broken,
             report: report.into(),
         }
     }
@@ -72,8 +72,8 @@ impl Failure {
 
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self.kind {
-            Kind::WrongRequest => 2,
-            Kind::Broken => 1,
+            FailureKind::WrongRequest => 2,
+            FailureKind::Broken => 1,
         })
     }
 }

@@ -29,7 +29,7 @@ impl Metrics {
     /// Refuses a request for lack of a permission, in the protocol it came in.
     pub fn refuse(parts: &Parts, body: &Bytes, message: String) -> http::Response<Bytes> {
         let mut response = wire::answer(parts, body, |_, _| {
-            Err(wire::Fault {
+            Err(wire::QueryFault {
                 code: "AccessDenied",
                 message,
             })

@@ -42,7 +42,7 @@ pub(super) struct Attempt {
     /// No later one is known.
     pub(super) last: bool,
     /// `None`: cut off, or still in progress.
-    pub(super) ended: Option<Ended>,
+    pub(super) ended: Option<AttemptEnd>,
     /// A row ended well, but cold where the cell asks for warm, or the reverse.
     pub(super) wrong_start: bool,
     /// A row ended well, and nothing tells how it started.
@@ -52,7 +52,7 @@ pub(super) struct Attempt {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Ended {
+pub(super) struct AttemptEnd {
     pub(super) complete: bool,
     pub(super) again: Option<Again>,
 }
@@ -143,7 +143,7 @@ impl Ledger {
     /// Ends an attempt: after its last fact, where that does not say so itself.
     pub fn end(&mut self, id: AttemptId, complete: bool, again: Option<Again>) {
         let attempt = &mut self.attempts[id as usize];
-        attempt.ended = Some(Ended { complete, again });
+        attempt.ended = Some(AttemptEnd { complete, again });
         if again.is_none()
             && let Some(entry) = self.repetitions.get_mut(&attempt.repetition)
         {

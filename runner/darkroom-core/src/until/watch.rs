@@ -14,15 +14,15 @@ pub struct Watch {
     until: Until,
     seed: u64,
     stages: Vec<String>,
-    cells: Vec<Cell>,
+    cells: Vec<WatchedCell>,
     ledger: Ledger,
     /// Of every attempt, by its id.
-    passes: Vec<Pass>,
+    passes: Vec<PassValues>,
 }
 
 /// A cell that is measured.
 #[derive(Clone, Debug)]
-struct Cell {
+struct WatchedCell {
     id: CellId,
     /// Among the run's cells.
     place: u32,
@@ -33,15 +33,15 @@ struct Cell {
 
 /// The values of one attempt.
 #[derive(Clone, Debug, Default)]
-struct Pass {
+struct PassValues {
     started_at: String,
     turnaround_s: Option<f64>,
     wrong: bool,
-    rows: Vec<Row>,
+    rows: Vec<StageValue>,
 }
 
 #[derive(Clone, Debug)]
-struct Row {
+struct StageValue {
     stage: usize,
     /// In the order of execution.
     sequence: u64,
@@ -65,7 +65,7 @@ impl Watch {
         let runnable = (0..)
             .zip(&run.cells)
             .filter(|(_, planned)| planned.not_runnable.is_none());
-        let cells = runnable.map(|(place, planned)| Cell {
+        let cells = runnable.map(|(place, planned)| WatchedCell {
             id: planned.id.clone(),
             place,
             cold: planned.cell.start == Start::Cold,
@@ -87,7 +87,7 @@ impl Watch {
             return;
         };
         if id as usize == self.passes.len() {
-            self.passes.push(Pass::default());
+            self.passes.push(PassValues::default());
         }
         let pass = &mut self.passes[id as usize];
         match event {
@@ -262,11 +262,11 @@ impl Watch {
 
 /// Returns what a stage's sample may take from an invocation; `None` where it has no time that is a
 /// number.
-fn row(invocation: &Invocation) -> Option<Row> {
+fn row(invocation: &Invocation) -> Option<StageValue> {
     let report = invocation.report.as_ref()?;
     let ms = report.duration_ms + report.init_ms.unwrap_or(0.0);
     let (stage, sequence) = (invocation.stage_index as usize, invocation.sequence);
-    ms.is_finite().then(|| Row {
+    ms.is_finite().then(|| StageValue {
         stage,
         sequence,
         ms,

@@ -14,7 +14,7 @@ mod timeline;
 mod turnaround;
 mod waterfall;
 
-pub use beside::{Line, side_by_side};
+pub use beside::{IntervalLine, side_by_side};
 pub use canvas::{WIDTH as PAGE_PIXELS, escape};
 pub use figure::{Figure, figures, figures_of_width};
 pub use memory::family;

@@ -7,12 +7,12 @@ use darkroom_core::event::CodeExamined;
 use darkroom_core::variant::Build;
 
 use super::{python, rust};
-use crate::package::Request;
+use crate::package::PackageRequest;
 
 /// Looks at every variant among `requests` once; blocking.
 ///
 /// `cache_dir` is `.darkroom` of the project, where ruff is installed the first time.
-pub fn code(cache_dir: &Path, requests: &[Request]) -> Vec<CodeExamined> {
+pub fn code(cache_dir: &Path, requests: &[PackageRequest]) -> Vec<CodeExamined> {
     let mut seen = BTreeSet::new();
     let once = requests
         .iter()

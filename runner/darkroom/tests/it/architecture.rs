@@ -493,6 +493,7 @@ fn definitions(names: &[&str]) -> BTreeMap<String, Vec<String>> {
 fn names_that_meant_several_things_mean_one() {
     let types = [
         "Group", "Failure", "Answer", "Facts", "Target", "Settings", "State", "Store", "Verdict",
+        "Fault", "Plan", "Request", "Rule", "Unusable", "Watch",
     ];
     let functions = ["told", "place", "refused", "travel"];
     for (name, places) in definitions(&[&types[..], &functions].concat()) {

@@ -12,7 +12,7 @@ use crate::access::{Access, Credentials};
 use crate::lambda::runtime_api::RuntimeApi;
 use crate::lineage::Working;
 use crate::python;
-use crate::sandbox::{Plan, Sandbox};
+use crate::sandbox::{Sandbox, SandboxPlan};
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::io;
@@ -71,7 +71,7 @@ pub async fn environment(
 
     let (binds, covers) = launch::folders(spec, &runtime, layers.as_deref());
     let listen = listen_at(&config.endpoint_url);
-    let plan = Plan {
+    let plan = SandboxPlan {
         binds,
         covers,
         memory_mb: spec.memory_mb,

@@ -6,6 +6,6 @@ mod configuration;
 mod event;
 mod functions;
 
-pub use configuration::{Invalid, NotificationSettings, Rule};
-pub use event::{Change, Sequencer, payload};
+pub use configuration::{Invalid, NotificationRule, NotificationSettings};
+pub use event::{ObjectChange, Sequencer, payload};
 pub use functions::{EventTarget, FunctionDirectory};

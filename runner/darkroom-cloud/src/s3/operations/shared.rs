@@ -8,7 +8,9 @@ use s3s::{S3Request, S3Result};
 
 use super::super::error_document::RequestIds;
 use super::super::multipart::Uploads;
-use super::super::notification::{Change, EventTarget, FunctionDirectory, Sequencer, payload};
+use super::super::notification::{
+    EventTarget, FunctionDirectory, ObjectChange, Sequencer, payload,
+};
 use super::super::permission::Writer;
 use super::super::store::{Bucket, Store, StoreError};
 use super::{errors, reading};
@@ -111,7 +113,7 @@ impl Operations {
     ) {
         bucket.with_settings(|settings| {
             for rule in settings.notifications.matching(event, key) {
-                let change = Change {
+                let change = ObjectChange {
                     event,
                     bucket: &bucket.name,
                     region: &settings.region,
