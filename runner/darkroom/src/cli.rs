@@ -718,7 +718,7 @@ const AFTER: &str = "\
   1    some cells failed or gave wrong outputs; a check found a problem (`doctor`, `check`,
        `verify`, `compare --fail-on`); or an error stopped the command halfway
   2    the request was wrong; nothing was done
-  130  stopped by Ctrl-C, or because a budget is used up; continue with `darkroom resume`
+  130  stopped by Ctrl-C, or because a run's budget is used up; continue with `darkroom resume`
 
 Set NO_COLOR=1 to turn colours off. Run `darkroom <command> --help` for a command's options.";
 

@@ -16,7 +16,8 @@ pub enum Outcome {
     SomeCellsFailed,
     /// `doctor` found something missing without which nothing can be measured.
     NotReady,
-    /// Ctrl-C, or a budget is used up: what was measured is recorded and the run can be resumed.
+    /// Ctrl-C, or a run's budget is used up: what was measured is recorded and the run can be
+    /// resumed.
     Interrupted,
 }
 
