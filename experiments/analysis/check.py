@@ -1,4 +1,4 @@
-"""Recomputes a run's conclusions from its facts with numpy and scipy, and compares: an independent second opinion.
+"""Recomputes a run's tables of results from its measurements with numpy and scipy, and compares: an independent check.
 
     python experiments/analysis/check.py outputs/full/latest [prices.toml]
 
@@ -31,16 +31,16 @@ class Check:
         else:
             differs = not abs(found - expected) <= tolerance * max(1.0, abs(expected))
         if differs:
-            self.wrong.append(f"{what}: {found} in the table, {expected} recomputed")
+            self.wrong.append(f"{what}: {found} in the table, but {expected} recomputed")
 
     def near(self, what, found, expected, width):
         self.compared += 1
         if found is None or not abs(found - expected) <= BOOTSTRAP * width:
-            self.wrong.append(f"{what}: {found} in the table, {expected} recomputed")
+            self.wrong.append(f"{what}: {found} in the table, but {expected} recomputed")
 
 
 def described(x):
-    """Everything the method's section 2 defines, by numpy."""
+    """The descriptive statistics of docs/method.md, section 2, by numpy."""
     n = len(x)
     if n == 0:
         return dict.fromkeys(["mean", "sd", "cv", "min", "p50", "p90", "p95", "p99", "max", "iqr", "mad"])
@@ -55,7 +55,7 @@ def described(x):
 
 
 def order_statistics(x, p):
-    """The binomial interval of a quantile, by scipy."""
+    """The 95% interval of a quantile by the binomial distribution, by scipy."""
     x, n = np.sort(x), len(x)
     cdf = stats.binom.cdf(np.arange(n), n, p)
     low, high = np.flatnonzero(cdf <= 0.025), np.flatnonzero(cdf >= 0.975)
@@ -86,7 +86,7 @@ def check_summary(check, summary, invocations, pipelines):
 
 
 def check_memory(check, summary, invocations):
-    """The one-sided t interval of how much longer fresh pixels take, by Polars and scipy (method.md, 7a)."""
+    """How much longer stages take for changed pixels, with the one-sided t interval, by Polars and scipy (method.md, 7a)."""
     longer = {}
     for (cell, stage), rows in invocations.group_by("cell_id", "stage"):
         of = ["image", "deployment"]
@@ -116,7 +116,7 @@ def check_memory(check, summary, invocations):
 
 
 def low_end(d, tests):
-    """Lower end of the one-sided t interval of the mean of `d`, shared out over `tests` (Bonferroni)."""
+    """The lower end of the one-sided t interval of the mean of `d`, with Bonferroni's correction for `tests` tests."""
     t = stats.t.ppf(1 - 0.05 / tests, len(d) - 1)
     return float(np.mean(d) - t * np.std(d, ddof=1) / np.sqrt(len(d)))
 
@@ -317,7 +317,7 @@ def check_generation(check, table):
 
 
 def check_variance(check, what, row, sample):
-    """Omega squared of images, deployments and environments, one after the other, by group means in Polars."""
+    """Omega squared of images, then deployments, then environments, by group means in Polars."""
     if row["variance_image"] is None or sample.is_empty():
         return
     frame = sample.with_columns(rest=pl.col("value").log() - pl.col("value").log().mean())
@@ -342,8 +342,8 @@ def check_variance(check, what, row, sample):
 
 
 def within_images(x, images):
-    """The values with their images' levels taken out, inflated for the degrees of freedom the levels took; x itself where
-    there is one image, or an image with a single value."""
+    """The values without the differences between images, inflated for the degrees of freedom that this costs. With one image, or
+    an image with a single value, x itself."""
     names, index = np.unique(images, return_inverse=True)
     if len(names) < 2 or np.bincount(index).min() < 2:
         return x
@@ -352,7 +352,7 @@ def within_images(x, images):
 
 
 def random_images(x, images):
-    """The t-interval in which every image is one witness (cluster-robust, CR1)."""
+    """The t-interval in which every image counts as one observation (cluster-robust, CR1)."""
     names, index = np.unique(images, return_inverse=True)
     k = len(names)
     if k < 2:
@@ -374,7 +374,7 @@ def check_intervals(check, what, row, x, as_recorded, images):
     if len(x) >= 3:
         if np.ptp(within) > EXACT * abs(within.mean()):
             check.same(f"{what} r1", row["r1"], float((d[1:] * d[:-1]).sum() / (d * d).sum()))
-        # Not of the scaled values: scaling makes and breaks ties in the last bit.
+        # Not of the scaled values: scaling makes and removes ties in the last bit.
         tau = float(stats.kendalltau(np.arange(len(x)), as_recorded).statistic)
         check.same(f"{what} trend_tau", row["trend_tau"], tau)
     method = (row["ci_method"] or "").split(";")[0].removeprefix("stratified_")
@@ -385,7 +385,7 @@ def check_intervals(check, what, row, x, as_recorded, images):
         ]:
             result = stats.bootstrap((values,), statistic, n_resamples=4000, method="BCa", rng=562, axis=0)
             low, high = result.confidence_interval
-            if name == "mean" and row["ci_method"].startswith("stratified_"):  # a bootstrap knows no degrees of freedom
+            if name == "mean" and row["ci_method"].startswith("stratified_"):  # a bootstrap does not account for degrees of freedom
                 degrees = len(x) - len(np.unique(images))
                 further = stats.t.ppf(0.975, degrees) / stats.norm.ppf(0.975)
                 low, high = x.mean() + (low - x.mean()) * further, x.mean() + (high - x.mean()) * further
@@ -420,7 +420,7 @@ def check_comparisons(check, comparisons, invocations, pipelines):
             families.setdefault((row["factor"], row["metric"]), []).append((what, row["p"], row["p_adj"]))
         facts = pipelines if row["stage"] == "pipeline" else invocations.filter(pl.col("stage") == row["stage"])
         facts = facts.filter(pl.col("counts_as") == "sample")
-        if row["factor"] == "start" and row["metric"] == "cold_total_ms":  # a warm call has no init: its duration is all
+        if row["factor"] == "start" and row["metric"] == "cold_total_ms":  # a warm call has no init, so its duration counts
             facts = facts.with_columns(cold_total_ms=pl.coalesce("cold_total_ms", "duration_ms"))
         facts = facts.drop_nulls(row["metric"])
         key = ["deployment", "image", "repetition"]
@@ -458,7 +458,7 @@ def check_comparisons(check, comparisons, invocations, pipelines):
 
 
 def check_units(check, what, row, facts):
-    """Welch's test on the mean logarithms of environments (of passes: rounds of a deployment), images' levels taken out."""
+    """Welch's test on the mean logarithms of environments (for passes: of rounds of a deployment), without image differences."""
     sides = []
     for side in "ab":
         frame = facts.filter(pl.col("cell_id") == row[f"cell_{side}"])
@@ -486,7 +486,7 @@ def check_units(check, what, row, facts):
 
 
 def check_choices(check, choices, comparisons, pipelines, summary):
-    """Pareto fronts among comparable cells, and memory sizes among cells that differ in memory only, from the passes."""
+    """From the passes: Pareto fronts of comparable cells, and the best memory sizes of cells that differ in memory only."""
     means, remembering = {}, summary.filter(pl.col("remembers"))["cell_id"].to_list()
     right = choices.filter(pl.col("outputs_ok") & ~pl.col("cell_id").is_in(remembering))
     for row in right.iter_rows(named=True):
@@ -533,7 +533,7 @@ def check_choices(check, choices, comparisons, pipelines, summary):
 
 
 def check_models(check, what, row, facts):
-    """Samples of two models: pooled figures, Welch's test on the samples' means, and the hierarchical bootstrap, by numpy."""
+    """Two models: pooled values, Welch's test on the means of their samples, and the hierarchical bootstrap, by numpy."""
     metric = row["metric"]
     pooled = lambda side: row[f"cell_{side}"].split() if row[f"samples_{side}"] else []  # noqa: E731
     samples = lambda side: [  # noqa: E731
@@ -565,7 +565,7 @@ def check_models(check, what, row, facts):
 
 
 def hierarchical(a, b, metric, resamples=4000):
-    """Ratios of means: samples are drawn, then their environments (or deployments), images (the same for both), repetitions."""
+    """Resampled ratios of means: draws samples, then their environments (or deployments), images (both the same), repetitions."""
     rng = np.random.default_rng(562)
     images = sorted({image for frame in a + b for image in frame["image"].unique()})
 

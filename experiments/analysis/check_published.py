@@ -1,4 +1,4 @@
-"""Publishes a run twice to the local cloud's S3 and reads the dataset back with Polars, as anyone would read it from AWS.
+"""Publishes a run twice to the local cloud's S3, and reads the dataset back with Polars like a user of AWS.
 
     python experiments/analysis/check_published.py target/release/darkroom outputs/smoke/latest
 """
@@ -19,7 +19,7 @@ import polars as pl
 
 
 def make_bucket(endpoint: str, name: str, key_id: str, secret: str, region: str = "us-east-1") -> None:
-    """PUT /name, signed as AWS asks (Signature Version 4): `publish` makes no bucket, and this needs no SDK."""
+    """Creates a bucket: PUT /name with Signature Version 4. `publish` creates none, and this way needs no SDK."""
     time = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
     empty = hashlib.sha256(b"").hexdigest()
     headers = {"host": endpoint.removeprefix("http://"), "x-amz-content-sha256": empty, "x-amz-date": time}
@@ -55,9 +55,9 @@ with tempfile.TemporaryDirectory() as home:
             place = f"s3://tables/fleet/{table}/**/*.parquet"
             found = pl.scan_parquet(place, hive_partitioning=True, storage_options=options).collect()
             here = pl.read_parquet(run / f"{table}.parquet")
-            assert found.drop("experiment", "run").equals(here), f"{table} came back otherwise"
-            assert (found["run"] == found["run_id"]).all(), f"{table}: partition and column disagree"
-        print(f"published to {endpoint}: summary, invocations and pipelines came back equal, partitions consistent")
+            assert found.drop("experiment", "run").equals(here), f"{table}: the published rows differ from the run's"
+            assert (found["run"] == found["run_id"]).all(), f"{table}: the partition `run` differs from the column run_id"
+        print(f"published to {endpoint}: summary, invocations and pipelines read back equal, and their partitions agree with their columns")
     finally:
         server.terminate()
         server.wait()

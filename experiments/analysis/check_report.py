@@ -1,11 +1,11 @@
-"""Holds a run's report.html against its Parquet files, and opens it in a headless browser where there is one.
+"""Compares a run's report.html with its Parquet files, and opens it in a headless browser if you name one.
 
     python experiments/analysis/check_report.py outputs/smoke/latest [chromium]
     python experiments/analysis/check_report.py outputs/smoke/latest [chromium] --beside PAGE OTHER_RUN...
 
-Every number of the page's tables must be the one in summary, comparisons and choices, in full; those of a page of several
-runs (`darkroom report RUN OTHER_RUN...`) the ratio of the runs' means. In the browser no page may log an error to the
-console, or be wider than a phone. Needs `pip install polars`. Exits 1 when something differs.
+Every number in the page's tables must equal, unrounded, the one in summary, comparisons or choices. On a page of several runs
+(`darkroom report RUN OTHER_RUN...`) it must equal the ratio of the runs' means. In the browser, no page may log an error to
+the console or be wider than a phone. Needs `pip install polars`. Exits with 1 if something differs.
 """
 
 import json
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import polars as pl
 
-# The page's column, by its place in the table, and the table's.
+# Columns of the page's tables by their position, with the names of the Parquet columns.
 NUMBERS = {2: "n", 3: "mean", 4: "mean_ci_low", 5: "mean_ci_high", 6: "sd", 7: "cv", 8: "p50", 9: "p95"}
 PAIRS = {3: "n_a", 4: "ratio_mean", 5: "ratio_mean_ci_low", 6: "ratio_mean_ci_high", 7: "cliffs_delta", 8: "p_adj"}
 CHOICES = {2: "memory_mb", 3: "cost_usd_per_100k", 4: "turnaround_s"}
@@ -25,7 +25,7 @@ PHONE = 390
 
 
 class Page(HTMLParser):
-    """The rows of the page's tables by section: the row's data-* attributes, and the full value of every column."""
+    """The rows of the page's tables by section. Each has its data-* attributes and the unrounded value of every column."""
 
     def __init__(self, path):
         super().__init__()
@@ -56,7 +56,7 @@ class Check:
             value = None if value is None else float(value) * (100 if column == "cv" else 1)
             on_page = None if shown[place] is None else float(shown[place])
             if (value is None) != (on_page is None) or (value is not None and abs(value - on_page) > 1e-12 * abs(value)):
-                self.wrong.append(f"{where} {column}: {on_page} on the page, {value} in the table")
+                self.wrong.append(f"{where} {column}: {on_page} on the page, but {value} in the table")
 
     def numbers(self, run, page):
         summary = pl.read_parquet(run / "summary.parquet")
@@ -66,7 +66,7 @@ class Check:
             self.values(f"{cell} {stage}", shown, expected, NUMBERS)
         measured = summary.filter(pl.col("n") > 0, stage="pipeline", metric="cost_usd_per_100k")
         missing = set(measured["cell_id"]) - {attrs["data-cell"] for attrs, _ in page.rows("numbers")}
-        self.wrong += [f"{cell}: measured, and not on the page" for cell in sorted(missing)]
+        self.wrong += [f"{cell}: measured, but not on the page" for cell in sorted(missing)]
 
     def pairs(self, run, page):
         table = pl.read_parquet(run / "comparisons.parquet")
@@ -84,10 +84,10 @@ class Check:
                 self.wrong.append(f"{attrs['data-cell']} is not {attrs['data-pick']} in choices.parquet")
         picked = sum(table[word].fill_null(False).sum() for word in ("cheapest", "fastest", "balanced"))
         if picked != len(page.rows("choices")):
-            self.wrong.append(f"{picked} picks in choices.parquet, {len(page.rows('choices'))} on the page")
+            self.wrong.append(f"{picked} picks in choices.parquet, but {len(page.rows('choices'))} on the page")
 
     def beside(self, runs, page):
-        """Ratios of the page of several runs, from the means of the passes that both runs have."""
+        """Compares the ratios on a page of several runs with those of the means, over the passes that both runs have."""
         samples = [sample(run) for run in runs]
         for place, other in enumerate(samples[1:], start=1):
             rows = page.rows(f"differences-{chr(ord('A') + place)}")
@@ -103,11 +103,11 @@ class Check:
                     ratio = b["value"].mean() / a["value"].mean()
                 self.compared += 1
                 if abs(ratio - float(shown[4])) > 1e-9 * ratio:
-                    self.wrong.append(f"{of}: ratio {shown[4]} on the page, {ratio} from the rows")
+                    self.wrong.append(f"{of}: ratio {shown[4]} on the page, but {ratio} from the rows")
 
 
 def sample(run):
-    """The values that count, long: cell, stage, metric, deployment, image, repetition, value."""
+    """The values that count, one a row: cell, stage, metric, deployment, image, repetition, value."""
     keys = ["cell_id", "stage", "deployment", "image", "repetition"]
     invocations = pl.read_parquet(run / "invocations.parquet").filter(counts_as="sample")
     passes = pl.read_parquet(run / "pipelines.parquet").filter(counts_as="sample").with_columns(stage=pl.lit("pipeline"))
@@ -119,7 +119,7 @@ def sample(run):
     return pl.concat(long).rename({"cell_id": "cell"})
 
 
-# The page tells the frame that it is in what became of it; a frame can be as narrow as a phone, a window can't.
+# The page tells its frame how it looks. It is in a frame because a window cannot be as narrow as a phone.
 PROBE = """<script>addEventListener("load", () => parent.postMessage(JSON.stringify({
   width: innerWidth, scroll: document.documentElement.scrollWidth, figures: document.querySelectorAll("svg").length,
   sortable: document.querySelectorAll("th button").length }), "*"));</script></body>"""
@@ -128,7 +128,7 @@ FRAME = f"""<!doctype html><title></title><script>onmessage = (told) => {{ docum
 
 
 def look(browser, page):
-    """What the browser says of the page: errors on its console, too few figures, wider than a phone's screen."""
+    """What is wrong with the page in a browser: errors on its console, too few figures, wider than a phone's screen."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "page.html").write_text(page.read_text().replace("</body>", PROBE))
         frame = Path(folder) / "frame.html"
@@ -139,7 +139,7 @@ def look(browser, page):
     said = [line for line in answer.stderr.splitlines() if "CONSOLE" in line]
     told = answer.stdout.partition("<title>")[2].partition("</title>")[0]
     if not told:
-        return [*said, f"{page.name} was not rendered"]
+        return [*said, f"{page.name}: the browser did not render it"]
     found = json.loads(told)
     if found["scroll"] > found["width"]:
         said.append(f"{page.name} is {found['scroll']} pixels wide on a screen of {found['width']}")
@@ -172,7 +172,7 @@ def main():
             check.wrong += look(browser, each)
     for line in check.wrong:
         print(line)
-    print(f"{check.compared} numbers of {', '.join(each.name for each in pages)} held against the tables, {len(check.wrong)} differ")
+    print(f"{check.compared} numbers of {', '.join(each.name for each in pages)} compared with the tables, {len(check.wrong)} differ")
     sys.exit(1 if check.wrong else 0)
 
 

@@ -1,9 +1,9 @@
-"""Loads every table of a run with each library that outputs/README.md names, and holds what they read side by side.
+"""Loads every table of a run with each library that outputs/README.md names, and compares what they read.
 
     python experiments/analysis/load.py outputs/full/latest [duckdb polars pandas arrow spark]
 
-Rows, column names, nulls and the sum of every numeric column must be the same for all. Without names all but Spark, which
-needs a Java runtime, are tried. Exits 1 when two of them disagree.
+Number of rows, column names, nulls and the sum of every numeric column must be the same for all. Without names, it tries all
+but Spark, which needs a Java runtime. Exits with 1 if a library reads something else than Polars.
 """
 
 import math
@@ -44,7 +44,7 @@ def with_spark(path):
 
 
 def figures(frame):
-    """What every library must agree on: rows, and of each column nulls and the sum of its numbers."""
+    """What all libraries must agree on: the number of rows, and for each column its nulls and the sum of its numbers."""
     return {
         name: (frame.height, column.null_count(), float(column.cast(pl.Float64).sum()) if column.dtype.is_numeric() else None)
         for name, column in zip(frame.columns, frame.get_columns(), strict=True)
@@ -52,7 +52,7 @@ def figures(frame):
 
 
 def alike(a, b):
-    """Sums differ in their last bits with the order of adding."""
+    """Compares figures. Sums may differ in their last bits, because libraries add in different orders."""
     same = lambda x, y: x == y or (None not in (x, y) and math.isclose(x, y, rel_tol=1e-9))  # noqa: E731
     return list(a) == list(b) and all(a[name][:2] == b[name][:2] and same(a[name][2], b[name][2]) for name in a)
 
@@ -71,7 +71,7 @@ def main():
             if not alike(found, expected):
                 differ += 1
                 which = [column for column in expected if found.get(column) != expected[column]]
-                print(f"{path.name}: {name} does not read what Polars reads: {', '.join(which) or list(found)}")
+                print(f"{path.name}: {name} reads other values than Polars: {', '.join(which) or list(found)}")
     print(f"{len(tables)} tables loaded by {', '.join(names)}: {'they disagree' if differ else 'all alike'}")
     sys.exit(1 if differ else 0)
 

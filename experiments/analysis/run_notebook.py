@@ -1,8 +1,8 @@
-"""Runs the code of a notebook from top to bottom without Jupyter, as CI does: an exception in a cell ends it.
+"""Runs the code of a notebook from top to bottom without Jupyter, for CI. An exception in a cell ends it.
 
     python experiments/analysis/run_notebook.py experiments/analysis/explore.ipynb RUN_FOLDER [FIGURES_FOLDER]
 
-Fails too where the notebook was stored with outputs, or draws no figure.
+It also fails if the notebook was stored with outputs or draws no figure.
 """
 
 import json
@@ -17,7 +17,7 @@ cells = [cell for cell in json.loads(notebook.read_text())["cells"] if cell["cel
 names: dict = {"__name__": "__main__"}
 for place, cell in enumerate(cells, 1):
     if cell["outputs"] or cell["execution_count"] is not None:
-        sys.exit(f"{notebook}: cell {place} is stored with its outputs")
+        sys.exit(f"{notebook}: cell {place} was stored with its outputs; clear them and save")
     exec(compile("".join(cell["source"]), f"{notebook.name} cell {place}", "exec"), names)
 
 import matplotlib.pyplot as plt  # noqa: E402 (the notebook may be the first to import it)

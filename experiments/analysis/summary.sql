@@ -1,4 +1,4 @@
--- Loads a run's tables with DuckDB and answers the first questions: how fast, how dear, was it right, what was left out.
+-- Loads a run's tables with DuckDB and answers the first questions: how fast, how expensive, was it right, what was left out.
 --
 --   cd outputs/full/latest && duckdb < ../../../experiments/analysis/summary.sql
 --
@@ -23,14 +23,14 @@ from 'summary.parquet' t join 'costs.parquet' c using (cell_id)
 where t.metric = 'turnaround_s'
 order by t.mean;
 
--- x86_64 against arm64: the same code, all else equal.
+-- arm64 compared with x86_64: the same code, all else equal.
 select x.variant, x.memory_mb, x.start, x.stage, round(a.mean / x.mean, 3) as arm64_over_x86_64
 from 'summary.parquet' x join 'summary.parquet' a
   on (a.variant, a.memory_mb, a.image_set, a.trigger, a.input, a.start, a.concurrency, a.stage, a.metric)
    = (x.variant, x.memory_mb, x.image_set, x.trigger, x.input, x.start, x.concurrency, x.stage, x.metric)
 where x.architecture = 'x86_64' and a.architecture = 'arm64' and x.metric = 'duration_ms' and a.n > 0 and x.n > 0;
 
--- What every statistic is made of, and what was left out of it.
+-- Which rows the statistics use (counts_as = sample), and which they leave out.
 select cell_id, counts_as, status, count(*) as "rows"
 from 'invocations.parquet' group by all order by all;
 

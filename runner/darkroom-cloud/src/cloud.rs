@@ -5,7 +5,7 @@ use crate::bridges::{Buckets, Functions, Inside};
 use crate::iam::Iam;
 use crate::keys::{Keys, random_pair};
 use crate::lambda::environment::{Environments, EnvironmentsConfig, Misdeed};
-use crate::lambda::{self, Lambda};
+use crate::lambda::{self, Lambda, UnreadableStore};
 use crate::logs::Logs;
 use crate::metrics::Metrics;
 use crate::s3::{self, S3};
@@ -82,8 +82,11 @@ pub enum StartError {
     },
     #[error("another local cloud uses the data folder {}; stop it, or set another folder", path.display())]
     InUse { path: PathBuf },
-    #[error("cannot read the function store {}: {reason}; move the file away to start empty", path.display())]
-    Store { path: PathBuf, reason: String },
+    #[error("cannot read the function store {}: {source}; move the file away to start empty", path.display())]
+    Store {
+        path: PathBuf,
+        source: UnreadableStore,
+    },
     #[error("cannot open the buckets: {0}")]
     Buckets(#[from] s3::StoreError),
     #[error("cannot open the roles, logs and metrics in {}: {source}", path.display())]
@@ -92,7 +95,7 @@ pub enum StartError {
         source: std::io::Error,
     },
     #[error("cannot start the execution environments: {0}")]
-    Environments(std::io::Error),
+    Environments(#[source] std::io::Error),
 }
 
 /// The pair of AWS's documentation: an open cloud knows it beside those that are their own secrets.

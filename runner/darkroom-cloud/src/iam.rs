@@ -46,13 +46,13 @@ struct Role {
 }
 
 /// A refusal in IAM's form.
-struct Fault {
+struct IamFault {
     status: StatusCode,
     code: &'static str,
     message: String,
 }
 
-impl Fault {
+impl IamFault {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self {
             status,
@@ -113,7 +113,7 @@ impl Iam {
                     query::answer(NAMESPACE, &operation, result, &request_id),
                 )
             }
-            Err(Fault {
+            Err(IamFault {
                 status,
                 code,
                 message,
@@ -126,7 +126,7 @@ impl Iam {
     }
 
     /// Carries out one operation; `None` is an answer without a result.
-    fn call(&self, operation: &str, request: &Value) -> Result<Option<Vec<Element>>, Fault> {
+    fn call(&self, operation: &str, request: &Value) -> Result<Option<Vec<Element>>, IamFault> {
         let mut roles = self.roles.lock().unwrap_or_else(PoisonError::into_inner);
         if operation == "ListRoles" {
             return Ok(Some(listed(&roles, request)));
@@ -136,7 +136,7 @@ impl Iam {
                 "The local cloud does not know {operation} of IAM: it supports only \
                     roles."
             );
-            return Err(Fault::new(
+            return Err(IamFault::new(
                 StatusCode::BAD_REQUEST,
                 "InvalidAction",
                 message,
@@ -147,7 +147,7 @@ impl Iam {
             let role = created(&name, request, needed(request, "AssumeRolePolicyDocument")?)?;
             if roles.contains_key(&name) {
                 let message = format!("Role with name {name} already exists.");
-                return Err(Fault::new(
+                return Err(IamFault::new(
                     StatusCode::CONFLICT,
                     "EntityAlreadyExists",
                     message,
@@ -158,14 +158,20 @@ impl Iam {
             self.write(&roles)?;
             return Ok(Some(answer));
         }
-        let role = roles.get_mut(&name).ok_or_else(|| Fault::no_role(&name))?;
+        let role = roles
+            .get_mut(&name)
+            .ok_or_else(|| IamFault::no_role(&name))?;
         if let Some(answer) = looked_up(operation, &name, role, request)? {
             return Ok(Some(answer));
         }
         if operation == "DeleteRole" {
             if !role.policies.is_empty() || !role.attached.is_empty() {
                 let message = "Cannot delete entity, must delete policies first.";
-                return Err(Fault::new(StatusCode::CONFLICT, "DeleteConflict", message));
+                return Err(IamFault::new(
+                    StatusCode::CONFLICT,
+                    "DeleteConflict",
+                    message,
+                ));
             }
             roles.remove(&name);
         } else {
@@ -175,9 +181,9 @@ impl Iam {
         Ok(None)
     }
 
-    fn write(&self, roles: &BTreeMap<String, Role>) -> Result<(), Fault> {
+    fn write(&self, roles: &BTreeMap<String, Role>) -> Result<(), IamFault> {
         let failed = |error: std::io::Error| {
-            Fault::new(
+            IamFault::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "ServiceFailure",
                 format!("The roles cannot be written: {error}"),
@@ -236,9 +242,9 @@ const OPERATIONS: [&str; 15] = [
     "ListInstanceProfilesForRole",
 ];
 
-fn needed<'a>(request: &'a Value, name: &str) -> Result<&'a str, Fault> {
+fn needed<'a>(request: &'a Value, name: &str) -> Result<&'a str, IamFault> {
     request.get(name).and_then(Value::as_str).filter(|value| !value.is_empty()).ok_or_else(|| {
-        Fault::invalid(format!(
+        IamFault::invalid(format!(
             "1 validation error detected: Value null at '{name}' failed to satisfy constraint: Member must not be null"
         ))
     })
@@ -269,7 +275,7 @@ fn looked_up(
     name: &str,
     role: &Role,
     request: &Value,
-) -> Result<Option<Vec<Element>>, Fault> {
+) -> Result<Option<Vec<Element>>, IamFault> {
     Ok(Some(match operation {
         "GetRole" => vec![element("Role", described(name, role, true))],
         "ListRoleTags" => list("Tags", tags_of(role)),
@@ -308,7 +314,7 @@ fn looked_up(
     }))
 }
 
-fn change(operation: &str, name: &str, role: &mut Role, request: &Value) -> Result<(), Fault> {
+fn change(operation: &str, name: &str, role: &mut Role, request: &Value) -> Result<(), IamFault> {
     match operation {
         "PutRolePolicy" => {
             let text = json(needed(request, "PolicyDocument")?)?;
@@ -348,15 +354,15 @@ fn change(operation: &str, name: &str, role: &mut Role, request: &Value) -> Resu
     Ok(())
 }
 
-fn no_policy(role: &str, policy: &str) -> Fault {
+fn no_policy(role: &str, policy: &str) -> IamFault {
     let message = format!("The role policy with name {policy} cannot be found for role {role}.");
-    Fault::new(StatusCode::NOT_FOUND, "NoSuchEntity", message)
+    IamFault::new(StatusCode::NOT_FOUND, "NoSuchEntity", message)
 }
 
-fn created(name: &str, request: &Value, trust: &str) -> Result<Role, Fault> {
+fn created(name: &str, request: &Value, trust: &str) -> Result<Role, IamFault> {
     let allowed = |letter: char| letter.is_ascii_alphanumeric() || "+=,.@_-".contains(letter);
     if name.len() > 64 || !name.chars().all(allowed) {
-        return Err(Fault::invalid(format!(
+        return Err(IamFault::invalid(format!(
             "The specified value for roleName is invalid: {name}"
         )));
     }
@@ -382,15 +388,15 @@ fn created(name: &str, request: &Value, trust: &str) -> Result<Role, Fault> {
 }
 
 /// Returns a policy's text if it is JSON: IAM refuses any other.
-fn json(text: &str) -> Result<String, Fault> {
+fn json(text: &str) -> Result<String, IamFault> {
     match serde_json::from_str::<Value>(text) {
         Ok(value) if value.get("Statement").is_some() => Ok(text.to_owned()),
-        Ok(_) => Err(Fault::new(
+        Ok(_) => Err(IamFault::new(
             StatusCode::BAD_REQUEST,
             "MalformedPolicyDocument",
             "Missing required field Statement",
         )),
-        Err(_) => Err(Fault::new(
+        Err(_) => Err(IamFault::new(
             StatusCode::BAD_REQUEST,
             "MalformedPolicyDocument",
             "This policy contains invalid Json",

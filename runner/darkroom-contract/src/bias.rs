@@ -2,8 +2,8 @@
 //! differences average out. Wrong code is off by level (offset, scale, gamma), by colour (weights),
 //! or in steps (8-bit arithmetic).
 //!
-//! The numbers behind the limits: experiments/image-pipeline/README.md, "JPEG decoders are not
-//! code".
+//! The numbers behind the limits: experiments/image-pipeline/README.md, "Differences between
+//! JPEG decoders are not errors".
 
 use crate::picture::Picture;
 

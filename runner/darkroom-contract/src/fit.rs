@@ -4,7 +4,8 @@
 //! Decoders differ from sample to sample, so no decoder's right output is an exact linear function
 //! of another decoder's samples. If an output is, to the rounding, it was made from that decoding.
 //! Its weights, scale and offset are then known, and so is the mistake, however small. The numbers:
-//! experiments/image-pipeline/README.md, "JPEG decoders are not code".
+//! experiments/image-pipeline/README.md, "Differences between JPEG decoders
+//! are not errors".
 
 use std::collections::HashSet;
 

@@ -12,7 +12,7 @@ use crate::outcome::{Kind, Outcome};
 /// How the code was found in the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Rule {
+pub enum ExtractionRule {
     /// The answer holds one Python block.
     OnlyBlock,
     /// It holds several, of which one defines the handler.
@@ -25,12 +25,12 @@ pub enum Rule {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Code {
     pub text: String,
-    pub rule: Rule,
+    pub rule: ExtractionRule,
 }
 
 /// Why an answer can't become a file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unusable {
+pub enum UnusableAnswer {
     #[error("the answer is empty")]
     Empty,
     #[error(
@@ -63,7 +63,7 @@ pub enum Look {
     DoesNotParse(String),
 }
 
-impl Unusable {
+impl UnusableAnswer {
     /// What of the model this is, in the words of every table.
     pub fn outcome(&self) -> Outcome {
         match self {
@@ -88,15 +88,19 @@ impl Unusable {
 /// One block marked as Python is the file. Of several, marked as Python or not at all, the one that
 /// defines the function is; none or more than one is no file. A file that does not parse, or does
 /// not define the function, is no code that can be called.
-pub fn code(answer: &str, function: &str, look: impl Fn(&str) -> Look) -> Result<Code, Unusable> {
+pub fn code(
+    answer: &str,
+    function: &str,
+    look: impl Fn(&str) -> Look,
+) -> Result<Code, UnusableAnswer> {
     let (code, blocks) = file(answer, function, &look)?;
     match look(&code.text) {
         Look::Defines => Ok(code),
-        Look::DefinesNot => Err(Unusable::NoHandler {
+        Look::DefinesNot => Err(UnusableAnswer::NoHandler {
             blocks,
             function: function.to_owned(),
         }),
-        Look::DoesNotParse(reason) => Err(Unusable::DoesNotParse { reason }),
+        Look::DoesNotParse(reason) => Err(UnusableAnswer::DoesNotParse { reason }),
     }
 }
 
@@ -105,9 +109,9 @@ fn file(
     answer: &str,
     function: &str,
     look: &impl Fn(&str) -> Look,
-) -> Result<(Code, usize), Unusable> {
+) -> Result<(Code, usize), UnusableAnswer> {
     if answer.trim().is_empty() {
-        return Err(Unusable::Empty);
+        return Err(UnusableAnswer::Empty);
     }
     let blocks = blocks(answer);
     let found = |text: &str, rule| {
@@ -116,14 +120,14 @@ fn file(
     };
     match blocks.as_slice() {
         [] if defines(answer, function) && look(answer) == Look::Defines => {
-            return found(answer, Rule::WholeText);
+            return found(answer, ExtractionRule::WholeText);
         }
         [] => {
-            return Err(Unusable::NoCode {
+            return Err(UnusableAnswer::NoCode {
                 begins: answer.trim().chars().take(60).collect(),
             });
         }
-        [Block { text, python: true }] => return found(text, Rule::OnlyBlock),
+        [Block { text, python: true }] => return found(text, ExtractionRule::OnlyBlock),
         _ => {}
     }
     let defining: Vec<&Block> = blocks
@@ -131,13 +135,13 @@ fn file(
         .filter(|block| defines(&block.text, function))
         .collect();
     match defining.as_slice() {
-        [one] if blocks.len() == 1 => found(&one.text, Rule::OnlyBlock),
-        [one] => found(&one.text, Rule::BlockWithHandler),
-        [] => Err(Unusable::NoHandler {
+        [one] if blocks.len() == 1 => found(&one.text, ExtractionRule::OnlyBlock),
+        [one] => found(&one.text, ExtractionRule::BlockWithHandler),
+        [] => Err(UnusableAnswer::NoHandler {
             blocks: blocks.len(),
             function: function.to_owned(),
         }),
-        several => Err(Unusable::SeveralHandlers {
+        several => Err(UnusableAnswer::SeveralHandlers {
             definitions: several.len(),
             function: function.to_owned(),
         }),
@@ -204,7 +208,7 @@ mod tests {
     const FILE: &str = "import os\n\n\ndef handler(event, context):\n    return os.environ\n";
 
     /// As a look at Python would see these texts: prose is no module.
-    fn found(answer: &str) -> Result<Code, Unusable> {
+    fn found(answer: &str) -> Result<Code, UnusableAnswer> {
         code(answer, "handler", |text| {
             if text.contains("Here you are") {
                 Look::DoesNotParse("line 1".to_owned())
@@ -216,7 +220,7 @@ mod tests {
         })
     }
 
-    fn taken(answer: &str, rule: Rule) {
+    fn taken(answer: &str, rule: ExtractionRule) {
         assert_eq!(
             found(answer),
             Ok(Code {
@@ -229,25 +233,25 @@ mod tests {
 
     #[test]
     fn one_python_block_is_taken_as_it_stands_whatever_stands_around_it() {
-        taken(&format!("```python\n{FILE}```"), Rule::OnlyBlock);
+        taken(&format!("```python\n{FILE}```"), ExtractionRule::OnlyBlock);
         taken(
             &format!("Sure! Here it is:\n\n```py\n{FILE}```\n\nIt uses `os`.\n"),
-            Rule::OnlyBlock,
+            ExtractionRule::OnlyBlock,
         );
         taken(
             &format!("~~~~python title=greyscale.py\n{FILE}~~~~\n"),
-            Rule::OnlyBlock,
+            ExtractionRule::OnlyBlock,
         );
-        taken(&format!("```\n{FILE}```\n"), Rule::OnlyBlock);
+        taken(&format!("```\n{FILE}```\n"), ExtractionRule::OnlyBlock);
         taken(
             &format!(
                 "1. The file:\n\n   ```python\n   {}```\n",
                 FILE.replace('\n', "\n   ")
             ),
-            Rule::OnlyBlock,
+            ExtractionRule::OnlyBlock,
         );
         // A fence that is never closed reaches to the end, as in Markdown.
-        taken(&format!("```python\n{FILE}"), Rule::OnlyBlock);
+        taken(&format!("```python\n{FILE}"), ExtractionRule::OnlyBlock);
     }
 
     #[test]
@@ -277,15 +281,15 @@ mod tests {
     fn of_several_blocks_the_one_that_defines_the_handler_is_taken() {
         taken(
             &format!("```bash\npip install pillow\n```\n\n```python\n{FILE}```\n"),
-            Rule::OnlyBlock,
+            ExtractionRule::OnlyBlock,
         );
         taken(
             &format!("```python\n{FILE}```\nTest it:\n```python\nprint(1)\n```\n"),
-            Rule::BlockWithHandler,
+            ExtractionRule::BlockWithHandler,
         );
         taken(
             &format!("```\npip install pillow\n```\n```python\n{FILE}```\n"),
-            Rule::BlockWithHandler,
+            ExtractionRule::BlockWithHandler,
         );
         for handler in [
             "async def handler(event, context):\n",
@@ -302,7 +306,7 @@ mod tests {
         let two = format!("First:\n```python\n{FILE}```\nBetter:\n```python\n{FILE}```\n");
         assert_eq!(
             found(&two),
-            Err(Unusable::SeveralHandlers {
+            Err(UnusableAnswer::SeveralHandlers {
                 definitions: 2,
                 function: "handler".into()
             })
@@ -310,14 +314,14 @@ mod tests {
         let none = "```python\nx = 1\n```\n```python\n  def handler(): pass\n```\n```python\nhandlers = {}\n```";
         assert_eq!(
             found(none),
-            Err(Unusable::NoHandler {
+            Err(UnusableAnswer::NoHandler {
                 blocks: 3,
                 function: "handler".into()
             })
         );
         assert_eq!(
             found("```\nx\n```"),
-            Err(Unusable::NoHandler {
+            Err(UnusableAnswer::NoHandler {
                 blocks: 1,
                 function: "handler".into()
             })
@@ -326,17 +330,17 @@ mod tests {
 
     #[test]
     fn without_a_fence_the_whole_text_is_code_or_there_is_none() {
-        taken(FILE, Rule::WholeText);
+        taken(FILE, ExtractionRule::WholeText);
         for prose in [
             &format!("Here you are:\n{FILE}"),
             "I'm sorry, but I can't help with that.",
             "```json\n{}\n```",
         ] {
             assert!(
-                matches!(found(prose), Err(Unusable::NoCode { .. })),
+                matches!(found(prose), Err(UnusableAnswer::NoCode { .. })),
                 "{prose}"
             );
         }
-        assert_eq!(found(" \n"), Err(Unusable::Empty));
+        assert_eq!(found(" \n"), Err(UnusableAnswer::Empty));
     }
 }

@@ -26,6 +26,8 @@ pub struct Capability {
     pub cores: Option<u32>,
     /// Whether someone is billed for what runs here.
     pub billed: bool,
+    /// Whether the runtimes of languages have to be installed here before functions can run.
+    pub installs_runtimes: bool,
 }
 
 /// Memory that comes with one whole processor, MB. Source: AWS Lambda developer guide, "Configure
@@ -222,6 +224,7 @@ mod tests {
             max_concurrency: 10,
             cores: None,
             billed: false,
+            installs_runtimes: true,
         }
     }
 

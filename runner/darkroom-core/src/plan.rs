@@ -375,6 +375,7 @@ pub(crate) mod tests {
             max_concurrency: 10,
             cores: None,
             billed: false,
+            installs_runtimes: true,
         }
     }
 

@@ -6,7 +6,7 @@ use darkroom_core::statistics::apart;
 use darkroom_tables::comparable;
 use darkroom_tables::read::Row;
 
-use crate::kinds::{Kind, kinds};
+use crate::kinds::{WorkKind, kinds};
 use crate::models;
 use crate::noise;
 use crate::notes::percent;
@@ -194,7 +194,7 @@ const CHEAPER: Metric = Metric {
 };
 
 /// Cells of one kind of work.
-type KindOfWork<'a> = Kind<&'a CellView>;
+type KindOfWork<'a> = WorkKind<&'a CellView>;
 
 fn groups(run: &Run) -> Vec<KindOfWork<'_>> {
     kinds(run.measured(), |cell| &cell.cell)

@@ -6,7 +6,7 @@ use darkroom_core::prompt::listed;
 use darkroom_tables::{Comparable, comparable};
 
 /// What is of one kind of work, in the order in which it came.
-pub struct Kind<T> {
+pub struct WorkKind<T> {
     /// What tells it from the other kinds; `None` where there is one.
     pub name: Option<String>,
     /// The same as a sentence has it: `direct calls and warm starts`.
@@ -16,13 +16,16 @@ pub struct Kind<T> {
 }
 
 /// Groups by the kind of work of a member's cell, kinds in the order of their first members.
-pub fn kinds<T>(members: impl IntoIterator<Item = T>, cell: impl Fn(&T) -> &Cell) -> Vec<Kind<T>> {
-    let mut kinds: Vec<Kind<T>> = Vec::new();
+pub fn kinds<T>(
+    members: impl IntoIterator<Item = T>,
+    cell: impl Fn(&T) -> &Cell,
+) -> Vec<WorkKind<T>> {
+    let mut kinds: Vec<WorkKind<T>> = Vec::new();
     for member in members {
         let of = comparable(cell(&member));
         match kinds.iter_mut().find(|kind| kind.of == of) {
             Some(kind) => kind.members.push(member),
-            None => kinds.push(Kind {
+            None => kinds.push(WorkKind {
                 name: None,
                 words: None,
                 of,

@@ -22,7 +22,7 @@ const WORTH_A_SENTENCE: f64 = 0.1;
 
 /// Why a number may mislead, in order of how much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum NoteKind {
     Unchecked,
     Survivors,
     Single,
@@ -37,7 +37,7 @@ pub enum Kind {
     Images,
 }
 
-impl Kind {
+impl NoteKind {
     /// What it means, as a sentence that continues with the cells it is true of.
     pub const fn meaning(self) -> &'static str {
         match self {
@@ -85,7 +85,7 @@ impl Kind {
 /// One reason to be careful with one number.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Note {
-    pub kind: Kind,
+    pub kind: NoteKind,
     /// What is so of this number.
     pub here: String,
     /// The same for a table's field.
@@ -100,28 +100,32 @@ pub fn notes(cell: &CellView, row: Row<'_>) -> Vec<Note> {
     let mut say = |kind, here: String, short: String| notes.push(Note { kind, here, short });
     let n = count("n");
     if cell.outputs_ok.is_none() {
-        say(Kind::Unchecked, "not checked".into(), "unchecked".into());
+        say(
+            NoteKind::Unchecked,
+            "not checked".into(),
+            "unchecked".into(),
+        );
     }
     if count("n_failed") > 0.0 {
         let tried = n + count("n_failed") + count("n_missing");
         let failed = format!("{} of {tried} failed", count("n_failed"));
-        say(Kind::Survivors, failed.clone(), failed);
+        say(NoteKind::Survivors, failed.clone(), failed);
     }
     if n < 2.0 {
-        say(Kind::Single, "n = 1".into(), "n = 1".into());
+        say(NoteKind::Single, "n = 1".into(), "n = 1".into());
     } else if row.text("note").is_some_and(|note| note.contains(SMALL_N)) {
-        say(Kind::Small, format!("n = {n}"), "small n".into());
+        say(NoteKind::Small, format!("n = {n}"), "small n".into());
     }
     if n > 1.0 && number("sd") == Some(0.0) {
-        say(Kind::Equal, "SD = 0".into(), "all equal".into());
+        say(NoteKind::Equal, "SD = 0".into(), "all equal".into());
     }
     if number("trend_p_adj").is_some_and(|p| p < TREND_SIGNIFICANCE) {
         let (here, short) = drift(row);
-        say(Kind::Drift, here, short);
+        say(NoteKind::Drift, here, short);
     }
     if row.truth("coarse") == Some(true) {
         let late = format!("up to {} too high", percent(count("resolution_share")));
-        say(Kind::Coarse, late.clone(), late);
+        say(NoteKind::Coarse, late.clone(), late);
     }
     if let Some(r1) = number("r1") {
         let (here, short) = (
@@ -129,25 +133,25 @@ pub fn notes(cell: &CellView, row: Row<'_>) -> Vec<Note> {
             format!("r1 {}", figure(r1)),
         );
         match neighbours(n as usize, r1) {
-            Neighbours::Alike => say(Kind::Autocorrelated, here, short),
-            Neighbours::Alternating => say(Kind::Alternating, here, short),
+            Neighbours::Alike => say(NoteKind::Autocorrelated, here, short),
+            Neighbours::Alternating => say(NoteKind::Alternating, here, short),
             Neighbours::Independent => {}
         }
     }
     let shares = [
         (
-            Kind::Deployments,
+            NoteKind::Deployments,
             "variance_deployment",
             WORTH_A_SENTENCE,
             "deployments",
         ),
         (
-            Kind::Environments,
+            NoteKind::Environments,
             "variance_environment",
             WORTH_A_SENTENCE,
             "environments",
         ),
-        (Kind::Images, "variance_image", MOSTLY, "images"),
+        (NoteKind::Images, "variance_image", MOSTLY, "images"),
     ];
     for (kind, column, threshold, between) in shares {
         if let Some(share) = number(column).filter(|share| *share >= threshold) {
@@ -187,7 +191,7 @@ pub fn sentences(
     stage: &str,
     metric: impl Fn(&CellView) -> &'static str,
 ) -> Vec<String> {
-    let mut kinds: BTreeMap<Kind, Vec<(&str, Note)>> = BTreeMap::new();
+    let mut kinds: BTreeMap<NoteKind, Vec<(&str, Note)>> = BTreeMap::new();
     for cell in run.measured() {
         let Some(row) = run
             .summary_row(cell, stage, metric(cell))
@@ -202,7 +206,7 @@ pub fn sentences(
                 .push((&cell.label, note));
         }
     }
-    let sentence = |(kind, cells): (Kind, Vec<(&str, Note)>)| {
+    let sentence = |(kind, cells): (NoteKind, Vec<(&str, Note)>)| {
         let told = |(cell, note): &(&str, Note)| {
             format!(
                 "{cell} ({})",

@@ -7,7 +7,7 @@ use darkroom_core::capability::isolation_in_words;
 use darkroom_core::cell::{Architecture, Cell, Factors, Input, Start, Trigger};
 use darkroom_core::imported::{IMPORTED, ResultsImported};
 use darkroom_tables::read::{Row, Rows, Wanted, provenance, read};
-use darkroom_tables::{Measured, Session, TablesError, author_name};
+use darkroom_tables::{CellMeasured, Session, TablesError, author_name};
 use serde::de::DeserializeOwned;
 
 /// Rows of the two big tables that are drawn at most; every statistic is of all of them.
@@ -53,7 +53,7 @@ pub struct Run {
     /// Each time that the run was taken up; empty in tables from before that was recorded.
     pub sessions: Vec<Session>,
     /// When each cell was measured, by its id.
-    measured_in: BTreeMap<String, Measured>,
+    measured_in: BTreeMap<String, CellMeasured>,
     index: HashMap<(String, String, String), usize>,
 }
 
@@ -243,12 +243,12 @@ impl Run {
     pub fn when(&self, id: &str) -> String {
         self.measured_in
             .get(id)
-            .map_or_else(|| "at an unknown time".to_owned(), Measured::when)
+            .map_or_else(|| "at an unknown time".to_owned(), CellMeasured::when)
     }
 
     /// When the first and the last repetition that counts began.
-    pub fn times(&self) -> Measured {
-        Measured::together(self.measured_in.values())
+    pub fn times(&self) -> CellMeasured {
+        CellMeasured::together(self.measured_in.values())
     }
 
     /// The metric that a stage's time is read from: init included where every start is cold.

@@ -8,7 +8,7 @@ use darkroom_tables::read::{Rows, Value};
 use darkroom_tables::{Between, Change};
 use maud::{Markup, html};
 
-use crate::charts::{Figure, Line, p_text, side_by_side};
+use crate::charts::{Figure, IntervalLine, p_text, side_by_side};
 use crate::number::count;
 use crate::page::{document, figure_section, named, older};
 use crate::pairs::in_full;
@@ -206,7 +206,7 @@ fn figures(runs: &[Run], letters: &[String]) -> Vec<Figure> {
             stages.push(stage);
         }
     }
-    let lines = |stage: &str, metric: Option<&str>| -> Vec<Line> {
+    let lines = |stage: &str, metric: Option<&str>| -> Vec<IntervalLine> {
         let of = |cell: &&Cell| {
             let of_runs =
                 runs.iter()
@@ -219,7 +219,7 @@ fn figures(runs: &[Run], letters: &[String]) -> Vec<Figure> {
                             stage,
                             metric.unwrap_or_else(|| Run::time_metric(view)),
                         )?;
-                        Some(Line {
+                        Some(IntervalLine {
                             label: format!("{} · {letter}{}", factors.label(cell), view.mark()),
                             colour: place,
                             stat,

@@ -55,7 +55,7 @@ pub use compared::{RatesCompared, p_text, rates_in_words, several_prompts};
 pub use comparisons::is_claim;
 pub use correctness::author_name;
 pub use ranks::{Comparable, comparable};
-pub use sessions::{Measured, Session, SessionEnd, minute};
+pub use sessions::{CellMeasured, Session, SessionEnd, minute};
 pub use summary::{
     CellSummary, ComparisonSummary, Correctness, Difference, FailureCount, Misdeed, MissingStage,
     ReconciliationSummary, RefusedCalls, Remembered, Spent, StageSummary, Statistic, Summary,

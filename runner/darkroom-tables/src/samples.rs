@@ -11,7 +11,7 @@ use std::hash::Hash;
 use std::path::{Path, PathBuf};
 
 use darkroom_core::ledger::CountsAs;
-use darkroom_core::statistics::{Measured, Probes, longer};
+use darkroom_core::statistics::{Probes, UnitValue, longer};
 use polars::prelude::{DataType, ParquetReader, PolarsResult, SerReader};
 use rayon::prelude::*;
 
@@ -107,7 +107,7 @@ impl SampleGroup {
     /// Returns the values of a column with their images and units: what shares its luck with no
     /// other unit. That is the environment where all are known, the round of environments of a
     /// deployment's passes, and a pass that had its own.
-    pub fn measured(&self, column: &str) -> Vec<Measured> {
+    pub fn measured(&self, column: &str) -> Vec<UnitValue> {
         let known = self.knows_environments();
         let unit = |row: usize| match (self.environments.get(row), self.rounds.get(row)) {
             (Some(Some(environment)), _) if known => (0, *environment),
@@ -119,7 +119,7 @@ impl SampleGroup {
         };
         let values = self.values.get(column).into_iter().flatten().enumerate();
         let measured = |(row, value): (usize, &Option<f64>)| {
-            value.map(|value| Measured {
+            value.map(|value| UnitValue {
                 image: self.keys[row].image,
                 unit: unit(row),
                 value,

@@ -155,7 +155,7 @@ pub fn minute(at: &str) -> String {
 
 /// When the repetitions of a cell that count were made.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Measured {
+pub struct CellMeasured {
     /// How many in which session.
     pub sessions: BTreeMap<u32, u64>,
     /// When the first and the last of them began, ms since 1970.
@@ -163,7 +163,7 @@ pub struct Measured {
     pub last_ms: Option<i64>,
 }
 
-impl Measured {
+impl CellMeasured {
     fn take(&mut self, session: u32, at: Option<i64>) {
         *self.sessions.entry(session).or_default() += 1;
         self.first_ms = [self.first_ms, at].into_iter().flatten().min();
@@ -227,13 +227,13 @@ impl Measured {
 /// When each cell of the plan was measured, and whether cells took turns.
 #[derive(Clone, Debug)]
 pub struct Times {
-    cells: Vec<Measured>,
+    cells: Vec<CellMeasured>,
     in_turns: bool,
 }
 
 impl Times {
     pub fn of(facts: &JournalFacts) -> Self {
-        let mut cells = vec![Measured::default(); facts.run.cells.len()];
+        let mut cells = vec![CellMeasured::default(); facts.run.cells.len()];
         for (id, pass) in (0..)
             .zip(&facts.passes)
             .filter(|(_, pass)| pass.imported.is_none())
@@ -278,12 +278,12 @@ impl Times {
         )
     }
 
-    fn measured(&self, cells: &[u32]) -> Measured {
-        Measured::together(cells.iter().map(|&cell| &self.cells[cell as usize]))
+    fn measured(&self, cells: &[u32]) -> CellMeasured {
+        CellMeasured::together(cells.iter().map(|&cell| &self.cells[cell as usize]))
     }
 
     /// By cell id.
-    pub fn by_id<'a>(&'a self, facts: &'a JournalFacts) -> BTreeMap<&'a str, &'a Measured> {
+    pub fn by_id<'a>(&'a self, facts: &'a JournalFacts) -> BTreeMap<&'a str, &'a CellMeasured> {
         let known = facts
             .run
             .cells
@@ -300,10 +300,10 @@ impl Times {
 mod tests {
     use super::*;
 
-    fn measured(sessions: &[(u32, u64)]) -> Measured {
-        Measured {
+    fn measured(sessions: &[(u32, u64)]) -> CellMeasured {
+        CellMeasured {
             sessions: sessions.iter().copied().collect(),
-            ..Measured::default()
+            ..CellMeasured::default()
         }
     }
 
@@ -380,10 +380,10 @@ mod tests {
                 .map(jiff::Timestamp::as_millisecond)
         };
         let when = |first: &str, last: &str| {
-            Measured {
+            CellMeasured {
                 first_ms: at(first),
                 last_ms: at(last),
-                ..Measured::default()
+                ..CellMeasured::default()
             }
             .when()
         };

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 /// What came of a check.
 #[derive(Clone, Debug, Serialize)]
-pub struct Report {
+pub struct CheckReport {
     pub variant: String,
     pub pipeline: String,
     pub image_set: String,
@@ -58,7 +58,7 @@ pub struct Checked {
     pub picture: Option<PathBuf>,
 }
 
-impl Report {
+impl CheckReport {
     pub fn passed(&self) -> bool {
         self.outputs.iter().all(|output| output.pass) && self.without_handler.is_empty()
     }

@@ -714,10 +714,11 @@ const AFTER: &str = "\
   from it. outputs/README.md explains every column.
 
 {h}Exit codes{r}
-  0    every cell was measured, or listed as unable to run on this target
-  1    some cells failed or gave wrong outputs, or the run stopped early
+  0    done; every cell was measured, or listed as unable to run on this target
+  1    some cells failed or gave wrong outputs; a check found a problem (`doctor`, `check`,
+       `verify`, `compare --fail-on`); or an error stopped the command halfway
   2    the request was wrong; nothing was done
-  130  interrupted; continue with `darkroom resume`
+  130  stopped by Ctrl-C, or because a run's budget is used up; continue with `darkroom resume`
 
 Set NO_COLOR=1 to turn colours off. Run `darkroom <command> --help` for a command's options.";
 

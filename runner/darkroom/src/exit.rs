@@ -11,11 +11,13 @@ pub enum Outcome {
     /// Everything asked for is done: every cell is measured, or was said not to be runnable on this
     /// target.
     Done,
-    /// The run is complete, and some cells failed or gave invalid outputs.
+    /// The command did its work and found something wrong: cells that failed or gave wrong outputs,
+    /// tables that differ (`verify`), a difference above `--fail-on` (`compare`).
     SomeCellsFailed,
     /// `doctor` found something missing without which nothing can be measured.
     NotReady,
-    /// Ctrl-C: what was measured is recorded and the run can be resumed.
+    /// Ctrl-C, or a run's budget is used up: what was measured is recorded and the run can be
+    /// resumed.
     Interrupted,
 }
 
@@ -32,12 +34,12 @@ impl From<Outcome> for ExitCode {
 /// A command that could not do what it was asked, with what to tell the user.
 #[derive(Debug)]
 pub struct Failure {
-    kind: Kind,
+    kind: FailureKind,
     report: miette::Report,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum FailureKind {
     WrongRequest,
     Broken,
 }
@@ -47,16 +49,16 @@ impl Failure {
     /// code 2.
     pub fn wrong_request(report: impl Into<miette::Report>) -> Self {
         Self {
-            kind: Kind::WrongRequest,
+            kind: FailureKind::WrongRequest,
             report: report.into(),
         }
     }
 
-    /// The request was right and could not be carried through (disk full, deployment refused). Exit
-    /// code 1.
+    /// The request was right, and an error stopped the command halfway (disk full, deployment
+    /// refused). Exit code 1.
     pub fn broken(report: impl Into<miette::Report>) -> Self {
         Self {
-            kind: Kind::Broken,
+            kind: FailureKind::Broken,
             report: report.into(),
         }
     }
@@ -71,8 +73,8 @@ impl Failure {
 
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self.kind {
-            Kind::WrongRequest => 2,
-            Kind::Broken => 1,
+            FailureKind::WrongRequest => 2,
+            FailureKind::Broken => 1,
         })
     }
 }

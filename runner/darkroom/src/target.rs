@@ -136,21 +136,7 @@ pub struct TargetFacts {
 /// Returns what a target can run, without starting it.
 pub fn capability(cloud: Cloud) -> Capability {
     match cloud {
-        Cloud::Local => {
-            let host = host_architecture();
-            Capability {
-                name: format!("the local cloud on this {} machine", std::env::consts::ARCH),
-                architectures: host.into_iter().collect(),
-                max_memory_mb: 10_240,
-                triggers: vec![Trigger::Direct, Trigger::S3],
-                starts: vec![Start::Warm, Start::Cold],
-                max_concurrency: 1000,
-                cores: std::thread::available_parallelism()
-                    .ok()
-                    .and_then(|cores| u32::try_from(cores.get()).ok()),
-                billed: false,
-            }
-        }
+        Cloud::Local => local_capability(),
         Cloud::Aws => Capability {
             name: "AWS".to_owned(),
             architectures: vec![Architecture::X86_64, Architecture::Arm64],
@@ -160,7 +146,47 @@ pub fn capability(cloud: Cloud) -> Capability {
             max_concurrency: 1000,
             cores: None,
             billed: true,
+            installs_runtimes: false,
         },
+    }
+}
+
+/// Returns what the local cloud on this machine can run, without starting it.
+pub fn local_capability() -> Capability {
+    Capability {
+        name: format!("the local cloud on this {} machine", std::env::consts::ARCH),
+        architectures: host_architecture().into_iter().collect(),
+        max_memory_mb: 10_240,
+        triggers: vec![Trigger::Direct, Trigger::S3],
+        starts: vec![Start::Warm, Start::Cold],
+        max_concurrency: 1000,
+        cores: std::thread::available_parallelism()
+            .ok()
+            .and_then(|cores| u32::try_from(cores.get()).ok()),
+        billed: false,
+        installs_runtimes: true,
+    }
+}
+
+/// Says what a user waits for until a cloud is ready.
+pub const fn opening(cloud: Cloud) -> &'static str {
+    match cloud {
+        Cloud::Local => "starting the local cloud",
+        Cloud::Aws => "asking AWS whose account it is",
+    }
+}
+
+/// Returns the facts of a target that was not opened, because no cell can run there.
+pub fn facts_unopened(cloud: Cloud, region: &str) -> TargetFacts {
+    TargetFacts {
+        name: match cloud {
+            Cloud::Local => "local",
+            Cloud::Aws => "aws",
+        },
+        region: region.to_owned(),
+        endpoint: None,
+        account_id: None,
+        isolation: "not started".to_owned(),
     }
 }
 
@@ -183,7 +209,8 @@ impl Target {
         }
     }
 
-    async fn local(region: &str, root: &Path) -> Result<Self, TargetError> {
+    /// Starts the local cloud, also where a manifest would name another.
+    pub async fn local(region: &str, root: &Path) -> Result<Self, TargetError> {
         let folder = |path: &Path, source| TargetError::Folder {
             path: path.to_owned(),
             source,
@@ -207,7 +234,7 @@ impl Target {
             name: "local",
             region: region.to_owned(),
             isolation: cloud.isolation().label.clone(),
-            capability: capability(Cloud::Local),
+            capability: local_capability(),
             patience,
             policy_settles: Duration::ZERO,
             log_reads_apart: Duration::ZERO,

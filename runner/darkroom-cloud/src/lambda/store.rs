@@ -100,11 +100,11 @@ pub(crate) struct FunctionStore {
 
 impl FunctionStore {
     /// Loads `file`, or starts empty if there is none.
-    pub fn open(file: PathBuf) -> Result<Self, String> {
+    pub fn open(file: PathBuf) -> Result<Self, UnreadableStore> {
         let records = match std::fs::read(&file) {
             Ok(json) => read(&json)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Records::default(),
-            Err(error) => return Err(error.to_string()),
+            Err(error) => return Err(error.into()),
         };
         let records = Arc::new(Mutex::new(records));
         let dirty = Arc::new(Notify::new());
@@ -130,8 +130,8 @@ impl FunctionStore {
     }
 
     /// Locks the records for a change, which will be written down.
-    pub fn change(&self) -> Change<'_> {
-        Change {
+    pub fn change(&self) -> RecordsChange<'_> {
+        RecordsChange {
             records: lock(&self.records),
             dirty: &self.dirty,
         }
@@ -147,38 +147,48 @@ impl FunctionStore {
     }
 }
 
-fn read(json: &[u8]) -> Result<Records, String> {
-    let records: Records = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+/// Why the file of the functions cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum UnreadableStore {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Damaged(#[from] serde_json::Error),
+    #[error("it has format {format}, but this program reads up to {FORMAT}")]
+    TooNew { format: u32 },
+}
+
+fn read(json: &[u8]) -> Result<Records, UnreadableStore> {
+    let records: Records = serde_json::from_slice(json)?;
     if records.format > FORMAT {
-        return Err(format!(
-            "it has format {}, but this program reads up to {FORMAT}",
-            records.format
-        ));
+        return Err(UnreadableStore::TooNew {
+            format: records.format,
+        });
     }
     Ok(records)
 }
 
 /// The records locked for a change; marks them dirty when it ends, so that what is written down has
 /// the change in it.
-pub(crate) struct Change<'a> {
+pub(crate) struct RecordsChange<'a> {
     records: MutexGuard<'a, Records>,
     dirty: &'a Notify,
 }
 
-impl Deref for Change<'_> {
+impl Deref for RecordsChange<'_> {
     type Target = Records;
     fn deref(&self) -> &Records {
         &self.records
     }
 }
 
-impl DerefMut for Change<'_> {
+impl DerefMut for RecordsChange<'_> {
     fn deref_mut(&mut self) -> &mut Records {
         &mut self.records
     }
 }
 
-impl Drop for Change<'_> {
+impl Drop for RecordsChange<'_> {
     fn drop(&mut self) {
         self.dirty.notify_one();
     }
@@ -239,6 +249,7 @@ mod tests {
         assert!(
             read(br#"{"format":99,"functions":{},"layers":{}}"#)
                 .unwrap_err()
+                .to_string()
                 .contains("format 99")
         );
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::store::{Metric, MetricStore};
-use super::wire::{Fault, MetricsResult, Reply};
+use super::wire::{MetricsResult, QueryFault, Reply};
 
 /// Answers one operation.
 pub fn answer(store: &MetricStore, operation: &str, request: Value) -> MetricsResult {
@@ -19,19 +19,19 @@ pub fn answer(store: &MetricStore, operation: &str, request: Value) -> MetricsRe
         "GetMetricData" => get::metric_data(store, read(request)?),
         "GetMetricStatistics" => get::metric_statistics(store, read(request)?),
         "ListMetrics" => list_metrics(store, &read(request)?),
-        "" => Err(Fault {
+        "" => Err(QueryFault {
             code: "MissingAction",
             message: "The request names no action.".to_owned(),
         }),
-        _ => Err(Fault {
+        _ => Err(QueryFault {
             code: "InvalidAction",
             message: format!("The action {operation} is not valid for this endpoint."),
         }),
     }
 }
 
-fn read<T: DeserializeOwned>(request: Value) -> Result<T, Fault> {
-    serde_json::from_value(request).map_err(|error| Fault {
+fn read<T: DeserializeOwned>(request: Value) -> Result<T, QueryFault> {
+    serde_json::from_value(request).map_err(|error| QueryFault {
         code: "MalformedInput",
         message: error.to_string(),
     })
@@ -45,9 +45,9 @@ struct Dimension {
 }
 
 /// Checks dimensions and returns them by name.
-fn dimensions(given: Vec<Dimension>) -> Result<BTreeMap<String, String>, Fault> {
+fn dimensions(given: Vec<Dimension>) -> Result<BTreeMap<String, String>, QueryFault> {
     if given.len() > 30 {
-        return Err(Fault::value(
+        return Err(QueryFault::value(
             "The parameter Dimensions must not have more than 30 elements.",
         ));
     }
@@ -55,15 +55,15 @@ fn dimensions(given: Vec<Dimension>) -> Result<BTreeMap<String, String>, Fault> 
     for Dimension { name, value } in given {
         let name = name
             .filter(|name| !name.is_empty())
-            .ok_or_else(|| Fault::missing("Dimensions.member.1.Name"))?;
+            .ok_or_else(|| QueryFault::missing("Dimensions.member.1.Name"))?;
         let value = value
             .filter(|value| !value.is_empty())
-            .ok_or_else(|| Fault::missing("Dimensions.member.1.Value"))?;
+            .ok_or_else(|| QueryFault::missing("Dimensions.member.1.Value"))?;
         if name.len() > 255 || value.len() > 1024 {
-            return Err(Fault::value("The value for a dimension is too long."));
+            return Err(QueryFault::value("The value for a dimension is too long."));
         }
         if dimensions.insert(name, value).is_some() {
-            return Err(Fault::value(
+            return Err(QueryFault::value(
                 "No metric may specify the same dimension name twice.",
             ));
         }
@@ -90,7 +90,7 @@ fn list_metrics(store: &MetricStore, request: &ListMetrics) -> MetricsResult {
         None => i64::MIN,
         Some("PT3H") => now_ms().div_euclid(60_000) - 180,
         Some(other) => {
-            return Err(Fault::value(format!(
+            return Err(QueryFault::value(format!(
                 "The value {other} for parameter RecentlyActive is not supported."
             )));
         }
@@ -112,7 +112,7 @@ fn list_metrics(store: &MetricStore, request: &ListMetrics) -> MetricsResult {
     });
     let start = match &request.next_token {
         None => 0,
-        Some(token) => token.parse().map_err(|_| Fault {
+        Some(token) => token.parse().map_err(|_| QueryFault {
             code: "InvalidNextToken",
             message: "The next token specified is invalid.".to_owned(),
         })?,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::wire::Fault;
+use super::wire::QueryFault;
 
 /// The most characters of a formula. Source: CloudWatch API reference, `MetricDataQuery`,
 /// `Expression`.
@@ -20,9 +20,9 @@ pub enum Formula {
 }
 
 impl Formula {
-    pub fn parse(text: &str) -> Result<Self, Fault> {
+    pub fn parse(text: &str) -> Result<Self, QueryFault> {
         if text.chars().nth(LONGEST).is_some() {
-            return Err(Fault::validation(format!(
+            return Err(QueryFault::validation(format!(
                 "The value for parameter Expression must have length less than or equal to {LONGEST}."
             )));
         }
@@ -30,7 +30,7 @@ impl Formula {
         let formula = parser.sum(DEEPEST);
         match formula {
             Some(formula) if parser.rest.trim().is_empty() => Ok(formula),
-            _ => Err(Fault::validation(format!(
+            _ => Err(QueryFault::validation(format!(
                 "Error in expression '{text}': the local cloud reads +, -, *, / and parentheses over query ids"
             ))),
         }

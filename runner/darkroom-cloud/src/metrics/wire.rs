@@ -29,15 +29,15 @@ pub enum Reply {
     Entries(Vec<(String, Reply)>),
 }
 
-/// An error as it goes over the wire. Always the sender's fault, but for [`Fault::internal`].
+/// An error as it goes over the wire. Always the sender's fault, but for [`QueryFault::internal`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct QueryFault {
     /// As the query protocol names it: `InvalidParameterValue`.
     pub code: &'static str,
     pub message: String,
 }
 
-impl Fault {
+impl QueryFault {
     pub fn value(message: impl Into<String>) -> Self {
         Self {
             code: "InvalidParameterValue",
@@ -78,7 +78,7 @@ impl Fault {
     }
 }
 
-pub type MetricsResult = Result<Reply, Fault>;
+pub type MetricsResult = Result<Reply, QueryFault>;
 
 /// Reads a request in whichever protocol it came, has it answered, and writes the answer in the
 /// same one.
@@ -109,7 +109,7 @@ pub fn answer(
             .rsplit_once('.')
             .map_or(target, |(_, operation)| operation);
         let request = serde_json::from_slice(if body.is_empty() { b"{}" } else { &body });
-        let request = request.map_err(|error| Fault {
+        let request = request.map_err(|error| QueryFault {
             code: "SerializationException",
             message: error.to_string(),
         });
@@ -125,7 +125,7 @@ pub fn answer(
     query_response(&operation, answer)
 }
 
-fn inflated(parts: &Parts, body: &Bytes) -> Result<Bytes, Fault> {
+fn inflated(parts: &Parts, body: &Bytes) -> Result<Bytes, QueryFault> {
     let gzip = parts
         .headers
         .get(CONTENT_ENCODING)
@@ -141,11 +141,11 @@ fn inflated(parts: &Parts, body: &Bytes) -> Result<Bytes, Fault> {
     );
     match read {
         Ok(read) if read as u64 <= MAX_INFLATED => Ok(inflated.into()),
-        Ok(_) => Err(Fault {
+        Ok(_) => Err(QueryFault {
             code: "RequestEntityTooLarge",
             message: format!("the request is larger than {MAX_INFLATED} bytes"),
         }),
-        Err(error) => Err(Fault {
+        Err(error) => Err(QueryFault {
             code: "SerializationException",
             message: format!("cannot read the gzip body: {error}"),
         }),
@@ -214,7 +214,7 @@ fn respond(
     status: StatusCode,
     content_type: &'static str,
     body: Vec<u8>,
-    fault: Option<&Fault>,
+    fault: Option<&QueryFault>,
 ) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(body));
     *response.status_mut() = status;

@@ -4,7 +4,7 @@ use super::cgroup::{Cgroup, Judgement, Tmp, cpu_share};
 use super::entry::OUTER;
 use super::host::Host;
 use super::protocol::MemoryUse;
-use super::protocol::{self, InnerSetup, News, Order, OuterSetup, RootPlan, Watch};
+use super::protocol::{self, InnerSetup, News, Order, OuterSetup, RootPlan, UsageWatch};
 use rustix::net::SendFlags;
 use std::io;
 use std::net::{SocketAddrV4, TcpListener};
@@ -34,7 +34,7 @@ const AT_ONCE: SendFlags = SendFlags::DONTWAIT;
 
 /// What a sandbox is to be.
 #[derive(Clone, Debug, Default)]
-pub struct Plan {
+pub struct SandboxPlan {
     /// Folders of the host and where they appear, read-only. Ignored where handlers see the host's
     /// file system.
     pub binds: Vec<(PathBuf, PathBuf)>,
@@ -54,7 +54,7 @@ pub struct Sandbox {
     pub logs: pipe::Receiver,
     /// The runtime's framed log records.
     pub telemetry: pipe::Receiver,
-    /// A listener for each of [`Plan::listen`]; empty without a network of its own.
+    /// A listener for each of [`SandboxPlan::listen`]; empty without a network of its own.
     pub listeners: Vec<TcpListener>,
     pub cgroup: Option<Cgroup>,
     /// `/tmp`, if it is the sandbox's own.
@@ -68,7 +68,7 @@ pub struct Sandbox {
 
 impl Sandbox {
     /// Makes a sandbox and waits until it is ready.
-    pub async fn open(host: &Host, plan: &Plan) -> io::Result<Self> {
+    pub async fn open(host: &Host, plan: &SandboxPlan) -> io::Result<Self> {
         let cgroup = host.cgroups.make(plan.memory_mb, plan.tmp_mb)?;
         let (ours, theirs) = BlockingStream::pair()?;
         let (reader, writer) = io::pipe()?;
@@ -321,7 +321,7 @@ impl Control {
 }
 
 /// Says to both processes what this host and `plan` make of them.
-fn setups(host: &Host, plan: &Plan, cgroup: Option<&Cgroup>) -> (OuterSetup, InnerSetup) {
+fn setups(host: &Host, plan: &SandboxPlan, cgroup: Option<&Cgroup>) -> (OuterSetup, InnerSetup) {
     let namespaces = host.namespaces;
     let nested_user = namespaces.is_some_and(|namespaces| namespaces.user);
     let root = namespaces.map(|_| RootPlan {
@@ -350,7 +350,7 @@ fn setups(host: &Host, plan: &Plan, cgroup: Option<&Cgroup>) -> (OuterSetup, Inn
         nested_user,
         filter: host.filter,
         cgroup: cgroup.map(Cgroup::files).unwrap_or_default(),
-        watch: Watch {
+        watch: UsageWatch {
             hold_frozen: outer.freezer.is_none(),
             ..host.watch(plan.memory_mb, nested_user)
         },

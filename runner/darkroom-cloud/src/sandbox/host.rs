@@ -1,9 +1,9 @@
 //! Finds out, by trying, which kind of sandbox this machine allows.
 
 use super::cgroup::{Cgroups, PROCESSES, cpu_share};
-use super::handle::{Plan, Sandbox};
+use super::handle::{Sandbox, SandboxPlan};
 use super::isolation::Isolation;
-use super::protocol::{Namespaces, Watch};
+use super::protocol::{Namespaces, UsageWatch};
 use crate::scratch::Scratch;
 use parking_lot::Mutex;
 use std::io;
@@ -115,13 +115,13 @@ impl Host {
     }
 
     /// Returns the limits that a sandbox's inner process has to imitate.
-    pub(super) fn watch(&self, memory_mb: u32, nested_user: bool) -> Watch {
+    pub(super) fn watch(&self, memory_mb: u32, nested_user: bool) -> UsageWatch {
         let (memory, cpu) = match self.cgroups {
             Cgroups::V1(_) => (false, false),
             Cgroups::V2(_) => (true, false),
             Cgroups::None(_) => (true, true),
         };
-        Watch {
+        UsageWatch {
             memory_bytes: memory.then(|| u64::from(memory_mb) << 20),
             cpu_share: cpu.then(|| cpu_share(memory_mb)),
             processes: nested_user.then_some(PROCESSES),
@@ -140,14 +140,14 @@ impl Host {
 
     /// Makes a sandbox; returns its end, which nobody need wait for before the first invocation.
     async fn try_out(&self) -> io::Result<JoinHandle<()>> {
-        let plan = Plan {
+        let plan = SandboxPlan {
             memory_mb: 128,
             tmp_mb: 1,
             listen: vec![std::net::SocketAddrV4::new(
                 crate::lambda::environment::RUNTIME_API_ADDRESS,
                 9001,
             )],
-            ..Plan::default()
+            ..SandboxPlan::default()
         };
         let sandbox = tokio::time::timeout(PROBE_LIMIT, Sandbox::open(self, &plan))
             .await

@@ -28,6 +28,6 @@ mod root;
 mod usage;
 
 pub use entry::run_if_asked;
-pub(crate) use handle::{Plan, Sandbox};
+pub(crate) use handle::{Sandbox, SandboxPlan};
 pub use host::{Host, Means};
 pub use isolation::{Enforcement, Isolation, Limit};

@@ -73,7 +73,7 @@ pub struct InnerSetup {
     /// True where the runtime's system calls are filtered.
     pub filter: bool,
     pub cgroup: CgroupFiles,
-    pub watch: Watch,
+    pub watch: UsageWatch,
 }
 
 /// The user that AWS runs handlers as, `sbx_user1051`.
@@ -91,7 +91,7 @@ pub struct CgroupFiles {
 
 /// Limits that the inner process has to imitate where the kernel does not hold them.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub struct Watch {
+pub struct UsageWatch {
     /// Kill when the resident memory of all processes together is above this, in bytes.
     pub memory_bytes: Option<u64>,
     /// Let processes use so much CPU, in cores, once [`Order::Throttle`] asks for it.
@@ -130,7 +130,7 @@ pub enum Order {
     Kill,
     Freeze,
     Thaw,
-    /// Begin or end to hold [`Watch::cpu_share`].
+    /// Begin or end to hold [`UsageWatch::cpu_share`].
     Throttle(bool),
 }
 

@@ -5,7 +5,7 @@
 //! Linux reads `/proc`; on other systems nothing is watched, and [`Isolation`](super::Isolation)
 //! says so. If `/proc` cannot be read, the sandbox ends, because an unseen limit is not enforced.
 
-use super::protocol::{FROZEN_ALLOWANCE, MemoryUse, Offence, Watch};
+use super::protocol::{FROZEN_ALLOWANCE, MemoryUse, Offence, UsageWatch};
 #[cfg(target_os = "linux")]
 use super::usage::{GroupReader, Reader, Usage, family};
 use nix::sys::signal::Signal;
@@ -28,7 +28,7 @@ const WORTH_TELLING_KB: u64 = 1024;
 
 /// The state of what is watched.
 pub struct Watcher {
-    watch: Watch,
+    watch: UsageWatch,
     sensor: Sensor,
     running: bool,
     frozen: Option<Frozen>,
@@ -55,7 +55,7 @@ struct Frozen {
 }
 
 impl Watcher {
-    pub fn new(watch: Watch, sensor: Sensor) -> Self {
+    pub fn new(watch: UsageWatch, sensor: Sensor) -> Self {
         let (origin, stopped_until) = (None, None);
         Self {
             watch,

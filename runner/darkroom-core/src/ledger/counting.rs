@@ -1,6 +1,6 @@
 //! The rules: what an attempt, a row and a check count as.
 
-use super::{Attempt, AttemptId, Ledger};
+use super::attempts::{Attempt, AttemptId, Ledger};
 use crate::event::{Again, Invocation, PassKind, Status};
 use crate::imported::ImportedRow;
 

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::event::Status;
+use crate::event::{Again, Event, PassKey, PassKind, RunStarted, Status};
 
 const CELLS: [&str; 2] = [
     "a.x86_64.512mb.photos.direct.warm.c1",

@@ -20,7 +20,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::cell::{Architecture, Input, Start, Trigger};
-use crate::statistics::Rule;
+use crate::statistics::StoppingRule;
 
 pub use self::generation::{Declared, Generation, ModelEntry, PYTHON, generate_command, is_name};
 pub use self::known::{Fault, Known, KnownImageSet, KnownPipeline, KnownVariant, Unusable};
@@ -252,8 +252,8 @@ impl StoppingMetric {
 }
 
 impl Until {
-    pub const fn rule(&self) -> Rule {
-        Rule {
+    pub const fn rule(&self) -> StoppingRule {
+        StoppingRule {
             target: self.ci_half_width,
             min: self.min,
             max: self.max,

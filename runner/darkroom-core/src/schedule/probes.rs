@@ -5,8 +5,8 @@
 //! depends on that block only: a run that gets more repetitions keeps its probes, and a run that
 //! ends at a look has the probes of a run of that length.
 
+use super::order::{PlannedPass, Schedule, Slot};
 use super::shuffle::shuffled;
-use super::{PlannedPass, Schedule, Slot};
 
 /// Counted passes of a (cell, deployment) below which nothing is probed: too few to be compared
 /// with.

@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use super::order::{PlannedPass, Schedule, Slot};
 use super::shuffle::shuffled;
-use super::{PlannedPass, Schedule, Slot};
 use crate::manifest::Order;
 
 /// What a session does next.

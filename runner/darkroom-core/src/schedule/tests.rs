@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use proptest::prelude::*;
 
 use super::*;
-use crate::manifest::{StoppingMetric, Until};
+use crate::manifest::{Order, Repetitions, StoppingMetric, Until};
 
 fn schedule(
     images: &[usize],

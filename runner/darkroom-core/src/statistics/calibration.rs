@@ -11,10 +11,10 @@ use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::fixed_images::Images;
-use super::stopping::{Rule, relative_half_width};
+use super::stopping::{StoppingRule, relative_half_width};
 use super::{
-    ClaimVerdict, Measured, SIGNIFICANCE, Samples, between_units, compare, intervals, mann_whitney,
-    mean_of_sorted, quantile_interval, seed_of, verdict, wilcoxon,
+    ClaimVerdict, SIGNIFICANCE, Samples, UnitValue, between_units, compare, intervals,
+    mann_whitney, mean_of_sorted, quantile_interval, seed_of, verdict, wilcoxon,
 };
 
 /// Values of a simulated sample.
@@ -30,14 +30,14 @@ const ENVIRONMENTS: (u32, f64) = (4, 0.1);
 /// What peeking costs, of 1,500 simulations each: the interval of a fixed n held the mean in 94.3%,
 /// of this rule in 93.5%, of `min = 10, max = 150` in 93.9% (standard error 0.6%): about a point
 /// below 95%.
-const ADAPTIVE: Rule = Rule {
+const ADAPTIVE: StoppingRule = StoppingRule {
     target: 0.07,
     min: 30,
     max: 400,
 };
 /// The same for blocks of fixed images: within 2.5% takes about (1.96 x 0.11 / 0.025)^2 / 5 = 15
 /// blocks of five.
-const ON_FIXED: Rule = Rule {
+const ON_FIXED: StoppingRule = StoppingRule {
     target: 0.025,
     min: 10,
     max: 100,
@@ -305,7 +305,7 @@ fn environments_are_claimed(source: &mut Source) -> bool {
             let level = (ENVIRONMENTS.1 * source.standard_normal()).exp();
             for (image, heavy) in (0..).zip(&images) {
                 let mut value = || heavy * level * source.skewed();
-                rows.extend((0..5).map(|_| Measured {
+                rows.extend((0..5).map(|_| UnitValue {
                     image,
                     unit: (1, unit),
                     value: value(),
@@ -320,7 +320,7 @@ fn environments_are_claimed(source: &mut Source) -> bool {
         return false; // Whatever else is found: spares 10,000 resamples of nearly every simulation.
     }
     let of_image = |image: u32| {
-        let of = |rows: &[Measured]| {
+        let of = |rows: &[UnitValue]| {
             rows.iter()
                 .filter(|row| row.image == image)
                 .map(|row| row.value)

@@ -39,13 +39,13 @@ pub use rates::{
 pub use stationarity::{
     Neighbours, Trend, halves_ratio, lag_one_autocorrelation, neighbours, trend,
 };
-pub use stopping::{LOOK_EVERY, Rule, StoppedBy, Watched, relative_half_widths};
+pub use stopping::{LOOK_EVERY, StoppedBy, StoppingRule, Watched, relative_half_widths};
 pub use summary::{
     Description, MIN_N_P95, MIN_N_P99, describe, is_outlier, mean_of_sorted, outlier_fences,
     quantile_of_sorted,
 };
 
-pub use units::{Measured, Units, between_units};
+pub use units::{UnitValue, Units, between_units};
 pub use variance::{Origin, VarianceSplit, variance_split};
 
 #[cfg(test)]

@@ -39,14 +39,14 @@ impl StoppedBy {
 
 /// How often is looked, and for what.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Rule {
+pub struct StoppingRule {
     /// Half width of a 95% interval / mean.
     pub target: f64,
     pub min: u32,
     pub max: u32,
 }
 
-impl Rule {
+impl StoppingRule {
     /// Says whether intervals are looked at after this many repetitions.
     pub const fn is_look(&self, repetitions: u32) -> bool {
         repetitions >= self.min
@@ -105,7 +105,7 @@ mod tests {
     use crate::statistics::interval::seed_of;
     use crate::statistics::worked::{A, assert_close, lognormal};
 
-    const RULE: Rule = Rule {
+    const RULE: StoppingRule = StoppingRule {
         target: 0.02,
         min: 30,
         max: 400,
@@ -113,9 +113,10 @@ mod tests {
 
     #[test]
     fn looks_are_at_min_every_ten_repetitions_after_it_and_at_max() {
-        let looks = |rule: Rule| (1..=500).filter(|&n| rule.is_look(n)).collect::<Vec<u32>>();
+        let looks =
+            |rule: StoppingRule| (1..=500).filter(|&n| rule.is_look(n)).collect::<Vec<u32>>();
         assert_eq!(
-            looks(Rule {
+            looks(StoppingRule {
                 target: 0.1,
                 min: 10,
                 max: 45
@@ -123,7 +124,7 @@ mod tests {
             [10, 20, 30, 40, 45]
         );
         assert_eq!(
-            looks(Rule {
+            looks(StoppingRule {
                 target: 0.1,
                 min: 15,
                 max: 15
@@ -226,7 +227,7 @@ mod tests {
             let after = example.split_once(&format!("{key} = ")).unwrap().1;
             after.split([',', ' ']).next().unwrap().parse().unwrap()
         };
-        let rule = Rule {
+        let rule = StoppingRule {
             target: number("ci_half_width"),
             min: number("min") as u32,
             max: number("max") as u32,

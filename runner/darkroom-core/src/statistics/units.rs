@@ -14,7 +14,7 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// One value, the image it was measured on, and the unit in which.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Measured {
+pub struct UnitValue {
     pub image: u32,
     pub unit: (i64, u32),
     pub value: f64,
@@ -32,7 +32,7 @@ pub struct Units {
 }
 
 /// Tests b against a, unit against unit, on the images that both have.
-pub fn between_units(a: &[Measured], b: &[Measured]) -> Units {
+pub fn between_units(a: &[UnitValue], b: &[UnitValue]) -> Units {
     let (images_a, images_b) = (image_means(a), image_means(b));
     let level = |image: u32| {
         Some(f64::midpoint(
@@ -40,7 +40,7 @@ pub fn between_units(a: &[Measured], b: &[Measured]) -> Units {
             *images_b.get(&image)?,
         ))
     };
-    let means = |rows: &[Measured]| {
+    let means = |rows: &[UnitValue]| {
         let centred = rows
             .iter()
             .filter_map(|row| Some((row.unit, row.value.ln() - level(row.image)?)));
@@ -56,7 +56,7 @@ pub fn between_units(a: &[Measured], b: &[Measured]) -> Units {
 }
 
 /// The mean logarithm of each image, every one of its values weighing alike.
-fn image_means(rows: &[Measured]) -> BTreeMap<u32, f64> {
+fn image_means(rows: &[UnitValue]) -> BTreeMap<u32, f64> {
     means_by(rows.iter().map(|row| (row.image, row.value.ln())))
 }
 
@@ -100,11 +100,11 @@ pub(super) fn welch(a: &[f64], b: &[f64]) -> Option<f64> {
 mod tests {
     use super::*;
 
-    fn rows(units: &[&[(u32, f64)]]) -> Vec<Measured> {
+    fn rows(units: &[&[(u32, f64)]]) -> Vec<UnitValue> {
         let of_unit = |(unit, values): (u32, &&[(u32, f64)])| {
             values
                 .iter()
-                .map(move |&(image, value)| Measured {
+                .map(move |&(image, value)| UnitValue {
                     image,
                     unit: (1, unit),
                     value,
@@ -121,7 +121,7 @@ mod tests {
         let [a, b] = [&[1.0, 1.2, 0.9][..], &[0.7, 0.8, 0.95, 0.6]].map(|values| {
             (0..)
                 .zip(values)
-                .map(|(unit, &value)| Measured {
+                .map(|(unit, &value)| UnitValue {
                     image: 1,
                     unit: (1, unit),
                     value,
@@ -156,11 +156,11 @@ mod tests {
     #[test]
     fn no_difference_of_environments_is_seen_in_images_of_different_size() {
         // Cold starts: every value has an environment of its own, and images differ tenfold.
-        let sample = |slower: f64| -> Vec<Measured> {
+        let sample = |slower: f64| -> Vec<UnitValue> {
             let value =
                 |i: u32| f64::from(1 + 9 * (i % 2)) * (1.0 + f64::from(i % 7) / 100.0) * slower;
             (0..28)
-                .map(|i| Measured {
+                .map(|i| UnitValue {
                     image: i % 2,
                     unit: (1, i),
                     value: value(i),

@@ -1,6 +1,9 @@
 use serde_json::{Value as Json, json};
 
 use super::*;
+use crate::cell::CellId;
+use crate::event::{Event, Excuse, Look, RunStarted};
+use crate::statistics::{StoppedBy, seed_of};
 
 const A: &str = "a.x86_64.512mb.photos.direct.warm.c1";
 const B: &str = "b.x86_64.512mb.photos.direct.warm.c1";

@@ -11,7 +11,7 @@ use crate::run::Stat;
 const ROWS: usize = 48;
 
 /// One cell of one run.
-pub struct Line {
+pub struct IntervalLine {
     pub label: String,
     /// Place of the run.
     pub colour: usize,
@@ -19,7 +19,7 @@ pub struct Line {
 }
 
 /// Draws means and their 95% intervals; nothing when there are none.
-pub fn side_by_side(id: &str, title: &str, unit: &str, lines: &[Line]) -> Option<Figure> {
+pub fn side_by_side(id: &str, title: &str, unit: &str, lines: &[IntervalLine]) -> Option<Figure> {
     let left_out = lines.len().saturating_sub(ROWS);
     let lines = &lines[..lines.len().min(ROWS)];
     if lines.is_empty() {
@@ -28,7 +28,7 @@ pub fn side_by_side(id: &str, title: &str, unit: &str, lines: &[Line]) -> Option
     let labels: Vec<String> = lines.iter().map(|line| line.label.clone()).collect();
     let bounds = |stat: &Stat| stat.ci.unwrap_or((stat.mean, stat.mean));
     let most = upper(lines.iter().map(|line| bounds(&line.stat).1));
-    let told = |line: &Line| {
+    let told = |line: &IntervalLine| {
         format!(
             "{}: mean {} {unit} {}, n = {}",
             line.label,

@@ -6,6 +6,7 @@
 mod beside;
 mod canvas;
 mod cost;
+mod figure;
 mod memory;
 mod ratios;
 mod runtime;
@@ -13,45 +14,9 @@ mod timeline;
 mod turnaround;
 mod waterfall;
 
-use crate::run::Run;
-
-pub use beside::{Line, side_by_side};
+pub use beside::{IntervalLine, side_by_side};
 pub use canvas::{WIDTH as PAGE_PIXELS, escape};
+pub use figure::{Figure, figures, figures_of_width};
 pub use memory::family;
 pub use ratios::{in_words, p_text};
 pub use runtime::marked;
-
-/// A picture with its words.
-#[derive(Clone, Debug)]
-pub struct Figure {
-    /// File name without extension, and anchor in the page.
-    pub id: String,
-    pub title: String,
-    /// How to read it, and what it leaves out.
-    pub caption: String,
-    /// What it shows, for who can't see it.
-    pub alternative: String,
-    /// What would mislead a reader of it, a sentence a kind.
-    pub notes: Vec<String>,
-    /// A whole SVG document, `currentColor` where the theme decides.
-    pub svg: String,
-}
-
-/// Draws every figure that the run has data for, in reading order, as wide as a page shows them.
-pub fn figures(run: &Run) -> Vec<Figure> {
-    figures_of_width(run, PAGE_PIXELS)
-}
-
-/// Draws every figure so many pixels wide. Letters are as large in each: of a narrow figure only
-/// the room for marks is less.
-pub fn figures_of_width(run: &Run, width: u32) -> Vec<Figure> {
-    let mut figures = Vec::new();
-    figures.extend(runtime::figures(run, width));
-    figures.extend(turnaround::figures(run, width));
-    figures.extend(waterfall::figure(run, width));
-    figures.extend(ratios::figures(run, width));
-    figures.extend(cost::figure(run, width));
-    figures.extend(memory::figures(run, width));
-    figures.extend(timeline::figure(run, width));
-    figures
-}

@@ -15,12 +15,12 @@ struct Dot {
     minute: f64,
     ms: f64,
     variant: usize,
-    kind: Kind,
+    kind: DotKind,
     told: String,
 }
 
 #[derive(PartialEq, Clone, Copy)]
-enum Kind {
+enum DotKind {
     Counts,
     Cold,
     /// Warm-ups, repeated and superseded attempts.
@@ -50,10 +50,10 @@ pub fn figure(run: &Run, width: u32) -> Option<Figure> {
                 .or(row.number("client_ms"))
                 .unwrap_or(0.0);
             let kind = match (row.text("status"), row.truth("cold"), row.text("counts_as")) {
-                (Some("ok"), Some(true), _) => Kind::Cold,
-                (Some("ok"), _, Some("sample")) => Kind::Counts,
-                (Some("ok"), ..) => Kind::Other,
-                _ => Kind::Failed,
+                (Some("ok"), Some(true), _) => DotKind::Cold,
+                (Some("ok"), _, Some("sample")) => DotKind::Counts,
+                (Some("ok"), ..) => DotKind::Other,
+                _ => DotKind::Failed,
             };
             let told = format!(
                 "{} {}: {} ms, {}{}",
@@ -87,19 +87,19 @@ pub fn figure(run: &Run, width: u32) -> Option<Figure> {
         for dot in &dots {
             let (at, ink) = ((dot.minute, dot.ms), colour(dot.variant));
             match dot.kind {
-                Kind::Counts => plot
+                DotKind::Counts => plot
                     .chart
                     .draw_series([Circle::new(at, 2, ink.mix(0.6).filled())])
                     .map(|_| ())?,
-                Kind::Other => plot
+                DotKind::Other => plot
                     .chart
                     .draw_series([Circle::new(at, 2, ink.mix(0.5))])
                     .map(|_| ())?,
-                Kind::Cold => plot
+                DotKind::Cold => plot
                     .chart
                     .draw_series([TriangleMarker::new(at, 4, ink.filled())])
                     .map(|_| ())?,
-                Kind::Failed => plot
+                DotKind::Failed => plot
                     .chart
                     .draw_series([Cross::new(at, 5, BLACK.stroke_width(2))])
                     .map(|_| ())?,
@@ -115,7 +115,7 @@ pub fn figure(run: &Run, width: u32) -> Option<Figure> {
             legend.push(entry);
         }
     }
-    let (cold, failed) = (tally(&dots, Kind::Cold), tally(&dots, Kind::Failed));
+    let (cold, failed) = (tally(&dots, DotKind::Cold), tally(&dots, DotKind::Failed));
     let thinned = if dots.len() < run.invocations.of {
         let failures = if run.invocations.rows.len() < run.invocations.of {
             "not every failure is drawn; the tables count all"
@@ -150,6 +150,6 @@ pub fn figure(run: &Run, width: u32) -> Option<Figure> {
     })
 }
 
-fn tally(dots: &[Dot], kind: Kind) -> usize {
+fn tally(dots: &[Dot], kind: DotKind) -> usize {
     dots.iter().filter(|dot| dot.kind == kind).count()
 }

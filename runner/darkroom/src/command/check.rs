@@ -1,13 +1,13 @@
 //! `darkroom check`: only the output check. Prints a line for each output, saves pictures of the
 //! wrong ones, and exits with 1 if there are any.
 
-use crate::checked::Report;
+use crate::checked::CheckReport;
 use crate::cli::{CheckArgs, Globals};
 use crate::display::progress::Progress;
 use crate::display::{self, verdicts};
 use crate::exit::{Failure, Outcome};
 use crate::project::Project;
-use crate::session::check::{Request, check};
+use crate::session::check::{CheckRequest, check};
 
 pub fn run(args: &CheckArgs, globals: Globals) -> Result<Outcome, Failure> {
     let project = Project::here().map_err(Failure::wrong_request)?;
@@ -15,7 +15,7 @@ pub fn run(args: &CheckArgs, globals: Globals) -> Result<Outcome, Failure> {
     let progress = Progress::new(globals, std::env::var_os("CI").is_some());
     let mut reports = Vec::new();
     for variant in &args.variants {
-        let request = Request {
+        let request = CheckRequest {
             project: &project,
             variant,
             pipeline: &args.pipeline,
@@ -33,7 +33,7 @@ pub fn run(args: &CheckArgs, globals: Globals) -> Result<Outcome, Failure> {
     if globals.json {
         display::answer_json(&reports)?;
     }
-    Ok(if reports.iter().all(Report::passed) {
+    Ok(if reports.iter().all(CheckReport::passed) {
         Outcome::Done
     } else {
         Outcome::SomeCellsFailed

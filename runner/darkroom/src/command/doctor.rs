@@ -118,7 +118,7 @@ fn local_checks(told: &mut Told) -> Result<(), Failure> {
 }
 
 fn architectures() -> Check {
-    let capability = crate::target::capability(darkroom_core::manifest::Cloud::Local);
+    let capability = crate::target::local_capability();
     let runnable: Vec<&str> = capability
         .architectures
         .iter()
@@ -146,7 +146,7 @@ fn architectures() -> Check {
 
 /// Says which memory sizes are due more processors than there are.
 fn memory_sizes() -> Check {
-    let capability = crate::target::capability(darkroom_core::manifest::Cloud::Local);
+    let capability = crate::target::local_capability();
     memory_check(capability.cores, capability.max_memory_mb)
 }
 

@@ -9,7 +9,7 @@ use crate::advice;
 use crate::cli::{Globals, ImportArgs, ImportEvents};
 use crate::display;
 use crate::exit::{Failure, Outcome};
-use crate::import::{self, Request, Said};
+use crate::import::{self, ImportRequest, Said};
 use crate::project::Project;
 
 pub fn run(args: &ImportArgs, globals: Globals) -> Result<Outcome, Failure> {
@@ -27,7 +27,7 @@ pub fn run(args: &ImportArgs, globals: Globals) -> Result<Outcome, Failure> {
         environment: pairs("--env", &args.environment, "NAME=VALUE")?,
         output_keys: output_keys.collect(),
     };
-    let plan = import::plan(&Request {
+    let plan = import::plan(&ImportRequest {
         project: &project,
         folder: &args.folder,
         variant: &args.variant,

@@ -8,7 +8,7 @@ use crate::advice;
 use crate::cli::{Globals, InitArgs};
 use crate::display;
 use crate::exit::{Failure, Outcome};
-use crate::study::{self, Plan, Template};
+use crate::study::{self, StudyPlan, Template};
 
 /// The runtime of the variants that a study begins with.
 const PYTHON: &str = "3.13";
@@ -41,7 +41,7 @@ pub fn run(args: &InitArgs, globals: Globals) -> Result<Outcome, Failure> {
 }
 
 /// Says what was made and what to do with it.
-fn next(plan: &Plan) -> String {
+fn next(plan: &StudyPlan) -> String {
     let folder = plan.folder.display().to_string();
     let count = display::count(plan.paths().count() as u64, "file");
     let mut steps = Vec::new();

@@ -7,11 +7,11 @@ use darkroom_core::event::Verdict;
 use darkroom_core::shown::line as line_of;
 
 use super::numbers::count;
-use crate::checked::{Checked, Report};
+use crate::checked::{CheckReport, Checked};
 
 /// Renders a report, ending in a newline.
-pub fn page(report: &Report) -> String {
-    let Report {
+pub fn page(report: &CheckReport) -> String {
+    let CheckReport {
         variant,
         pipeline,
         image_set,
@@ -106,12 +106,12 @@ fn measured(verdict: &Verdict) -> String {
 }
 
 /// Stages of the report that were called.
-fn stages_of(report: &Report) -> usize {
+fn stages_of(report: &CheckReport) -> usize {
     let stages = report.outputs.iter().map(|output| output.stage.as_str());
     stages.collect::<BTreeSet<_>>().len()
 }
 
-fn totals(report: &Report) -> String {
+fn totals(report: &CheckReport) -> String {
     let wrong = report
         .outputs
         .iter()

@@ -9,7 +9,7 @@ use darkroom_core::event::CodeExamined;
 use serde::Deserialize;
 
 use super::sum::{File, reached, sum};
-use crate::package::{self, Request};
+use crate::package::{self, PackageRequest};
 
 const LOOK: &str = include_str!("look.py");
 const RUFF: &str = include_str!("ruff-requirements.txt");
@@ -21,7 +21,7 @@ const NOT_RULES: &str = "E501";
 const COMPLEXITY: &str = "C901";
 
 /// Looks at a variant's stages.
-pub fn examine(cache_dir: &Path, request: &Request) -> Vec<CodeExamined> {
+pub fn examine(cache_dir: &Path, request: &PackageRequest) -> Vec<CodeExamined> {
     let (files, tool, note) = look(cache_dir, request);
     let stages = request.spec.handlers.iter().map(|(stage, handler)| {
         let module = handler
@@ -43,7 +43,7 @@ pub fn examine(cache_dir: &Path, request: &Request) -> Vec<CodeExamined> {
 /// Returns what is known of every file, which linter said it, and why something is not known.
 fn look(
     cache_dir: &Path,
-    request: &Request,
+    request: &PackageRequest,
 ) -> (BTreeMap<String, File>, Option<String>, Option<String>) {
     let names = package::python_modules(&request.folder);
     let unknown = || {

@@ -8,11 +8,11 @@ use std::path::Path;
 use darkroom_core::event::CodeExamined;
 
 use super::sum::{File, sum};
-use crate::package::Request;
+use crate::package::PackageRequest;
 
 /// Looks at every `src/**/*.rs`: one binary serves every stage, so there is one row for all of
 /// them.
-pub fn examine(request: &Request) -> CodeExamined {
+pub fn examine(request: &PackageRequest) -> CodeExamined {
     let mut files = BTreeMap::new();
     let unreadable = collect(&request.folder, Path::new("src"), &mut files).err();
     let mut facts = sum(

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use super::clocks::Clocks;
 use super::collect_logs::Served;
 use super::gate::Gate;
-use super::own_image::own_image;
+use super::own_image::{NoOwnImage, own_image};
 use super::pacing::{Pauses, Tried};
 use super::pass::{self, Bench, Pass};
 use super::reconcile::{self, ByFunction, Recorded};
@@ -53,10 +53,10 @@ pub enum ExecuteError {
         reason: String,
     },
     #[error(
-        "cannot change the pixels of image {image}: {reason}; remove it from the image set, or \
+        "cannot change the pixels of image {image}: {source}; remove it from the image set, or \
          remove repetitions.vary_inputs"
     )]
-    OwnPixels { image: String, reason: String },
+    OwnPixels { image: String, source: NoOwnImage },
     #[error("{function} cannot be called any more: {reason}")]
     InVain { function: String, reason: String },
     #[error("the journal cannot be written")]
@@ -534,9 +534,9 @@ impl Dispatcher {
         let images = &setup.cells[pass.cell_index].images;
         let own = own_image(setup, images, pass.image_index, &pass.key).await;
         let name = || images[pass.image_index].name.clone();
-        let own = own.map_err(|reason| ExecuteError::OwnPixels {
+        let own = own.map_err(|source| ExecuteError::OwnPixels {
             image: name(),
-            reason,
+            source,
         })?;
         // Released when it can begin, not when its pixels were asked for.
         Ok(Pass {

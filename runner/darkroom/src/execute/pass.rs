@@ -106,7 +106,7 @@ pub struct Keys {
 }
 
 /// What the timed part of a pass gave.
-pub struct Measured {
+pub struct PassMeasured {
     pub key: PassKey,
     /// In stage order; emitted already.
     pub invocations: Vec<Invocation>,
@@ -118,7 +118,7 @@ pub struct Measured {
     pub resolution_ms: f64,
     /// What each stage answered, by stage index, up to the last that was called; empty where the
     /// runner got no answers.
-    pub answers: Vec<Told>,
+    pub answers: Vec<StageAnswer>,
     /// The upload that starts a chain, ms; `None` where the runner calls.
     pub upload_ms: Option<f64>,
     /// Looks for a chain's final object.
@@ -129,7 +129,7 @@ pub struct Measured {
     pub stopped: Option<Vec<String>>,
 }
 
-impl Measured {
+impl PassMeasured {
     /// A pass of which nothing has been called.
     fn nothing(pass: &Pass) -> Self {
         Self {
@@ -149,7 +149,7 @@ impl Measured {
 
 /// What a stage that ended well said in its answer.
 #[derive(Default)]
-pub struct Told {
+pub struct StageAnswer {
     /// base64, as it was given.
     image: Option<String>,
     /// The answer's beginning, for where it gave nothing else.
@@ -210,7 +210,7 @@ async fn make(
     }
     let measured = match cell.cell.trigger {
         // Nothing can be called: the pass is a fact all the same, and it is not complete.
-        _ if !functions.iter().any(Option::is_some) => Measured::nothing(pass),
+        _ if !functions.iter().any(Option::is_some) => PassMeasured::nothing(pass),
         Trigger::Direct => measure(bench, cell, functions, pass, keys).await?,
         Trigger::S3 => trigger_s3::measure(bench, &chain(functions), pass, keys).await?,
     };
@@ -324,7 +324,7 @@ async fn measure(
     functions: &[Option<Function>],
     pass: &Pass,
     keys: &Keys,
-) -> Result<Measured, ExecuteError> {
+) -> Result<PassMeasured, ExecuteError> {
     let pipeline = &bench.setup.pipeline;
     let image = pass.image(cell);
     let chained = cell.cell.input == Input::Chained;
@@ -354,9 +354,9 @@ async fn measure(
             }
         })
         .collect();
-    let mut measured = Measured {
+    let mut measured = PassMeasured {
         started_at: now.clone(),
-        ..Measured::nothing(pass)
+        ..PassMeasured::nothing(pass)
     };
     let clock = Instant::now();
     for (index, function) in functions.iter().enumerate() {
@@ -364,7 +364,7 @@ async fn measure(
             if chained {
                 return Ok(measured); // No other stage is reached, in no pass of this cell.
             }
-            measured.answers.push(Told::default());
+            measured.answers.push(StageAnswer::default());
             continue;
         };
         if index > 0 {
@@ -374,7 +374,7 @@ async fn measure(
         let before = measured
             .answers
             .last()
-            .and_then(|told: &Told| told.image.as_deref());
+            .and_then(|told: &StageAnswer| told.image.as_deref());
         let event = ready[index]
             .take()
             .unwrap_or_else(|| calls.payload_event(index, before.unwrap_or_default()));
@@ -412,7 +412,7 @@ async fn measure(
         .invocations
         .iter()
         .all(|invocation| invocation.status == Status::Ok);
-    Ok(Measured {
+    Ok(PassMeasured {
         turnaround_s: (chained && all_well).then_some(turnaround_s),
         ..measured
     })
@@ -474,10 +474,10 @@ fn read_answer(
     function: &Function,
     answer: &CallAnswer,
     answers_with_image: bool,
-) -> (Told, Option<f64>) {
+) -> (StageAnswer, Option<f64>) {
     let beginning =
         String::from_utf8_lossy(&answer.payload[..answer.payload.len().min(4 * BEGINNING)]);
-    let mut told = Told {
+    let mut told = StageAnswer {
         image: None,
         beginning: beginning.chars().take(BEGINNING).collect(),
     };
@@ -531,7 +531,7 @@ fn fact(
 
 /// Looks at the output of every stage that ended well; a stage that failed or was not reached owes
 /// none.
-async fn look_at_outputs(bench: &Bench, keys: &Keys, measured: &Measured) -> Vec<Option<Look>> {
+async fn look_at_outputs(bench: &Bench, keys: &Keys, measured: &PassMeasured) -> Vec<Option<Look>> {
     let pipeline = &bench.setup.pipeline;
     let looks = keys.outputs.iter().enumerate().map(async |(index, key)| {
         let due = measured.invocations.iter().any(|invocation| {
@@ -558,7 +558,7 @@ fn conclude(
     bench: &Bench,
     cell: &CellUnderTest,
     pass: &Pass,
-    measured: &Measured,
+    measured: &PassMeasured,
     looks: &[Option<Look>],
     tried: Tried,
 ) -> PipelinePass {
@@ -597,7 +597,7 @@ fn conclude(
 fn again(
     cell: &CellUnderTest,
     pass: &Pass,
-    measured: &Measured,
+    measured: &PassMeasured,
     looks: &[Option<Look>],
 ) -> Option<Again> {
     let invocations = &measured.invocations;
@@ -640,7 +640,7 @@ async fn check_outputs(
     pass: &Pass,
     keys: &Keys,
     looks: &[Option<Look>],
-    answers: &[Told],
+    answers: &[StageAnswer],
 ) {
     let image = pass.image(cell);
     let Setup {

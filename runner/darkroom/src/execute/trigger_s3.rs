@@ -19,7 +19,7 @@ use super::clocks::CUT_OFF_MS;
 use super::gate::{Look, look};
 use super::log_lines::{self, Logged};
 use super::loops::{self, Loop};
-use super::pass::{Bench, Keys, Measured, Pass, clear};
+use super::pass::{Bench, Keys, Pass, PassMeasured, clear};
 use super::whole_logs::{Bounds, LOG_SETTLE_TIME, until_whole};
 use super::{ExecuteError, Function};
 use crate::error_text::error_message;
@@ -78,7 +78,7 @@ pub async fn measure(
     functions: &[Function],
     pass: &Pass,
     keys: &Keys,
-) -> Result<Measured, ExecuteError> {
+) -> Result<PassMeasured, ExecuteError> {
     // A pass that was cut off and had this number may have left its objects.
     clear(bench, keys).await;
     let chain = Chain {
@@ -150,7 +150,7 @@ pub async fn measure(
     };
     let attempt = chain.emit(invocations, &surplus(&logged, &own));
     let Attempt { key, invocations } = attempt;
-    Ok(Measured {
+    Ok(PassMeasured {
         key,
         invocations,
         started_at,
@@ -560,8 +560,8 @@ impl Chain<'_> {
 }
 
 /// A pass whose chain was never started.
-fn unstarted(pass: &Pass, started_at: String) -> Measured {
-    Measured {
+fn unstarted(pass: &Pass, started_at: String) -> PassMeasured {
+    PassMeasured {
         key: pass.key.clone(),
         invocations: Vec::new(),
         started_at,

@@ -11,7 +11,7 @@ use crate::cli::Globals;
 use crate::display::progress::Progress;
 use crate::exit::Failure;
 use crate::project::Project;
-use crate::session::check::{Request, check};
+use crate::session::check::{CheckRequest, check};
 
 /// The images it is checked on.
 const IMAGE_SET: &str = "photos";
@@ -22,7 +22,7 @@ pub fn verdicts(
     pipeline: &str,
     variant: &str,
 ) -> Result<BTreeMap<String, String>, Failure> {
-    let request = Request {
+    let request = CheckRequest {
         project,
         variant,
         pipeline,

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::error::ImportError;
-use super::request::Request;
+use super::request::ImportRequest;
 
 /// Folders and files that are no part of anybody's code.
 const NOT_CODE: &[&str] = &["__pycache__", "node_modules", "venv", "env", "variant.toml"];
 
 /// Refuses a name that no variant can have, or that one has.
-pub fn check_name(request: &Request<'_>) -> Result<(), ImportError> {
+pub fn check_name(request: &ImportRequest<'_>) -> Result<(), ImportError> {
     let name = request.variant;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     if name.is_empty() || name.starts_with('.') || !name.bytes().all(plain) {

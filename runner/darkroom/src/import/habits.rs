@@ -8,7 +8,7 @@ use darkroom_core::pipeline::{Pipeline, Stage, Transport};
 use serde_json::{Map, Value};
 
 use super::mapping::{Candidate, Mapped};
-use super::scan::{EventKey, Fault, FaultKind, Handler, Variable, Write};
+use super::scan::{EventKey, FaultKind, Handler, ScanFault, Variable, Write};
 
 /// What the user says where reading does not carry.
 #[derive(Clone, Debug, Default)]
@@ -42,7 +42,7 @@ impl Obstacles {
     }
 
     /// Adds what a handler does, if it surely can't work in a run.
-    fn add(&mut self, fault: &Fault) -> bool {
+    fn add(&mut self, fault: &ScanFault) -> bool {
         let help = fault.kind.way_out(&fault.what).filter(|_| !fault.maybe);
         if let Some(help) = help {
             self.told.push(placed(fault));
@@ -153,7 +153,7 @@ impl Habits {
     /// note where it may.
     fn faults(&mut self, pipeline: &Pipeline, one: &Mapped) {
         // An event of the payload is made as the code reads it; S3 makes its own.
-        let made = |fault: &&Fault| {
+        let made = |fault: &&ScanFault| {
             fault.kind == FaultKind::BucketFromEvent && pipeline.transport == Transport::Payload
         };
         for fault in one
@@ -349,11 +349,11 @@ impl Habits {
 }
 
 /// Says what the code does, and where.
-fn placed(fault: &Fault) -> String {
+fn placed(fault: &ScanFault) -> String {
     format!("{}:{} {}", fault.file, fault.line, fault_in_words(fault))
 }
 
-fn fault_in_words(fault: &Fault) -> String {
+fn fault_in_words(fault: &ScanFault) -> String {
     let what = &fault.what;
     match fault.kind {
         FaultKind::Bucket => format!("names the bucket `{what}`"),

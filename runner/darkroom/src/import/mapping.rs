@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 
 use darkroom_core::pipeline::{Operation, Pipeline, Stage};
 
-use super::scan::{File, Handler};
+use super::scan::{Handler, ScannedFile};
 
 /// A handler in its file.
 #[derive(Clone, Copy, Debug)]
 pub struct Candidate<'a> {
-    pub file: &'a File,
+    pub file: &'a ScannedFile,
     pub handler: &'a Handler,
 }
 
@@ -43,7 +43,7 @@ pub struct Unclear {
     pub candidates: Vec<String>,
 }
 
-pub fn candidates(files: &[File]) -> Vec<Candidate<'_>> {
+pub fn candidates(files: &[ScannedFile]) -> Vec<Candidate<'_>> {
     files
         .iter()
         .flat_map(|file| {
@@ -238,14 +238,14 @@ mod tests {
 
     const PIPELINE: &str = include_str!("../../../../experiments/image-pipeline/pipeline.toml");
 
-    fn file(name: &str, function: &str, doc: &str, words: &[&str]) -> File {
+    fn file(name: &str, function: &str, doc: &str, words: &[&str]) -> ScannedFile {
         let handler = Handler {
             name: function.into(),
             doc: doc.into(),
             words: words.iter().map(|word| (*word).to_owned()).collect(),
             ..Handler::default()
         };
-        File {
+        ScannedFile {
             name: name.into(),
             doc: String::new(),
             error: None,
@@ -254,7 +254,7 @@ mod tests {
         }
     }
 
-    fn guessed(files: &[File]) -> Result<Vec<String>, Vec<String>> {
+    fn guessed(files: &[ScannedFile]) -> Result<Vec<String>, Vec<String>> {
         let pipeline = Pipeline::parse("pipeline.toml", PIPELINE).unwrap();
         let candidates = candidates(files);
         let guess = guess(&pipeline, &candidates, &[]);

@@ -21,4 +21,4 @@ pub use decision::{Import, Serves, page, write};
 pub use error::ImportError;
 pub use habits::Said;
 pub use plan::plan;
-pub use request::Request;
+pub use request::ImportRequest;

@@ -8,13 +8,13 @@ use super::error::ImportError;
 use super::folder::{check_name, files_of, hashes, is_python};
 use super::habits::{self, Habits, Obstacles};
 use super::mapping::{self, Mapped};
-use super::request::Request;
+use super::request::ImportRequest;
 use super::requirements::requirements;
-use super::scan::{self, File};
+use super::scan::{self, ScannedFile};
 use super::stages::{mapped, pipeline};
 
 /// Reads the folder and decides; writes nothing.
-pub fn plan(request: &Request<'_>) -> Result<Import, ImportError> {
+pub fn plan(request: &ImportRequest<'_>) -> Result<Import, ImportError> {
     check_name(request)?;
     let files = files_of(request.folder)?;
     let python: Vec<String> = files
@@ -100,20 +100,20 @@ fn obstacles_error(Obstacles { told, ways_out }: Obstacles) -> ImportError {
     }
 }
 
-fn unparsed(file: &File) -> Option<String> {
+fn unparsed(file: &ScannedFile) -> Option<String> {
     Some(file.error.as_ref()?.message(&file.name))
 }
 
 /// Refuses Markdown and prose around code that handlers need: they are no fault of the code, and
 /// would be measured as one.
-fn nothing_around_code(scanned: &[File]) -> Result<(), ImportError> {
-    let imported = |file: &File| {
+fn nothing_around_code(scanned: &[ScannedFile]) -> Result<(), ImportError> {
+    let imported = |file: &ScannedFile| {
         let module = file.name.split(['/', '.']).next().unwrap_or_default();
         scanned
             .iter()
             .any(|other| other.imports.iter().any(|name| name == module))
     };
-    let around = |file: &File| {
+    let around = |file: &ScannedFile| {
         let needed = || !file.handlers.is_empty() || imported(file);
         file.error.as_ref().is_some_and(|error| match &error.prose {
             // Handlers of such a file are not found.
@@ -138,7 +138,7 @@ fn serves(mapped: &Mapped) -> Serves {
     }
 }
 
-fn description(request: &Request<'_>) -> String {
+fn description(request: &ImportRequest<'_>) -> String {
     let day = jiff::Timestamp::now().strftime("%Y-%m-%d");
     let folder = request
         .folder

@@ -10,7 +10,7 @@ use crate::project::Project;
 
 /// What is to be imported.
 #[derive(Clone, Debug)]
-pub struct Request<'a> {
+pub struct ImportRequest<'a> {
     pub project: &'a Project,
     pub folder: &'a Path,
     pub variant: &'a str,

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::error::ImportError;
-use super::request::Request;
-use super::scan::File;
+use super::request::ImportRequest;
+use super::scan::ScannedFile;
 
 /// What the Lambda runtime for Python brings along.
 const IN_THE_RUNTIME: &[&str] = &[
@@ -22,8 +22,8 @@ const IN_THE_RUNTIME: &[&str] = &[
 /// Returns the name of the requirements in the variant's folder, if the code needs more than the
 /// runtime brings.
 pub fn requirements(
-    request: &Request<'_>,
-    scanned: &[File],
+    request: &ImportRequest<'_>,
+    scanned: &[ScannedFile],
     files: &mut BTreeMap<String, PathBuf>,
     notes: &mut Vec<String>,
 ) -> Result<Option<String>, ImportError> {

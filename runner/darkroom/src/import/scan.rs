@@ -15,7 +15,7 @@ const SCRIPT: &str = concat!(
 
 /// One Python file.
 #[derive(Clone, Debug, Deserialize)]
-pub struct File {
+pub struct ScannedFile {
     /// Relative to the folder.
     #[serde(rename = "file")]
     pub name: String,
@@ -137,7 +137,7 @@ pub struct Handler {
     pub environment: Vec<Variable>,
     /// Names of the environment that it takes for a bucket.
     pub bucket_names: Vec<String>,
-    pub faults: Vec<Fault>,
+    pub faults: Vec<ScanFault>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -176,7 +176,7 @@ pub struct Variable {
 
 /// What in the code may keep it from working in a run, with its place.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Fault {
+pub struct ScanFault {
     pub kind: FaultKind,
     /// What the code says there, where it says something.
     pub what: String,
@@ -219,7 +219,7 @@ pub enum FaultKind {
 }
 
 /// Reads these Python files of `folder` with Python `version`, for example `3.13`.
-pub fn scan(folder: &Path, files: &[String], version: &str) -> Result<Vec<File>, String> {
+pub fn scan(folder: &Path, files: &[String], version: &str) -> Result<Vec<ScannedFile>, String> {
     let interpreter = python::find(version).map_err(|error| error.to_string())?;
     let output = Command::new(&interpreter.path)
         .args(["-I", "-c", SCRIPT])

@@ -4,11 +4,14 @@ use darkroom_core::pipeline::{Pipeline, Transport};
 
 use super::error::ImportError;
 use super::mapping::{self, Candidate, Mapped, Unclear};
-use super::request::Request;
-use super::scan::File;
+use super::request::ImportRequest;
+use super::scan::ScannedFile;
 
 /// Returns the pipeline that was named, or the usual one for these events.
-pub fn pipeline(request: &Request<'_>, files: &[File]) -> Result<Pipeline, ImportError> {
+pub fn pipeline(
+    request: &ImportRequest<'_>,
+    files: &[ScannedFile],
+) -> Result<Pipeline, ImportError> {
     let events = match request.events {
         Some(events) => events,
         None => told_events(files)?,
@@ -32,7 +35,7 @@ pub fn pipeline(request: &Request<'_>, files: &[File]) -> Result<Pipeline, Impor
 }
 
 /// Tells from the code whether images come as S3 objects or in the payload.
-fn told_events(files: &[File]) -> Result<Transport, ImportError> {
+fn told_events(files: &[ScannedFile]) -> Result<Transport, ImportError> {
     let handlers = || files.iter().flat_map(|file| &file.handlers);
     let s3 = handlers().any(|handler| handler.s3_event);
     let payload = handlers().any(|handler| handler.reads_image.is_some());
@@ -61,7 +64,7 @@ fn told_events(files: &[File]) -> Result<Transport, ImportError> {
 
 /// Returns the handler of every stage: those that were said, and the others as the code tells.
 pub fn mapped<'a>(
-    request: &Request<'_>,
+    request: &ImportRequest<'_>,
     pipeline: &'a Pipeline,
     candidates: &[Candidate<'a>],
 ) -> Result<Vec<Mapped<'a>>, ImportError> {

@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::rows::{Kind, Said, as_seen, has_invisible};
+use super::rows::{Said, ValueKind, as_seen, has_invisible};
 
 /// Why a value is no row.
 pub const NO_OBJECT: &str =
@@ -100,7 +100,7 @@ impl Json {
             Self::Leaf(said) => said.clone(),
             Self::Array(_) => Said {
                 text: String::new(),
-                kind: Kind::List,
+                kind: ValueKind::List,
             },
             Self::Null => Said::text(""),
             Self::Object(members) => {
@@ -115,7 +115,7 @@ impl Json {
                 })?;
                 Said {
                     text: String::new(),
-                    kind: Kind::Object,
+                    kind: ValueKind::Object,
                 }
             }
         };

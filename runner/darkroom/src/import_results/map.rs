@@ -6,7 +6,7 @@ use encoding_rs::Encoding;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use super::rows::{Kind, Said};
+use super::rows::{Said, ValueKind};
 use super::words::{self, Digits, Ended};
 
 /// What a column or a constant can be.
@@ -315,7 +315,7 @@ impl Map {
                     field,
                     Said {
                         text,
-                        kind: Kind::Number,
+                        kind: ValueKind::Number,
                     },
                 )),
                 value @ (toml::Value::Integer(_)

@@ -12,12 +12,12 @@ use super::text::{Text, decode};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said {
     pub text: String,
-    pub kind: Kind,
+    pub kind: ValueKind,
 }
 
 /// How a file says a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ValueKind {
     Text,
     /// A number as JSON spells it: the map's decimal commas are not its.
     Number,
@@ -31,14 +31,14 @@ impl Said {
     pub fn text(text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
-            kind: Kind::Text,
+            kind: ValueKind::Text,
         }
     }
 
     pub fn number(number: &impl ToString) -> Self {
         Self {
             text: number.to_string(),
-            kind: Kind::Number,
+            kind: ValueKind::Number,
         }
     }
 }

@@ -7,7 +7,7 @@ use darkroom_core::event::{PassKey, PlannedCell, Status as EventStatus};
 use darkroom_core::imported::{ImportedRow, RefusedRow};
 
 use super::map::{Column, Field, Map, Unit};
-use super::rows::{Kind, Raw, Said};
+use super::rows::{Raw, Said, ValueKind};
 use super::words::{Digits, Ended};
 
 /// What was taken of some files.
@@ -61,7 +61,9 @@ pub fn take(rows: &[Raw], map: &Map, now: jiff::Timestamp) -> Taken {
                 continue;
             }
         };
-        let single = fields.iter().filter(|(_, said)| said.kind != Kind::Object);
+        let single = fields
+            .iter()
+            .filter(|(_, said)| said.kind != ValueKind::Object);
         taken.columns.extend(single.map(|(name, _)| name.clone()));
         if let Some(reason) = several_values(fields, map) {
             taken.refuse(raw, reason);
@@ -176,14 +178,14 @@ impl Taken {
 /// is.
 fn several_values(fields: &Fields, map: &Map) -> Option<String> {
     map.columns.iter().find_map(|(field, Column { name, .. })| match fields.get(name)?.kind {
-        Kind::List => Some(format!("`{name}` is a list: write one value")),
-        Kind::Object => {
+        ValueKind::List => Some(format!("`{name}` is a list: write one value")),
+        ValueKind::Object => {
             let start = format!("{name}.");
             let part = fields.keys().find(|part| part.starts_with(&start)).map_or("…", String::as_str);
             let field = field.name();
             Some(format!("`{name}` is an object: set its part in the map, for example `{field} = \"{part}\"`"))
         }
-        Kind::Text | Kind::Number => None,
+        ValueKind::Text | ValueKind::Number => None,
     })
 }
 
@@ -361,7 +363,7 @@ impl Reader<'_> {
     }
 
     fn digits(&self, said: &Said) -> Digits {
-        if said.kind == Kind::Number {
+        if said.kind == ValueKind::Number {
             Digits::PLAIN
         } else {
             self.map.digits

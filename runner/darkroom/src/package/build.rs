@@ -8,7 +8,7 @@ use darkroom_core::event::Build as Record;
 use darkroom_core::variant::Build;
 use sha2::{Digest, Sha256};
 
-use super::deployable::{Archive, LayerPackage, Package, Request};
+use super::deployable::{Archive, LayerPackage, Package, PackageRequest};
 use super::error::PackageError;
 use super::zip::{Entries, Entry};
 use super::{cargo, confined, describe, files, jpeg, layer, pins, provenance, zip};
@@ -26,7 +26,7 @@ const ZIPPED_LIMIT: u64 = 52_428_800;
 const UNZIPPED_LIMIT: u64 = 262_144_000;
 
 /// Returns the package of one request, from the cache if it is there.
-pub fn package(cache_dir: &Path, request: &Request) -> Result<Package, PackageError> {
+pub fn package(cache_dir: &Path, request: &PackageRequest) -> Result<Package, PackageError> {
     let (archive, layers, build) = match &request.spec.build {
         Build::Python { requirements } => python(cache_dir, request, requirements.as_deref())?,
         Build::Cargo { bin } => rust(cache_dir, request, bin)?,
@@ -46,7 +46,7 @@ pub fn package(cache_dir: &Path, request: &Request) -> Result<Package, PackageEr
 
 fn python(
     cache_dir: &Path,
-    request: &Request,
+    request: &PackageRequest,
     requirements: Option<&str>,
 ) -> Result<(Archive, Vec<LayerPackage>, Record), PackageError> {
     let files = describe::python_files(&files::under(&request.folder)?, requirements);
@@ -86,7 +86,7 @@ fn python(
 
 fn python_layer(
     cache_dir: &Path,
-    request: &Request,
+    request: &PackageRequest,
     requirements: &Path,
 ) -> Result<(LayerPackage, Record), PackageError> {
     let text = fs::read_to_string(requirements).map_err(PackageError::io("read", requirements))?;
@@ -119,7 +119,7 @@ fn python_layer(
 
 fn rust(
     cache_dir: &Path,
-    request: &Request,
+    request: &PackageRequest,
     bin: &str,
 ) -> Result<(Archive, Vec<LayerPackage>, Record), PackageError> {
     let inputs = describe::cargo_inputs(&files::under(&request.folder)?);
@@ -175,7 +175,7 @@ fn rust(
 /// Returns the release's own package of these sources, for a machine that can't compile them.
 fn prebuilt(
     cache_dir: &Path,
-    request: &Request,
+    request: &PackageRequest,
     bin: &str,
     inputs: &[PathBuf],
 ) -> Result<Option<(Archive, Vec<LayerPackage>, Record)>, PackageError> {
@@ -378,8 +378,8 @@ mod tests {
     use darkroom_core::variant::Variant;
     use std::collections::BTreeMap;
 
-    fn request(folder: &Path, build: Build) -> Request {
-        Request {
+    fn request(folder: &Path, build: Build) -> PackageRequest {
+        PackageRequest {
             variant: "fake".into(),
             architecture: Architecture::X86_64,
             folder: folder.to_owned(),

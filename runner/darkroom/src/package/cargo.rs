@@ -11,7 +11,7 @@ use std::process::Command;
 use darkroom_core::cell::Architecture;
 
 use super::confined::{self, Bench, Built};
-use super::deployable::Request;
+use super::deployable::PackageRequest;
 use super::error::PackageError;
 use super::offline;
 use crate::advice;
@@ -27,7 +27,7 @@ pub struct Toolchain {
 
 /// Refuses a variant that names a compiler of its own by a path: rustup would start it, outside of
 /// the sandbox.
-fn no_toolchain_of_its_own(request: &Request) -> Result<(), PackageError> {
+fn no_toolchain_of_its_own(request: &PackageRequest) -> Result<(), PackageError> {
     for name in ["rust-toolchain.toml", "rust-toolchain"] {
         let path = request.folder.join(name);
         let Ok(text) = std::fs::read_to_string(&path) else {
@@ -61,7 +61,7 @@ fn no_toolchain_of_its_own(request: &Request) -> Result<(), PackageError> {
 
 impl Toolchain {
     /// Asks the compiler that cargo would use in `folder`.
-    pub fn of(request: &Request) -> Result<Self, PackageError> {
+    pub fn of(request: &PackageRequest) -> Result<Self, PackageError> {
         no_toolchain_of_its_own(request)?;
         let ask = |arguments: &[&str]| -> Result<String, String> {
             let mut rustc = Command::new("rustc");
@@ -151,7 +151,7 @@ pub fn command(builder: &str, bin: &str, triple: &str) -> Vec<String> {
 pub fn build(
     toolchain: &Toolchain,
     cache_dir: &Path,
-    request: &Request,
+    request: &PackageRequest,
     bin: &str,
     inputs: &[PathBuf],
 ) -> Result<Built, PackageError> {
@@ -212,7 +212,7 @@ const ZIGBUILD: &str = "`pip install cargo-zigbuild`, which brings a linker for 
 /// get it.
 fn standard_library(
     toolchain: &Toolchain,
-    request: &Request,
+    request: &PackageRequest,
     triple: &str,
 ) -> Result<(), PackageError> {
     if toolchain
@@ -234,7 +234,7 @@ fn standard_library(
 
 /// Returns the linker for another machine than this, or in plain words what is missing and how to
 /// get it.
-fn cross_linker(request: &Request, triple: &str) -> Result<PathBuf, PackageError> {
+fn cross_linker(request: &PackageRequest, triple: &str) -> Result<PathBuf, PackageError> {
     let linker = format!(
         "{}-linux-gnu-gcc",
         triple.split('-').next().unwrap_or_default()

@@ -17,7 +17,7 @@ use std::process::{Command, Output};
 use darkroom_cloud::sandbox::workshop::{self, Job};
 use darkroom_core::event::Build;
 
-use super::deployable::Request;
+use super::deployable::PackageRequest;
 use super::error::PackageError;
 
 /// Stands in the recorded command of a build that ran outside of the sandbox, before the reason.
@@ -131,7 +131,7 @@ impl Bench {
     /// Lays out the sources and fetches what the lockfile names.
     pub fn new(
         cache_dir: &Path,
-        request: &Request,
+        request: &PackageRequest,
         sysroot: &Path,
         inputs: &[PathBuf],
     ) -> Result<Self, PackageError> {

@@ -45,7 +45,7 @@ pub struct Archive {
 
 /// A variant to package for one architecture.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub struct PackageRequest {
     pub variant: String,
     pub architecture: Architecture,
     /// The variant's folder, `functions/<variant>`.
@@ -53,7 +53,7 @@ pub struct Request {
     pub spec: Variant,
 }
 
-impl Request {
+impl PackageRequest {
     /// How it is called in messages.
     pub fn named(&self) -> String {
         format!("{} ({})", self.variant, self.architecture)

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use darkroom_cloud::python;
 use darkroom_core::cell::Architecture;
 
-use super::deployable::Request;
+use super::deployable::PackageRequest;
 use super::describe;
 use super::error::PackageError;
 use super::offline;
@@ -41,7 +41,7 @@ pub struct Requirements<'a> {
 /// not listed.
 pub fn entries(
     scratch: &Path,
-    request: &Request,
+    request: &PackageRequest,
     requirements: Requirements<'_>,
 ) -> Result<Entries, PackageError> {
     fs::create_dir_all(scratch).map_err(PackageError::io("create", scratch))?;
@@ -57,7 +57,7 @@ pub fn entries(
 fn download(
     scratch: &Path,
     wheels: &Path,
-    request: &Request,
+    request: &PackageRequest,
     requirements: Requirements<'_>,
 ) -> Result<(), PackageError> {
     let version = request.spec.runtime.trim_start_matches("python");

@@ -22,7 +22,7 @@ mod zip;
 
 pub use build::{packaged_files, python_modules};
 pub use confined::not_confined;
-pub use deployable::{Archive, LayerPackage, Package, Request};
+pub use deployable::{Archive, LayerPackage, Package, PackageRequest};
 pub use error::{NotPackaged, PackageError};
 pub use files::forbidden_files;
 pub use packages::{packages, runtime_named};

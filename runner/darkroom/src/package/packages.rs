@@ -6,7 +6,7 @@ use std::path::Path;
 use darkroom_cloud::python::{self, RuntimeError};
 
 use super::build;
-use super::deployable::{Package, Request};
+use super::deployable::{Package, PackageRequest};
 use super::error::{NotPackaged, PackageError};
 use super::offline;
 
@@ -22,7 +22,7 @@ pub fn runtime_named(runtime: &str) -> String {
 /// of each that can't why. `ended` is told of each by its name when it is done, whatever came of it.
 pub fn packages(
     cache_dir: &Path,
-    requests: &[Request],
+    requests: &[PackageRequest],
     runtimes: &[String],
     ended: &(dyn Fn(&str) + Sync),
 ) -> Result<Vec<Package>, NotPackaged> {
@@ -49,7 +49,7 @@ pub fn packages(
             .collect();
         (all(builds), all(installs))
     });
-    let names = requests.iter().map(Request::named);
+    let names = requests.iter().map(PackageRequest::named);
     let made = names
         .zip(&packages)
         .filter(|(_, package)| package.is_ok())
@@ -88,7 +88,7 @@ fn all<T>(threads: Vec<std::thread::ScopedJoinHandle<'_, T>>) -> Vec<T> {
 }
 
 /// Installs a runtime where the local cloud looks for it, if it is not there.
-fn install(cache_dir: &Path, name: &str, requests: &[Request]) -> Result<(), PackageError> {
+fn install(cache_dir: &Path, name: &str, requests: &[PackageRequest]) -> Result<(), PackageError> {
     let Err(error) = python::runtime(&cache_dir.join("runtimes"), name) else {
         return Ok(());
     };

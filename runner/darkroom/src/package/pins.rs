@@ -48,8 +48,8 @@ pub fn unpinned(file: &str, text: &str) -> Vec<Unpinned> {
 pub fn pinned(text: &str) -> Vec<String> {
     let lines = logical_lines(text).into_iter();
     let name = |(_, line): (Range<usize>, String)| match read("", &line).ok()? {
-        Line::Package { requirement, .. } => package(&requirement),
-        Line::Options(_) => None,
+        RequirementLine::Package { requirement, .. } => package(&requirement),
+        RequirementLine::Options(_) => None,
     };
     lines.filter_map(name).collect()
 }
@@ -63,7 +63,7 @@ pub fn for_pip(text: &str, folder: &Path) -> String {
     let mut lines = String::new();
     for (_, line) in logical_lines(text) {
         match read("", &line) {
-            Ok(Line::Package {
+            Ok(RequirementLine::Package {
                 requirement,
                 hashes,
             }) => {
@@ -73,7 +73,7 @@ pub fn for_pip(text: &str, folder: &Path) -> String {
                     .collect();
                 lines.extend([requirement, hashes.concat(), "\n".to_owned()]);
             }
-            Ok(Line::Options(options)) => {
+            Ok(RequirementLine::Options(options)) => {
                 for option in options {
                     lines += &option.for_pip(folder);
                 }
@@ -85,7 +85,7 @@ pub fn for_pip(text: &str, folder: &Path) -> String {
 }
 
 /// What a line means.
-enum Line {
+enum RequirementLine {
     Options(Vec<Given>),
     Package {
         /// `name==version`, with extras and a marker if there are any.
@@ -165,7 +165,7 @@ const ALLOWED_OPTIONS: [(&str, bool); 10] = [
 const BUILDING: &str = "Remove it: Darkroom installs only wheels, because building a package \
     runs its code on this machine. If a package has no wheel, packaging says how to build one.";
 
-fn read(file: &str, line: &str) -> Result<Line, Refused> {
+fn read(file: &str, line: &str) -> Result<RequirementLine, Refused> {
     if line.contains("${") {
         // pip would put the value of an environment variable there, for example into an index's
         // address.
@@ -186,7 +186,7 @@ fn read(file: &str, line: &str) -> Result<Line, Refused> {
     }
     let words: Vec<&str> = line.split_whitespace().collect();
     if words.first().is_some_and(|word| word.starts_with('-')) {
-        options(line, &words).map(Line::Options)
+        options(line, &words).map(RequirementLine::Options)
     } else {
         requirement(file, line, &words)
     }
@@ -261,7 +261,7 @@ fn not_allowed<T>(line: &str, option: &str) -> Result<T, Refused> {
     }
 }
 
-fn requirement(file: &str, line: &str, words: &[&str]) -> Result<Line, Refused> {
+fn requirement(file: &str, line: &str, words: &[&str]) -> Result<RequirementLine, Refused> {
     let end = words.iter().position(|word| word.starts_with('-'));
     let (named, options) = words.split_at(end.unwrap_or(words.len()));
     let requirement = named.join(" ");
@@ -301,7 +301,7 @@ fn requirement(file: &str, line: &str, words: &[&str]) -> Result<Line, Refused> 
     if hashes.is_empty() {
         return unpinned(format!("`{specifier}` has no sha256 hash"));
     }
-    Ok(Line::Package {
+    Ok(RequirementLine::Package {
         requirement,
         hashes,
     })

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use darkroom_core::answer::Rule;
+use darkroom_core::answer::ExtractionRule;
 use darkroom_core::models::Price;
 use darkroom_core::outcome::Outcome;
 use serde::{Deserialize, Serialize};
@@ -87,7 +87,7 @@ pub struct Ask {
     pub answer: String,
     /// How the code was found in it; absent where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rule: Option<Rule>,
+    pub rule: Option<ExtractionRule>,
     /// What came instead of code; absent where there is code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing: Option<Outcome>,

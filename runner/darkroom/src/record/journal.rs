@@ -254,6 +254,22 @@ mod tests {
     }
 
     #[test]
+    fn what_was_appended_stays_as_the_beginning_of_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal.ndjson");
+        let mut journal = Journal::create(&path).unwrap();
+        journal.append(&started()).unwrap();
+        let mut before = std::fs::read(&path).unwrap();
+        for session in ["1", "2"] {
+            let mut journal = Journal::open(&path).unwrap();
+            journal.append(&finished(session)).unwrap();
+            let after = std::fs::read(&path).unwrap();
+            assert!(after.starts_with(&before) && after.len() > before.len());
+            before = after;
+        }
+    }
+
+    #[test]
     fn a_torn_line_longer_than_a_block_is_cut_off_whole() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal.ndjson");

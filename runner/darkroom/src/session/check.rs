@@ -11,8 +11,8 @@ use darkroom_core::cell::{Architecture, Cell, Input, Start, Trigger};
 use darkroom_core::event::{CallsRefused, Event, Invocation, OutputCheck, PlannedCell, Status};
 use darkroom_core::image_set::{Expect, ImageSet};
 use darkroom_core::manifest::{
-    Budget, Cloud, Experiment, Fault, Known, Manifest, Matrix, Output, Repetitions, Schedule,
-    TargetKeys, Unusable,
+    Budget, Experiment, Fault, Known, Manifest, Matrix, Output, Repetitions, Schedule, TargetKeys,
+    Unusable,
 };
 use darkroom_core::outcome::Outcome;
 use darkroom_core::pipeline::{Pipeline, Stage};
@@ -20,7 +20,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::configuration::Configuration;
 use super::{images, names, prepare};
-use crate::checked::{Checked, Report};
+use crate::checked::{CheckReport, Checked};
 use crate::display::progress::Progress;
 use crate::execute::{CellUnderTest, Image, Keep, Pictures, Setup, one_by_one};
 use crate::exit::Failure;
@@ -38,7 +38,7 @@ const AT_ONCE: usize = 2;
 
 /// What is to be checked.
 #[derive(Clone, Debug)]
-pub struct Request<'a> {
+pub struct CheckRequest<'a> {
     pub project: &'a Project,
     pub variant: &'a str,
     pub pipeline: &'a str,
@@ -53,7 +53,7 @@ pub struct Request<'a> {
 
 /// Packages, deploys and checks; blocking. The pictures of an earlier check of the same kind are
 /// removed first.
-pub fn check(request: &Request<'_>, progress: &Progress) -> Result<Report, Failure> {
+pub fn check(request: &CheckRequest<'_>, progress: &Progress) -> Result<CheckReport, Failure> {
     let subject = Subject::of(request)?;
     let pictures = PicturesFolder::new(request);
     pictures.clear()?;
@@ -69,7 +69,7 @@ pub fn check(request: &Request<'_>, progress: &Progress) -> Result<Report, Failu
     let seen = runtime.block_on(async {
         let region = &subject.manifest.target.region;
         working.now("starting the local cloud".to_owned());
-        let target = Target::open(Cloud::Local, region, request.project.root())
+        let target = Target::local(region, request.project.root())
             .await
             .map_err(Failure::broken)?;
         drop(working);
@@ -111,7 +111,7 @@ struct PicturesFolder {
 }
 
 impl PicturesFolder {
-    fn new(request: &Request<'_>) -> Self {
+    fn new(request: &CheckRequest<'_>) -> Self {
         let root = request.project.root().join("outputs").join("check");
         Self {
             root,
@@ -147,8 +147,8 @@ struct Subject {
 }
 
 impl Subject {
-    fn of(request: &Request<'_>) -> Result<Self, Failure> {
-        let Request {
+    fn of(request: &CheckRequest<'_>) -> Result<Self, Failure> {
+        let CheckRequest {
             project,
             variant,
             pipeline,
@@ -186,7 +186,7 @@ impl Subject {
         if let Some(entry) = known.pipelines.get_mut(pipeline) {
             entry.pipeline = Some(part.clone());
         }
-        let capability = target::capability(Cloud::Local);
+        let capability = target::local_capability();
         let architecture = architecture(&capability, &spec.architectures)?;
         let cell = cell(variant, image_set, architecture);
         Ok(Self {
@@ -219,7 +219,7 @@ impl Subject {
         })
     }
 
-    fn configuration<'a>(&'a self, request: &Request<'a>) -> Configuration<'a> {
+    fn configuration<'a>(&'a self, request: &CheckRequest<'a>) -> Configuration<'a> {
         Configuration {
             project: request.project,
             manifest: &self.manifest,
@@ -234,7 +234,7 @@ impl Subject {
     ///
     /// A set for checking feeds the stages that it names as its files are; any other one feeds
     /// every stage what the reference makes of its images.
-    fn feeds(&self, request: &Request<'_>) -> Result<BTreeMap<String, Vec<Image>>, Failure> {
+    fn feeds(&self, request: &CheckRequest<'_>) -> Result<BTreeMap<String, Vec<Image>>, Failure> {
         let wrong = |error| {
             Failure::wrong_request(miette::miette!(
                 "image set `{}`: {error}",
@@ -285,7 +285,7 @@ impl Subject {
     async fn run_in(
         &self,
         target: &Target,
-        request: &Request<'_>,
+        request: &CheckRequest<'_>,
         packages: &prepare::Packages,
         fed: &BTreeMap<String, Vec<Image>>,
         pictures: &PicturesFolder,
@@ -392,7 +392,12 @@ impl Subject {
         })
     }
 
-    fn report(&self, request: &Request<'_>, seen: &Seen, pictures: &PicturesFolder) -> Report {
+    fn report(
+        &self,
+        request: &CheckRequest<'_>,
+        seen: &Seen,
+        pictures: &PicturesFolder,
+    ) -> CheckReport {
         let mut checks: BTreeMap<(&str, &str, u32), &OutputCheck> = BTreeMap::new();
         let mut invocations = Vec::new();
         for event in &seen.events {
@@ -453,7 +458,7 @@ impl Subject {
         outputs.sort_by_key(|(stage, image, checked)| (*stage, *image, checked.repetition));
         let outputs: Vec<Checked> = outputs.into_iter().map(|(_, _, checked)| checked).collect();
         let any = outputs.iter().any(|output| output.picture.is_some());
-        Report {
+        CheckReport {
             variant: request.variant.to_owned(),
             pipeline: request.pipeline.to_owned(),
             image_set: request.image_set.to_owned(),

@@ -12,6 +12,7 @@ use jiff::civil::Date;
 use miette::Diagnostic;
 
 use super::configuration::Configuration;
+use super::refusal::Refusal;
 use crate::advice;
 use crate::deploy::clean::{self, Which};
 use crate::deploy::{self, Clients, DeployError, DeploySettings, LIFETIME_DAYS, names};
@@ -56,15 +57,11 @@ pub async fn not_in_use(
             .to_zoned(jiff::tz::TimeZone::UTC)
             .date(),
     ) {
-        return Err(Failure::wrong_request(miette::miette!(
-            help = format!(
-                "wait for it, or rename this experiment ([experiment] name); if that run was \
-                 killed, {}, or remove what it left with {}",
-                go_on_with(&folder),
-                advice::clean(Some(experiment), region)
-            ),
-            "{run} may still be running, and both runs would use the same functions"
-        )));
+        return Err(Failure::wrong_request(Refusal::UnderWay {
+            run,
+            how_to_continue: go_on_with(&folder),
+            clean: advice::clean(Some(experiment), region),
+        }));
     }
     Ok(Some(format!(
         "{run} did not record its end; this run takes over what it left"

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use darkroom_core::cell::Cell;
 use darkroom_core::event::{ClockOffset, CodeExamined, Event, PassKey, PlannedCell};
-use darkroom_core::manifest::Cloud;
 use darkroom_core::plan::Plan;
 use darkroom_core::schedule::{PlannedPass, Schedule};
 use tokio::sync::watch;
@@ -25,7 +24,7 @@ use crate::execute::{
 use crate::exit::Failure;
 use crate::record::{History, JournalError, Recorder};
 use crate::results;
-use crate::target::Target;
+use crate::target::{self, Target};
 use crate::threads;
 
 /// How a session's measuring ended.
@@ -113,7 +112,7 @@ impl Session<'_> {
         drop(working);
         runtime.block_on(async {
             let target = &self.configuration.manifest.target;
-            let working = self.progress.working(opening(target.cloud));
+            let working = self.progress.working(target::opening(target.cloud));
             let target = Target::open(
                 target.cloud,
                 &target.region,
@@ -328,14 +327,6 @@ impl Session<'_> {
         journal
             .map_err(|error| Failure::broken(miette::miette!(help = help.clone(), "{error}")))?;
         ended.map_err(|error| Failure::broken(miette::miette!(help = help, "{error}")))
-    }
-}
-
-/// Says what is waited for until a cloud is ready.
-const fn opening(cloud: Cloud) -> &'static str {
-    match cloud {
-        Cloud::Local => "starting the local cloud",
-        Cloud::Aws => "asking AWS whose account it is",
     }
 }
 

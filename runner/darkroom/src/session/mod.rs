@@ -15,6 +15,7 @@ mod mode;
 mod money;
 mod names;
 mod prepare;
+mod refusal;
 mod run_handle;
 
 pub use configuration::Configuration;

@@ -7,6 +7,7 @@ use darkroom_core::selection::Selection;
 
 use super::configuration::Configuration;
 use super::configuration::{fingerprint, what_differs, with_count};
+use super::refusal::Refusal;
 use crate::advice;
 use crate::cli::{Globals, RunArgs};
 use crate::display;
@@ -103,14 +104,14 @@ fn go_on(
         .project
         .output_dir(configuration.manifest)
         .join(&configuration.manifest.experiment.name);
-    let none = || format!("no unfinished run of this manifest in {}", folder.display());
+    let nothing = |newest: String| {
+        Err(Failure::wrong_request(Refusal::NothingToContinue {
+            folder: folder.clone(),
+            newest,
+        }))
+    };
     let Some(Latest { earlier, same }) = latest else {
-        let help = "remove --resume to start a new run";
-        return Err(Failure::wrong_request(miette::miette!(
-            help = help,
-            "{}",
-            none()
-        )));
+        return nothing(String::new());
     };
     let Earlier { run, history, .. } = &earlier;
     if same && history.finished {
@@ -124,23 +125,20 @@ fn go_on(
     }
     let differs = what_differs(configuration, &history.run, run);
     let shown = run.display().to_string();
-    Err(Failure::wrong_request(if history.finished {
-        let help = "remove --resume to start a new run";
-        miette::miette!(
-            help = help,
-            "{}; the latest, {shown}, is finished and has another configuration: {differs}",
-            none()
-        )
-    } else {
-        let help = format!(
-            "undo the change and use --resume again, continue that run unchanged with {}, or \
-             remove --resume to start a new run",
-            advice::darkroom(&["resume", &shown])
-        );
-        miette::miette!(
-            help = help,
-            "the unfinished run {shown} began with another configuration: {differs}"
-        )
+    if history.finished {
+        return nothing(format!(
+            "; the latest, {shown}, is finished and has another configuration: {differs}"
+        ));
+    }
+    let help = format!(
+        "undo the change and use --resume again, continue that run unchanged with {}, or remove \
+         --resume to start a new run",
+        advice::darkroom(&["resume", &shown])
+    );
+    Err(Failure::wrong_request(Refusal::OtherConfiguration {
+        run: format!("the unfinished run {shown}"),
+        differs,
+        help,
     }))
 }
 
@@ -150,33 +148,18 @@ fn extend(
     configuration: Configuration<'_>,
     latest: Option<Latest>,
 ) -> Result<Option<SessionMode>, Failure> {
-    let refused = |message: String, help: String| {
-        Err(Failure::wrong_request(miette::miette!(
-            help = help,
-            "{message}"
-        )))
-    };
+    let refused = |refusal: Refusal| Err(Failure::wrong_request(refusal));
     if configuration.manifest.repetitions.until.is_some() {
-        let help = "start a new run with a smaller `ci_half_width` or a larger `max`".to_owned();
-        return refused(
-            "a run with `repetitions.until` sets its own number of repetitions".to_owned(),
-            help,
-        );
+        return refused(Refusal::UntilDecides);
     }
     let Some(Latest { earlier, same }) = latest else {
-        let help = "remove --extend to start one".to_owned();
-        return refused(
-            format!(
-                "no run of `{}` to extend",
-                configuration.manifest.experiment.name
-            ),
-            help,
-        );
+        return refused(Refusal::NothingToExtend {
+            experiment: configuration.manifest.experiment.name.clone(),
+        });
     };
     let Earlier { run, history, .. } = &earlier;
     let finished = history.finished;
-    let (shown, from, to) = (
-        run.display().to_string(),
+    let (from, to) = (
         history.run.repetitions,
         configuration.manifest.repetitions.count,
     );
@@ -184,11 +167,11 @@ fn extend(
     let was = configuration.with_manifest(&as_it_was);
     if history.run.manifest_sha256 != fingerprint(was) {
         let differs = what_differs(was, &history.run, run);
-        let help = "undo the change, or remove --extend to start a new run".to_owned();
-        return refused(
-            format!("{shown} began with another configuration: {differs}"),
-            help,
-        );
+        return refused(Refusal::OtherConfiguration {
+            run: run.display().to_string(),
+            differs,
+            help: "undo the change, or remove --extend to start a new run".to_owned(),
+        });
     }
     if !finished && same {
         // An earlier session was cut short: the run has this number of repetitions already, and
@@ -196,12 +179,16 @@ fn extend(
         return Ok(Some(SessionMode::Extend { earlier, from }));
     }
     if !finished {
-        let help = format!("finish it first: {}", advice::darkroom(&["resume", &shown]));
-        return refused(format!("{shown} is unfinished"), help);
+        return refused(Refusal::Unfinished {
+            run: run.clone(),
+            state: "is unfinished",
+        });
     }
     if to <= from {
-        let help = format!("use a number above {from}: it is the total of all repetitions");
-        return refused(format!("{shown} has {from} repetitions already"), help);
+        return refused(Refusal::EnoughRepetitions {
+            run: run.clone(),
+            repetitions: from,
+        });
     }
     Ok(Some(SessionMode::Extend { earlier, from }))
 }

@@ -14,6 +14,7 @@ use super::configuration::with_count;
 use super::estimate;
 use super::job::Job;
 use super::mode::SessionMode;
+use super::refusal::Refusal;
 use crate::advice;
 use crate::display::plan::{dollars, spelt};
 use crate::display::{self, count};
@@ -81,24 +82,24 @@ fn within_budget(job: &Job<'_>, spent: Option<&MoneyBudget>) -> Result<(), Failu
     let configuration = job.configuration;
     let region = &configuration.manifest.target.region;
     if configuration.prices.is_none() {
-        return Err(Failure::wrong_request(miette::miette!(
-            help = format!("write experiments/prices/{region}.toml, or remove budget.usd"),
-            "cannot enforce budget.usd: prices for {region} are unknown"
-        )));
+        return Err(Failure::wrong_request(Refusal::UnknownPrices {
+            region: region.clone(),
+        }));
     }
     let limit = configuration.manifest.budget.usd.unwrap_or_default();
     let again = job.mode.earlier();
     match spent.filter(|budget| budget.is_empty()) {
         None => Ok(()),
-        Some(budget) => Err(Failure::wrong_request(miette::miette!(
-            help = again.map_or_else(String::new, |earlier| mend(
-                &earlier.run,
-                limit.max(budget.now().usd())
-            )),
-            "the run has spent {} of its budget of {}",
-            dollars(budget.now().usd()),
-            dollars(limit)
-        ))),
+        Some(budget) => {
+            let spent_usd = budget.now().usd();
+            Err(Failure::wrong_request(Refusal::BudgetSpent {
+                spent_usd,
+                limit_usd: limit,
+                help: again.map_or_else(String::new, |earlier| {
+                    mend(&earlier.run, limit.max(spent_usd))
+                }),
+            }))
+        }
     }
 }
 
@@ -178,10 +179,9 @@ fn offer(job: &Job<'_>, plan: &Plan<'_>, spent: Option<&MoneyBudget>) -> String 
 /// Asks the person at the terminal; where there is none, someone must have said `--yes`.
 fn agreed(offer: &str) -> Result<(), Failure> {
     let refused = || {
-        Failure::wrong_request(miette::miette!(
-            help = "add `--yes` to agree, or use the local cloud with `--target local`",
-            "nothing was done: {offer}"
-        ))
+        Failure::wrong_request(Refusal::NotAgreed {
+            offer: offer.to_owned(),
+        })
     };
     if !io::stdin().is_terminal() {
         return Err(refused());

@@ -8,10 +8,10 @@ use aws_sdk_lambda::types::AccountLimit;
 use darkroom_core::adapt::Habits;
 use darkroom_core::cell::{Architecture, Input, Trigger};
 use darkroom_core::event::{CodeExamined, FunctionDeployed, PackageBuilt, PlannedCell};
-use darkroom_core::manifest::Cloud;
 use darkroom_core::pipeline::{PAYLOAD_LIMIT, Pipeline, Transport, base64_bytes};
 
 use super::configuration::Configuration;
+use super::refusal::Refusal;
 use super::{images, leftovers};
 use crate::deploy::{self, DeploySettings, Deployment, FunctionKey, WantedFunction, names};
 use crate::display::progress::Progress;
@@ -19,7 +19,7 @@ use crate::error_text::error_message;
 use crate::examine;
 use crate::execute::{CellUnderTest, Function, Image, event_shape};
 use crate::exit::Failure;
-use crate::package::{self, Package, Request};
+use crate::package::{self, Package, PackageRequest};
 use crate::target::{Target, TargetError};
 
 /// By variant and architecture.
@@ -44,7 +44,7 @@ fn cache_dir(configuration: Configuration<'_>) -> PathBuf {
 
 /// Returns one request for every variant and architecture that a cell needs; none for a variant
 /// without any code.
-fn requests(configuration: Configuration<'_>, cells: &[PlannedCell]) -> Vec<Request> {
+fn requests(configuration: Configuration<'_>, cells: &[PlannedCell]) -> Vec<PackageRequest> {
     let mut wanted: Vec<(&str, Architecture)> = cells
         .iter()
         .map(|cell| (cell.cell.variant.as_str(), cell.cell.architecture))
@@ -56,7 +56,7 @@ fn requests(configuration: Configuration<'_>, cells: &[PlannedCell]) -> Vec<Requ
         known.is_none_or(|variant| !variant.handlers.is_empty())
     };
     wanted.retain(has_code);
-    let request = |(variant, architecture): (&str, Architecture)| Request {
+    let request = |(variant, architecture): (&str, Architecture)| PackageRequest {
         variant: variant.to_owned(),
         architecture,
         folder: configuration.project.variant_dir(variant),
@@ -69,9 +69,9 @@ fn requests(configuration: Configuration<'_>, cells: &[PlannedCell]) -> Vec<Requ
     wanted.into_iter().map(request).collect()
 }
 
-/// Returns the runtimes of Python that functions run on here: AWS has its own.
-fn runtimes(configuration: Configuration<'_>, requests: &[Request]) -> Vec<String> {
-    if configuration.manifest.target.cloud != Cloud::Local {
+/// Returns the runtimes of Python that have to be installed here for the functions.
+fn runtimes(configuration: Configuration<'_>, requests: &[PackageRequest]) -> Vec<String> {
+    if !configuration.capability.installs_runtimes {
         return Vec::new();
     }
     let mut runtimes: Vec<String> = requests
@@ -101,7 +101,7 @@ pub fn packages(
 ) -> Result<Packages, Failure> {
     let (cache_dir, requests) = (cache_dir(configuration), requests(configuration, cells));
     let runtimes = runtimes(configuration, &requests);
-    let mut names: Vec<String> = requests.iter().map(Request::named).collect();
+    let mut names: Vec<String> = requests.iter().map(PackageRequest::named).collect();
     progress.step(&format!("packaging {}", names.join(", ")));
     crate::project::make_private(&cache_dir).map_err(|error| {
         Failure::broken(TargetError::Folder {
@@ -355,13 +355,12 @@ pub async fn within_account_limit(
     };
     match cells.iter().find(|cell| cell.cell.concurrency > limit) {
         None => Ok(()),
-        Some(cell) => Err(Failure::wrong_request(miette::miette!(
-            help = "lower [matrix] concurrency, or ask AWS for a higher quota of concurrent executions (Service Quotas, Lambda)",
-            "cell {} runs {} invocations at once, but the account allows {limit} in {}",
-            cell.id,
-            cell.cell.concurrency,
-            target.region
-        ))),
+        Some(cell) => Err(Failure::wrong_request(Refusal::AccountLimit {
+            cell: cell.id.clone(),
+            concurrency: cell.cell.concurrency,
+            limit,
+            region: target.region.clone(),
+        })),
     }
 }
 

@@ -8,19 +8,19 @@ use darkroom_core::event::{
     CodeExamined, Event, Extension, FunctionDeployed, JOURNAL_VERSION, ModelAsked, PackageBuilt,
     PlannedCell, RunStarted,
 };
-use darkroom_core::manifest::{Cloud, Manifest, Order};
+use darkroom_core::manifest::{Manifest, Order};
 use sha2::{Digest, Sha256};
 
 use super::configuration::Configuration;
 use super::configuration::{fingerprint, pipeline_text, resolved, what_differs, with_count};
 use super::mode::SessionMode;
-use crate::advice;
+use super::refusal::{Refusal, anew_with};
 use crate::execute::now;
 use crate::exit::Failure;
 use crate::machine;
 use crate::provenance::asked;
 use crate::record::{Earlier, History, Journal, RunDir, running};
-use crate::target::TargetFacts;
+use crate::target::{self, TargetFacts};
 
 /// A run's folder, held, with what it already has.
 pub struct RunHandle<'a> {
@@ -103,43 +103,34 @@ fn take_up<'a>(
 ) -> Result<RunHandle<'a>, Failure> {
     let dir = RunDir::open(&earlier.run).map_err(Failure::wrong_request)?;
     if !earlier.is_unchanged() {
-        return Err(Failure::wrong_request(miette::miette!(
-            help = "run the command again",
-            "another darkroom process has just continued {}",
-            dir.path().display()
-        )));
+        return Err(Failure::wrong_request(Refusal::TakenUp {
+            run: dir.path().to_owned(),
+        }));
     }
     let history = &earlier.history;
     if history.run.manifest_sha256 != fingerprint(configuration) {
-        return Err(Failure::wrong_request(miette::miette!(
-            help = format!(
+        return Err(Failure::wrong_request(Refusal::OtherConfiguration {
+            run: dir.path().display().to_string(),
+            differs: what_differs(configuration, &history.run, dir.path()),
+            help: format!(
                 "undo the change to continue, or start a new run with {}",
-                anew_with(&dir)
+                anew_with(dir.path())
             ),
-            "{} began with another configuration: {}",
-            dir.path().display(),
-            what_differs(configuration, &history.run, dir.path())
-        )));
+        }));
     }
     if again.is_some() && history.run.until.is_some() && history.settled.is_none() {
-        return Err(Failure::wrong_request(miette::miette!(
-            help = format!(
-                "finish it first: {}",
-                advice::darkroom(&["resume", &dir.path().display().to_string()])
-            ),
-            "{} has not decided its number of repetitions yet, so its cells cannot be measured \
-             again",
-            dir.path().display()
-        )));
+        return Err(Failure::wrong_request(Refusal::Unfinished {
+            run: dir.path().to_owned(),
+            state: "has not decided its number of repetitions yet, so its cells cannot be \
+                    measured again",
+        }));
     }
     let held = |id: &CellId| history.run.cells.iter().any(|known| known.id == *id);
     if let Some(foreign) = again.iter().flatten().find(|id| !held(id)) {
-        return Err(Failure::wrong_request(miette::miette!(
-            help = "remove --cell to start a new run of all cells; a run's cells are fixed when \
-                it begins",
-            "{} does not hold cell {foreign}",
-            dir.path().display()
-        )));
+        return Err(Failure::wrong_request(Refusal::ForeignCell {
+            run: dir.path().to_owned(),
+            cell: foreign.clone(),
+        }));
     }
     planned.retain(|cell| held(&cell.id));
     Ok(RunHandle {
@@ -347,18 +338,8 @@ impl RunHandle<'_> {
         if self.earlier.is_some() {
             return Err(self.none_can_run_here());
         }
-        let name = match configuration.manifest.target.cloud {
-            Cloud::Local => "local",
-            Cloud::Aws => "aws",
-        };
-        let region = configuration.manifest.target.region.clone();
-        let target = TargetFacts {
-            name,
-            region,
-            endpoint: None,
-            account_id: None,
-            isolation: "not started".to_owned(),
-        };
+        let keys = &configuration.manifest.target;
+        let target = target::facts_unopened(keys.cloud, &keys.region);
         let (mut journal, _) = self.open_journal(
             configuration,
             &target,
@@ -386,11 +367,11 @@ impl RunHandle<'_> {
             "continue the run on a machine that can run its cells"
         };
         let why = why.into_iter().collect::<Vec<_>>().join("; ");
-        Failure::wrong_request(miette::miette!(
-            help = help,
-            "none of these cells of {} can run here: {why}",
-            self.dir.path().display()
-        ))
+        Failure::wrong_request(Refusal::NoneCanRun {
+            run: self.dir.path().to_owned(),
+            why,
+            help,
+        })
     }
 
     /// Removes the folder of a run that never came to a first fact; says whether it did.
@@ -403,14 +384,6 @@ impl RunHandle<'_> {
         }
         empty
     }
-}
-
-/// Returns the command that begins a new run of this run's manifest.
-fn anew_with(dir: &RunDir) -> String {
-    advice::darkroom(&[
-        "run",
-        &dir.path().join("manifest.toml").display().to_string(),
-    ])
 }
 
 /// Returns in words where a run is. Its region is the manifest's, and so compared with that.
@@ -444,14 +417,11 @@ impl RunHandle<'_> {
         if before == here {
             return Ok(());
         }
-        Err(Failure::wrong_request(miette::miette!(
-            help = format!(
-                "set AWS_PROFILE and AWS_ENDPOINT_URL as they were then, or start a new run with {}",
-                anew_with(&self.dir)
-            ),
-            "the run began on {before}, and would continue on {here}: its rows would not tell \
-             them apart"
-        )))
+        Err(Failure::wrong_request(Refusal::OtherPlace {
+            run: self.dir.path().to_owned(),
+            before,
+            here,
+        }))
     }
 
     /// A run continues only with the code it was begun with, also where cells are measured again:
@@ -467,16 +437,9 @@ impl RunHandle<'_> {
         let Some(function) = functions.iter().find(is_changed) else {
             return Ok(());
         };
-        Err(Failure::wrong_request(miette::miette!(
-            help = format!(
-                "start a new run with {}, or restore the code: rows of different code must not \
-                 share a table",
-                anew_with(&self.dir)
-            ),
-            "the code of variant `{}` has changed since {} began: its package, layers, runtime \
-             or handlers differ",
-            function.variant,
-            self.dir.path().display(),
-        )))
+        Err(Failure::wrong_request(Refusal::OtherCode {
+            run: self.dir.path().to_owned(),
+            variant: function.variant.clone(),
+        }))
     }
 }

@@ -34,14 +34,14 @@ impl Template {
 
 /// A file of a new study.
 #[derive(Debug)]
-pub struct File {
+pub struct StudyFile {
     /// From the study's folder.
     pub path: &'static str,
     pub contents: &'static [u8],
 }
 
 /// Returns the files of a template, in the order in which they are written.
-pub fn files(template: Template) -> Vec<&'static File> {
+pub fn files(template: Template) -> Vec<&'static StudyFile> {
     let added = match template {
         Template::Smoke => &[][..],
         Template::LlmStudy => LLM_STUDY,
@@ -57,7 +57,8 @@ pub fn files(template: Template) -> Vec<&'static File> {
 
 /// Returns what the Rust variant's program is made from, by its path in the variant's folder.
 pub fn rust_sources() -> BTreeMap<&'static str, &'static [u8]> {
-    let within = |file: &File| Some((file.path.strip_prefix("functions/rust/")?, file.contents));
+    let within =
+        |file: &StudyFile| Some((file.path.strip_prefix("functions/rust/")?, file.contents));
     EVERY
         .iter()
         .filter_map(within)
@@ -68,34 +69,34 @@ pub fn rust_sources() -> BTreeMap<&'static str, &'static [u8]> {
 /// Embeds files of this repository under their own paths.
 macro_rules! embedded {
     ($($path:literal),* $(,)?) => {
-        &[$(File { path: $path, contents: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../", $path)) }),*]
+        &[$(StudyFile { path: $path, contents: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../", $path)) }),*]
     };
 }
 
 /// What only a study has: a repository has other files under these names.
-const OWN: &[File] = &[
-    File {
+const OWN: &[StudyFile] = &[
+    StudyFile {
         path: ".gitignore",
         contents: include_bytes!("texts/gitignore"),
     },
-    File {
+    StudyFile {
         path: "README.md",
         contents: include_bytes!("texts/README.md"),
     },
 ];
 
 /// Rust against Pillow: what a release with the Rust variant's program begins with.
-const SMOKE: &[File] = embedded!["manifests/smoke.toml"];
+const SMOKE: &[StudyFile] = embedded!["manifests/smoke.toml"];
 
 /// Two variants in Python: what can be measured without a compiler in any case.
-const SMOKE_WITHOUT_RUST: &[File] = &[File {
+const SMOKE_WITHOUT_RUST: &[StudyFile] = &[StudyFile {
     path: "manifests/smoke.toml",
     contents: include_bytes!("texts/smoke.toml"),
 }];
 
-const LLM_STUDY: &[File] = embedded!["docs/llm-studies.md", "manifests/llm-study.toml",];
+const LLM_STUDY: &[StudyFile] = embedded!["docs/llm-studies.md", "manifests/llm-study.toml",];
 
-const PAYLOAD: &[File] = embedded![
+const PAYLOAD: &[StudyFile] = embedded![
     "experiments/payload-pipeline/pipeline.toml",
     "functions/pillow-payload/colour_depth.py",
     "functions/pillow-payload/convert.py",
@@ -108,7 +109,7 @@ const PAYLOAD: &[File] = embedded![
     "manifests/payload.toml",
 ];
 
-const EVERY: &[File] = embedded![
+const EVERY: &[StudyFile] = embedded![
     "docs/aws.md",
     "experiments/image-pipeline/README.md",
     "experiments/image-pipeline/generated/requirements.txt",

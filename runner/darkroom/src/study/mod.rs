@@ -8,6 +8,6 @@ mod files;
 mod place;
 mod stamp;
 
-pub use files::{File, Template, files, rust_sources};
-pub use place::{Plan, StudyError, plan, write};
+pub use files::{StudyFile, Template, files, rust_sources};
+pub use place::{StudyError, StudyPlan, plan, write};
 pub use stamp::{STAMP, by_a_newer, differences};

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, access};
 
-use super::files::{File, Template, files};
+use super::files::{StudyFile, Template, files};
 use super::stamp::{self, STAMP};
 
 /// How many of the files that are in the way a message names.
@@ -17,15 +17,15 @@ const NAMED: usize = 5;
 
 /// The files of a new study and their folder, which can take them.
 #[derive(Debug)]
-pub struct Plan {
+pub struct StudyPlan {
     pub folder: PathBuf,
     pub template: Template,
-    pub files: Vec<&'static File>,
+    pub files: Vec<&'static StudyFile>,
     /// What [`STAMP`] is to hold.
     pub stamp: String,
 }
 
-impl Plan {
+impl StudyPlan {
     /// Every file that is written, in that order.
     pub fn paths(&self) -> impl Iterator<Item = &'static str> {
         self.files.iter().map(|file| file.path).chain([STAMP])
@@ -95,13 +95,13 @@ fn named(found: &[&str]) -> String {
 }
 
 /// Returns what a new study would write into `folder`, or why it can't. Changes nothing.
-pub fn plan(folder: &Path, template: Template) -> Result<Plan, StudyError> {
+pub fn plan(folder: &Path, template: Template) -> Result<StudyPlan, StudyError> {
     check_name(folder)?;
     let files = files(template);
     if let Some(path) = file_in_the_way(folder, &files) {
         return Err(StudyError::InTheWay { path });
     }
-    let plan = Plan {
+    let plan = StudyPlan {
         folder: folder.to_owned(),
         template,
         stamp: stamp::text(template, &files),
@@ -139,7 +139,7 @@ fn check_name(folder: &Path) -> Result<(), StudyError> {
 }
 
 /// Returns what is no folder where the study needs one.
-fn file_in_the_way(folder: &Path, files: &[&'static File]) -> Option<PathBuf> {
+fn file_in_the_way(folder: &Path, files: &[&'static StudyFile]) -> Option<PathBuf> {
     let is_no_folder = |path: &PathBuf| path.symlink_metadata().is_ok() && !path.is_dir();
     let above = folder
         .ancestors()
@@ -153,7 +153,7 @@ fn file_in_the_way(folder: &Path, files: &[&'static File]) -> Option<PathBuf> {
 }
 
 /// Returns every folder below the study's own that its files need, each once.
-fn folders(folder: &Path, files: &[&'static File]) -> Vec<PathBuf> {
+fn folders(folder: &Path, files: &[&'static StudyFile]) -> Vec<PathBuf> {
     let above = files
         .iter()
         .flat_map(|file| Path::new(file.path).ancestors().skip(1));
@@ -167,7 +167,7 @@ fn folders(folder: &Path, files: &[&'static File]) -> Vec<PathBuf> {
 }
 
 /// Asks the system whether the folders that are there take new files.
-fn check_writable(folder: &Path, files: &[&'static File]) -> Result<(), StudyError> {
+fn check_writable(folder: &Path, files: &[&'static StudyFile]) -> Result<(), StudyError> {
     let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let nearest = absolute
         .ancestors()
@@ -188,7 +188,7 @@ fn check_writable(folder: &Path, files: &[&'static File]) -> Result<(), StudyErr
 }
 
 /// Writes what was planned. On an error everything that it made is removed again.
-pub fn write(plan: &Plan) -> Result<(), StudyError> {
+pub fn write(plan: &StudyPlan) -> Result<(), StudyError> {
     let mut made = Made::default();
     let own = plan.files.iter().map(|file| (file.path, file.contents));
     let result = own
@@ -256,17 +256,17 @@ mod tests {
 
     #[test]
     fn a_failed_write_leaves_nothing_behind() {
-        static FIRST: File = File {
+        static FIRST: StudyFile = StudyFile {
             path: "a/b/one.txt",
             contents: b"1",
         };
-        static SECOND: File = File {
+        static SECOND: StudyFile = StudyFile {
             path: "a/b/one.txt/two.txt",
             contents: b"2",
         };
         let above = tempfile::tempdir().unwrap();
         let folder = above.path().join("study");
-        let plan = Plan {
+        let plan = StudyPlan {
             folder: folder.clone(),
             template: Template::Smoke,
             files: vec![&FIRST, &SECOND],

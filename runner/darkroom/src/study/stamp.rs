@@ -12,7 +12,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::files::{File, Template, files};
+use super::files::{StudyFile, Template, files};
 use crate::advice;
 
 /// Beside `functions/` and `experiments/`.
@@ -36,7 +36,7 @@ struct Stamp {
 }
 
 /// Returns the text of the stamp of a study with these files.
-pub fn text(template: Template, files: &[&File]) -> String {
+pub fn text(template: Template, files: &[&StudyFile]) -> String {
     let stamp = Stamp {
         made_by: VERSION.to_owned(),
         template,

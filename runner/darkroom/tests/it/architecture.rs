@@ -314,33 +314,61 @@ fn no_room_knows_itself_by_way_of_others() {
     assert!(left.is_empty(), "{left:#?}");
 }
 
-/// Rooms that were hubs: their `mod.rs` declares and re-exports, and every idea has a file named
-/// for it.
-const DECLARED_ONLY: [&str; 6] = [
-    "deploy",
-    "display",
-    "import",
-    "package",
-    "provenance",
-    "session",
+/// Folders whose `mod.rs` still holds types.
+const NOT_EMPTIED: [&str; 3] = [
+    "darkroom-core/src/manifest/mod.rs",
+    "darkroom-tables/src/columns/mod.rs",
+    "darkroom/src/deploy/clean/mod.rs",
 ];
 
+/// Returns every `mod.rs` of production code, from `runner` on, with its text.
+fn mod_files() -> Vec<(String, String)> {
+    let runner = root().join("runner");
+    let crates = fs::read_dir(&runner)
+        .unwrap()
+        .map(|entry| entry.unwrap().path().join("src"));
+    let files = crates.flat_map(|src| sources(&src));
+    let named = files.map(|(path, code)| {
+        let name = path.strip_prefix(&runner).unwrap();
+        (name.to_str().unwrap().to_owned(), code)
+    });
+    named
+        .filter(|(name, _)| name.ends_with("/mod.rs"))
+        .collect()
+}
+
+/// A `mod.rs` declares and re-exports; every idea has a file named for it.
 #[test]
 fn a_rooms_mod_rs_only_declares() {
     let begins = [
-        "fn ", "struct ", "enum ", "impl ", "const ", "static ", "trait ",
+        "fn ",
+        "struct ",
+        "enum ",
+        "impl",
+        "const ",
+        "static ",
+        "trait ",
+        "type ",
+        "macro_rules",
+        "async ",
     ];
-    for of in DECLARED_ONLY {
-        let code =
-            fs::read_to_string(root().join("runner/darkroom/src").join(of).join("mod.rs")).unwrap();
-        let lines = code
-            .lines()
-            .map(|line| line.strip_prefix("pub ").unwrap_or(line));
-        let logic: Vec<&str> = lines
-            .filter(|line| begins.iter().any(|begin| line.starts_with(begin)))
-            .collect();
-        assert!(logic.is_empty(), "{of}/mod.rs: {logic:#?}");
-    }
+    let is_logic = |line: &&str| {
+        let line = line.strip_prefix("pub ").unwrap_or(line);
+        let line = line
+            .strip_prefix("pub(")
+            .and_then(|rest| rest.split_once(") "))
+            .map_or(line, |(_, rest)| rest);
+        begins.iter().any(|begin| line.starts_with(begin))
+    };
+    let files = mod_files();
+    assert!(files.len() > 30, "{}", files.len());
+    let with_logic: BTreeMap<&str, Vec<&str>> = files
+        .iter()
+        .map(|(name, code)| (name.as_str(), code.lines().filter(is_logic).collect()))
+        .filter(|(_, logic): &(&str, Vec<&str>)| !logic.is_empty())
+        .collect();
+    let names: Vec<&str> = with_logic.keys().copied().collect();
+    assert_eq!(names, NOT_EMPTIED, "{with_logic:#?}");
 }
 
 #[test]
@@ -370,7 +398,9 @@ fn only_the_display_prints() {
 fn what_packages_deploys_and_measures_does_not_ask_where_it_runs() {
     let asks = ["Cloud::Local", "Cloud::Aws", "\"local\"", "\"aws\""];
     let mut found = Vec::new();
-    for of in ["package", "deploy", "execute", "record", "examine"] {
+    for of in [
+        "package", "deploy", "execute", "record", "examine", "session",
+    ] {
         let of_room = room(of)
             .into_iter()
             .filter(|(_, code)| asks.iter().any(|ask| code.contains(ask)));
@@ -388,6 +418,15 @@ fn files_with(what: &[&str]) -> Vec<String> {
     found
         .map(|(path, _)| path.strip_prefix(&src).unwrap().display().to_string())
         .collect()
+}
+
+/// The journal is the only file that is written to again after it was made.
+#[test]
+fn one_file_writes_to_what_was_written_before() {
+    assert_eq!(
+        files_with(&[".append(true)", ".set_len("]),
+        ["record/journal.rs"]
+    );
 }
 
 #[test]
@@ -454,10 +493,54 @@ fn definitions(names: &[&str]) -> BTreeMap<String, Vec<String>> {
 fn names_that_meant_several_things_mean_one() {
     let types = [
         "Group", "Failure", "Answer", "Facts", "Target", "Settings", "State", "Store", "Verdict",
+        "Fault", "Plan", "Request", "Rule", "Unusable", "Watch",
     ];
     let functions = ["told", "place", "refused", "travel"];
     for (name, places) in definitions(&[&types[..], &functions].concat()) {
         assert!(places.len() <= 1, "`{name}` is defined in {places:#?}");
+    }
+}
+
+/// Returns the code below `runner`, tests included.
+fn all_code() -> String {
+    fn collect(folder: &Path, code: &mut String) {
+        for path in fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+        {
+            if path.is_dir() {
+                collect(&path, code);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                code.push_str(&fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    let mut code = String::new();
+    collect(&root().join("runner"), &mut code);
+    code
+}
+
+#[test]
+fn every_invariant_names_a_test_that_exists() {
+    let page = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let section = page.split("## Invariants").nth(1).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let count = |is: fn(char) -> bool| section.lines().filter(|line| line.starts_with(is)).count();
+    let rows = section.lines().filter(|line| line.starts_with("| "));
+    let rows: Vec<&str> = rows
+        .filter(|row| row[2..].starts_with(char::is_numeric))
+        .collect();
+    assert_eq!(rows.len(), count(char::is_numeric), "an invariant, a row");
+    let code = all_code();
+    for row in rows {
+        let tests: Vec<&str> = row.split('`').skip(1).step_by(2).collect();
+        assert!(!tests.is_empty(), "{row}");
+        for test in tests.iter().filter(|test| !test.contains('/')) {
+            assert!(
+                code.contains(&format!("fn {test}()")),
+                "no test `{test}`: {row}"
+            );
+        }
     }
 }
 

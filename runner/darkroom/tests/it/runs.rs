@@ -575,6 +575,24 @@ fn tables_are_remade_from_the_journal_alone() {
         fs::read(run.join("summary.parquet")).unwrap() == before,
         "the same journal gives the same bytes"
     );
+
+    // Without the study, too: the run's folder is enough, wherever it is copied to.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let copy = elsewhere.path().join("copy");
+    fs::create_dir(&copy).unwrap();
+    for name in ["journal.ndjson", "manifest.toml"] {
+        fs::copy(run.join(name), copy.join(name)).unwrap();
+    }
+    let answer = Command::new(env!("CARGO_BIN_EXE_darkroom"))
+        .args(["aggregate", "copy", "--quiet"])
+        .current_dir(elsewhere.path())
+        .output()
+        .unwrap();
+    assert!(answer.status.success(), "{answer:?}");
+    assert!(
+        fs::read(copy.join("summary.parquet")).unwrap() == before,
+        "the run's folder alone gives the same bytes"
+    );
 }
 
 #[test]

@@ -95,6 +95,20 @@ async fn only_the_printed_key_is_let_in_and_no_page_of_another_site() {
     server.stop();
 }
 
+/// 127.0.0.2 is this machine too, so a server that listens on all interfaces answers there.
+#[test]
+fn no_address_but_127_0_0_1_is_listened_on() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::start(home.path(), &[]);
+    let port = server.endpoint().rsplit(':').next().unwrap().to_owned();
+    let connect = |host: &str| TcpStream::connect(format!("{host}:{port}"));
+    assert!(connect("127.0.0.1").is_ok());
+    for other in ["127.0.0.2", "[::1]"] {
+        assert!(connect(other).is_err(), "{other}");
+    }
+    server.stop();
+}
+
 #[tokio::test]
 async fn an_open_cloud_lets_any_key_in() {
     let home = tempfile::tempdir().unwrap();

@@ -1,18 +1,18 @@
 //! Makes a new environment: finds the language runtime, merges the layers, opens the sandbox,
 //! serves its listeners.
 
+use super::environments::{ServeConnection, Shared};
 use super::failure::RunFailure;
 use super::gauge::MemoryGauge;
 use super::launch::{self, Places, RUNTIME_API_ADDRESS, RUNTIME_API_PORT, Runtime, Surroundings};
 use super::lines::LogLines;
 use super::run::{Environment, EnvironmentState};
 use super::types::{FunctionSpec, InvokeOutcome, Report};
-use super::{ServeConnection, Shared};
 use crate::access::{Access, Credentials};
 use crate::lambda::runtime_api::RuntimeApi;
 use crate::lineage::Working;
 use crate::python;
-use crate::sandbox::{Plan, Sandbox};
+use crate::sandbox::{Sandbox, SandboxPlan};
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::io;
@@ -71,7 +71,7 @@ pub async fn environment(
 
     let (binds, covers) = launch::folders(spec, &runtime, layers.as_deref());
     let listen = listen_at(&config.endpoint_url);
-    let plan = Plan {
+    let plan = SandboxPlan {
         binds,
         covers,
         memory_mb: spec.memory_mb,

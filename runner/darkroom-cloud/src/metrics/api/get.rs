@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::super::expression::Formula;
 use super::super::statistics::{Sum, is_statistic};
 use super::super::store::{Metric, MetricStore};
-use super::super::wire::{Fault, MetricsResult, Reply};
+use super::super::wire::{MetricsResult, QueryFault, Reply};
 use super::{Dimension, Number, Time, dimensions};
 
 /// A request may come to this many data points at most.
@@ -51,12 +51,16 @@ struct Span {
 }
 
 impl Span {
-    fn new(start: Option<Time>, end: Option<Time>, period: Option<Number>) -> Result<Self, Fault> {
-        let Time(first) = start.ok_or_else(|| Fault::missing("StartTime"))?;
-        let Time(last) = end.ok_or_else(|| Fault::missing("EndTime"))?;
-        let Number(period) = period.ok_or_else(|| Fault::missing("Period"))?;
+    fn new(
+        start: Option<Time>,
+        end: Option<Time>,
+        period: Option<Number>,
+    ) -> Result<Self, QueryFault> {
+        let Time(first) = start.ok_or_else(|| QueryFault::missing("StartTime"))?;
+        let Time(last) = end.ok_or_else(|| QueryFault::missing("EndTime"))?;
+        let Number(period) = period.ok_or_else(|| QueryFault::missing("Period"))?;
         if first >= last {
-            return Err(Fault::combination(
+            return Err(QueryFault::combination(
                 "The parameter StartTime must be less than the parameter EndTime.",
             ));
         }
@@ -64,7 +68,7 @@ impl Span {
         if !(1..=86_400 * 365).contains(&period_s)
             || (period_s % 60 != 0 && ![1, 5, 10, 20, 30].contains(&period_s))
         {
-            return Err(Fault::value(
+            return Err(QueryFault::value(
                 "The parameter Period must be 1, 5, 10, 20, 30 or a multiple of 60.",
             ));
         }
@@ -111,14 +115,14 @@ pub fn metric_statistics(store: &MetricStore, mut request: MetricStatistics) -> 
     let given = std::mem::take(&mut request.dimensions);
     let metric = metric(request.namespace.take(), request.metric_name.take(), given)?;
     if request.statistics.is_empty() && request.extended_statistics.is_empty() {
-        return Err(Fault::missing("Statistics or ExtendedStatistics"));
+        return Err(QueryFault::missing("Statistics or ExtendedStatistics"));
     }
     if let Some(unknown) = request
         .statistics
         .iter()
         .find(|name| !PLAIN.contains(&name.as_str()))
     {
-        return Err(Fault::value(format!(
+        return Err(QueryFault::value(format!(
             "The value {unknown} for parameter Statistics is not valid."
         )));
     }
@@ -127,12 +131,12 @@ pub fn metric_statistics(store: &MetricStore, mut request: MetricStatistics) -> 
         .iter()
         .find(|name| !is_statistic(name) || PLAIN.contains(&name.as_str()))
     {
-        return Err(Fault::value(format!(
+        return Err(QueryFault::value(format!(
             "The value {unknown} for parameter ExtendedStatistics is not supported."
         )));
     }
     if span.points() > MOST_STATISTICS {
-        return Err(Fault::combination(format!(
+        return Err(QueryFault::combination(format!(
             "You have requested up to {} datapoints, which exceeds the limit of {MOST_STATISTICS}. You may reduce the datapoints \
              requested by increasing Period, or decreasing the time range.",
             span.points()
@@ -189,10 +193,10 @@ fn metric(
     namespace: Option<String>,
     name: Option<String>,
     given: Vec<Dimension>,
-) -> Result<Metric, Fault> {
+) -> Result<Metric, QueryFault> {
     Ok(Metric {
-        namespace: namespace.ok_or_else(|| Fault::missing("Namespace"))?,
-        name: name.ok_or_else(|| Fault::missing("MetricName"))?,
+        namespace: namespace.ok_or_else(|| QueryFault::missing("Namespace"))?,
+        name: name.ok_or_else(|| QueryFault::missing("MetricName"))?,
         dimensions: dimensions(given)?,
     })
 }
@@ -251,10 +255,10 @@ struct Answered {
 
 pub fn metric_data(store: &MetricStore, request: MetricData) -> MetricsResult {
     if request.queries.is_empty() {
-        return Err(Fault::missing("MetricDataQueries"));
+        return Err(QueryFault::missing("MetricDataQueries"));
     }
     if request.queries.len() > 500 {
-        return Err(Fault::validation(
+        return Err(QueryFault::validation(
             "The collection MetricDataQueries must not have a size greater than 500.",
         ));
     }
@@ -291,7 +295,7 @@ pub fn metric_data(store: &MetricStore, request: MetricData) -> MetricsResult {
         None | Some("TimestampDescending") => true,
         Some("TimestampAscending") => false,
         Some(other) => {
-            return Err(Fault::validation(format!(
+            return Err(QueryFault::validation(format!(
                 "The value {other} for parameter ScanBy is not valid."
             )));
         }
@@ -308,15 +312,16 @@ fn of_metric(
     stat: Option<MetricStat>,
     from: Option<Time>,
     to: Option<Time>,
-) -> Result<(String, Line), Fault> {
-    let stat = stat
-        .ok_or_else(|| Fault::validation("A query must have either MetricStat or Expression."))?;
+) -> Result<(String, Line), QueryFault> {
+    let stat = stat.ok_or_else(|| {
+        QueryFault::validation("A query must have either MetricStat or Expression.")
+    })?;
     let span = Span::new(from, to, stat.period)?;
     let name = stat
         .stat
-        .ok_or_else(|| Fault::missing("MetricDataQueries.member.1.MetricStat.Stat"))?;
+        .ok_or_else(|| QueryFault::missing("MetricDataQueries.member.1.MetricStat.Stat"))?;
     if !is_statistic(&name) {
-        return Err(Fault::validation(format!(
+        return Err(QueryFault::validation(format!(
             "The value {name} for parameter MetricDataQueries.member.1.MetricStat.Stat is not supported."
         )));
     }
@@ -335,14 +340,18 @@ fn of_metric(
 
 /// Evaluates a formula at every time that one of its metrics has a value. `steps` is what is left
 /// of [`MOST_STEPS`].
-fn of_formula(formula: &Formula, answered: &[Answered], steps: &mut usize) -> Result<Line, Fault> {
+fn of_formula(
+    formula: &Formula,
+    answered: &[Answered],
+    steps: &mut usize,
+) -> Result<Line, QueryFault> {
     let mut lines = HashMap::new();
     for id in formula.ids() {
         let query = answered
             .iter()
             .find(|query| query.id == id)
             .ok_or_else(|| {
-                Fault::validation(format!(
+                QueryFault::validation(format!(
                     "Error in expression: the query id {id} is not defined before it"
                 ))
             })?;
@@ -353,7 +362,7 @@ fn of_formula(formula: &Formula, answered: &[Answered], steps: &mut usize) -> Re
         .flat_map(|line| line.keys().copied())
         .collect();
     *steps = steps.checked_sub(times.len().saturating_mul(formula.steps())).ok_or_else(|| {
-        Fault::validation("The expressions have too many terms for so many data points. Ask for fewer of either.")
+        QueryFault::validation("The expressions have too many terms for so many data points. Ask for fewer of either.")
     })?;
     let value = |at: i64| formula.value(&|id| lines.get(id)?.get(&at).copied());
     Ok(times
@@ -368,16 +377,16 @@ fn answer(
     return_data: Option<serde_json::Value>,
     line: Line,
     earlier: &[Answered],
-) -> Result<Answered, Fault> {
-    let id = id.ok_or_else(|| Fault::missing("MetricDataQueries.member.1.Id"))?;
+) -> Result<Answered, QueryFault> {
+    let id = id.ok_or_else(|| QueryFault::missing("MetricDataQueries.member.1.Id"))?;
     let rest = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     if !id.starts_with(|first: char| first.is_ascii_lowercase()) || !id.bytes().all(rest) {
-        return Err(Fault::validation(format!(
+        return Err(QueryFault::validation(format!(
             "The value {id} for parameter MetricDataQueries.member.1.Id does not match the expected pattern."
         )));
     }
     if earlier.iter().any(|query| query.id == id) {
-        return Err(Fault::validation(format!(
+        return Err(QueryFault::validation(format!(
             "The values for parameter id in MetricDataQueries are not unique: {id}"
         )));
     }
@@ -397,7 +406,7 @@ fn page(
     most: usize,
     token: Option<&str>,
 ) -> MetricsResult {
-    let invalid = || Fault {
+    let invalid = || QueryFault {
         code: "InvalidNextToken",
         message: "The next token specified is invalid.".to_owned(),
     };

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::super::store::{Metric, MetricStore, Observation, Values};
-use super::super::wire::{Fault, MetricsResult, Reply};
+use super::super::wire::{MetricsResult, QueryFault, Reply};
 use super::{Dimension, Number, Time, dimensions, now_ms};
 
 /// Data older than two weeks, or more than two hours ahead, are refused.
@@ -85,9 +85,9 @@ pub fn put_metric_data(store: &MetricStore, request: PutMetricData) -> MetricsRe
     let namespace = request
         .namespace
         .filter(|namespace| !namespace.is_empty())
-        .ok_or_else(|| Fault::missing("Namespace"))?;
+        .ok_or_else(|| QueryFault::missing("Namespace"))?;
     if namespace.starts_with("AWS/") || namespace.starts_with(':') || namespace.len() > 255 {
-        return Err(Fault::value(format!(
+        return Err(QueryFault::value(format!(
             "The value {namespace} for parameter Namespace is invalid."
         )));
     }
@@ -97,10 +97,10 @@ pub fn put_metric_data(store: &MetricStore, request: PutMetricData) -> MetricsRe
         .flat_map(|entity| entity.metric_data);
     let data: Vec<Datum> = request.metric_data.into_iter().chain(entities).collect();
     if data.is_empty() {
-        return Err(Fault::missing("MetricData"));
+        return Err(QueryFault::missing("MetricData"));
     }
     if data.len() > 1000 {
-        return Err(Fault::value(
+        return Err(QueryFault::value(
             "The collection MetricData must not have a size greater than 1000.",
         ));
     }
@@ -121,14 +121,14 @@ fn observation(
     number: usize,
     datum: Datum,
     now: i64,
-) -> Result<Observation, Fault> {
+) -> Result<Observation, QueryFault> {
     let field = |name: &str| format!("MetricData.member.{number}.{name}");
     let name = datum
         .metric_name
         .filter(|name| !name.is_empty())
-        .ok_or_else(|| Fault::missing(&field("MetricName")))?;
+        .ok_or_else(|| QueryFault::missing(&field("MetricName")))?;
     if name.len() > 255 {
-        return Err(Fault::value(format!(
+        return Err(QueryFault::value(format!(
             "The parameter {} must be shorter than 256 characters.",
             field("MetricName")
         )));
@@ -136,19 +136,19 @@ fn observation(
     let timestamp_ms = datum.timestamp.map_or(now, |Time(at)| at);
     if timestamp_ms > now + TOO_NEW_MS {
         let field = field("Timestamp");
-        return Err(Fault::value(format!(
+        return Err(QueryFault::value(format!(
             "The parameter {field} must specify a time no more than two hours in the future."
         )));
     }
     if timestamp_ms < now - TOO_OLD_MS {
-        return Err(Fault::value(format!(
+        return Err(QueryFault::value(format!(
             "The parameter {} must specify a time within the past two weeks.",
             field("Timestamp")
         )));
     }
     let unit = datum.unit.unwrap_or_else(|| "None".to_owned());
     if !UNITS.contains(&unit.as_str()) {
-        return Err(Fault::value(format!(
+        return Err(QueryFault::value(format!(
             "The value {unit} for parameter {} is not valid.",
             field("Unit")
         )));
@@ -158,7 +158,7 @@ fn observation(
         (None, Some(values), None) => list(&values, datum.counts, &field)?,
         (None, None, Some(set)) => statistics(&set, &field)?,
         (None, None, None) => {
-            return Err(Fault::missing(&format!(
+            return Err(QueryFault::missing(&format!(
                 "{} or {}",
                 field("Value"),
                 field("StatisticValues")
@@ -166,7 +166,7 @@ fn observation(
         }
         _ => {
             let (value, set) = (field("Value"), field("StatisticValues"));
-            return Err(Fault::combination(format!(
+            return Err(QueryFault::combination(format!(
                 "The parameters {value} and {set} are mutually exclusive and you have specified both."
             )));
         }
@@ -185,11 +185,11 @@ fn observation(
 }
 
 /// Values must be finite and within ±2^360.
-fn finite(Number(value): Number, field: &str) -> Result<f64, Fault> {
+fn finite(Number(value): Number, field: &str) -> Result<f64, QueryFault> {
     if value.abs() <= 2_f64.powi(360) {
         Ok(value)
     } else {
-        Err(Fault::value(format!(
+        Err(QueryFault::value(format!(
             "The value {value} for parameter {field} is invalid."
         )))
     }
@@ -199,18 +199,18 @@ fn list(
     values: &[Number],
     counts: Option<Vec<Number>>,
     field: &impl Fn(&str) -> String,
-) -> Result<Values, Fault> {
+) -> Result<Values, QueryFault> {
     let counts = counts.unwrap_or_else(|| vec![Number(1.0); values.len()]);
     if values.is_empty() || values.len() > 150 || counts.len() != values.len() {
         let (values, counts) = (field("Values"), field("Counts"));
-        return Err(Fault::value(format!(
+        return Err(QueryFault::value(format!(
             "The parameters {values} and {counts} must be of the same size, between 1 and 150."
         )));
     }
     let pairs = values.iter().zip(counts).map(|(value, Number(count))| {
         match finite(*value, &field("Values")) {
             Ok(value) if count > 0.0 && count.is_finite() => Ok((value, count)),
-            Ok(_) => Err(Fault::value(format!(
+            Ok(_) => Err(QueryFault::value(format!(
                 "The value {count} for parameter {} is invalid.",
                 field("Counts")
             ))),
@@ -220,7 +220,10 @@ fn list(
     pairs.collect::<Result<_, _>>().map(Values::List)
 }
 
-fn statistics(set: &StatisticValues, field: &impl Fn(&str) -> String) -> Result<Values, Fault> {
+fn statistics(
+    set: &StatisticValues,
+    field: &impl Fn(&str) -> String,
+) -> Result<Values, QueryFault> {
     let name = |part: &str| field(&format!("StatisticValues.{part}"));
     let (minimum, maximum) = (
         finite(set.minimum, &name("Minimum"))?,
@@ -231,7 +234,7 @@ fn statistics(set: &StatisticValues, field: &impl Fn(&str) -> String) -> Result<
         finite(set.sum, &name("Sum"))?,
     );
     if count <= 0.0 || minimum > maximum {
-        return Err(Fault::value(format!(
+        return Err(QueryFault::value(format!(
             "The value for parameter {} is invalid.",
             field("StatisticValues")
         )));

@@ -5,18 +5,18 @@ use minicbor::decode::Error;
 use minicbor::{Decoder, Encoder};
 use serde_json::{Map, Value};
 
-use super::{Fault, Reply};
+use super::{QueryFault, Reply};
 
 /// No request nests deeper.
 const MAX_DEPTH: usize = 32;
 
 /// Reads a request. A tagged time (tag 1) becomes its seconds.
-pub fn read(body: &[u8]) -> Result<Value, Fault> {
+pub fn read(body: &[u8]) -> Result<Value, QueryFault> {
     if body.is_empty() {
         return Ok(Value::Object(Map::new()));
     }
     let mut decoder = Decoder::new(body);
-    value(&mut decoder, MAX_DEPTH).map_err(|error| Fault {
+    value(&mut decoder, MAX_DEPTH).map_err(|error| QueryFault {
         code: "SerializationException",
         message: format!("cannot read the CBOR body: {error}"),
     })

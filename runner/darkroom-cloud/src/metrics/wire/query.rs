@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Fault, Reply};
+use super::{QueryFault, Reply};
 use crate::s3::parse_pairs;
 use crate::xml::{Element, element, text};
 
@@ -83,7 +83,7 @@ pub fn write(operation: &str, reply: &Reply, request_id: &str) -> String {
     )
 }
 
-pub fn write_fault(fault: &Fault, request_id: &str) -> String {
+pub fn write_fault(fault: &QueryFault, request_id: &str) -> String {
     error(NAMESPACE, fault.code, &fault.message, request_id)
 }
 

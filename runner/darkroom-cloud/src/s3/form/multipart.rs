@@ -284,7 +284,7 @@ mod tests {
                         Ok("secret".to_owned())
                     });
                     if let Some(tags) = form.get("tagging") {
-                        super::super::tag_header(tags);
+                        super::super::upload::tag_header(tags);
                     }
                 }
             }

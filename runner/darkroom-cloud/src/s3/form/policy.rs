@@ -14,8 +14,8 @@ use sha1::Sha1;
 use sha2::Sha256;
 
 use super::super::operations::with_fields;
-use super::missing;
 use super::multipart::Form;
+use super::upload::missing;
 
 /// Returns the access key of whoever signed the form's policy, if the form is what it allows at
 /// this time.

@@ -38,7 +38,7 @@ const EVENT_TYPES: [&str; 27] = [
 /// What a bucket tells to whom.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct NotificationSettings {
-    pub rules: Vec<Rule>,
+    pub rules: Vec<NotificationRule>,
     /// Kept because a client may ask for it back; there is no event bridge here.
     #[serde(default)]
     pub event_bridge: bool,
@@ -46,7 +46,7 @@ pub struct NotificationSettings {
 
 /// One function that is told of some events of some keys.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Rule {
+pub struct NotificationRule {
     pub id: String,
     pub function_arn: String,
     /// With the `s3:`.
@@ -112,7 +112,7 @@ impl NotificationSettings {
         }
         let functions = wire.lambda_function_configurations.into_iter().flatten();
         let rules = functions
-            .map(Rule::from_wire)
+            .map(NotificationRule::from_wire)
             .collect::<Result<Vec<_>, _>>()?;
         for (index, rule) in rules.iter().enumerate() {
             for earlier in &rules[..index] {
@@ -131,7 +131,7 @@ impl NotificationSettings {
         Option<dto::LambdaFunctionConfigurationList>,
         Option<dto::EventBridgeConfiguration>,
     ) {
-        let rules: Vec<_> = self.rules.iter().map(Rule::to_wire).collect();
+        let rules: Vec<_> = self.rules.iter().map(NotificationRule::to_wire).collect();
         (
             (!rules.is_empty()).then_some(rules),
             self.event_bridge
@@ -140,12 +140,16 @@ impl NotificationSettings {
     }
 
     /// Returns the rules that take `event` (without the `s3:`) of `key`.
-    pub fn matching<'a>(&'a self, event: &'a str, key: &'a str) -> impl Iterator<Item = &'a Rule> {
+    pub fn matching<'a>(
+        &'a self,
+        event: &'a str,
+        key: &'a str,
+    ) -> impl Iterator<Item = &'a NotificationRule> {
         self.rules.iter().filter(move |rule| rule.takes(event, key))
     }
 }
 
-impl Rule {
+impl NotificationRule {
     fn from_wire(wire: dto::LambdaFunctionConfiguration) -> Result<Self, Invalid> {
         let arn = wire.lambda_function_arn;
         if !is_function_arn(&arn) {
@@ -319,8 +323,8 @@ mod tests {
 
     const ARN: &str = "arn:aws:lambda:us-east-1:000000000000:function:f";
 
-    fn rule(events: &[&str], prefix: Option<&str>, suffix: Option<&str>) -> Rule {
-        Rule {
+    fn rule(events: &[&str], prefix: Option<&str>, suffix: Option<&str>) -> NotificationRule {
+        NotificationRule {
             id: uuid::Uuid::new_v4().to_string(),
             function_arn: ARN.into(),
             events: events.iter().map(|event| (*event).to_owned()).collect(),

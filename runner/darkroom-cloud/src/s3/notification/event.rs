@@ -10,7 +10,7 @@ use super::super::url::encode_key;
 
 /// A change of one object.
 #[derive(Debug, Clone, Copy)]
-pub struct Change<'a> {
+pub struct ObjectChange<'a> {
     /// Without the `s3:`, for example `ObjectCreated:Put`.
     pub event: &'a str,
     pub bucket: &'a str,
@@ -48,7 +48,7 @@ impl Sequencer {
 }
 
 /// Returns the payload that tells a function of `change`: one record.
-pub fn payload(change: &Change<'_>, configuration_id: &str) -> Bytes {
+pub fn payload(change: &ObjectChange<'_>, configuration_id: &str) -> Bytes {
     let mut object = json!({
         "key": encode_key(change.key),
         "sequencer": format!("{:018X}", change.sequencer),
@@ -60,7 +60,7 @@ pub fn payload(change: &Change<'_>, configuration_id: &str) -> Bytes {
     Bytes::from(json!({ "Records": [record(change, configuration_id, &object)] }).to_string())
 }
 
-fn record(change: &Change<'_>, configuration_id: &str, object: &Value) -> Value {
+fn record(change: &ObjectChange<'_>, configuration_id: &str, object: &Value) -> Value {
     json!({
         "eventVersion": "2.1",
         "eventSource": "aws:s3",
@@ -87,8 +87,8 @@ fn record(change: &Change<'_>, configuration_id: &str, object: &Value) -> Value 
 mod tests {
     use super::*;
 
-    fn change() -> Change<'static> {
-        Change {
+    fn change() -> ObjectChange<'static> {
+        ObjectChange {
             event: "ObjectCreated:Put",
             bucket: "photos",
             region: "us-east-1",
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_removed_object_has_neither_size_nor_etag() {
-        let removed = Change {
+        let removed = ObjectChange {
             event: "ObjectRemoved:Delete",
             created: None,
             ..change()
@@ -144,7 +144,7 @@ mod tests {
         /// What a handler decodes is the key, whatever it holds.
         #[test]
         fn any_key_comes_back_out_of_its_event(key: String) {
-            let value: Value = serde_json::from_slice(&payload(&Change { key: &key, ..change() }, "cfg")).unwrap();
+            let value: Value = serde_json::from_slice(&payload(&ObjectChange { key: &key, ..change() }, "cfg")).unwrap();
             let encoded = format!("k={}", value["Records"][0]["s3"]["object"]["key"].as_str().unwrap());
             let (_, decoded) = form_urlencoded::parse(encoded.as_bytes()).next().unwrap();
             proptest::prop_assert_eq!(&*decoded, key.as_str());

@@ -1,10 +1,10 @@
 //! Control groups, version 1: one hierarchy a controller. Linux's cgroup-v1/memory.rst is the
 //! source for the files.
 
-use super::{
-    Freezing, Judgement, PROCESSES, Tmp, explain, make_folder, own_name, remove_stale, stat_line,
-    write,
-};
+use super::files::{explain, make_folder, stat_line, write};
+use super::found::{own_name, remove_stale};
+use super::group::{Freezing, Judgement, Tmp};
+use super::share::PROCESSES;
 use crate::sandbox::protocol::{CgroupFiles, Freezer, MemoryUse};
 use std::fs;
 use std::io;

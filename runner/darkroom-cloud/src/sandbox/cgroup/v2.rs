@@ -5,7 +5,10 @@
 //! the sandboxes' groups go below the server's own group if that works, else below the root of the
 //! tree if it may be written.
 
-use super::{Freezing, PROCESSES, explain, make_folder, own_name, remove_stale, write};
+use super::files::{explain, make_folder, write};
+use super::found::{own_name, remove_stale};
+use super::group::Freezing;
+use super::share::PROCESSES;
 use crate::sandbox::protocol::{CgroupFiles, Freezer};
 use std::fs;
 use std::io;
