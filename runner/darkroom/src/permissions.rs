@@ -287,8 +287,10 @@ impl Scope<'_> {
         // the others.
         let bucket = if any || account.contains('*') || region.contains('*') {
             format!("{}*", prefix.to_lowercase().replace('_', "-"))
-        } else {
+        } else if names::has_namespace(region) {
             names::bucket(self.experiment, account, region)
+        } else {
+            format!("{}*", names::buckets_prefix(self.experiment))
         };
         match on {
             On::Everything => vec!["*".to_owned()],
@@ -460,7 +462,7 @@ mod tests {
         };
         assert_eq!(
             scope.resources(On::Buckets),
-            ["arn:aws:s3:::dkr-smoke-123456789012-us-east-1"]
+            ["arn:aws:s3:::dkr-smoke-123456789012-us-east-1-an"]
         );
         assert_eq!(
             scope.resources(On::Functions),

@@ -26,6 +26,7 @@ use darkroom_core::event::{CallsRefused, Misbehaved};
 use darkroom_core::manifest::Cloud;
 
 use crate::account::{self, AccountError, Caller};
+use crate::bucket_owner::BucketOwner;
 use crate::deploy::{Clients, PREFIX_VARIABLE};
 use crate::execute::{LogReader, Patience, now};
 
@@ -361,10 +362,11 @@ impl Target {
         aws_sdk_lambda::Client::from_conf(config)
     }
 
-    /// An endpoint of one's own seldom has a name for each bucket: there, buckets stand in the
-    /// path.
+    /// Every call names the bucket's owner. An endpoint of one's own seldom has a name for each
+    /// bucket: there, buckets stand in the path.
     pub fn s3(&self) -> aws_sdk_s3::Client {
         let config = aws_sdk_s3::config::Builder::from(&self.config)
+            .interceptor(BucketOwner::new(&self.caller.account_id))
             .force_path_style(configured(&self.config, "S3").is_some());
         aws_sdk_s3::Client::from_conf(config.build())
     }

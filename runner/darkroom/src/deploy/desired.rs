@@ -273,10 +273,12 @@ fn bucket(have: &HaveBucket, want: &Want) -> Result<BucketStep, DeployError> {
     let resource = || format!("bucket {}", want.bucket);
     match have {
         HaveBucket::Absent => Ok(BucketStep::Create(want.bucket.clone())),
-        HaveBucket::Untagged { empty: true } => Ok(BucketStep::Tag(want.bucket.clone())),
-        HaveBucket::Untagged { empty: false } => Err(DeployError::Foreign {
+        HaveBucket::Untagged { empty } => Err(DeployError::Foreign {
             resource: resource(),
-            found: "it has no tags and is not empty".into(),
+            found: format!(
+                "it has no tags, and is {}",
+                if *empty { "empty" } else { "not empty" }
+            ),
         }),
         HaveBucket::Tagged(tags) => {
             owned(resource(), &want.experiment, tags)?;
@@ -558,7 +560,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_is_taken_over_only_if_tagged_for_this_experiment_or_half_made() {
+    fn a_bucket_is_taken_over_only_if_tagged_for_this_experiment() {
         let step = |bucket: HaveBucket| {
             steps(
                 &Have {
@@ -577,10 +579,6 @@ mod tests {
             BucketStep::Create("b".into())
         );
         assert_eq!(
-            step(HaveBucket::Untagged { empty: true }).unwrap(),
-            BucketStep::Tag("b".into())
-        );
-        assert_eq!(
             step(HaveBucket::Tagged(in_use())).unwrap(),
             BucketStep::Keep
         );
@@ -591,6 +589,7 @@ mod tests {
         );
         for foreign in [
             HaveBucket::Untagged { empty: false },
+            HaveBucket::Untagged { empty: true },
             tagged("owner", "someone"),
             tagged(tags::EXPERIMENT, "x"),
         ] {

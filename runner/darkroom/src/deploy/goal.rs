@@ -14,7 +14,7 @@ use crate::package::LayerPackage;
 
 /// Returns what must be there.
 pub fn goal(settings: &DeploySettings, want: &[WantedFunction]) -> Result<Want, DeployError> {
-    let bucket = names::bucket(&settings.experiment, &settings.account_id, &settings.region);
+    let bucket = settings.bucket.clone();
     let tags = tags::of(settings);
     let (role_arn, role) = role::wanted(settings, &bucket)?;
     let functions = want.iter().map(|function| {

@@ -25,11 +25,12 @@ pub mod tags;
 mod wanted;
 
 pub use bring_about::{deploy, steps};
+pub use bucket::name as bucket_name;
 pub use clients::Clients;
 pub use darkroom_core::prompt::PREFIX_VARIABLE;
 pub use deployment::{Counts, DeployedFunction, Deployment};
 pub use error::DeployError;
 pub use goal::intended;
-pub use last_run::{LastRun, last_run, session_over};
+pub use last_run::{LastRun, keep_under_way, last_run, session_over};
 pub use patience::in_force;
 pub use wanted::{DeploySettings, FunctionKey, LIFETIME_DAYS, WantedFunction};

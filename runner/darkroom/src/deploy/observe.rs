@@ -97,7 +97,8 @@ pub async fn bucket(clients: &Clients, name: &str) -> Result<HaveBucket, DeployE
                 .raw_response()
                 .is_some_and(|response| response.status().as_u16() == 403) =>
         {
-            let found = "these credentials may not read it (403)".to_owned();
+            let found = "it belongs to another account, or these credentials may not read it (403)"
+                .to_owned();
             return Err(DeployError::Foreign {
                 resource: resource(),
                 found,

@@ -12,7 +12,8 @@ pub const EXPIRES: &str = "darkroom:expires-on";
 
 /// Which run made or used a resource last.
 pub const RUN: &str = "darkroom:run";
-/// On the bucket while a session of its run is running. One that is killed can't take it off.
+/// On the bucket while a session of its run is running: when it was last seen. One that is killed
+/// can't take it off.
 pub const UNDER_WAY: &str = "darkroom:under-way";
 /// Where the experiment ran: roles are the account's, not a region's.
 pub const REGION: &str = "darkroom:region";

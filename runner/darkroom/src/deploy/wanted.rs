@@ -49,8 +49,10 @@ pub struct DeploySettings {
     /// Tagged on everything that is made, and part of every name.
     pub experiment: String,
     pub region: String,
-    /// 12 digits; part of the bucket's name.
+    /// 12 digits.
     pub account_id: String,
+    /// The experiment's bucket, from [`bucket_name`](super::bucket_name).
+    pub bucket: String,
     /// `aws`, `aws-cn`, `aws-us-gov`: the second part of every ARN.
     pub partition: String,
     /// The functions' execution role; `None`: one is made that may touch this experiment's things

@@ -20,6 +20,7 @@ use super::event_shape::{
 };
 use super::gate::{Due, Gate, Given, Look, OwnPixels, Seen, look};
 use super::invoke::{self, CallAnswer, invoke};
+use super::late_init;
 use super::loops;
 use super::pacing::Tried;
 use super::payload;
@@ -358,6 +359,8 @@ async fn measure(
         started_at: now.clone(),
         ..Measured::nothing(pass)
     };
+    // Invocations whose start the log must tell; to read it has to wait for the clock.
+    let mut held = Vec::new();
     let clock = Instant::now();
     for (index, function) in functions.iter().enumerate() {
         let Some(function) = function else {
@@ -391,8 +394,13 @@ async fn measure(
         let goes_on = answer.status == Status::Ok && (!answers_with_image || told.image.is_some());
         let sequence = bench.sequence.fetch_add(1, Ordering::Relaxed);
         let invocation = fact(bench, pass, function, index, sequence, answer, reported_ms);
-        bench.emit_invocation(invocation.clone());
+        if late_init::may_be_hidden(&invocation, cell.cell.start == Start::Cold) {
+            held.push(measured.invocations.len());
+        } else {
+            bench.emit_invocation(invocation.clone());
+        }
         if let Some(reason) = in_vain {
+            release(bench, &mut measured, &held).await;
             return Err(ExecuteError::InVain {
                 function: function.name.clone(),
                 reason,
@@ -404,10 +412,12 @@ async fn measure(
             for _ in index + 1..functions.len() {
                 meet(pass).await; // The others go on, and wait for it.
             }
+            release(bench, &mut measured, &held).await;
             return Ok(measured);
         }
     }
     let turnaround_s = clock.elapsed().as_secs_f64();
+    release(bench, &mut measured, &held).await;
     let all_well = measured
         .invocations
         .iter()
@@ -416,6 +426,16 @@ async fn measure(
         turnaround_s: (chained && all_well).then_some(turnaround_s),
         ..measured
     })
+}
+
+/// Emits the invocations that were held back, with what the log says of their start.
+async fn release(bench: &Bench, measured: &mut Measured, held: &[usize]) {
+    for index in held {
+        if let Some(invocation) = measured.invocations.get_mut(*index) {
+            late_init::look_up(bench, invocation).await;
+            bench.emit_invocation(invocation.clone());
+        }
+    }
 }
 
 /// Waits until every pass of the same warm-up is here.

@@ -18,6 +18,7 @@ use super::job::Job;
 use super::run_handle::RunHandle;
 use super::{leftovers, money, prepare};
 use crate::advice;
+use crate::deploy;
 use crate::display::progress::{Extent, Progress};
 use crate::execute::{
     Ended, ExecuteError, Finished, Keep, Pictures, Setup, Stopping, execute, now,
@@ -187,6 +188,7 @@ impl Session<'_> {
         );
         let (stopping, watched) = stopping(&mut history).unzip();
         let recorder = Recorder::start(journal, [display].into_iter().chain(watched).collect());
+        let bucket = deployed.deployment.bucket.clone();
         let setup = Setup {
             run_id: history.run.run_id.clone(),
             measured: target.measured_lambda(self.configuration.pipeline().longest_stage()),
@@ -215,15 +217,25 @@ impl Session<'_> {
                 Keep::FirstWrong,
             ))),
         };
-        let finished = execute(
+        let still_there = async {
+            if target.keeps {
+                return std::future::pending().await;
+            }
+            let clients = target.clients();
+            deploy::keep_under_way(&clients, &bucket, self.run.run_id()).await
+        };
+        let measured = execute(
             setup,
             history,
             &schedule,
             recorder.emitter(),
             stopping,
             interrupt,
-        )
-        .await;
+        );
+        let finished = tokio::select! {
+            finished = measured => finished,
+            never = still_there => match never {},
+        };
         let ended = finished.as_ref().map(|finished| finished.ended);
         for refused in target.take_refusals() {
             recorder.emitter().emit(Event::CallsRefused(refused));

@@ -251,9 +251,16 @@ pub async fn deploy(
 ) -> Result<Deployed, Failure> {
     let want = wanted(configuration, cells, packages);
     progress.step(&format!("deploying {} functions", want.len()));
-    let clients = target.clients();
+    let heard = *progress;
+    let clients = target.clients().saying(move |text| heard.step(text));
+    let experiment = configuration.manifest.experiment.name.clone();
+    let (account_id, region) = (&target.caller.account_id, &target.region);
+    let bucket = deploy::bucket_name(&clients, &experiment, account_id, region, run_id)
+        .await
+        .map_err(|error| Failure::broken(error.in_region(region)))?;
     let settings = DeploySettings {
-        experiment: configuration.manifest.experiment.name.clone(),
+        experiment,
+        bucket,
         region: target.region.clone(),
         account_id: target.caller.account_id.clone(),
         partition: target.caller.partition().to_owned(),

@@ -31,7 +31,7 @@ fn ask(project: &Project, arguments: &[&str], variables: &[(&str, &str)]) -> Ans
 }
 
 /// Runs a command on another thread, because the cloud answers on this one.
-async fn with_endpoint(
+pub async fn with_endpoint(
     arguments: &[&'static str],
     endpoint: &str,
     project: Project,
@@ -263,7 +263,7 @@ async fn under_way(clients: &Clients, run_id: &str, days_ago: i64) {
     let put = clients
         .s3
         .put_bucket_tagging()
-        .bucket("dkr-test-000000000000-us-east-1");
+        .bucket("dkr-test-000000000000-us-east-1-an");
     put.tagging(tagging.build().unwrap()).send().await.unwrap();
 }
 

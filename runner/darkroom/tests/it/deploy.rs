@@ -140,6 +140,7 @@ pub fn settings() -> DeploySettings {
         experiment: "smoke".into(),
         region: "us-east-1".into(),
         account_id: "000000000000".into(),
+        bucket: "dkr-smoke-000000000000-us-east-1-an".into(),
         partition: "aws".into(),
         role_arn: Some("arn:aws:iam::000000000000:role/darkroom".into()),
         expires_on: "2026-12-24".into(),
@@ -437,6 +438,7 @@ async fn clean_removes_all_that_a_deployment_made_and_finds_nothing_afterwards()
         .unwrap();
     let other = DeploySettings {
         experiment: "other".into(),
+        bucket: "dkr-other-000000000000-us-east-1-an".into(),
         ..settings()
     };
     deploy(

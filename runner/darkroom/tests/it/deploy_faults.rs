@@ -266,6 +266,7 @@ async fn deploy_one(
         experiment: "smoke".into(),
         region: "us-east-1".into(),
         account_id: "000000000000".into(),
+        bucket: "dkr-smoke-000000000000-us-east-1-an".into(),
         partition: "aws".into(),
         role_arn: Some(ROLE.into()),
         expires_on: "2026-12-24".into(),
