@@ -9,7 +9,7 @@ use darkroom_core::prompt::{BUCKET_VARIABLE, PREFIX_VARIABLE};
 use super::desired::{DesiredConfiguration, LayerId, Want};
 use super::error::DeployError;
 use super::wanted::{DeploySettings, WantedFunction};
-use super::{names, role, tags};
+use super::{names, quotas, role, tags};
 use crate::package::LayerPackage;
 
 /// Returns what must be there.
@@ -39,9 +39,11 @@ pub fn goal(settings: &DeploySettings, want: &[WantedFunction]) -> Result<Want, 
                 .collect(),
             tags: tags.clone(),
         };
-        (names::function(&settings.experiment, &function.key), target)
+        let name = names::function(&settings.experiment, &function.key);
+        quotas::environment_fits(&name, &target.environment)?;
+        Ok((name, target))
     });
-    let functions = functions.collect();
+    let functions = functions.collect::<Result<_, DeployError>>()?;
     Ok(Want {
         experiment: settings.experiment.clone(),
         functions,

@@ -467,3 +467,95 @@ async fn a_region_without_namespaces_has_buckets_that_nobody_can_guess_and_finds
     assert_eq!(name("20261126-000000-abcdef").await, one);
     account.cloud.stop().await;
 }
+
+/// Credentials that may not read tags, and an account that is nearly full.
+struct Withheld {
+    tags: bool,
+    full: bool,
+}
+
+impl Quirk for Withheld {
+    fn after(&mut self, request: &Request, answer: Vec<u8>) -> Vec<u8> {
+        let line = request.line();
+        let reads = line.starts_with("GET /2015-03-31/functions/dkr-");
+        if self.tags && reads && !line.contains("/configuration") {
+            return with_body(&answer, without_tags);
+        }
+        if self.full && line.contains("/account-settings") {
+            return with_body(&answer, nearly_full);
+        }
+        answer
+    }
+}
+
+fn without_tags(body: &str) -> String {
+    let mut body: Value = serde_json::from_str(body).unwrap();
+    if body.get("Configuration").is_some() {
+        body.as_object_mut().unwrap().remove("Tags");
+        body["TagsError"] = serde_json::json!({
+            "ErrorCode": "AccessDeniedException",
+            "Message": "User: me is not authorized to perform: lambda:ListTags",
+        });
+    }
+    body.to_string()
+}
+
+fn nearly_full(body: &str) -> String {
+    let mut body: Value = serde_json::from_str(body).unwrap();
+    body["AccountLimit"]["TotalCodeSize"] = 1_000_000.into();
+    body["AccountUsage"]["TotalCodeSize"] = 999_990.into();
+    body.to_string()
+}
+
+#[tokio::test]
+async fn tags_that_are_withheld_are_not_taken_for_none() {
+    let account = Account::new().await;
+    let want = account.wanted("code", "dependency");
+    let clients = account.clients();
+    deploy(&clients, &settings(), &want, &mut |_| {})
+        .await
+        .unwrap();
+    let quirk = Withheld {
+        tags: true,
+        full: false,
+    };
+    let injector = Injector::with(account.cloud.endpoint_url(), 1, quirk);
+    let clients = account.clients_at(injector.url());
+    let refused = deploy(&clients, &settings(), &want, &mut |_| {}).await;
+    let refused = refused.unwrap_err();
+    assert!(matches!(refused, DeployError::Call { .. }), "{refused}");
+    assert!(refused.to_string().contains("lambda:ListTags"), "{refused}");
+    account.cloud.stop().await;
+}
+
+#[tokio::test]
+async fn what_does_not_fit_is_refused_before_anything_is_made() {
+    let account = Account::new().await;
+    let mut want = account.wanted("code", "dependency");
+    let quirk = Withheld {
+        tags: false,
+        full: true,
+    };
+    let injector = Injector::with(account.cloud.endpoint_url(), 1, quirk);
+    let full = account.clients_at(injector.url());
+    let refused = deploy(&full, &settings(), &want, &mut |_| {}).await;
+    let refused = refused.unwrap_err();
+    assert!(
+        matches!(refused, DeployError::CodeStorage { .. }),
+        "{refused}"
+    );
+    let long = ("NAMES".to_owned(), "x".repeat(4_000));
+    want[0].environment.extend([long]);
+    let clients = account.clients();
+    let refused = deploy(&clients, &settings(), &want, &mut |_| {}).await;
+    let refused = refused.unwrap_err();
+    assert!(
+        matches!(refused, DeployError::Environment { .. }),
+        "{refused}"
+    );
+    let buckets = clients.s3.list_buckets().send().await.unwrap();
+    assert!(buckets.buckets().is_empty());
+    let roles = clients.iam.list_roles().send().await.unwrap();
+    assert!(roles.roles().is_empty());
+    account.cloud.stop().await;
+}
