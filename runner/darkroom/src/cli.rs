@@ -638,8 +638,14 @@ pub enum PolicyOf {
 
 #[derive(Clone, Debug, Args)]
 pub struct CleanArgs {
-    /// Experiment to remove the resources of [default: everything that Darkroom made]
+    /// Experiment to remove, whoever made it [default: all that you made and no session uses]
     pub experiment: Option<String>,
+    /// Remove only what these credentials made; this is the default
+    #[arg(long, conflicts_with_all = ["experiment", "everyone"])]
+    pub mine: bool,
+    /// Remove what other people made too, but nothing that a running session uses
+    #[arg(long, conflicts_with = "experiment")]
+    pub everyone: bool,
     /// Remove only resources past the expiry date that their run gave them
     #[arg(long, conflicts_with = "experiment")]
     pub expired: bool,

@@ -53,6 +53,8 @@ pub async fn session_over(
     bucket::session_over(&patient(clients), bucket, run_id).await
 }
 
+/// A session that was not seen for so long is over.
+pub const UNSEEN_MINUTES: i64 = 60;
 /// How often a session says on the bucket that it is still running.
 const SEEN_EVERY: Duration = Duration::from_mins(10);
 

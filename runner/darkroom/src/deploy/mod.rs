@@ -32,6 +32,6 @@ pub use darkroom_core::prompt::PREFIX_VARIABLE;
 pub use deployment::{Counts, DeployedFunction, Deployment};
 pub use error::DeployError;
 pub use goal::intended;
-pub use last_run::{LastRun, keep_under_way, last_run, session_over};
+pub use last_run::{LastRun, UNSEEN_MINUTES, keep_under_way, last_run, session_over};
 pub use patience::in_force;
 pub use wanted::{DeploySettings, FunctionKey, LIFETIME_DAYS, WantedFunction};

@@ -14,7 +14,7 @@ use miette::Diagnostic;
 use super::configuration::Configuration;
 use crate::advice;
 use crate::deploy::clean::{self, Which};
-use crate::deploy::{self, Clients, DeployError, DeploySettings, LIFETIME_DAYS};
+use crate::deploy::{self, Clients, DeployError, DeploySettings, LIFETIME_DAYS, UNSEEN_MINUTES};
 use crate::display::count;
 use crate::display::progress::Progress;
 use crate::execute::Ended;
@@ -25,8 +25,6 @@ use crate::target::Target;
 /// Days for which a session of an earlier version, which did not say when it was last seen, is taken
 /// to be in progress.
 const MAY_BE_UNDER_WAY_DAYS: i64 = 1;
-/// A session says every ten minutes that it is there; one that was not seen for so long is over.
-const UNSEEN_MINUTES: i64 = 60;
 
 /// Refuses to take over what another run uses, or may: of one that was killed nobody can tell.
 /// Returns what to say of one that was not seen to end. Nothing is changed.

@@ -559,3 +559,77 @@ async fn what_does_not_fit_is_refused_before_anything_is_made() {
     assert!(roles.roles().is_empty());
     account.cloud.stop().await;
 }
+
+/// The caller is somebody else.
+struct Colleague;
+
+impl Quirk for Colleague {
+    fn after(&mut self, request: &Request, answer: Vec<u8>) -> Vec<u8> {
+        if request.kind() != Kind::Identity || !request.body().contains("GetCallerIdentity") {
+            return answer;
+        }
+        with_body(&answer, |body| {
+            let (before, rest) = body.split_once("<Arn>").unwrap();
+            let (_, after) = rest.split_once("</Arn>").unwrap();
+            format!("{before}<Arn>arn:aws:iam::000000000000:user/colleague</Arn>{after}")
+        })
+    }
+}
+
+#[tokio::test]
+async fn clean_leaves_what_others_made_and_what_a_session_uses_unless_it_is_named() {
+    let account = Account::new().await;
+    let endpoint = account.cloud.endpoint_url().to_owned();
+    let theirs = Injector::with(&endpoint, 1, Colleague);
+    let run = ["run", "m.toml", "--target", "aws", "--yes", "--keep"];
+    let (project, answer) = with_endpoint(&run, theirs.url(), copying(1)).await;
+    answer.exits(0);
+    let clean = ["clean", "--target", "aws", "--yes"];
+    let (project, answer) = with_endpoint(&clean, &endpoint, project).await;
+    let said = answer.exits(0).stdout();
+    assert!(
+        said.starts_with("found nothing to remove\nleft      test  (4 resources"),
+        "{said}"
+    );
+    assert!(
+        said.contains("made by arn:aws:iam::000000000000:user/colleague"),
+        "{said}"
+    );
+    assert!(
+        said.contains("`darkroom clean test --target aws --region us-east-1`"),
+        "{said}"
+    );
+
+    // A session of the colleague's own.
+    let clients = account.clients();
+    let bucket = "dkr-test-000000000000-us-east-1-an";
+    let tagged = clients.s3.get_bucket_tagging().bucket(bucket).send().await;
+    let now = jiff::Timestamp::now()
+        .strftime("%Y-%m-%dT%H:%M:%SZ")
+        .to_string();
+    let mark = Tag::builder()
+        .key(tags::UNDER_WAY)
+        .value(now)
+        .build()
+        .unwrap();
+    let tagging = Tagging::builder()
+        .set_tag_set(Some(tagged.unwrap().tag_set))
+        .tag_set(mark);
+    let put = clients.s3.put_bucket_tagging().bucket(bucket);
+    put.tagging(tagging.build().unwrap()).send().await.unwrap();
+    let everyone = ["clean", "--target", "aws", "--yes", "--everyone"];
+    let (project, answer) = with_endpoint(&everyone, theirs.url(), project).await;
+    let said = answer.exits(0).stdout();
+    assert!(
+        said.contains("a session is running (last seen 20"),
+        "{said}"
+    );
+    assert!(said.starts_with("found nothing to remove"), "{said}");
+
+    let named = ["clean", "test", "--target", "aws", "--yes"];
+    let (_, answer) = with_endpoint(&named, &endpoint, project).await;
+    assert!(answer.exits(0).stdout().contains("removed everything"));
+    let functions = clients.lambda.list_functions().send().await.unwrap();
+    assert!(functions.functions().is_empty());
+    account.cloud.stop().await;
+}
