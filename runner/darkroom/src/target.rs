@@ -41,6 +41,7 @@ const LOCAL_PATIENCE: Patience = Patience {
     call: Duration::from_mins(1),
     answer: Duration::from_mins(5),
     logs: Duration::from_secs(15),
+    ready: Duration::ZERO,
     metrics: Duration::from_secs(15),
     metrics_after: Duration::ZERO,
     alone: true,
@@ -52,6 +53,7 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(200);
 /// On AWS logs come within seconds and metrics within minutes, mostly.
 const AWS_PATIENCE: Patience = Patience {
     logs: Duration::from_mins(3),
+    ready: Duration::from_mins(2),
     metrics: Duration::from_mins(5),
     alone: false,
     ..LOCAL_PATIENCE
@@ -464,6 +466,7 @@ fn patience(own: Patience) -> Patience {
         call: it,
         answer: it,
         logs: it,
+        ready: it.min(own.ready),
         metrics: it,
         ..own
     })

@@ -209,6 +209,7 @@ fn is_modelled(error: &InvokeError) -> bool {
         || error.is_invalid_security_group_id_exception()
         || error.is_invalid_subnet_id_exception()
         || error.is_invalid_zip_file_exception()
+        || error.is_resource_not_ready_exception()
         || error.is_subnet_ip_address_limit_reached_exception()
 }
 

@@ -16,6 +16,7 @@ mod late_init;
 mod log_lines;
 mod loops;
 mod money_budget;
+mod not_ready;
 mod now;
 mod objects;
 mod one_by_one;
@@ -31,7 +32,7 @@ mod whole_logs;
 
 pub use cell_under_test::{CellUnderTest, Function, Image};
 pub use collect_logs::LogReader;
-pub use dispatcher::{Ended, ExecuteError, Finished, Stopping, execute};
+pub use dispatcher::{Ended, ExecuteError, Finished, Late, Stopping, execute};
 pub use event_shape::GIVEN;
 pub use money_budget::MoneyBudget;
 pub use now::now;

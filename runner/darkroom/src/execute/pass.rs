@@ -22,6 +22,7 @@ use super::gate::{Due, Gate, Given, Look, OwnPixels, Seen, look};
 use super::invoke::{self, CallAnswer, invoke};
 use super::late_init;
 use super::loops;
+use super::not_ready;
 use super::pacing::Tried;
 use super::payload;
 use super::reconcile::Recorded;
@@ -98,6 +99,8 @@ pub struct PassEnded {
     /// The attempt that it was in the end.
     pub key: PassKey,
     pub again: Option<Again>,
+    /// Why a function that it was to warm up is not ready.
+    pub not_ready: Option<String>,
 }
 
 /// The objects of a pass, by stage index.
@@ -226,8 +229,16 @@ async fn make(
         check_outputs(bench, cell, pass, keys, &looks, &measured.answers).await;
     }
     let (key, again) = (pass.key.clone(), ended.again);
+    let warms_up = key.kind() == PassKind::WarmUp;
+    let refusals = measured.invocations.iter().filter(|_| warms_up);
+    let not_ready = refusals.filter_map(not_ready::reason).next();
     bench.emit(Event::PipelineFinished(ended));
-    Ok((PassEnded { key, again }, measured.stopped))
+    let ended = PassEnded {
+        key,
+        again,
+        not_ready,
+    };
+    Ok((ended, measured.stopped))
 }
 
 /// Names the objects of every stage up to the last one that is called; those of a stage that is not
@@ -399,7 +410,10 @@ async fn measure(
         } else {
             bench.emit_invocation(invocation.clone());
         }
-        if let Some(reason) = in_vain {
+        // A warm-up may be too early; a pass that is measured is not.
+        let too_early =
+            pass.key.kind() == PassKind::WarmUp && not_ready::reason(&invocation).is_some();
+        if let Some(reason) = in_vain.filter(|_| !too_early) {
             release(bench, &mut measured, &held).await;
             return Err(ExecuteError::InVain {
                 function: function.name.clone(),

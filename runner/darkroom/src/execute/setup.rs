@@ -43,6 +43,8 @@ pub struct Patience {
     pub answer: Duration,
     /// Log lines of what has ended.
     pub logs: Duration,
+    /// The first warm-up of a function whose role or state is not yet known everywhere.
+    pub ready: Duration,
     /// Metrics of the last minutes.
     pub metrics: Duration,
     /// Before the first look at metrics, where looks are billed and metrics take a minute to come.

@@ -21,7 +21,7 @@ use crate::advice;
 use crate::deploy;
 use crate::display::progress::{Extent, Progress};
 use crate::execute::{
-    Ended, ExecuteError, Finished, Keep, Pictures, Setup, Stopping, execute, now,
+    Ended, ExecuteError, Finished, Keep, Late, Pictures, Setup, Stopping, execute, now,
 };
 use crate::exit::Failure;
 use crate::record::{History, JournalError, Recorder};
@@ -77,6 +77,21 @@ struct Session<'a> {
     plan: &'a Plan<'a>,
     run: &'a RunHandle<'a>,
     progress: &'a Progress,
+}
+
+/// Says that functions were not ready when they were first called.
+fn of_late(late: &Late) -> String {
+    let seconds = late.waited.as_secs_f64();
+    let Late {
+        cell_id, reason, ..
+    } = late;
+    if late.ready {
+        format!(
+            "{cell_id} was ready after {seconds:.0} s: its first warm-up was refused ({reason})"
+        )
+    } else {
+        format!("{cell_id} was not ready after {seconds:.0} s: its warm-up was refused ({reason})")
+    }
 }
 
 /// Takes from the history what decides whether the run has measured enough, and makes where to put
@@ -315,6 +330,10 @@ impl Session<'_> {
             .and_then(|finished| apart(finished.clock_offset.as_ref()?))
         {
             self.progress.step(&apart);
+        }
+        let late = finished.as_ref().map(|finished| finished.late.as_slice());
+        for late in late.unwrap_or_default() {
+            self.progress.step(&of_late(late));
         }
         let earlier = finished
             .as_ref()

@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use crate::aws::with_endpoint;
 use crate::deploy::{Account, REGION, settings, told};
-use crate::injector::{Injector, Kind, Quirk, Request, s3_error, with_body};
+use crate::injector::{Injector, Kind, Quirk, Request, response, s3_error, with_body};
 use crate::runs::{COPY, each_once, facts, latest, manifest, project, variant};
 use crate::story::{HOST, Project};
 
@@ -631,5 +631,45 @@ async fn clean_leaves_what_others_made_and_what_a_session_uses_unless_it_is_name
     assert!(answer.exits(0).stdout().contains("removed everything"));
     let functions = clients.lambda.list_functions().send().await.unwrap();
     assert!(functions.functions().is_empty());
+    account.cloud.stop().await;
+}
+
+/// A role, a key and a function that are not ready when the first calls come.
+#[derive(Default)]
+struct NotReady {
+    calls: u32,
+}
+
+impl Quirk for NotReady {
+    fn before(&mut self, request: &Request) -> Option<String> {
+        if request.kind() != Kind::Invoke {
+            return None;
+        }
+        self.calls += 1;
+        let (status, code) = match self.calls {
+            1 => ("403 Forbidden", "AccessDeniedException"),
+            2 => ("502 Bad Gateway", "KMSAccessDeniedException"),
+            3 => ("502 Bad Gateway", "ResourceNotReadyException"),
+            _ => return None,
+        };
+        let header = format!("x-amzn-errortype: {code}\r\n");
+        Some(response(status, &header, r#"{"Message": "not yet"}"#))
+    }
+}
+
+#[tokio::test]
+async fn a_first_warm_up_that_is_refused_is_tried_again_and_that_is_said() {
+    let account = Account::new().await;
+    let injector = Injector::with(account.cloud.endpoint_url(), 1, NotReady::default());
+    let run = ["run", "m.toml", "--target", "aws", "--yes"];
+    let (project, answer) = with_endpoint(&run, injector.url(), copying(1)).await;
+    let said = answer.exits(0).stderr();
+    assert!(said.contains("its first warm-up was refused"), "{said}");
+    assert!(said.contains("ResourceNotReadyException"), "{said}");
+    each_once(&latest(&project), 2);
+    let refused = facts(&latest(&project)).into_iter().filter(|event| {
+        matches!(event, Event::InvocationFinished(row) if row.pass.warm_up && row.error.is_some())
+    });
+    assert_eq!(refused.count(), 3, "every refusal is a row");
     account.cloud.stop().await;
 }
