@@ -42,6 +42,8 @@ const LOCAL_PATIENCE: Patience = Patience {
     answer: Duration::from_mins(5),
     logs: Duration::from_secs(15),
     ready: Duration::ZERO,
+    delivered: Duration::ZERO,
+    delivery: Duration::from_secs(30),
     metrics: Duration::from_secs(15),
     metrics_after: Duration::ZERO,
     alone: true,
@@ -54,6 +56,9 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(200);
 const AWS_PATIENCE: Patience = Patience {
     logs: Duration::from_mins(3),
     ready: Duration::from_mins(2),
+    // Source: S3 user guide, "Using Amazon SQS, Amazon SNS, and Lambda": changed notifications take
+    // five minutes, typically.
+    delivered: Duration::from_mins(10),
     metrics: Duration::from_mins(5),
     alone: false,
     ..LOCAL_PATIENCE
@@ -467,6 +472,7 @@ fn patience(own: Patience) -> Patience {
         answer: it,
         logs: it,
         ready: it.min(own.ready),
+        delivery: it,
         metrics: it,
         ..own
     })

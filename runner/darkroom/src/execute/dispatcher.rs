@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use darkroom_core::cell::CellId;
+use darkroom_core::cell::{CellId, Trigger};
 use darkroom_core::event::{Again, ClockOffset, Event, PassKey, PassKind};
 use darkroom_core::schedule::{PlannedPass, Schedule, Step};
 use darkroom_core::until::Watch;
@@ -22,7 +22,7 @@ use super::pacing::{Pauses, Tried};
 use super::pass::{self, Bench, Pass};
 use super::reconcile::{self, ByFunction, Recorded};
 use super::trigger_s3::Memory;
-use super::{Function, MoneyBudget, Setup, cold, objects};
+use super::{Function, MoneyBudget, Patience, Setup, cold, objects};
 use crate::advice;
 use crate::record::{Emitter, History};
 
@@ -103,11 +103,11 @@ pub struct Finished {
     pub late: Vec<Late>,
 }
 
-/// Functions that refused their first warm-up.
+/// Functions that refused their first warm-up, or that S3 did not start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Late {
     pub cell_id: CellId,
-    /// What the last refusal said.
+    /// What the last failure said.
     pub reason: String,
     /// How long the warm-up was repeated.
     pub waited: Duration,
@@ -442,7 +442,8 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Warms up, the first time again and again until the functions are ready or patience ends.
+    /// Warms up, the first time again and again until the functions are ready, and S3 has started
+    /// every stage that it is to start, or patience ends.
     async fn warm_up(
         &mut self,
         planned: &PlannedPass,
@@ -450,12 +451,16 @@ impl Dispatcher {
     ) -> Result<(), ExecuteError> {
         let began = Instant::now();
         let first = self.warmed_up.insert((planned.cell, planned.deployment));
-        let patience = self.bench.setup.patience.ready;
+        let Patience {
+            ready, delivered, ..
+        } = self.bench.setup.patience;
+        let by_s3 = self.bench.setup.cells[planned.cell].cell.trigger == Trigger::S3;
+        let patience = if by_s3 { ready.max(delivered) } else { ready };
         let mut pause = FIRST_READY_PAUSE;
         let mut late = None;
         loop {
             self.refused = None;
-            self.warm_up_once(planned, round).await?;
+            self.warm_up_once(planned, round, first && by_s3).await?;
             let refused = self.refused.take();
             let ready = refused.is_none();
             late = refused.or(late);
@@ -479,13 +484,17 @@ impl Dispatcher {
         &mut self,
         planned: &PlannedPass,
         round: Option<u32>,
+        may_be_lost: bool,
     ) -> Result<(), ExecuteError> {
+        let patience = self.bench.setup.patience;
+        let may_be_lost = may_be_lost && !patience.delivered.is_zero();
         let concurrency = self.concurrency(planned.cell);
         let together = (concurrency > 1).then(|| Arc::new(Barrier::new(concurrency as usize)));
         let batch = (0..concurrency).map(|slot| {
             let repetition = (planned.repetition - 1) * concurrency + slot + 1;
             Pass {
                 together: together.clone(),
+                delivery: may_be_lost.then_some(patience.delivery),
                 ..self.pass(
                     &PlannedPass {
                         repetition,
@@ -575,6 +584,7 @@ impl Dispatcher {
             scheduled_at: super::now(),
             round,
             together: None,
+            delivery: None,
             image: None,
         }
     }

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use darkroom_core::cell::{Input, Start, Trigger};
@@ -81,6 +81,8 @@ pub struct Pass {
     /// Where passes of a warm-up wait for one another before each stage, so that each warms an
     /// environment of its own.
     pub together: Option<Arc<Barrier>>,
+    /// How long S3 may take to start a stage before this first warm-up is given up and made again.
+    pub delivery: Option<Duration>,
     /// The image with pixels of its own; `None`: that of the set.
     pub image: Option<Arc<Image>>,
 }
@@ -129,6 +131,8 @@ pub struct Measured {
     pub polls: u32,
     /// Whether the upload that starts a chain took effect, or when, is not known.
     pub upload_unanswered: bool,
+    /// The stage that S3 did not start in time, in words; of first warm-ups.
+    pub undelivered: Option<String>,
     /// Functions of a chain that ran in a loop, which were stopped; `None` where none did.
     pub stopped: Option<Vec<String>>,
 }
@@ -146,6 +150,7 @@ impl Measured {
             upload_ms: None,
             polls: 0,
             upload_unanswered: false,
+            undelivered: None,
             stopped: None,
         }
     }
@@ -231,7 +236,8 @@ async fn make(
     let (key, again) = (pass.key.clone(), ended.again);
     let warms_up = key.kind() == PassKind::WarmUp;
     let refusals = measured.invocations.iter().filter(|_| warms_up);
-    let not_ready = refusals.filter_map(not_ready::reason).next();
+    let refused = refusals.filter_map(not_ready::reason).next();
+    let not_ready = refused.or_else(|| measured.undelivered.clone());
     bench.emit(Event::PipelineFinished(ended));
     let ended = PassEnded {
         key,

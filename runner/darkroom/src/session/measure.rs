@@ -86,11 +86,9 @@ fn of_late(late: &Late) -> String {
         cell_id, reason, ..
     } = late;
     if late.ready {
-        format!(
-            "{cell_id} was ready after {seconds:.0} s: its first warm-up was refused ({reason})"
-        )
+        format!("{cell_id} was ready after {seconds:.0} s; its first warm-up failed: {reason}")
     } else {
-        format!("{cell_id} was not ready after {seconds:.0} s: its warm-up was refused ({reason})")
+        format!("{cell_id} was not ready after {seconds:.0} s; its warm-up failed: {reason}")
     }
 }
 

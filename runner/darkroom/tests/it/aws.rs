@@ -36,13 +36,20 @@ pub async fn with_endpoint(
     endpoint: &str,
     project: Project,
 ) -> (Project, Answer) {
+    with_patience(None, arguments, endpoint, project).await
+}
+
+/// The same, with `DARKROOM_PATIENCE_S`.
+pub async fn with_patience(
+    seconds: Option<&'static str>,
+    arguments: &[&'static str],
+    endpoint: &str,
+    project: Project,
+) -> (Project, Answer) {
     let (arguments, endpoint) = (arguments.to_vec(), endpoint.to_owned());
     let asked = tokio::task::spawn_blocking(move || {
-        let variables = [
-            ("AWS_ENDPOINT_URL", endpoint.as_str()),
-            ("AWS_ACCESS_KEY_ID", "test"),
-            ("AWS_SECRET_ACCESS_KEY", "test"),
-        ];
+        let mut variables = at(&endpoint).to_vec();
+        variables.extend(seconds.map(|seconds| ("DARKROOM_PATIENCE_S", seconds)));
         let answer = ask(&project, &arguments, &variables);
         (project, answer)
     });

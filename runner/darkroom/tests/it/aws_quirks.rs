@@ -15,7 +15,7 @@ use darkroom_cloud::{Config, LocalCloud};
 use darkroom_core::event::{Event, Invocation};
 use serde_json::Value;
 
-use crate::aws::with_endpoint;
+use crate::aws::{with_endpoint, with_patience};
 use crate::deploy::{Account, REGION, settings, told};
 use crate::injector::{Injector, Kind, Quirk, Request, response, s3_error, with_body};
 use crate::runs::{COPY, each_once, facts, latest, manifest, project, variant};
@@ -664,12 +664,58 @@ async fn a_first_warm_up_that_is_refused_is_tried_again_and_that_is_said() {
     let run = ["run", "m.toml", "--target", "aws", "--yes"];
     let (project, answer) = with_endpoint(&run, injector.url(), copying(1)).await;
     let said = answer.exits(0).stderr();
-    assert!(said.contains("its first warm-up was refused"), "{said}");
+    assert!(said.contains("its first warm-up failed: "), "{said}");
     assert!(said.contains("ResourceNotReadyException"), "{said}");
     each_once(&latest(&project), 2);
     let refused = facts(&latest(&project)).into_iter().filter(|event| {
         matches!(event, Event::InvocationFinished(row) if row.pass.warm_up && row.error.is_some())
     });
     assert_eq!(refused.count(), 3, "every refusal is a row");
+    account.cloud.stop().await;
+}
+
+/// Notifications that work late: the first uploads start nothing.
+struct LateNotifications {
+    uploads: u32,
+}
+
+impl Quirk for LateNotifications {
+    fn before(&mut self, request: &Request) -> Option<String> {
+        let line = request.line();
+        let put = request.kind() == Kind::Storage && line.starts_with("PUT ");
+        // As if it had come, and nothing had been told of it.
+        let lost = put && line.contains("/upload/") && self.uploads > 0;
+        self.uploads -= u32::from(lost);
+        lost.then(|| response("200 OK", "etag: \"x\"\r\n", ""))
+    }
+}
+
+#[tokio::test]
+async fn notifications_that_work_late_cost_warm_ups_and_no_measured_pass() {
+    let account = Account::new().await;
+    let quirk = LateNotifications { uploads: 2 };
+    let injector = Injector::with(account.cloud.endpoint_url(), 1, quirk);
+    let trigger = "matrix.trigger=[\"s3\"]";
+    let run = [
+        "run", "m.toml", "--target", "aws", "--yes", "--set", trigger,
+    ];
+    let patience = Some("3");
+    let (project, answer) = with_patience(patience, &run, injector.url(), copying(2)).await;
+    let said = answer.exits(0).stderr();
+    assert!(
+        said.contains("S3 did not start stage `first` within 3 s"),
+        "{said}"
+    );
+    each_once(&latest(&project), 4);
+    let rows = facts(&latest(&project))
+        .into_iter()
+        .filter_map(|event| match event {
+            Event::PipelineFinished(pass) if !pass.pass.warm_up => Some(pass.pass.attempt),
+            _ => None,
+        });
+    assert!(
+        rows.clone().all(|attempt| attempt == 1),
+        "no measured pass was lost"
+    );
     account.cloud.stop().await;
 }
