@@ -168,6 +168,7 @@ impl Session<'_> {
             .notes
             .iter()
             .for_each(|note| self.progress.step(note));
+        prepare::starts_there(target, packages)?;
         prepare::within_account_limit(target, cells, self.progress).await?;
         let deployed = tokio::select! {
             _ = interrupt.wait_for(|stop| *stop) => return Ok(Ended::Interrupted),
