@@ -624,6 +624,9 @@ pub struct IamPolicyArgs {
     /// Limit the policy to this region [default: any]
     #[arg(long, default_value = "*")]
     pub region: String,
+    /// ARN of the policy that must bound every role that Darkroom makes (for `person`)
+    #[arg(long, value_name = "ARN")]
+    pub boundary: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -634,6 +637,8 @@ pub enum PolicyOf {
     Functions,
     /// The trust policy of the functions' role
     Trust,
+    /// The most that any role of functions may do: a permissions boundary
+    Boundary,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -33,6 +33,9 @@ use crate::execute::{LogReader, Patience, now};
 /// Names the functions' execution role in the environment.
 pub const ROLE_VARIABLE: &str = "DARKROOM_ROLE_ARN";
 
+/// Names the policy that bounds the roles that are made, in the environment.
+pub const BOUNDARY_VARIABLE: &str = "DARKROOM_BOUNDARY_ARN";
+
 /// Overrides every [`Patience`], s: for networks that lose answers, and for tests of what happens
 /// then.
 const PATIENCE_VARIABLE: &str = "DARKROOM_PATIENCE_S";
@@ -459,6 +462,13 @@ impl Target {
             cloud.stop().await;
         }
     }
+}
+
+/// Returns the policy that bounds roles, if the user names one.
+pub fn boundary_arn() -> Option<String> {
+    std::env::var(BOUNDARY_VARIABLE)
+        .ok()
+        .filter(|arn| !arn.is_empty())
 }
 
 /// Returns what the environment asks for instead of a target's own patience, if it does.

@@ -140,8 +140,10 @@ impl Question<'_> {
     fn operations(&self) -> impl Iterator<Item = &'static Permission> {
         let makes_roles = self.role.is_none();
         PERMISSIONS.iter().filter(move |permission| {
-            let of_roles = matches!(permission.on, On::Roles | On::TaggedRoles)
-                || permission.operation == "iam:ListRoles";
+            let of_roles = matches!(
+                permission.on,
+                On::Roles | On::NewRoles | On::RoleTags | On::RolePolicies | On::TaggedRoles
+            ) || permission.operation == "iam:ListRoles";
             makes_roles || !of_roles
         })
     }
@@ -322,7 +324,12 @@ async fn asked(
         .set_action_names(Some(names))
         .set_resource_arns(Some(resources))
         .context_entries(context("iam:PassedToService", "lambda.amazonaws.com"))
-        .context_entries(context("aws:ResourceTag/darkroom:experiment", experiment));
+        .context_entries(context("aws:ResourceTag/darkroom:experiment", experiment))
+        .context_entries(context("aws:RequestTag/darkroom:experiment", experiment));
+    let asked = match target::boundary_arn() {
+        Some(arn) => asked.context_entries(context("iam:PermissionsBoundary", &arn)),
+        None => asked,
+    };
     let mut pages = asked.into_paginator().send();
     let mut results = Vec::new();
     while let Some(page) = pages.next().await {

@@ -46,6 +46,9 @@ pub struct Want {
     /// `None` when the user named one.
     pub role: Option<Role>,
     pub functions: BTreeMap<String, DesiredConfiguration>,
+    pub account_id: String,
+    /// See [`DeploySettings::boundary`](super::wanted::DeploySettings::boundary).
+    pub boundary: Option<String>,
 }
 
 /// A role of Darkroom's own.
@@ -403,6 +406,8 @@ mod tests {
     fn want() -> Want {
         Want {
             experiment: "smoke".into(),
+            account_id: "000000000000".into(),
+            boundary: None,
             bucket: "b".into(),
             tags: target().tags,
             role: None,

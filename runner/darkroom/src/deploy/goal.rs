@@ -46,6 +46,8 @@ pub fn goal(settings: &DeploySettings, want: &[WantedFunction]) -> Result<Want, 
     let functions = functions.collect::<Result<_, DeployError>>()?;
     Ok(Want {
         experiment: settings.experiment.clone(),
+        account_id: settings.account_id.clone(),
+        boundary: settings.boundary.clone(),
         functions,
         tags,
         bucket,

@@ -58,6 +58,8 @@ pub struct DeploySettings {
     /// The functions' execution role; `None`: one is made that may touch this experiment's things
     /// alone.
     pub role_arn: Option<String>,
+    /// The policy that bounds a role that is made, as its ARN.
+    pub boundary: Option<String>,
     /// Who deploys, as [`tags::by`](super::tags::by) gives it.
     pub by: String,
     /// UTC date (`2026-12-24`) after which nobody misses these resources; tagged on everything that

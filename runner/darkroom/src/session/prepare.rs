@@ -295,6 +295,7 @@ pub async fn deploy(
         account_id: target.caller.account_id.clone(),
         partition: target.caller.partition().to_owned(),
         role_arn: target.role_arn(configuration.manifest.target.role.as_deref()),
+        boundary: crate::target::boundary_arn(),
         by: deploy::tags::by(&target.caller.arn),
         expires_on: (jiff::Timestamp::now()
             + jiff::SignedDuration::from_hours(24 * i64::from(deploy::LIFETIME_DAYS)))

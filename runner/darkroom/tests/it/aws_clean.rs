@@ -35,7 +35,7 @@ async fn create_role(clients: &Clients, name: &str, tagged: &[(&str, &str)]) {
         .iam
         .create_role()
         .role_name(name)
-        .assume_role_policy_document(role::trust().to_string());
+        .assume_role_policy_document(role::trust("000000000000").to_string());
     create
         .set_tags(Some(tagged.iter().map(tag).collect()))
         .send()

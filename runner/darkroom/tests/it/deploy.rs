@@ -143,6 +143,7 @@ pub fn settings() -> DeploySettings {
         bucket: "dkr-smoke-000000000000-us-east-1-an".into(),
         partition: "aws".into(),
         role_arn: Some("arn:aws:iam::000000000000:role/darkroom".into()),
+        boundary: None,
         by: "arn:aws:iam::000000000000:user/me".into(),
         expires_on: "2026-12-24".into(),
         run_id: "20261125-000000-abcdef".into(),
