@@ -36,6 +36,9 @@ pub struct Config {
     /// The waits before the second, third, ... run of an asynchronous invocation whose function
     /// failed. AWS: 1 minute, then 2 minutes.
     pub retry_delays: Vec<Duration>,
+    /// After which an environment that has not initialised is made to do it again, within its
+    /// first invocation. AWS: 10 s.
+    pub init_limit: Duration,
     /// Concurrent executions of the account. AWS: 1000.
     pub concurrent_executions: u32,
     /// The access key and secret that clients must sign with; `None` lets every key in, with itself
@@ -53,6 +56,7 @@ impl Config {
             region: "us-east-1".to_owned(),
             sandbox_program,
             retry_delays: vec![Duration::from_mins(1), Duration::from_mins(2)],
+            init_limit: Duration::from_secs(10),
             concurrent_executions: lambda::limits::CONCURRENT_EXECUTIONS,
             key: None,
         }
@@ -158,6 +162,7 @@ impl LocalCloud {
         let settings = EnvironmentsConfig {
             serve: Some(inside.serve()),
             access: Some(access.clone()),
+            init_limit: config.init_limit,
             ..EnvironmentsConfig::new(
                 config.sandbox_program,
                 config.cache_dir,

@@ -600,7 +600,8 @@ pub struct Report {
     pub billed_ms: u64,
     pub memory_mb: u32,
     pub max_memory_mb: u32,
-    /// Present exactly when the start was cold.
+    /// Present exactly when the start was cold. Of a first initialisation that failed or took over
+    /// ten seconds it is the time until the platform gave it up; the second is in `duration_ms`.
     pub init_ms: Option<f64>,
 }
 

@@ -306,6 +306,9 @@ impl Bench {
             patience: Patience {
                 call: LATE,
                 answer: LATE,
+                ready: Duration::ZERO,
+                delivered: Duration::ZERO,
+                delivery: Duration::from_secs(30),
                 logs: LATE,
                 metrics: LATE,
                 metrics_after: Duration::ZERO,

@@ -624,6 +624,9 @@ pub struct IamPolicyArgs {
     /// Limit the policy to this region [default: any]
     #[arg(long, default_value = "*")]
     pub region: String,
+    /// ARN of the policy that must bound every role that Darkroom makes (for `person`)
+    #[arg(long, value_name = "ARN")]
+    pub boundary: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -634,12 +637,20 @@ pub enum PolicyOf {
     Functions,
     /// The trust policy of the functions' role
     Trust,
+    /// The most that any role of functions may do: a permissions boundary
+    Boundary,
 }
 
 #[derive(Clone, Debug, Args)]
 pub struct CleanArgs {
-    /// Experiment to remove the resources of [default: everything that Darkroom made]
+    /// Experiment to remove, whoever made it [default: all that you made and no session uses]
     pub experiment: Option<String>,
+    /// Remove only what these credentials made; this is the default
+    #[arg(long, conflicts_with_all = ["experiment", "everyone"])]
+    pub mine: bool,
+    /// Remove what other people made too, but nothing that a running session uses
+    #[arg(long, conflicts_with = "experiment")]
+    pub everyone: bool,
     /// Remove only resources past the expiry date that their run gave them
     #[arg(long, conflicts_with = "experiment")]
     pub expired: bool,

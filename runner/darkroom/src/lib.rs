@@ -6,6 +6,7 @@
 
 pub mod account;
 mod advice;
+mod bucket_owner;
 mod built;
 mod checked;
 pub mod cli;

@@ -1,8 +1,8 @@
 //! Every AWS operation that Darkroom calls, the permission that it needs, and on what. Pure.
 //!
 //! The person's policy and `doctor`'s questions come from this one table; a test compares it with
-//! the calls that are made. The actions are those of AWS's Service Authorization Reference as
-//! remembered; they were not checked against it.
+//! the calls that are made. `.ci/policies` checks the printed policies with parliament, which knows
+//! AWS's actions, the resources that each takes, and its condition keys.
 
 use serde_json::{Value, json};
 
@@ -14,10 +14,18 @@ pub enum On {
     /// The action knows no resource.
     Everything,
     Functions,
+    /// Functions, with Darkroom's tag in the call.
+    NewFunctions,
     /// Functions that carry Darkroom's tag.
     TaggedFunctions,
     Layers,
     Roles,
+    /// A role that is made, with Darkroom's tag in the call, and bounded where that is asked for.
+    NewRoles,
+    /// Roles, with Darkroom's tag in the call.
+    RoleTags,
+    /// What roles that carry Darkroom's tag may do; they are bounded where that is asked for.
+    RolePolicies,
     /// Roles that carry Darkroom's tag.
     TaggedRoles,
     /// Handing the role to Lambda, and to nobody else.
@@ -55,14 +63,15 @@ pub const PERMISSIONS: &[Permission] = &[
     ),
     needs("iam:ListRoles", &["iam:ListRoles"], On::Everything),
     needs("iam:GetRole", &["iam:GetRole"], On::Roles),
-    needs(
-        "iam:CreateRole",
-        &["iam:CreateRole", "iam:TagRole"],
-        On::Roles,
-    ),
-    needs("iam:TagRole", &["iam:TagRole"], On::Roles),
+    needs("iam:CreateRole", &["iam:CreateRole"], On::NewRoles),
+    // What CreateRole asks for too, because it sets tags.
+    needs("iam:TagRole", &["iam:TagRole"], On::RoleTags),
     needs("iam:GetRolePolicy", &["iam:GetRolePolicy"], On::Roles),
-    needs("iam:PutRolePolicy", &["iam:PutRolePolicy"], On::Roles),
+    needs(
+        "iam:PutRolePolicy",
+        &["iam:PutRolePolicy"],
+        On::RolePolicies,
+    ),
     needs("iam:ListRoleTags", &["iam:ListRoleTags"], On::Roles),
     needs("iam:ListRolePolicies", &["iam:ListRolePolicies"], On::Roles),
     needs(
@@ -90,7 +99,7 @@ pub const PERMISSIONS: &[Permission] = &[
     needs(
         "lambda:CreateFunction",
         &["lambda:CreateFunction", "lambda:TagResource"],
-        On::Functions,
+        On::NewFunctions,
     ),
     // What CreateFunction asks besides: that the role may be handed on.
     needs("iam:PassRole", &["iam:PassRole"], On::PassedRole),
@@ -101,18 +110,26 @@ pub const PERMISSIONS: &[Permission] = &[
         On::Functions,
     ),
     needs("lambda:ListTags", &["lambda:ListTags"], On::Functions),
-    needs("lambda:TagResource", &["lambda:TagResource"], On::Functions),
+    needs(
+        "lambda:TagResource",
+        &["lambda:TagResource"],
+        On::NewFunctions,
+    ),
     needs(
         "lambda:AddPermission",
         &["lambda:AddPermission"],
-        On::Functions,
+        On::TaggedFunctions,
     ),
     needs(
         "lambda:PutFunctionEventInvokeConfig",
         &["lambda:PutFunctionEventInvokeConfig"],
-        On::Functions,
+        On::TaggedFunctions,
     ),
-    needs("lambda:Invoke", &["lambda:InvokeFunction"], On::Functions),
+    needs(
+        "lambda:Invoke",
+        &["lambda:InvokeFunction"],
+        On::TaggedFunctions,
+    ),
     needs(
         "lambda:UpdateFunctionCode",
         &["lambda:UpdateFunctionCode"],
@@ -287,12 +304,14 @@ impl Scope<'_> {
         // the others.
         let bucket = if any || account.contains('*') || region.contains('*') {
             format!("{}*", prefix.to_lowercase().replace('_', "-"))
-        } else {
+        } else if names::has_namespace(region) {
             names::bucket(self.experiment, account, region)
+        } else {
+            format!("{}*", names::buckets_prefix(self.experiment))
         };
         match on {
             On::Everything => vec!["*".to_owned()],
-            On::Functions | On::TaggedFunctions => vec![arn(
+            On::Functions | On::NewFunctions | On::TaggedFunctions => vec![arn(
                 "lambda",
                 region,
                 account,
@@ -303,7 +322,12 @@ impl Scope<'_> {
                     |rest: &str| arn("lambda", region, account, &format!("layer:{prefix}*{rest}"));
                 vec![layer(""), layer(":*")]
             }
-            On::Roles | On::TaggedRoles | On::PassedRole => {
+            On::Roles
+            | On::NewRoles
+            | On::RoleTags
+            | On::RolePolicies
+            | On::TaggedRoles
+            | On::PassedRole => {
                 vec![arn("iam", "", account, &format!("role/{prefix}*"))]
             }
             On::Buckets => vec![arn("s3", "", "", &bucket)],
@@ -322,16 +346,18 @@ impl Scope<'_> {
         }
     }
 
-    /// Returns what a person needs who runs Darkroom.
-    pub fn person(&self) -> Value {
+    /// Returns what a person needs who runs Darkroom. With the ARN of a boundary, roles without it
+    /// can be neither made nor given a policy.
+    pub fn person(&self, boundary: Option<&str>) -> Value {
         let mut kinds: Vec<On> = PERMISSIONS.iter().map(|permission| permission.on).collect();
         kinds.sort_unstable();
         kinds.dedup();
-        let statements: Vec<Value> = kinds.into_iter().map(|on| self.statement(on)).collect();
+        let statement = |on| self.statement(on, boundary);
+        let statements: Vec<Value> = kinds.into_iter().map(statement).collect();
         json!({ "Version": "2012-10-17", "Statement": statements })
     }
 
-    fn statement(&self, on: On) -> Value {
+    fn statement(&self, on: On, boundary: Option<&str>) -> Value {
         let of_kind = PERMISSIONS.iter().filter(|permission| permission.on == on);
         let mut actions: Vec<&str> = of_kind
             .flat_map(|permission| permission.actions)
@@ -345,14 +371,24 @@ impl Scope<'_> {
             "Action": actions,
             "Resource": self.resources(on),
         });
+        let tagged = json!({ "aws:ResourceTag/darkroom:experiment": "false" });
+        let tagging = json!({ "aws:RequestTag/darkroom:experiment": "false" });
+        let bounded = boundary.map(|arn| json!({ "iam:PermissionsBoundary": arn }));
         let condition = match on {
             On::PassedRole => {
                 Some(json!({ "StringEquals": { "iam:PassedToService": "lambda.amazonaws.com" } }))
             }
-            On::TaggedFunctions | On::TaggedRoles => {
-                Some(json!({ "Null": { "aws:ResourceTag/darkroom:experiment": "false" } }))
-            }
-            _ => None,
+            On::TaggedFunctions | On::TaggedRoles => Some(json!({ "Null": tagged })),
+            On::NewFunctions | On::RoleTags => Some(json!({ "Null": tagging })),
+            On::NewRoles => Some(with_boundary(json!({ "Null": tagging }), bounded)),
+            On::RolePolicies => Some(with_boundary(json!({ "Null": tagged }), bounded)),
+            On::Everything
+            | On::Functions
+            | On::Layers
+            | On::Roles
+            | On::Buckets
+            | On::Objects
+            | On::LogGroups => None,
         };
         if let Some(condition) = condition {
             statement["Condition"] = condition;
@@ -365,6 +401,18 @@ impl Scope<'_> {
         let first = |on| self.resources(on).swap_remove(0);
         role::policy(&first(On::Buckets), &first(On::LogGroups))
     }
+
+    /// Returns the most that any role of functions may do, whatever its own policy says.
+    pub fn boundary(&self) -> Value {
+        self.functions()
+    }
+}
+
+fn with_boundary(mut condition: Value, bounded: Option<Value>) -> Value {
+    if let Some(bounded) = bounded {
+        condition["ArnEquals"] = bounded;
+    }
+    condition
 }
 
 #[cfg(test)]
@@ -387,7 +435,7 @@ mod tests {
             .map(|permission| permission.operation)
             .collect();
         assert_eq!(operations.len(), PERMISSIONS.len());
-        let policy = ANY.person().to_string();
+        let policy = ANY.person(None).to_string();
         for action in PERMISSIONS.iter().flat_map(|permission| permission.actions) {
             assert!(policy.contains(&format!("\"{action}\"")), "{action}");
         }
@@ -395,7 +443,7 @@ mod tests {
 
     #[test]
     fn only_what_knows_no_resource_is_allowed_on_everything() {
-        let policy = ANY.person();
+        let policy = ANY.person(None);
         for statement in policy["Statement"].as_array().unwrap() {
             let open = statement["Resource"]
                 .as_array()
@@ -421,7 +469,7 @@ mod tests {
 
     #[test]
     fn the_role_can_be_handed_to_lambda_alone() {
-        let policy = ANY.person();
+        let policy = ANY.person(None);
         let statements = policy["Statement"].as_array().unwrap();
         let passing = statements
             .iter()
@@ -435,6 +483,57 @@ mod tests {
     }
 
     #[test]
+    fn what_changes_asks_for_our_tag_and_roles_for_the_boundary_that_is_named() {
+        let arn = "arn:aws:iam::123456789012:policy/darkroom-boundary";
+        let policy = ANY.person(Some(arn));
+        let of = |action: &str| {
+            let has = |statement: &&Value| {
+                let actions = statement["Action"].as_array().unwrap();
+                actions.iter().any(|it| it == action)
+            };
+            let found: Vec<&Value> = policy["Statement"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter(has)
+                .collect();
+            assert_eq!(found.len(), 1, "{action}");
+            found[0]["Condition"].clone()
+        };
+        let (tagged, tagging) = (
+            "aws:ResourceTag/darkroom:experiment",
+            "aws:RequestTag/darkroom:experiment",
+        );
+        for action in [
+            "lambda:AddPermission",
+            "lambda:InvokeFunction",
+            "lambda:DeleteFunction",
+            "iam:DeleteRole",
+            "iam:PutRolePolicy",
+        ] {
+            assert_eq!(of(action)["Null"][tagged], "false", "{action}");
+        }
+        for action in [
+            "lambda:CreateFunction",
+            "lambda:TagResource",
+            "iam:TagRole",
+            "iam:CreateRole",
+        ] {
+            assert_eq!(of(action)["Null"][tagging], "false", "{action}");
+        }
+        for action in ["iam:CreateRole", "iam:PutRolePolicy"] {
+            assert_eq!(
+                of(action)["ArnEquals"]["iam:PermissionsBoundary"],
+                arn,
+                "{action}"
+            );
+        }
+        assert_eq!(of("iam:TagRole")["ArnEquals"], Value::Null);
+        let open = ANY.person(None).to_string();
+        assert!(!open.contains("PermissionsBoundary"));
+    }
+
+    #[test]
     fn a_policy_is_within_iams_limit() {
         // Source: IAM quotas: a managed policy has at most 6,144 characters, white space apart.
         let scope = Scope {
@@ -444,9 +543,13 @@ mod tests {
             experiment: "llm-study",
         };
         assert!(
-            scope.person().to_string().len() < 6_144,
+            scope
+                .person(Some("arn:aws:iam::123456789012:policy/darkroom-boundary"))
+                .to_string()
+                .len()
+                < 6_144,
             "{}",
-            scope.person().to_string().len()
+            scope.person(None).to_string().len()
         );
     }
 
@@ -460,7 +563,7 @@ mod tests {
         };
         assert_eq!(
             scope.resources(On::Buckets),
-            ["arn:aws:s3:::dkr-smoke-123456789012-us-east-1"]
+            ["arn:aws:s3:::dkr-smoke-123456789012-us-east-1-an"]
         );
         assert_eq!(
             scope.resources(On::Functions),

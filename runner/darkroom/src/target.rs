@@ -26,11 +26,15 @@ use darkroom_core::event::{CallsRefused, Misbehaved};
 use darkroom_core::manifest::Cloud;
 
 use crate::account::{self, AccountError, Caller};
+use crate::bucket_owner::BucketOwner;
 use crate::deploy::{Clients, PREFIX_VARIABLE};
 use crate::execute::{LogReader, Patience, now};
 
 /// Names the functions' execution role in the environment.
 pub const ROLE_VARIABLE: &str = "DARKROOM_ROLE_ARN";
+
+/// Names the policy that bounds the roles that are made, in the environment.
+pub const BOUNDARY_VARIABLE: &str = "DARKROOM_BOUNDARY_ARN";
 
 /// Overrides every [`Patience`], s: for networks that lose answers, and for tests of what happens
 /// then.
@@ -40,6 +44,9 @@ const LOCAL_PATIENCE: Patience = Patience {
     call: Duration::from_mins(1),
     answer: Duration::from_mins(5),
     logs: Duration::from_secs(15),
+    ready: Duration::ZERO,
+    delivered: Duration::ZERO,
+    delivery: Duration::from_secs(30),
     metrics: Duration::from_secs(15),
     metrics_after: Duration::ZERO,
     alone: true,
@@ -51,6 +58,10 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(200);
 /// On AWS logs come within seconds and metrics within minutes, mostly.
 const AWS_PATIENCE: Patience = Patience {
     logs: Duration::from_mins(3),
+    ready: Duration::from_mins(2),
+    // Source: S3 user guide, "Using Amazon SQS, Amazon SNS, and Lambda": changed notifications take
+    // five minutes, typically.
+    delivered: Duration::from_mins(10),
     metrics: Duration::from_mins(5),
     alone: false,
     ..LOCAL_PATIENCE
@@ -388,10 +399,11 @@ impl Target {
         aws_sdk_lambda::Client::from_conf(config)
     }
 
-    /// An endpoint of one's own seldom has a name for each bucket: there, buckets stand in the
-    /// path.
+    /// Every call names the bucket's owner. An endpoint of one's own seldom has a name for each
+    /// bucket: there, buckets stand in the path.
     pub fn s3(&self) -> aws_sdk_s3::Client {
         let config = aws_sdk_s3::config::Builder::from(&self.config)
+            .interceptor(BucketOwner::new(&self.caller.account_id))
             .force_path_style(configured(&self.config, "S3").is_some());
         aws_sdk_s3::Client::from_conf(config.build())
     }
@@ -479,6 +491,13 @@ impl Target {
     }
 }
 
+/// Returns the policy that bounds roles, if the user names one.
+pub fn boundary_arn() -> Option<String> {
+    std::env::var(BOUNDARY_VARIABLE)
+        .ok()
+        .filter(|arn| !arn.is_empty())
+}
+
 /// Returns what the environment asks for instead of a target's own patience, if it does.
 fn patience(own: Patience) -> Patience {
     let asked = std::env::var(PATIENCE_VARIABLE)
@@ -489,6 +508,8 @@ fn patience(own: Patience) -> Patience {
         call: it,
         answer: it,
         logs: it,
+        ready: it.min(own.ready),
+        delivery: it,
         metrics: it,
         ..own
     })

@@ -13,6 +13,7 @@ mod hashes;
 mod incoming;
 mod listing;
 mod multipart;
+mod new_bucket;
 pub mod notification;
 mod object;
 mod operations;

@@ -19,6 +19,7 @@ use s3s::{Body, S3Error, S3Request, S3Response, S3Result, s3_error};
 use super::ACCOUNT_ID;
 use super::error_document::{NoContent, RequestIds, completed, failed, without_etag_quotes};
 use super::form;
+use super::new_bucket;
 use super::operations::Operations;
 use super::permission::{Permissions, names_an_object_alone};
 use super::url::decode;
@@ -77,6 +78,8 @@ impl Wire {
             .query()
             .is_some_and(|query| query.split('&').any(|name| name.starts_with("attributes")));
         request.extensions_mut().insert(ids.clone());
+        let in_host = bucket_in_host(&request).is_some();
+        let request = new_bucket::with_tags(request, in_host).await;
         let form_bucket = form_bucket(&request);
         let reading = Permissions::reading(&request, bucket_in_host(&request));
         let mut response = match form_bucket {

@@ -106,7 +106,9 @@ pub const INVOCATIONS: Table = Table {
             Float,
             "ms",
             Platform,
-            "REPORT Init Duration, null when warm; `faas.init_duration` (theirs is in s)",
+            "REPORT Init Duration, null when warm; `faas.init_duration` (theirs is in s). If the first \
+             initialisation failed or took over 10 s: `INIT_REPORT` Init Duration, the time until \
+             the platform gave it up; `duration_ms` then includes the second one",
         ),
         column(
             "cold_total_ms",

@@ -1,5 +1,6 @@
 //! `darkroom clean`: removes what runs left in a cloud, after showing it.
 
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
@@ -9,8 +10,8 @@ use miette::Diagnostic;
 
 use crate::advice;
 use crate::cli::{CleanArgs, Globals, TargetName};
-use crate::deploy::DeployError;
-use crate::deploy::clean::{self, Found, Which, size};
+use crate::deploy::clean::{self, Found, Left, Unneeded, Which, size};
+use crate::deploy::{DeployError, UNSEEN_MINUTES, tags};
 use crate::display;
 use crate::display::plan::dollars;
 use crate::exit::{Failure, Outcome};
@@ -38,7 +39,7 @@ pub fn run(args: &CleanArgs, globals: Globals) -> Result<Outcome, Failure> {
 
 async fn clean(args: &CleanArgs, globals: Globals, target: &Target) -> Result<Outcome, Failure> {
     let clients = target.clients();
-    let found = clean::find(&clients, &target.region, &which(args)).await;
+    let found = clean::find(&clients, &target.region, &which(args, target)).await;
     let mut found = found.map_err(|error| Failure::broken(error.in_region(&target.region)))?;
     // Whoever may not look at roles has none made: the functions have one of their own.
     let is_of_roles = |it: &DeployError| matches!(it, DeployError::RolesDenied { .. });
@@ -55,11 +56,18 @@ async fn clean(args: &CleanArgs, globals: Globals, target: &Target) -> Result<Ou
     for why in roles {
         display::note(&why.to_string());
     }
+    let others = left_alone(&found, args);
     if found.is_empty() && unseen.is_empty() {
-        say("found nothing that Darkroom made\n")?;
+        say(if others.is_empty() {
+            "found nothing that Darkroom made\n"
+        } else {
+            "found nothing to remove\n"
+        })?;
+        say(&others)?;
         return Ok(Outcome::Done);
     }
     say(&found.to_string())?;
+    say(&others)?;
     if target.capability.billed && !found.is_empty() {
         let project = Project::here().ok();
         let prices = project
@@ -74,7 +82,11 @@ async fn clean(args: &CleanArgs, globals: Globals, target: &Target) -> Result<Ou
     }
     let left = clean::remove(&clients, &found).await;
     if left.is_empty() && unseen.is_empty() {
-        say("removed everything\n")?;
+        say(if others.is_empty() {
+            "removed everything\n"
+        } else {
+            "removed everything but what was left for others\n"
+        })?;
         return Ok(Outcome::Done);
     }
     Err(Failure::broken(NotClean {
@@ -115,6 +127,7 @@ fn again(args: &CleanArgs) -> String {
     let mut arguments = vec!["clean"];
     arguments.extend(args.experiment.as_deref());
     arguments.extend(args.expired.then_some("--expired"));
+    arguments.extend(args.everyone.then_some("--everyone"));
     if args.target == TargetName::Aws {
         arguments.extend(["--target", "aws", "--region", &args.region]);
     }
@@ -147,14 +160,55 @@ fn kept(found: &Found, region: &str, prices: Option<&PriceTable>) -> String {
     )
 }
 
-fn which(args: &CleanArgs) -> Which {
-    match &args.experiment {
-        Some(name) => Which::Experiment(name.clone()),
-        None if args.expired => {
-            Which::ExpiredBefore(jiff::Timestamp::now().strftime("%Y-%m-%d").to_string())
+/// Says which experiments are left alone, why, and how to remove them all the same.
+fn left_alone(found: &Found, args: &CleanArgs) -> String {
+    let mut said = String::new();
+    for (experiment, left) in &found.left {
+        let count = found.spared.get(experiment).copied().unwrap_or_default();
+        let resources = display::count(count as u64, "resource");
+        let why = match &left.seen {
+            Some(seen) => format!("a session is running (last seen {seen})"),
+            None => format!("made by {}", owners(left)),
+        };
+        let mut clean = vec!["clean", experiment];
+        if args.target == TargetName::Aws {
+            clean.extend(["--target", "aws", "--region", &args.region]);
         }
-        None => Which::Everything,
+        let _ = writeln!(
+            said,
+            "left      {experiment}  ({resources}; {why}); {} removes it",
+            advice::darkroom(&clean)
+        );
     }
+    said
+}
+
+fn owners(left: &Left) -> String {
+    let owner = |by: &String| {
+        if by.is_empty() {
+            "an earlier version of Darkroom".to_owned()
+        } else {
+            by.clone()
+        }
+    };
+    left.by.iter().map(owner).collect::<Vec<_>>().join(", ")
+}
+
+/// Returns what is meant. What others own or use is meant only by name; on this machine nobody else
+/// has anything.
+fn which(args: &CleanArgs, target: &Target) -> Which {
+    if let Some(name) = &args.experiment {
+        return Which::Experiment(name.clone());
+    }
+    let now = jiff::Timestamp::now();
+    let unseen = jiff::SignedDuration::from_mins(UNSEEN_MINUTES);
+    let since = now - unseen;
+    Which::Unneeded(Unneeded {
+        by: (target.capability.billed && !args.everyone).then(|| tags::by(&target.caller.arn)),
+        expired_before: args.expired.then(|| now.strftime("%Y-%m-%d").to_string()),
+        running_since: (target.capability.billed)
+            .then(|| since.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
+    })
 }
 
 /// Asks the person at the terminal; where there is none, someone must have said `--yes`.

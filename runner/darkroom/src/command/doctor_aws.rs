@@ -5,7 +5,8 @@
 //! and says that write calls were not tried.
 
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum};
+use aws_sdk_iam::operation::simulate_principal_policy::SimulatePrincipalPolicyError;
+use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, EvaluationResult};
 use aws_sdk_lambda::types::AccountLimit;
 use darkroom_core::capability::NEW_ACCOUNT_MEMORY_MB;
 use miette::Diagnostic;
@@ -139,15 +140,17 @@ impl Question<'_> {
     fn operations(&self) -> impl Iterator<Item = &'static Permission> {
         let makes_roles = self.role.is_none();
         PERMISSIONS.iter().filter(move |permission| {
-            let of_roles = matches!(permission.on, On::Roles | On::TaggedRoles)
-                || permission.operation == "iam:ListRoles";
+            let of_roles = matches!(
+                permission.on,
+                On::Roles | On::NewRoles | On::RoleTags | On::RolePolicies | On::TaggedRoles
+            ) || permission.operation == "iam:ListRoles";
             makes_roles || !of_roles
         })
     }
 }
 
 async fn permissions(clients: &Clients, question: &Question<'_>) -> Check {
-    let mut denied = Vec::new();
+    let mut said = Said::default();
     let mut kinds: Vec<On> = question
         .operations()
         .map(|permission| permission.on)
@@ -156,50 +159,148 @@ async fn permissions(clients: &Clients, question: &Question<'_>) -> Check {
     kinds.dedup();
     let source = policy_source(clients, &question.caller.arn).await;
     for on in kinds {
-        match simulated(clients, question, source.as_deref(), on).await {
-            Ok(of_kind) => denied.extend(of_kind),
-            Err(why) => return tried(clients, question, &why).await,
+        if let Err(why) = simulated(clients, question, source.as_deref(), on, &mut said).await {
+            return tried(clients, question, &why).await;
         }
     }
+    let Said {
+        mut denied,
+        unanswered,
+        ..
+    } = said;
     denied.sort();
     denied.dedup();
-    if denied.is_empty() {
-        let all = question.operations().count();
-        let found = format!("IAM's simulator allows all {all} operations that Darkroom calls");
-        return check("permissions", CheckState::Ok, found, None);
-    }
-    let found = format!(
-        "IAM's simulator denies {}",
-        display::count(denied.len() as u64, "action")
-    );
+    let unknown = display::count(unanswered.len() as u64, "action");
+    let (state, found, mend) = match (denied.len(), unanswered.len()) {
+        (0, 0) => {
+            let all = question.operations().count();
+            let found = format!("IAM's simulator allows all {all} operations that Darkroom calls");
+            return check("permissions", CheckState::Ok, found, None);
+        }
+        (0, _) => {
+            let found = format!("IAM's simulator denies none, but gives no answer for {unknown}");
+            (CheckState::Limited, found, MEND_UNANSWERED)
+        }
+        (count, others) => {
+            let denies = display::count(count as u64, "action");
+            let found = if others == 0 {
+                format!("IAM's simulator denies {denies}")
+            } else {
+                format!("IAM's simulator denies {denies}, and gives no answer for {unknown}")
+            };
+            (CheckState::Missing, found, MEND_PERMISSIONS)
+        }
+    };
     Check {
-        details: denied,
-        ..check(
-            "permissions",
-            CheckState::Missing,
-            found,
-            Some(MEND_PERMISSIONS),
-        )
+        details: denied.into_iter().chain(unanswered).collect(),
+        ..check("permissions", state, found, Some(mend))
     }
 }
+
+/// What the simulator said so far.
+#[derive(Default)]
+struct Said {
+    /// What is denied, on what, and how.
+    denied: Vec<String>,
+    /// What it could not answer, and why.
+    unanswered: Vec<String>,
+    /// It has answered some question.
+    any: bool,
+}
+
+const MEND_UNANSWERED: &str = "compare these with the policy that `darkroom iam-policy person` \
+    prints: a question without an answer is no missing permission";
 
 const MEND_PERMISSIONS: &str = "ask an administrator to attach the policy that `darkroom \
     iam-policy person` prints; docs/aws.md has the commands";
 
-/// Returns the actions of one kind that IAM's simulator denies.
+/// Asks IAM's simulator about the actions of one kind: together, and one by one where it refuses to
+/// answer for all of them. An error means that it may not be asked, or answers nothing.
 async fn simulated(
     clients: &Clients,
     question: &Question<'_>,
     source: Option<&str>,
     on: On,
-) -> Result<Vec<String>, String> {
+    said: &mut Said,
+) -> Result<(), String> {
+    let source = source.ok_or("the caller has no policies to simulate")?;
+    let mut actions: Vec<&str> = question
+        .operations()
+        .filter(|permission| permission.on == on)
+        .flat_map(|permission| permission.actions)
+        .copied()
+        .collect();
+    actions.sort_unstable();
+    actions.dedup();
+    let together = asked(clients, question, source, on, &actions).await;
+    let error = match together {
+        Ok(results) if !results.is_empty() => {
+            said.any = true;
+            results.iter().for_each(|result| take(result, said));
+            return Ok(());
+        }
+        Ok(_) => return Err("it gave no result".to_owned()),
+        Err(error) if !is_of_question(&error) => return Err(error_text::error_message(&error)),
+        Err(error) => error_text::error_message(&error),
+    };
+    for action in &actions {
+        match asked(clients, question, source, on, &[action]).await {
+            Ok(results) => {
+                said.any |= !results.is_empty();
+                results.iter().for_each(|result| take(result, said));
+            }
+            Err(error) => {
+                let why = error_text::error_message(&error);
+                said.unanswered.push(format!("{action}: no answer: {why}"));
+            }
+        }
+    }
+    if said.any { Ok(()) } else { Err(error) }
+}
+
+/// Says whether the simulator refused the question, and not who asked. Sources: API reference,
+/// errors of `SimulatePrincipalPolicy`; for actions that "require different authorization
+/// information" the report of an audit.
+fn is_of_question(error: &SdkError<SimulatePrincipalPolicyError>) -> bool {
+    matches!(
+        error.code(),
+        Some("InvalidInput" | "PolicyEvaluation" | "ValidationError")
+    )
+}
+
+/// Takes one result. One that lacks what a condition of a policy asks for is no answer.
+fn take(result: &EvaluationResult, said: &mut Said) {
+    let decision = result.eval_decision().as_str();
+    if decision == "allowed" {
+        return;
+    }
+    let on = result.eval_resource_name().unwrap_or("*");
+    let action = result.eval_action_name();
+    let missing = result.missing_context_values();
+    if missing.is_empty() {
+        said.denied.push(format!("{action} on {on}: {decision}"));
+    } else {
+        let missing = missing.join(", ");
+        let why = format!("a policy depends on {missing}, which only a real call has");
+        said.unanswered
+            .push(format!("{action} on {on}: no answer: {why}"));
+    }
+}
+
+/// Asks about these actions, to the last page.
+async fn asked(
+    clients: &Clients,
+    question: &Question<'_>,
+    source: &str,
+    on: On,
+    actions: &[&str],
+) -> Result<Vec<EvaluationResult>, SdkError<SimulatePrincipalPolicyError>> {
     let Question {
         caller,
         region,
         experiment,
         role,
     } = *question;
-    let source = source.ok_or("the caller has no policies to simulate")?;
     let scope = Scope {
         partition: caller.partition(),
         account: &caller.account_id,
@@ -209,50 +310,32 @@ async fn simulated(
     let resources = role
         .filter(|_| on == On::PassedRole)
         .map_or_else(|| scope.resources(on), |role| vec![role.to_owned()]);
-    let mut actions: Vec<&str> = question
-        .operations()
-        .filter(|permission| permission.on == on)
-        .flat_map(|permission| permission.actions)
-        .copied()
-        .collect();
-    actions.sort_unstable();
-    actions.dedup();
     let context = |key: &str, value: &str| {
         let entry = ContextEntry::builder()
             .context_key_name(key)
             .context_key_values(value);
         entry.context_key_type(ContextKeyTypeEnum::String).build()
     };
+    let names = actions.iter().map(|action| (*action).to_owned()).collect();
     let asked = clients
         .iam
         .simulate_principal_policy()
-        .policy_source_arn(source);
-    let asked = asked
-        .set_action_names(Some(actions.into_iter().map(str::to_owned).collect()))
+        .policy_source_arn(source)
+        .set_action_names(Some(names))
         .set_resource_arns(Some(resources))
         .context_entries(context("iam:PassedToService", "lambda.amazonaws.com"))
-        .context_entries(context("aws:ResourceTag/darkroom:experiment", experiment));
-    let answer = asked
-        .send()
-        .await
-        .map_err(|error| error_text::error_message(&error))?;
-    let results = answer.evaluation_results();
-    if results.is_empty() {
-        return Err("it gave no result".to_owned());
+        .context_entries(context("aws:ResourceTag/darkroom:experiment", experiment))
+        .context_entries(context("aws:RequestTag/darkroom:experiment", experiment));
+    let asked = match target::boundary_arn() {
+        Some(arn) => asked.context_entries(context("iam:PermissionsBoundary", &arn)),
+        None => asked,
+    };
+    let mut pages = asked.into_paginator().send();
+    let mut results = Vec::new();
+    while let Some(page) = pages.next().await {
+        results.extend(page?.evaluation_results.unwrap_or_default());
     }
-    let denied = results
-        .iter()
-        .filter(|result| result.eval_decision().as_str() != "allowed");
-    Ok(denied
-        .map(|result| {
-            let on = result.eval_resource_name().unwrap_or("*");
-            format!(
-                "{} on {on}: {}",
-                result.eval_action_name(),
-                result.eval_decision().as_str()
-            )
-        })
-        .collect())
+    Ok(results)
 }
 
 /// Returns the user or role whose policies decide; a session is its role's. Its ARN leaves the

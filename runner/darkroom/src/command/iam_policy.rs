@@ -12,6 +12,7 @@ pub fn run(args: &IamPolicyArgs, _globals: Globals) -> Result<Outcome, Failure> 
         experiment,
         account,
         region,
+        boundary,
     } = args;
     let scope = Scope {
         partition: partition(region),
@@ -20,9 +21,10 @@ pub fn run(args: &IamPolicyArgs, _globals: Globals) -> Result<Outcome, Failure> 
         experiment,
     };
     let policy = match who {
-        PolicyOf::Person => scope.person(),
+        PolicyOf::Person => scope.person(boundary.as_deref()),
         PolicyOf::Functions => scope.functions(),
-        PolicyOf::Trust => role::trust(),
+        PolicyOf::Trust => role::trust(account),
+        PolicyOf::Boundary => scope.boundary(),
     };
     display::answer_json(&policy)?;
     Ok(Outcome::Done)

@@ -11,7 +11,7 @@ use super::desired::{self, RoleStep, Steps};
 use super::error::DeployError;
 use super::goal::{goal, intended, layer_id};
 use super::wanted::{DeploySettings, WantedFunction};
-use super::{apply, log_groups, names, notifications, observe, role};
+use super::{apply, log_groups, names, notifications, observe, quotas, role};
 
 /// Makes every function of `want` exist as packaged, several at once, and returns them.
 ///
@@ -39,6 +39,8 @@ async fn deployed(
     notifications::refuse_loops(&notifications::hooks(settings, want))?;
     let have = Box::pin(observe::observe(&clients, &goal)).await?;
     let steps = desired::steps(&have, &goal)?;
+    let archives = archives(settings, want);
+    quotas::code_fits(&clients, &steps, &archives).await?;
 
     // The role first: until Lambda knows it takes the longest.
     role::bring_about(&clients, &goal, &steps.role).await?;
@@ -47,7 +49,6 @@ async fn deployed(
         RoleStep::Create | RoleStep::Update { policy: true, .. }
     )
     .then(Instant::now);
-    let archives = archives(settings, want);
     let layers = apply::foundations(&clients, settings, &steps, &have, &archives).await?;
     log_groups::bring_about(&clients, settings, &goal, &have).await?;
     let by_name: BTreeMap<String, &WantedFunction> = want

@@ -1,12 +1,16 @@
 //! The experiment's bucket: tagged, closed to the public, encrypted, with objects that expire.
+//!
+//! It is in the account's own namespace, where nobody else can make a bucket. A region without one
+//! gets a name that nobody can know before; there the tags of the account's buckets tell which it
+//! is. Nothing is adopted that is not tagged for the experiment.
 
 use std::collections::BTreeMap;
 
 use aws_sdk_s3::error::{BuildError, ProvideErrorMetadata};
 use aws_sdk_s3::types::{
     AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, BucketLocationConstraint,
-    CreateBucketConfiguration, ExpirationStatus, LifecycleExpiration, LifecycleRule,
-    LifecycleRuleFilter, ObjectOwnership, OwnershipControls, OwnershipControlsRule,
+    BucketNamespace, CreateBucketConfiguration, ExpirationStatus, LifecycleExpiration,
+    LifecycleRule, LifecycleRuleFilter, ObjectOwnership, OwnershipControls, OwnershipControlsRule,
     PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
     ServerSideEncryptionConfiguration, ServerSideEncryptionRule, Tag, Tagging,
 };
@@ -14,9 +18,9 @@ use aws_sdk_s3::types::{
 use super::clients::Clients;
 use super::desired::{BucketStep, HaveBucket};
 use super::error::DeployError;
-use super::patience::patiently;
+use super::patience::patiently_said;
 use super::wanted::{DeploySettings, LIFETIME_DAYS};
-use super::{observe, tags};
+use super::{names, observe, tags};
 
 /// Days after which S3 drops an upload that nobody finished.
 const UPLOAD_DAYS: i32 = 1;
@@ -29,6 +33,39 @@ const NO_TAGS_HERE: [&str; 4] = [
     "NotImplemented",
     "InvalidArgument",
 ];
+
+/// Returns the name of an experiment's bucket; one that is yet to be made in the shared namespace is
+/// named after the run.
+pub async fn name(
+    clients: &Clients,
+    experiment: &str,
+    account_id: &str,
+    region: &str,
+    run_id: &str,
+) -> Result<String, DeployError> {
+    if names::has_namespace(region) {
+        return Ok(names::bucket(experiment, account_id, region));
+    }
+    let prefix = names::buckets_prefix(experiment);
+    let mut pages = clients
+        .s3
+        .list_buckets()
+        .prefix(&prefix)
+        .bucket_region(region)
+        .into_paginator()
+        .send();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| observe::call("listing", "buckets".into(), &error))?;
+        for bucket in page.buckets().iter().filter_map(|bucket| bucket.name()) {
+            if let HaveBucket::Tagged(tags) = observe::bucket(clients, bucket).await?
+                && tags.get(tags::EXPERIMENT).map(String::as_str) == Some(experiment)
+            {
+                return Ok(bucket.to_owned());
+            }
+        }
+    }
+    Ok(names::shared_bucket(experiment, account_id, run_id))
+}
 
 /// Carries out the step. Settings are written whenever tags are: whoever had changed them is put
 /// right.
@@ -64,26 +101,33 @@ async fn create(
 ) -> Result<(), DeployError> {
     // Tags in this call leave no moment in which the bucket is there without them. An endpoint that
     // does not know them here gets them in the next call.
-    let mut configuration =
+    let mut tagged =
         CreateBucketConfiguration::builder().set_tags(Some(bucket_tags(settings, name)?));
-    // The oldest region is spelt by silence. Source: S3 API reference, CreateBucket.
+    let mut plain = None;
+    // The oldest region is spelt by silence: a configuration that says nothing is malformed.
+    // Sources: S3 API reference, CreateBucket; cloudify-aws-plugin #475.
     if settings.region != "us-east-1" {
-        configuration = configuration
-            .location_constraint(BucketLocationConstraint::from(settings.region.as_str()));
+        let region = BucketLocationConstraint::from(settings.region.as_str());
+        let located = CreateBucketConfiguration::builder().location_constraint(region.clone());
+        plain = Some(located.build());
+        tagged = tagged.location_constraint(region);
     }
-    let plain = configuration.clone().set_tags(None).build();
-    let configuration = configuration.build();
-    patiently(
+    let tagged = Some(tagged.build());
+    let own = names::has_namespace(&settings.region);
+    let namespace = own.then_some(BucketNamespace::AccountRegional);
+    patiently_said(
+        &clients.waits,
         "creation",
         || resource(name),
         async || {
-            let create = |configuration: &CreateBucketConfiguration| {
+            let create = |configuration: &Option<CreateBucketConfiguration>| {
                 let create = clients.s3.create_bucket().bucket(name);
                 create
-                    .create_bucket_configuration(configuration.clone())
+                    .set_bucket_namespace(namespace.clone())
+                    .set_create_bucket_configuration(configuration.clone())
                     .send()
             };
-            match create(&configuration).await {
+            match create(&tagged).await {
                 Err(error) if error.code() == Some("BucketAlreadyOwnedByYou") => Ok(()),
                 // Where tags may not be set in this call, the next one sets them.
                 Err(error) if NO_TAGS_HERE.iter().any(|code| error.code() == Some(code)) => {
@@ -101,7 +145,8 @@ async fn tag(clients: &Clients, settings: &DeploySettings, name: &str) -> Result
         .set_tag_set(Some(bucket_tags(settings, name)?))
         .build();
     let tagging = tagging.map_err(|error| malformed(name, &error))?;
-    patiently(
+    patiently_said(
+        &clients.waits,
         "tagging",
         || resource(name),
         async || {
@@ -142,7 +187,8 @@ async fn close(clients: &Clients, name: &str) -> Result<(), DeployError> {
         .build();
     let owned = rule.and_then(|rule| OwnershipControls::builder().rules(rule).build());
     let owned = owned.map_err(|error| malformed(name, &error))?;
-    patiently(
+    patiently_said(
+        &clients.waits,
         "closing to the public",
         || resource(name),
         async || {
@@ -153,7 +199,8 @@ async fn close(clients: &Clients, name: &str) -> Result<(), DeployError> {
         },
     )
     .await?;
-    patiently(
+    patiently_said(
+        &clients.waits,
         "encryption",
         || resource(name),
         async || {
@@ -164,7 +211,8 @@ async fn close(clients: &Clients, name: &str) -> Result<(), DeployError> {
         },
     )
     .await?;
-    patiently(
+    patiently_said(
+        &clients.waits,
         "ownership",
         || resource(name),
         async || {
@@ -197,7 +245,8 @@ async fn expire(clients: &Clients, name: &str) -> Result<(), DeployError> {
         .build();
     let rules = rule.and_then(|rule| BucketLifecycleConfiguration::builder().rules(rule).build());
     let rules = rules.map_err(|error| malformed(name, &error))?;
-    patiently(
+    patiently_said(
+        &clients.waits,
         "lifecycle",
         || resource(name),
         async || {
@@ -216,31 +265,65 @@ async fn expire(clients: &Clients, name: &str) -> Result<(), DeployError> {
 
 /// Removes the mark of a running session from the bucket, if it is a session of this run.
 pub async fn session_over(clients: &Clients, name: &str, run_id: &str) -> Result<(), DeployError> {
+    let marked = change_mark(clients, name, run_id, |tags| {
+        tags.remove(tags::UNDER_WAY).is_some()
+    });
+    marked.await.map(|_| ())
+}
+
+/// Writes when the session was last seen, if it is a session of this run; returns whether it is.
+pub async fn still_under_way(
+    clients: &Clients,
+    name: &str,
+    run_id: &str,
+) -> Result<bool, DeployError> {
+    let marked = change_mark(clients, name, run_id, |tags| {
+        let marked = tags.contains_key(tags::UNDER_WAY);
+        if marked {
+            tags.insert(tags::UNDER_WAY.to_owned(), now());
+        }
+        marked
+    });
+    marked.await
+}
+
+/// Changes the tags of a bucket that this run used last; returns whether it did.
+async fn change_mark(
+    clients: &Clients,
+    name: &str,
+    run_id: &str,
+    change: impl FnOnce(&mut BTreeMap<String, String>) -> bool,
+) -> Result<bool, DeployError> {
     let HaveBucket::Tagged(mut tags) = observe::bucket(clients, name).await? else {
-        return Ok(());
+        return Ok(false);
     };
     let is_ours = tags.get(tags::RUN).is_some_and(|of| of == run_id);
-    if !is_ours || tags.remove(tags::UNDER_WAY).is_none() {
-        return Ok(());
+    if !is_ours || !change(&mut tags) {
+        return Ok(false);
     }
     let tagging = Tagging::builder()
         .set_tag_set(Some(tag_set(tags, name)?))
         .build();
     let tagging = tagging.map_err(|error| malformed(name, &error))?;
-    let sent = clients
-        .s3
-        .put_bucket_tagging()
-        .bucket(name)
-        .tagging(tagging)
-        .send()
-        .await;
-    sent.map(|_| ())
-        .map_err(|error| observe::call("tagging", resource(name), &error))
+    patiently_said(
+        &clients.waits,
+        "tagging",
+        || resource(name),
+        async || {
+            let put = clients.s3.put_bucket_tagging().bucket(name);
+            match put.tagging(tagging.clone()).send().await {
+                // Whoever removed it ended the session too.
+                Err(error) if error.code() == Some("NoSuchBucket") => Ok(false),
+                sent => sent.map(|_| true),
+            }
+        },
+    )
+    .await
 }
 
 fn bucket_tags(settings: &DeploySettings, name: &str) -> Result<Vec<Tag>, DeployError> {
     let mut tags = tags::of(settings);
-    tags.insert(tags::UNDER_WAY.to_owned(), "yes".to_owned());
+    tags.insert(tags::UNDER_WAY.to_owned(), now());
     tag_set(tags, name)
 }
 
@@ -250,6 +333,12 @@ fn tag_set(tags: BTreeMap<String, String>, name: &str) -> Result<Vec<Tag>, Deplo
         .map(tag)
         .collect::<Result<_, _>>()
         .map_err(|error| malformed(name, &error))
+}
+
+/// UTC now, in the letters that a tag may have.
+fn now() -> String {
+    let now = jiff::Timestamp::now();
+    now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 fn resource(name: &str) -> String {

@@ -5,6 +5,8 @@ use aws_sdk_iam::config::retry::RetryConfig as IamRetries;
 use aws_sdk_lambda::config::retry::RetryConfig as LambdaRetries;
 use aws_sdk_s3::config::retry::RetryConfig as S3Retries;
 
+use super::patience::Waits;
+
 /// How often a call to the control plane is made before its refusal counts.
 const ATTEMPTS: u32 = 10;
 
@@ -15,6 +17,8 @@ pub struct Clients {
     pub s3: aws_sdk_s3::Client,
     pub iam: aws_sdk_iam::Client,
     pub logs: aws_sdk_cloudwatchlogs::Client,
+    /// Who hears of long waits.
+    pub waits: Waits,
 }
 
 impl Clients {
@@ -24,6 +28,16 @@ impl Clients {
             s3: aws_sdk_s3::Client::new(config),
             iam: aws_sdk_iam::Client::new(config),
             logs: aws_sdk_cloudwatchlogs::Client::new(config),
+            waits: Waits::default(),
+        }
+    }
+
+    /// Tells `say` what is waited for where that takes long.
+    #[must_use]
+    pub fn saying(self, say: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self {
+            waits: Waits::told_to(say),
+            ..self
         }
     }
 }
@@ -57,5 +71,6 @@ pub fn patient(clients: &Clients) -> Clients {
         s3: aws_sdk_s3::Client::from_conf(s3),
         iam: aws_sdk_iam::Client::from_conf(iam),
         logs: aws_sdk_cloudwatchlogs::Client::from_conf(logs),
+        waits: clients.waits.clone(),
     }
 }

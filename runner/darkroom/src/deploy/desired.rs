@@ -46,6 +46,9 @@ pub struct Want {
     /// `None` when the user named one.
     pub role: Option<Role>,
     pub functions: BTreeMap<String, DesiredConfiguration>,
+    pub account_id: String,
+    /// See [`DeploySettings::boundary`](super::wanted::DeploySettings::boundary).
+    pub boundary: Option<String>,
 }
 
 /// A role of Darkroom's own.
@@ -273,10 +276,12 @@ fn bucket(have: &HaveBucket, want: &Want) -> Result<BucketStep, DeployError> {
     let resource = || format!("bucket {}", want.bucket);
     match have {
         HaveBucket::Absent => Ok(BucketStep::Create(want.bucket.clone())),
-        HaveBucket::Untagged { empty: true } => Ok(BucketStep::Tag(want.bucket.clone())),
-        HaveBucket::Untagged { empty: false } => Err(DeployError::Foreign {
+        HaveBucket::Untagged { empty } => Err(DeployError::Foreign {
             resource: resource(),
-            found: "it has no tags and is not empty".into(),
+            found: format!(
+                "it has no tags, and is {}",
+                if *empty { "empty" } else { "not empty" }
+            ),
         }),
         HaveBucket::Tagged(tags) => {
             owned(resource(), &want.experiment, tags)?;
@@ -401,6 +406,8 @@ mod tests {
     fn want() -> Want {
         Want {
             experiment: "smoke".into(),
+            account_id: "000000000000".into(),
+            boundary: None,
             bucket: "b".into(),
             tags: target().tags,
             role: None,
@@ -558,7 +565,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_is_taken_over_only_if_tagged_for_this_experiment_or_half_made() {
+    fn a_bucket_is_taken_over_only_if_tagged_for_this_experiment() {
         let step = |bucket: HaveBucket| {
             steps(
                 &Have {
@@ -577,10 +584,6 @@ mod tests {
             BucketStep::Create("b".into())
         );
         assert_eq!(
-            step(HaveBucket::Untagged { empty: true }).unwrap(),
-            BucketStep::Tag("b".into())
-        );
-        assert_eq!(
             step(HaveBucket::Tagged(in_use())).unwrap(),
             BucketStep::Keep
         );
@@ -591,6 +594,7 @@ mod tests {
         );
         for foreign in [
             HaveBucket::Untagged { empty: false },
+            HaveBucket::Untagged { empty: true },
             tagged("owner", "someone"),
             tagged(tags::EXPERIMENT, "x"),
         ] {

@@ -48,6 +48,33 @@ pub enum DeployError {
         help("rename the stage or the variant whose prefixes overlap")
     )]
     Triggers { problem: String },
+    #[error(
+        "the environment variables of function {function} take {bytes} bytes, but Lambda takes at \
+         most {limit}"
+    )]
+    #[diagnostic(
+        code(deploy::environment),
+        help(
+            "shorten the values of environment variables in variant.toml, or read them from a file"
+        )
+    )]
+    Environment {
+        function: String,
+        bytes: usize,
+        limit: usize,
+    },
+    #[error(
+        "{needed} bytes of code do not fit: the account stores {used} of at most {limit} bytes \
+         of functions and layers in this region"
+    )]
+    #[diagnostic(
+        code(deploy::code_storage),
+        help(
+            "remove old functions and layers, for example with `darkroom clean`, or ask AWS for a \
+             higher quota (Service Quotas, Lambda, function and layer storage)"
+        )
+    )]
+    CodeStorage { needed: u64, used: u64, limit: u64 },
     #[error("function {function} did not become ready: {reason}")]
     #[diagnostic(
         code(deploy::not_ready),

@@ -9,12 +9,12 @@ use darkroom_core::prompt::{BUCKET_VARIABLE, PREFIX_VARIABLE};
 use super::desired::{DesiredConfiguration, LayerId, Want};
 use super::error::DeployError;
 use super::wanted::{DeploySettings, WantedFunction};
-use super::{names, role, tags};
+use super::{names, quotas, role, tags};
 use crate::package::LayerPackage;
 
 /// Returns what must be there.
 pub fn goal(settings: &DeploySettings, want: &[WantedFunction]) -> Result<Want, DeployError> {
-    let bucket = names::bucket(&settings.experiment, &settings.account_id, &settings.region);
+    let bucket = settings.bucket.clone();
     let tags = tags::of(settings);
     let (role_arn, role) = role::wanted(settings, &bucket)?;
     let functions = want.iter().map(|function| {
@@ -39,11 +39,15 @@ pub fn goal(settings: &DeploySettings, want: &[WantedFunction]) -> Result<Want, 
                 .collect(),
             tags: tags.clone(),
         };
-        (names::function(&settings.experiment, &function.key), target)
+        let name = names::function(&settings.experiment, &function.key);
+        quotas::environment_fits(&name, &target.environment)?;
+        Ok((name, target))
     });
-    let functions = functions.collect();
+    let functions = functions.collect::<Result<_, DeployError>>()?;
     Ok(Want {
         experiment: settings.experiment.clone(),
+        account_id: settings.account_id.clone(),
+        boundary: settings.boundary.clone(),
         functions,
         tags,
         bucket,

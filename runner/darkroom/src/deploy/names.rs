@@ -92,13 +92,36 @@ fn levels(key: &FunctionKey) -> String {
     trigger + &start
 }
 
-/// Returns the bucket of an experiment: `dkr-<experiment>-<account>-<region>`. Bucket names are
-/// global, hence the account.
+/// Says whether an account has a namespace of its own for buckets in a region, in which nobody else
+/// can make one. Source: S3 user guide, "Namespaces for general purpose buckets": all regions but
+/// Middle East (Bahrain) and Middle East (UAE).
+pub fn has_namespace(region: &str) -> bool {
+    !["me-south-1", "me-central-1"].contains(&region)
+}
+
+/// Returns the bucket of an experiment in the account's own namespace:
+/// `dkr-<experiment>-<account>-<region>-an`.
 pub fn bucket(experiment: &str, account_id: &str, region: &str) -> String {
-    let plain = format!("{PREFIX}-{experiment}-{account_id}-{region}");
-    within(&plain, BUCKET_LIMIT, |c| {
-        c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'
-    })
+    let suffix = format!("-{account_id}-{region}-an");
+    let limit = BUCKET_LIMIT.saturating_sub(suffix.len());
+    within(&format!("{PREFIX}-{experiment}"), limit, of_buckets) + &suffix
+}
+
+/// Returns a name for an experiment's bucket in the namespace that all accounts share. Nobody can
+/// know it before the run.
+pub fn shared_bucket(experiment: &str, account_id: &str, run_id: &str) -> String {
+    let random = hex::encode(&Sha256::digest(format!("{account_id}/{run_id}"))[..8]);
+    format!("{}{random}", buckets_prefix(experiment))
+}
+
+/// Returns what the names of all buckets of an experiment begin with.
+pub fn buckets_prefix(experiment: &str) -> String {
+    // The longest that all regions leave room for.
+    within(&format!("{PREFIX}-{experiment}"), 32, of_buckets) + "-"
+}
+
+fn of_buckets(c: char) -> bool {
+    c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'
 }
 
 /// Returns what an experiment's role is called. Roles are the account's, not a region's, hence the
@@ -197,7 +220,7 @@ mod tests {
         );
         assert_eq!(
             bucket("smoke", "000000000000", "us-east-1"),
-            "dkr-smoke-000000000000-us-east-1"
+            "dkr-smoke-000000000000-us-east-1-an"
         );
     }
 
@@ -254,7 +277,10 @@ mod tests {
             let name = bucket(&experiment, "123456789012", "ap-southeast-3");
             prop_assert!((3..=63).contains(&name.len()), "{}", name);
             prop_assert!(name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'), "{}", name);
-            prop_assert!(!name.ends_with('-') && name.starts_with("dkr-"), "{}", name);
+            prop_assert!(name.ends_with("-123456789012-ap-southeast-3-an"), "{}", name);
+            prop_assert!(name.starts_with(&buckets_prefix(&experiment)), "{}", name);
+            let name = shared_bucket(&experiment, "123456789012", "20261125-000000-abcdef");
+            prop_assert!(name.len() <= 63 && name.chars().all(of_buckets), "{}", name);
         }
     }
 }

@@ -3,12 +3,15 @@
 //! The check is pure and comes before anything is deployed; the calls come after the functions
 //! exist.
 
+use std::time::Duration;
+
 use aws_sdk_lambda::error::ProvideErrorMetadata;
 use aws_sdk_s3::types::{
     Event, FilterRule, FilterRuleName, LambdaFunctionConfiguration, NotificationConfiguration,
     NotificationConfigurationFilter, S3KeyFilter,
 };
 use futures::stream::{self, StreamExt, TryStreamExt};
+use tokio::time::Instant;
 
 use super::clients::Clients;
 use super::deployment::DeployedFunction;
@@ -21,6 +24,10 @@ use super::wanted::{DeploySettings, WantedFunction};
 
 /// Age at which Lambda gives up a delivery, s; the least that it takes. Its default is six hours.
 const OLDEST_DELIVERY_S: i32 = 60;
+/// How long the tags of a new function may be unknown where a policy asks for them (from memory:
+/// seconds).
+const TAGS_SETTLE: Duration = Duration::from_secs(20);
+const TAGS_PAUSE: Duration = Duration::from_secs(2);
 /// Functions connected at once.
 const AT_ONCE: usize = 8;
 /// Names our statement in a function's policy.
@@ -207,7 +214,7 @@ async fn permit(
     function: &DeployedFunction,
 ) -> Result<(), DeployError> {
     let resource = || format!("function {}", function.name);
-    patiently("permission for S3", resource, async || {
+    let permit = async || {
         let permission = clients
             .lambda
             .add_permission()
@@ -224,20 +231,40 @@ async fn permit(
             Err(error) if is_there(error.code(), error.message()) => Ok(()),
             sent => sent.map(|_| ()),
         }
-    })
-    .await?;
+    };
+    while_tags_settle(async || patiently("permission for S3", resource, permit).await).await?;
     let once = clients
         .lambda
         .put_function_event_invoke_config()
         .function_name(&function.name);
     // A delivery that was throttled for so long belongs to no pass any more.
-    let sent = once
+    let once = once
         .maximum_retry_attempts(0)
-        .maximum_event_age_in_seconds(OLDEST_DELIVERY_S)
-        .send()
-        .await;
-    sent.map(|_| ())
-        .map_err(|error| call("asynchronous configuration", resource(), &error))
+        .maximum_event_age_in_seconds(OLDEST_DELIVERY_S);
+    let configure = async || {
+        let sent = once.clone().send().await;
+        sent.map(|_| ())
+            .map_err(|error| call("asynchronous configuration", resource(), &error))
+    };
+    while_tags_settle(configure).await
+}
+
+/// Repeats a call that the printed policy allows for functions with our tag only: a function that
+/// was just made may not be known to have it.
+async fn while_tags_settle(
+    attempt: impl AsyncFn() -> Result<(), DeployError>,
+) -> Result<(), DeployError> {
+    let deadline = Instant::now() + TAGS_SETTLE;
+    loop {
+        match attempt().await {
+            Err(DeployError::Call { reason, .. })
+                if reason.contains("AccessDenied") && Instant::now() < deadline =>
+            {
+                tokio::time::sleep(TAGS_PAUSE).await;
+            }
+            done => return done,
+        }
+    }
 }
 
 fn rule(

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
-use aws_sdk_lambda::types::{Concurrency, FunctionConfiguration, LastUpdateStatus, Runtime, State};
+use aws_sdk_lambda::types::{
+    Concurrency, FunctionConfiguration, LastUpdateStatus, Runtime, State, TagsError,
+};
 use aws_sdk_s3::operation::head_bucket::HeadBucketError;
 use darkroom_core::capability::NEW_ACCOUNT_MEMORY_MB;
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -40,9 +42,27 @@ pub async fn function(
     name: &str,
 ) -> Result<Option<HaveFunction>, DeployError> {
     match lambda.get_function().function_name(name).send().await {
-        Ok(found) => Ok(Some(have(&found))),
+        Ok(found) => match found.tags_error() {
+            Some(withheld) => Err(tags_withheld(name, withheld)),
+            None => Ok(Some(have(&found))),
+        },
         Err(error) if error.code() == Some("ResourceNotFoundException") => Ok(None),
         Err(error) => Err(call("reading", format!("function {name}"), &error)),
+    }
+}
+
+/// A function whose tags these credentials may not read may well be Darkroom's. Source: Lambda's API
+/// reference, `GetFunction`, `TagsError`.
+fn tags_withheld(name: &str, withheld: &TagsError) -> DeployError {
+    DeployError::Call {
+        operation: "reading the tags",
+        resource: format!("function {name}"),
+        reason: format!("{}: {}", withheld.error_code(), withheld.message()),
+        help: Some(
+            "allow these credentials lambda:ListTags: without tags, nobody knows whether Darkroom \
+             made the function"
+                .to_owned(),
+        ),
     }
 }
 
@@ -97,7 +117,8 @@ pub async fn bucket(clients: &Clients, name: &str) -> Result<HaveBucket, DeployE
                 .raw_response()
                 .is_some_and(|response| response.status().as_u16() == 403) =>
         {
-            let found = "these credentials may not read it (403)".to_owned();
+            let found = "it belongs to another account, or these credentials may not read it (403)"
+                .to_owned();
             return Err(DeployError::Foreign {
                 resource: resource(),
                 found,

@@ -1,5 +1,7 @@
 //! Repeats a call while its error is temporary: AWS takes time to know what was just made.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
@@ -11,8 +13,37 @@ use super::observe::call;
 /// How long a function may take to be ready, and a new role to be assumable. AWS: seconds, rarely a
 /// minute.
 pub const PATIENCE: Duration = Duration::from_mins(3);
+/// How long S3 may still be at work on an earlier change of a bucket, mostly its deletion. Sources:
+/// aws-cli #2593, terraform-provider-aws #7628, artillery #2124: minutes, up to an hour.
+const BUCKET_PATIENCE: Duration = Duration::from_hours(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+/// Between two tries of what may take an hour.
+const LONGEST_BUCKET_PAUSE: Duration = Duration::from_secs(20);
+/// A wait that takes longer is said.
+const SAID_AFTER: Duration = Duration::from_secs(5);
+
+/// Who hears of a long wait.
+#[derive(Clone, Default)]
+pub struct Waits(Option<Arc<dyn Fn(&str) + Send + Sync>>);
+
+impl Waits {
+    pub fn told_to(say: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(say)))
+    }
+
+    fn say(&self, text: &str) {
+        if let Some(say) = &self.0 {
+            say(text);
+        }
+    }
+}
+
+impl fmt::Debug for Waits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "heard" } else { "unheard" })
+    }
+}
 
 /// Returns the call's answer once only permanent errors remain.
 pub async fn patiently<T, E, R>(
@@ -24,19 +55,67 @@ where
     E: std::error::Error + ProvideErrorMetadata + 'static,
     R: std::fmt::Debug + 'static,
 {
-    let deadline = Instant::now() + PATIENCE;
+    patiently_said(&Waits::default(), operation, resource, attempt).await
+}
+
+/// The same, and says what takes long.
+pub async fn patiently_said<T, E, R>(
+    waits: &Waits,
+    operation: &'static str,
+    resource: impl Fn() -> String,
+    attempt: impl AsyncFn() -> Result<T, SdkError<E, R>>,
+) -> Result<T, DeployError>
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+    R: std::fmt::Debug + 'static,
+{
+    let began = Instant::now();
     let mut pause = FIRST_PAUSE;
+    let mut said = false;
     loop {
-        match attempt().await {
+        let error = match attempt().await {
             Ok(answer) => return Ok(answer),
-            Err(error)
-                if passes_by_itself(error.code(), error.message()) && Instant::now() < deadline =>
-            {
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
-            }
-            Err(error) => return Err(call(operation, resource(), &error)),
+            Err(error) => error,
+        };
+        let Some(longest) = waited_for(error.code(), error.message(), began.elapsed()) else {
+            return Err(call(operation, resource(), &error));
+        };
+        if !said && began.elapsed() >= SAID_AFTER {
+            waits.say(&format!(
+                "{operation} of {}: still waiting; {}",
+                resource(),
+                why(error.code())
+            ));
+            said = true;
         }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(longest);
+    }
+}
+
+/// Returns the longest pause before the next try; `None` once nothing is waited for any more.
+fn waited_for(code: Option<&str>, message: Option<&str>, waited: Duration) -> Option<Duration> {
+    let (patience, pause) = if code == Some("OperationAborted") {
+        (BUCKET_PATIENCE, LONGEST_BUCKET_PAUSE)
+    } else {
+        (PATIENCE, LONGEST_PAUSE)
+    };
+    (passes_by_itself(code, message) && waited < patience).then_some(pause)
+}
+
+/// Says why something takes long, and how long at most.
+fn why(code: Option<&str>) -> String {
+    match code {
+        Some("OperationAborted") => format!(
+            "S3 has not finished an earlier change of it, mostly its deletion; this takes minutes, \
+             and Darkroom waits up to {} minutes",
+            BUCKET_PATIENCE.as_secs() / 60
+        ),
+        code => format!(
+            "AWS answered {}; Darkroom waits up to {} minutes",
+            code.unwrap_or("an error"),
+            PATIENCE.as_secs() / 60
+        ),
     }
 }
 
@@ -126,6 +205,16 @@ mod tests {
         let silent = |_| panic!("there is nothing to wait for");
         in_force(None, Duration::from_hours(1), silent).await;
         in_force(Some(Instant::now()), Duration::ZERO, silent).await;
+    }
+
+    #[test]
+    fn a_bucket_that_is_being_deleted_is_waited_for_an_hour_and_nothing_else_is() {
+        let waits = |code, minutes| {
+            waited_for(Some(code), Some(""), Duration::from_mins(minutes)).is_some()
+        };
+        assert!(waits("OperationAborted", 59) && !waits("OperationAborted", 60));
+        assert!(waits("NoSuchBucket", 2) && !waits("NoSuchBucket", 3));
+        assert!(!waits("AccessDenied", 0));
     }
 
     #[test]

@@ -85,16 +85,19 @@ pub fn policy(bucket_arn: &str, groups_arn: &str) -> Value {
     })
 }
 
-/// Returns who may take the role on: Lambda.
-pub fn trust() -> Value {
-    json!({
-        "Version": "2012-10-17",
-        "Statement": [{
-            "Effect": "Allow",
-            "Principal": { "Service": "lambda.amazonaws.com" },
-            "Action": "sts:AssumeRole",
-        }],
-    })
+/// Returns who may take the role on: Lambda, for this account. Source of the condition:
+/// aws/agent-toolkit-for-aws, a trust policy for Lambda; IAM user guide, "The confused deputy
+/// problem".
+pub fn trust(account_id: &str) -> Value {
+    let mut statement = json!({
+        "Effect": "Allow",
+        "Principal": { "Service": "lambda.amazonaws.com" },
+        "Action": "sts:AssumeRole",
+    });
+    if account_id != "*" {
+        statement["Condition"] = json!({ "StringEquals": { "aws:SourceAccount": account_id } });
+    }
+    json!({ "Version": "2012-10-17", "Statement": [statement] })
 }
 
 /// Returns the role as the account has it, if Darkroom is to make one and it is there.
@@ -159,7 +162,8 @@ pub async fn bring_about(
                 .iam
                 .create_role()
                 .role_name(name)
-                .assume_role_policy_document(trust().to_string());
+                .assume_role_policy_document(trust(&want.account_id).to_string())
+                .set_permissions_boundary(want.boundary.clone());
             let create = create.description("Lambda functions of Darkroom experiments run with it");
             match create.set_tags(Some(iam_tags(want, name)?)).send().await {
                 Ok(_) => {}

@@ -10,9 +10,12 @@ pub const EXPERIMENT: &str = "darkroom:experiment";
 /// UTC date after which nobody misses a resource.
 pub const EXPIRES: &str = "darkroom:expires-on";
 
+/// Who made or used a resource last: the caller's ARN, in the letters that a tag may have.
+pub const BY: &str = "darkroom:by";
 /// Which run made or used a resource last.
 pub const RUN: &str = "darkroom:run";
-/// On the bucket while a session of its run is running. One that is killed can't take it off.
+/// On the bucket while a session of its run is running: when it was last seen. One that is killed
+/// can't take it off.
 pub const UNDER_WAY: &str = "darkroom:under-way";
 /// Where the experiment ran: roles are the account's, not a region's.
 pub const REGION: &str = "darkroom:region";
@@ -21,6 +24,7 @@ pub const REGION: &str = "darkroom:region";
 pub fn of(settings: &DeploySettings) -> BTreeMap<String, String> {
     let DeploySettings {
         experiment,
+        by,
         expires_on,
         run_id,
         region,
@@ -28,12 +32,21 @@ pub fn of(settings: &DeploySettings) -> BTreeMap<String, String> {
     } = settings;
     [
         (EXPERIMENT, experiment),
+        (BY, by),
         (EXPIRES, expires_on),
         (RUN, run_id),
         (REGION, region),
     ]
     .map(|(key, value)| (key.to_owned(), value.clone()))
     .into()
+}
+
+/// Returns a caller's ARN as a tag can hold it. Source: the services' API references: letters,
+/// numbers, spaces and `+ - = . _ : / @`, at most 256 (S3, IAM, Lambda, CloudWatch Logs).
+pub fn by(arn: &str) -> String {
+    let fits = |c: char| c.is_alphanumeric() || " +-=._:/@".contains(c);
+    let of = |c| if fits(c) { c } else { '_' };
+    arn.chars().map(of).take(256).collect()
 }
 
 /// Returns what is written into a layer's description. Lambda can't tag layers, so this stands for
@@ -63,6 +76,14 @@ pub fn layer_experiment(description: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_callers_name_is_written_in_the_letters_of_a_tag() {
+        let arn = "arn:aws:sts::123456789012:assumed-role/Admin/me@lab.example";
+        assert_eq!(by(arn), arn);
+        assert_eq!(by("arn:aws:iam::1:user/a,b"), "arn:aws:iam::1:user/a_b");
+        assert_eq!(by(&"x".repeat(300)).len(), 256);
+    }
 
     #[test]
     fn a_layer_is_recognised_by_its_description_for_its_own_experiment_only() {

@@ -49,13 +49,19 @@ pub struct DeploySettings {
     /// Tagged on everything that is made, and part of every name.
     pub experiment: String,
     pub region: String,
-    /// 12 digits; part of the bucket's name.
+    /// 12 digits.
     pub account_id: String,
+    /// The experiment's bucket, from [`bucket_name`](super::bucket_name).
+    pub bucket: String,
     /// `aws`, `aws-cn`, `aws-us-gov`: the second part of every ARN.
     pub partition: String,
     /// The functions' execution role; `None`: one is made that may touch this experiment's things
     /// alone.
     pub role_arn: Option<String>,
+    /// The policy that bounds a role that is made, as its ARN.
+    pub boundary: Option<String>,
+    /// Who deploys, as [`tags::by`](super::tags::by) gives it.
+    pub by: String,
     /// UTC date (`2026-12-24`) after which nobody misses these resources; tagged on everything that
     /// is made.
     pub expires_on: String,

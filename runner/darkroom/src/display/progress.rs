@@ -52,6 +52,7 @@ impl Extent {
 }
 
 /// Shows the steps of a run and then its progress.
+#[derive(Clone, Copy)]
 pub struct Progress {
     style: Style,
 }

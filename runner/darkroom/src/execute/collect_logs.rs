@@ -13,7 +13,7 @@ use darkroom_core::event::{Event, Invocation, Status};
 use tokio::time::Instant;
 
 use super::clocks::Clocks;
-use super::log_lines::Line;
+use super::log_lines::{self, Line};
 use super::pacing::Pace;
 use super::pass::Bench;
 use crate::error_text::error_message;
@@ -23,8 +23,10 @@ pub const FIRST_PAUSE: Duration = Duration::from_millis(20);
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// A read that is refused for being one too many is made again for so long.
 const LONGEST_THROTTLE: Duration = Duration::from_mins(2);
+/// Filters the lines with which invocations begin, of both formats of logs.
+const STARTS: &str = "?\"START RequestId: \" ?\"platform.start\"";
 /// Clocks of the runner and the platform may be this far apart, ms.
-const CLOCKS_APART_MS: i64 = 60_000;
+pub const CLOCKS_APART_MS: i64 = 60_000;
 
 /// The requests of a session whose environment is not known yet, by function.
 #[derive(Default)]
@@ -107,19 +109,12 @@ impl Served {
                 // A log that can't be read now is read again; in the end its requests are counted
                 // as missing.
                 let lines = logs
-                    .lines(
-                        function,
-                        since_ms - CLOCKS_APART_MS,
-                        Some("\"START RequestId: \""),
-                    )
+                    .lines(function, since_ms - CLOCKS_APART_MS, Some(STARTS))
                     .await;
                 for line in lines.unwrap_or_default() {
-                    let request_id = line
-                        .message
-                        .strip_prefix("START RequestId: ")
-                        .and_then(|rest| rest.split(' ').next());
+                    let request_id = log_lines::started(&line.message);
                     if let Some((request_id, called)) =
-                        request_id.and_then(|id| requests.remove_entry(id))
+                        request_id.and_then(|id| requests.remove_entry(&*id))
                     {
                         if let (Some(clocks), Some(called)) = (clocks, called) {
                             clocks.saw(

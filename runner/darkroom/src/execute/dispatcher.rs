@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
+use darkroom_core::cell::{CellId, Trigger};
 use darkroom_core::event::{Again, ClockOffset, Event, PassKey, PassKind};
 use darkroom_core::schedule::{PlannedPass, Schedule, Step};
 use darkroom_core::until::Watch;
@@ -21,7 +22,7 @@ use super::pacing::{Pauses, Tried};
 use super::pass::{self, Bench, Pass};
 use super::reconcile::{self, ByFunction, Recorded};
 use super::trigger_s3::Memory;
-use super::{Function, MoneyBudget, Setup, cold, objects};
+use super::{Function, MoneyBudget, Patience, Setup, cold, objects};
 use crate::advice;
 use crate::record::{Emitter, History};
 
@@ -65,6 +66,10 @@ pub enum ExecuteError {
     Panic(String),
 }
 
+/// Between two tries of a first warm-up.
+const FIRST_READY_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_READY_PAUSE: Duration = Duration::from_secs(15);
+
 /// What decides whether enough has been measured, and the recorded facts that it has not seen yet.
 pub struct Stopping {
     pub watch: Watch,
@@ -94,6 +99,19 @@ pub struct Finished {
     pub earlier_without_environment: usize,
     /// What the session's requests say of the platform's clock.
     pub clock_offset: Option<ClockOffset>,
+    /// Cells whose functions were not ready at once.
+    pub late: Vec<Late>,
+}
+
+/// Functions that refused their first warm-up, or that S3 did not start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Late {
+    pub cell_id: CellId,
+    /// What the last failure said.
+    pub reason: String,
+    /// How long the warm-up was repeated.
+    pub waited: Duration,
+    pub ready: bool,
 }
 
 /// Runs what is left of the schedule.
@@ -136,6 +154,9 @@ pub async fn execute(
         stopping,
         deadline,
         pauses,
+        warmed_up: BTreeSet::new(),
+        refused: None,
+        late: Vec::new(),
     };
     let ended = tokio::select! {
         biased;
@@ -197,6 +218,7 @@ pub async fn execute(
         without_environment,
         earlier_without_environment,
         clock_offset,
+        late: dispatcher.late,
     })
 }
 
@@ -243,6 +265,11 @@ struct Dispatcher {
     stopping: Option<Stopping>,
     deadline: Option<Instant>,
     pauses: Pauses,
+    /// (cell, deployment) whose first warm-up is over.
+    warmed_up: BTreeSet<(usize, u32)>,
+    /// Why the last passes found a function that is not ready.
+    refused: Option<String>,
+    late: Vec<Late>,
 }
 
 impl Dispatcher {
@@ -415,18 +442,59 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Warms up as many environments as the cell uses at once.
+    /// Warms up, the first time again and again until the functions are ready, and S3 has started
+    /// every stage that it is to start, or patience ends.
     async fn warm_up(
         &mut self,
         planned: &PlannedPass,
         round: Option<u32>,
     ) -> Result<(), ExecuteError> {
+        let began = Instant::now();
+        let first = self.warmed_up.insert((planned.cell, planned.deployment));
+        let Patience {
+            ready, delivered, ..
+        } = self.bench.setup.patience;
+        let by_s3 = self.bench.setup.cells[planned.cell].cell.trigger == Trigger::S3;
+        let patience = if by_s3 { ready.max(delivered) } else { ready };
+        let mut pause = FIRST_READY_PAUSE;
+        let mut late = None;
+        loop {
+            self.refused = None;
+            self.warm_up_once(planned, round, first && by_s3).await?;
+            let refused = self.refused.take();
+            let ready = refused.is_none();
+            late = refused.or(late);
+            if ready || !first || began.elapsed() >= patience || self.over_budget().is_some() {
+                let cell_id = self.bench.setup.cells[planned.cell].id.clone();
+                self.late.extend(late.filter(|_| first).map(|reason| Late {
+                    cell_id,
+                    reason,
+                    waited: began.elapsed(),
+                    ready,
+                }));
+                return Ok(());
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_READY_PAUSE);
+        }
+    }
+
+    /// Warms up as many environments as the cell uses at once.
+    async fn warm_up_once(
+        &mut self,
+        planned: &PlannedPass,
+        round: Option<u32>,
+        may_be_lost: bool,
+    ) -> Result<(), ExecuteError> {
+        let patience = self.bench.setup.patience;
+        let may_be_lost = may_be_lost && !patience.delivered.is_zero();
         let concurrency = self.concurrency(planned.cell);
         let together = (concurrency > 1).then(|| Arc::new(Barrier::new(concurrency as usize)));
         let batch = (0..concurrency).map(|slot| {
             let repetition = (planned.repetition - 1) * concurrency + slot + 1;
             Pass {
                 together: together.clone(),
+                delivery: may_be_lost.then_some(patience.delivery),
                 ..self.pass(
                     &PlannedPass {
                         repetition,
@@ -516,6 +584,7 @@ impl Dispatcher {
             scheduled_at: super::now(),
             round,
             together: None,
+            delivery: None,
             image: None,
         }
     }
@@ -571,6 +640,7 @@ impl Dispatcher {
                 Ok(pass_ended) => {
                     self.history.ledger.announce(&pass_ended.key);
                     ended[index] = pass_ended.again;
+                    self.refused = self.refused.take().or(pass_ended.not_ready);
                 }
                 // What else is running still ends, and is recorded.
                 Err(error) if alone => failed = failed.or(Some(error)),

@@ -62,9 +62,11 @@ fn answered(started_at: String, client_ms: f64, output: &InvokeOutput) -> CallAn
         .and_then(|log| BASE64_STANDARD.decode(log).ok())
         .unwrap_or_default();
     let log = String::from_utf8_lossy(&log);
-    let report = request_id
+    let line = request_id
         .as_deref()
         .and_then(|id| report_line::parse_tail(&log, id));
+    let cause = line.as_ref().and_then(|line| line.error_type.clone());
+    let report = line.map(|line| line.report);
     let profile = request_id
         .as_deref()
         .and_then(|id| profile_line::parse_tail(&log, id, report.as_ref()));
@@ -74,10 +76,7 @@ fn answered(started_at: String, client_ms: f64, output: &InvokeOutput) -> CallAn
         (error_type, error, error_at) = function_error(payload);
         if error_type.as_deref() == Some("Runtime.ExitError") {
             // So the answer says of every death of a runtime; REPORT says of which.
-            let cause = request_id
-                .as_deref()
-                .and_then(|id| report_line::error_type(&log, id));
-            error_type = cause.map(str::to_owned).or(error_type);
+            error_type = cause.or(error_type);
         }
         let timed_out = error_type.as_deref() == Some("Sandbox.Timedout")
             // Until 2025 the platform named no type here; a handler's own exception always has one.
@@ -248,6 +247,7 @@ fn is_modelled(error: &InvokeError) -> bool {
         || error.is_invalid_security_group_id_exception()
         || error.is_invalid_subnet_id_exception()
         || error.is_invalid_zip_file_exception()
+        || error.is_resource_not_ready_exception()
         || error.is_subnet_ip_address_limit_reached_exception()
 }
 

@@ -5,11 +5,17 @@
 //! environment runs one invocation at a time, so a START within an invocation is only text, and a
 //! REPORT counts only right after the END of its request. If a request has several such pairs, the
 //! largest of each figure counts, so forging one can only make code look slower.
+//!
+//! Logs in JSON say the same in records, without an END. The name of the last record is also the
+//! end there.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use darkroom_core::event::{Profile, Report};
+use darkroom_core::report_line::ReportLine;
 use darkroom_core::{profile_line, report_line};
+use serde_json::Value;
 
 /// One event of a log stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,47 +72,139 @@ pub fn invocations(lines: &[Line]) -> Vec<Logged> {
     all
 }
 
+/// What one line of a stream is, if it is the platform's.
+enum Platform<'a> {
+    Start(Cow<'a, str>),
+    End(Cow<'a, str>),
+    /// Of JSON logs, which have no END: the record says both.
+    Over(Box<ReportLine>),
+    /// A first initialisation that failed after so long, ms.
+    FailedInit(f64),
+}
+
 fn of_stream(lines: &[&Line]) -> Vec<Logged> {
+    let in_json = is_json(lines);
+    let read: fn(&str) -> Option<Platform<'_>> = if in_json { of_json } else { of_text };
     let mut found: Vec<Logged> = Vec::new();
     // What came between two ENDs of one request: printed by it, unless it ends too.
     let mut doubted: Vec<Logged> = Vec::new();
     let mut ended: Option<(usize, i64)> = None;
+    let mut failed_init_ms = None;
     for line in lines {
         let text = line.message.trim_end_matches(['\n', '\r']);
         let after_end = ended.take();
-        if let Some(request_id) = start_of(text) {
-            // Within an invocation that is not over it is something that the handler printed.
-            if found.last().is_none_or(Logged::is_over)
-                && found.iter().all(|known| known.request_id != request_id)
-            {
-                found.push(begun(request_id, line));
+        match read(text) {
+            Some(Platform::Start(request_id)) => {
+                // Within an invocation that is not over it is something that the handler printed.
+                if found.last().is_none_or(Logged::is_over)
+                    && found.iter().all(|known| known.request_id != request_id)
+                {
+                    found.push(begun(&request_id, line));
+                }
             }
-        } else if let Some(request_id) = text.strip_prefix("END RequestId: ") {
-            let request_id = request_id.trim_end();
-            if let Some(at) = doubted
-                .iter()
-                .position(|known| known.request_id == request_id)
-            {
-                found.push(doubted.remove(at));
+            Some(Platform::End(request_id)) => {
+                ended = end(&mut found, &mut doubted, &request_id, line.timestamp_ms);
             }
-            if let Some(at) = found
-                .iter()
-                .position(|known| known.request_id == request_id)
-            {
-                doubted.extend(found.drain(at + 1..));
-                found[at].ended_ms.get_or_insert(line.timestamp_ms);
-                ended = Some((at, line.timestamp_ms));
+            Some(Platform::Over(report)) => {
+                let request_id = &report.request_id;
+                let at = end(&mut found, &mut doubted, request_id, line.timestamp_ms);
+                if let Some((at, ended_ms)) = at {
+                    // What it logged of an error is one only if the platform says so.
+                    let failure = found[at].failure.take();
+                    found[at].failure = failure.filter(|_| report.status.is_some());
+                    if !take_report(&mut found[at], ended_ms, *report) {
+                        found.append(&mut doubted);
+                    }
+                }
             }
-        } else if let Some((at, ended_ms)) = after_end {
-            if !take_report(&mut found[at], ended_ms, text) {
-                // That END was printed, and nothing that came before it.
-                found.append(&mut doubted);
+            // Later ones belong to an invocation, which counts their time.
+            Some(Platform::FailedInit(ms)) if found.is_empty() => failed_init_ms = Some(ms),
+            Some(Platform::FailedInit(_)) => {}
+            None => {
+                if let Some((at, ended_ms)) = after_end {
+                    let report = report_line::parse_line(text)
+                        .filter(|line| line.request_id == found[at].request_id);
+                    if !report.is_some_and(|line| take_report(&mut found[at], ended_ms, line)) {
+                        // That END was printed, and nothing that came before it.
+                        found.append(&mut doubted);
+                    }
+                } else if let Some(last) = found.last_mut() {
+                    if in_json {
+                        take_record(last, text);
+                    } else {
+                        take_text(last, text);
+                    }
+                }
             }
-        } else if let Some(last) = found.last_mut() {
-            take_text(last, text);
         }
     }
+    if let Some(report) = found.first_mut().and_then(|first| first.report.as_mut()) {
+        // The start was cold, though the second initialisation was the invocation's own.
+        report.init_ms = report.init_ms.or(failed_init_ms);
+    }
     found
+}
+
+/// Says whether a stream is one of JSON logs: whatever handlers print, in a stream of text every
+/// invocation has a START in text.
+fn is_json(lines: &[&Line]) -> bool {
+    let any = |is: fn(&str) -> bool| lines.iter().any(|line| is(&line.message));
+    any(|text| matches!(of_json(text), Some(Platform::Start(_))))
+        && !any(|text| text.starts_with("INIT_START ") || start_of(text).is_some())
+}
+
+fn of_text(text: &str) -> Option<Platform<'_>> {
+    if let Some(request_id) = start_of(text) {
+        return Some(Platform::Start(request_id.into()));
+    }
+    if let Some(request_id) = text.strip_prefix("END RequestId: ") {
+        return Some(Platform::End(request_id.trim_end().into()));
+    }
+    failed_init(text)
+}
+
+fn of_json(text: &str) -> Option<Platform<'_>> {
+    if !text.starts_with('{') {
+        return None;
+    }
+    if let Some(report) = report_line::parse_line(text) {
+        return Some(Platform::Over(Box::new(report)));
+    }
+    let event: Value = serde_json::from_str(text).ok()?;
+    if event["type"] == "platform.start" {
+        let request_id = event["record"]["requestId"].as_str()?.to_owned();
+        return Some(Platform::Start(request_id.into()));
+    }
+    failed_init(text)
+}
+
+fn failed_init(text: &str) -> Option<Platform<'_>> {
+    report_line::failed_init_ms(text).map(Platform::FailedInit)
+}
+
+/// Takes the end of a request; returns where it stands in `found`, and when it ended.
+fn end(
+    found: &mut Vec<Logged>,
+    doubted: &mut Vec<Logged>,
+    request_id: &str,
+    at_ms: i64,
+) -> Option<(usize, i64)> {
+    let of_request = |known: &Logged| known.request_id == request_id;
+    if let Some(at) = doubted.iter().position(of_request) {
+        found.push(doubted.remove(at));
+    }
+    let at = found.iter().position(of_request)?;
+    doubted.extend(found.drain(at + 1..));
+    found[at].ended_ms.get_or_insert(at_ms);
+    Some((at, at_ms))
+}
+
+/// Returns the request whose beginning a line says, in either format.
+pub fn started(line: &str) -> Option<Cow<'_, str>> {
+    match of_text(line).or_else(|| of_json(line)) {
+        Some(Platform::Start(request_id)) => Some(request_id),
+        _ => None,
+    }
 }
 
 fn start_of(text: &str) -> Option<&str> {
@@ -129,11 +227,13 @@ fn begun(request_id: &str, line: &Line) -> Logged {
 
 /// Takes a REPORT right after an END of its request; tells whether it may be the platform's, and
 /// not one that is printed later.
-fn take_report(last: &mut Logged, ended_ms: i64, text: &str) -> bool {
-    let Some((_, report)) = report_line::parse_line(text).filter(|(id, _)| *id == last.request_id)
-    else {
-        return false;
-    };
+fn take_report(last: &mut Logged, ended_ms: i64, line: ReportLine) -> bool {
+    let ReportLine {
+        report,
+        status,
+        error_type,
+        ..
+    } = line;
     let counts = last
         .report
         .as_ref()
@@ -150,8 +250,6 @@ fn take_report(last: &mut Logged, ended_ms: i64, text: &str) -> bool {
         .take()
         .filter(|profile| profile_line::fits(profile, Some(&report)));
     last.report = Some(report);
-    let field = |name: &str| text.split('\t').find_map(|field| field.strip_prefix(name));
-    let status = field("Status: ").filter(|status| *status != "success");
     if let Some(status) = status {
         let failure = last.failure.get_or_insert(LoggedFailure {
             timed_out: false,
@@ -159,8 +257,8 @@ fn take_report(last: &mut Logged, ended_ms: i64, text: &str) -> bool {
             error: None,
         });
         failure.timed_out |= status == "timeout";
-        if let Some(error_type) = field("Error Type: ") {
-            failure.error_type = Some(error_type.to_owned());
+        if let Some(error_type) = error_type {
+            failure.error_type = Some(error_type);
         }
     }
     counts
@@ -221,6 +319,23 @@ fn take_text(last: &mut Logged, text: &str) {
             },
             error,
         );
+    }
+}
+
+/// Looks for the record in which awslambdaric logs an exception.
+fn take_record(last: &mut Logged, text: &str) {
+    if let Some(profile) = profile_line::parse_line(text, &last.request_id) {
+        last.profile = Some(profile);
+        return;
+    }
+    let event: Value = serde_json::from_str(text).unwrap_or_default();
+    let word = |name: &str| event[name].as_str().map(str::to_owned);
+    if word("requestId").as_ref() == Some(&last.request_id) && event["errorType"].is_string() {
+        last.failure = Some(LoggedFailure {
+            timed_out: false,
+            error_type: word("errorType"),
+            error: word("errorMessage"),
+        });
     }
 }
 
@@ -316,6 +431,136 @@ mod tests {
         // Not even while the platform's own has not arrived.
         assert_eq!(durations(&lines[..2]), shown(&[("a", None)]));
         assert_eq!(durations(&lines[..3]), shown(&[("a", None)]));
+    }
+
+    const TRACE: &str = "XRAY TraceId: 1-677faf89-09a6\tSegmentId: 7e44b093\tSampled: true\t";
+
+    #[test]
+    fn a_traces_line_after_report_hides_nothing() {
+        let in_one = format!("{}Status: timeout\n{TRACE}\n", report("a", "5"));
+        let lines = log(
+            "s",
+            &[
+                &start("a"),
+                &end("a"),
+                &in_one,
+                &start("b"),
+                &end("b"),
+                &report("b", "6"),
+                TRACE,
+                &start("c"),
+                &end("c"),
+                &report("c", "7"),
+            ],
+        );
+        assert_eq!(
+            durations(&lines),
+            shown(&[("a", Some(5.0)), ("b", Some(6.0)), ("c", Some(7.0))])
+        );
+        let failed: Vec<bool> = invocations(&lines)
+            .iter()
+            .map(|logged| logged.failure.as_ref().is_some_and(|it| it.timed_out))
+            .collect();
+        assert_eq!(failed, [true, false, false]);
+    }
+
+    fn record(kind: &str, record: &str) -> String {
+        format!(r#"{{"time":"2026-10-08T07:30:29.470Z","type":"{kind}","record":{{{record}}}}}"#)
+    }
+
+    fn json_start(id: &str) -> String {
+        record(
+            "platform.start",
+            &format!(r#""requestId":"{id}","version":"$LATEST""#),
+        )
+    }
+
+    fn json_report(id: &str, ms: &str, status: &str) -> String {
+        let metrics = format!(
+            r#"{{"durationMs":{ms},"billedDurationMs":9,"memorySizeMB":512,"maxMemoryUsedMB":60}}"#
+        );
+        record(
+            "platform.report",
+            &format!(r#""requestId":"{id}","metrics":{metrics},"status":"{status}""#),
+        )
+    }
+
+    #[test]
+    fn json_logs_say_the_same() {
+        let raised = r#"{"timestamp":"2026-10-08T07:30:29Z","log_level":"ERROR","errorMessage":"no luck","errorType":"ValueError","requestId":"b"}"#;
+        let lines = log(
+            "s",
+            &[
+                &json_start("a"),
+                "hello",
+                &json_report("a", "5", "success"),
+                &json_start("b"),
+                raised,
+                &json_report("b", "6", "error"),
+                &json_start("c"),
+                &json_report("c", "2000", "timeout"),
+                &json_start("d"),
+            ],
+        );
+        assert_eq!(
+            durations(&lines),
+            shown(&[
+                ("a", Some(5.0)),
+                ("b", Some(6.0)),
+                ("c", Some(2000.0)),
+                ("d", None)
+            ])
+        );
+        let found = invocations(&lines);
+        assert_eq!((found[0].started_ms, found[0].ended_ms), (0, Some(2)));
+        assert_eq!(found[0].failure, None);
+        let failure = found[1].failure.as_ref().unwrap();
+        assert_eq!(failure.error_type.as_deref(), Some("ValueError"));
+        assert!(found[2].failure.as_ref().unwrap().timed_out);
+    }
+
+    #[test]
+    fn records_that_a_handler_prints_make_nothing_faster() {
+        let forged = [
+            json_report("a", "0.01", "success"),
+            json_start("phantom"),
+            json_report("phantom", "0.02", "success"),
+        ];
+        let own = [json_start("a"), json_report("a", "5", "success")];
+        let all = [&own[..1], &forged, &own[1..]].concat();
+        let lines = log("s", &all.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(durations(&lines), shown(&[("a", Some(5.0))]));
+        // In a stream of text they are text.
+        let own = [start("a"), end("a"), report("a", "5")];
+        let all = [&forged[1..], &own[..1], &forged, &own[1..]].concat();
+        let lines = log("s", &all.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(durations(&lines), shown(&[("a", Some(5.0))]));
+    }
+
+    #[test]
+    fn a_start_whose_first_initialisation_failed_is_cold() {
+        let text = "INIT_REPORT Init Duration: 10008.64 ms\tPhase: init\tStatus: timeout";
+        let json = record(
+            "platform.initReport",
+            r#""phase":"init","status":"timeout","metrics":{"durationMs":10008.64}"#,
+        );
+        let init_ms = |messages: &[&str]| -> Vec<Option<f64>> {
+            let init_ms = |logged: Logged| logged.report.and_then(|report| report.init_ms);
+            let found = invocations(&log("s", messages));
+            found.into_iter().map(init_ms).collect()
+        };
+        let (a, b) = (report("a", "12000"), report("b", "5"));
+        let own = [start("a"), end("a"), a, start("b"), end("b"), b];
+        let own = own.each_ref().map(String::as_str);
+        assert_eq!(init_ms(&own), [None, None]);
+        let with = [&["INIT_START x", text][..], &own].concat();
+        assert_eq!(init_ms(&with), [Some(10_008.64), None]);
+        let success = json_report("a", "12000", "success");
+        let with = [json.as_str(), &json_start("a"), &success];
+        assert_eq!(init_ms(&with), [Some(10_008.64)]);
+        // Printed within an invocation it says nothing.
+        let printed = [&own[..1], &[text], &own[1..]].concat();
+        assert_eq!(init_ms(&printed), [None, None]);
     }
 
     #[test]
@@ -553,8 +798,11 @@ mod tests {
                     .map(line)
                     .collect::<Vec<_>>(),
             );
-            let report = report_line::parse_tail(&text, "a");
-            report_line::error_type(&text, "a");
+            let line = report_line::parse_tail(&text, "a");
+            text.lines().for_each(|line| {
+                report_line::failed_init_ms(line);
+            });
+            let report = line.map(|line| line.report);
             profile_line::parse_tail(&text, "a", report.as_ref());
         });
     }

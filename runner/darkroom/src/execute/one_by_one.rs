@@ -51,6 +51,7 @@ pub async fn one_by_one(
                     scheduled_at: super::now(),
                     round: None,
                     together: None,
+                    delivery: None,
                     image: None,
                 };
                 pass::run(&bench, &pass, Tried::ONCE).await?;

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use darkroom_core::cell::{Input, Start, Trigger};
@@ -20,7 +20,9 @@ use super::event_shape::{
 };
 use super::gate::{Due, Gate, Given, Look, OwnPixels, Seen, look};
 use super::invoke::{self, CallAnswer, invoke};
+use super::late_init;
 use super::loops;
+use super::not_ready;
 use super::pacing::Tried;
 use super::payload;
 use super::reconcile::Recorded;
@@ -79,6 +81,8 @@ pub struct Pass {
     /// Where passes of a warm-up wait for one another before each stage, so that each warms an
     /// environment of its own.
     pub together: Option<Arc<Barrier>>,
+    /// How long S3 may take to start a stage before this first warm-up is given up and made again.
+    pub delivery: Option<Duration>,
     /// The image with pixels of its own; `None`: that of the set.
     pub image: Option<Arc<Image>>,
 }
@@ -97,6 +101,8 @@ pub struct PassEnded {
     /// The attempt that it was in the end.
     pub key: PassKey,
     pub again: Option<Again>,
+    /// Why a function that it was to warm up is not ready.
+    pub not_ready: Option<String>,
 }
 
 /// The objects of a pass, by stage index.
@@ -125,6 +131,8 @@ pub struct PassMeasured {
     pub polls: u32,
     /// Whether the upload that starts a chain took effect, or when, is not known.
     pub upload_unanswered: bool,
+    /// The stage that S3 did not start in time, in words; of first warm-ups.
+    pub undelivered: Option<String>,
     /// Functions of a chain that ran in a loop, which were stopped; `None` where none did.
     pub stopped: Option<Vec<String>>,
 }
@@ -142,6 +150,7 @@ impl PassMeasured {
             upload_ms: None,
             polls: 0,
             upload_unanswered: false,
+            undelivered: None,
             stopped: None,
         }
     }
@@ -225,8 +234,17 @@ async fn make(
         check_outputs(bench, cell, pass, keys, &looks, &measured.answers).await;
     }
     let (key, again) = (pass.key.clone(), ended.again);
+    let warms_up = key.kind() == PassKind::WarmUp;
+    let refusals = measured.invocations.iter().filter(|_| warms_up);
+    let refused = refusals.filter_map(not_ready::reason).next();
+    let not_ready = refused.or_else(|| measured.undelivered.clone());
     bench.emit(Event::PipelineFinished(ended));
-    Ok((PassEnded { key, again }, measured.stopped))
+    let ended = PassEnded {
+        key,
+        again,
+        not_ready,
+    };
+    Ok((ended, measured.stopped))
 }
 
 /// Names the objects of every stage up to the last one that is called; those of a stage that is not
@@ -358,6 +376,8 @@ async fn measure(
         started_at: now.clone(),
         ..PassMeasured::nothing(pass)
     };
+    // Invocations whose start the log must tell; to read it has to wait for the clock.
+    let mut held = Vec::new();
     let clock = Instant::now();
     for (index, function) in functions.iter().enumerate() {
         let Some(function) = function else {
@@ -391,8 +411,16 @@ async fn measure(
         let goes_on = answer.status == Status::Ok && (!answers_with_image || told.image.is_some());
         let sequence = bench.sequence.fetch_add(1, Ordering::Relaxed);
         let invocation = fact(bench, pass, function, index, sequence, answer, reported_ms);
-        bench.emit_invocation(invocation.clone());
-        if let Some(reason) = in_vain {
+        if late_init::may_be_hidden(&invocation, cell.cell.start == Start::Cold) {
+            held.push(measured.invocations.len());
+        } else {
+            bench.emit_invocation(invocation.clone());
+        }
+        // A warm-up may be too early; a pass that is measured is not.
+        let too_early =
+            pass.key.kind() == PassKind::WarmUp && not_ready::reason(&invocation).is_some();
+        if let Some(reason) = in_vain.filter(|_| !too_early) {
+            release(bench, &mut measured, &held).await;
             return Err(ExecuteError::InVain {
                 function: function.name.clone(),
                 reason,
@@ -404,10 +432,12 @@ async fn measure(
             for _ in index + 1..functions.len() {
                 meet(pass).await; // The others go on, and wait for it.
             }
+            release(bench, &mut measured, &held).await;
             return Ok(measured);
         }
     }
     let turnaround_s = clock.elapsed().as_secs_f64();
+    release(bench, &mut measured, &held).await;
     let all_well = measured
         .invocations
         .iter()
@@ -416,6 +446,16 @@ async fn measure(
         turnaround_s: (chained && all_well).then_some(turnaround_s),
         ..measured
     })
+}
+
+/// Emits the invocations that were held back, with what the log says of their start.
+async fn release(bench: &Bench, measured: &mut Measured, held: &[usize]) {
+    for index in held {
+        if let Some(invocation) = measured.invocations.get_mut(*index) {
+            late_init::look_up(bench, invocation).await;
+            bench.emit_invocation(invocation.clone());
+        }
+    }
 }
 
 /// Waits until every pass of the same warm-up is here.

@@ -43,6 +43,12 @@ pub struct Patience {
     pub answer: Duration,
     /// Log lines of what has ended.
     pub logs: Duration,
+    /// The first warm-up of a function whose role or state is not yet known everywhere.
+    pub ready: Duration,
+    /// The first delivery of each stage that S3 starts; zero where notifications work at once.
+    pub delivered: Duration,
+    /// One such delivery, before the upload is made again: S3 loses what comes too early.
+    pub delivery: Duration,
     /// Metrics of the last minutes.
     pub metrics: Duration,
     /// Before the first look at metrics, where looks are billed and metrics take a minute to come.

@@ -30,6 +30,8 @@ const SLACK: Duration = Duration::from_secs(30);
 /// not before.
 const SLOWER: f64 = 3.0;
 const NEVER_BEFORE: Duration = Duration::from_secs(5);
+/// Within the time that a delivery may take, it is asked after so often.
+const DELIVERY_LOOKS: u32 = 8;
 /// Polls come this often in a turnaround, so that they are at most 1% late.
 const POLLS: f64 = darkroom_core::besides::POLLS;
 /// A timer's resolution.
@@ -69,6 +71,8 @@ enum Arrival {
         late_by_at_most: Duration,
     },
     Stopped,
+    /// S3 has not started this stage in time; only first warm-ups ask.
+    Undelivered(usize),
 }
 
 /// Uploads the source, waits for the final object, and gathers what the logs say of the stages
@@ -101,12 +105,17 @@ pub async fn measure(
     let stopped_at = match arrival {
         Arrival::Seen { .. } => None,
         Arrival::Stopped => Some(chain.first_absent().await.unwrap_or(functions.len())),
+        Arrival::Undelivered(stage) => Some(stage),
+    };
+    let ran = match arrival {
+        Arrival::Undelivered(stage) => stage,
+        _ => stopped_at.map_or(functions.len(), |stage| (stage + 1).min(functions.len())),
     };
     let Gathered {
         logged,
         looped,
         stopped,
-    } = chain.gather(started_ms, stopped_at).await?;
+    } = chain.gather(started_ms, ran).await?;
     let own = own(&logged, stopped_at);
     if let (Arrival::Seen { turnaround, .. }, Some(Some(first)), Some(Some(last))) =
         (arrival, own.first(), own.last())
@@ -118,7 +127,7 @@ pub async fn measure(
             first.started_ms as f64 + CUT_OFF_MS - started_ms as f64,
         );
     }
-    let mut invocations = chain.facts(&own, stopped_at, &started_at);
+    let mut invocations = chain.facts(&own, ran, stopped_at, &started_at);
     if let Some(looped) = &looped {
         chain.blame(looped, &mut invocations);
     }
@@ -146,7 +155,7 @@ pub async fn measure(
                 late_by_at_most.as_secs_f64() * 1e3,
             )
         }
-        Arrival::Stopped => (None, 0.0),
+        Arrival::Stopped | Arrival::Undelivered(_) => (None, 0.0),
     };
     let attempt = chain.emit(invocations, &surplus(&logged, &own));
     let Attempt { key, invocations } = attempt;
@@ -160,6 +169,10 @@ pub async fn measure(
         polls,
         upload_unanswered: !answered,
         answers: Vec::new(),
+        undelivered: match arrival {
+            Arrival::Undelivered(stage) => Some(chain.undelivered(stage)),
+            Arrival::Seen { .. } | Arrival::Stopped => None,
+        },
         stopped,
     })
 }
@@ -284,6 +297,7 @@ impl Chain<'_> {
             fastest.mul_f64(SLOWER).max(NEVER_BEFORE)
         });
         let last = self.keys.outputs.last().expect("a pipeline has a stage");
+        let (mut owed, mut owed_look) = ((0, Duration::ZERO), Duration::ZERO);
         // The object was not there when the last look that missed it was sent.
         let mut absent_at = Duration::ZERO;
         loop {
@@ -305,6 +319,12 @@ impl Chain<'_> {
             if sent >= deadline {
                 return Arrival::Stopped;
             }
+            if let Some(limit) = self.pass.delivery.filter(|_| sent >= owed_look) {
+                if let Some(stage) = self.owes(limit, &mut owed, clock, started_ms).await {
+                    return Arrival::Undelivered(stage);
+                }
+                owed_look = clock.elapsed() + limit / DELIVERY_LOOKS;
+            }
             if sent >= inquiry {
                 if self.has_stopped(started_ms).await {
                     return Arrival::Stopped;
@@ -320,6 +340,38 @@ impl Chain<'_> {
 
     async fn look(&self, key: &str) -> Look {
         look(&self.bench.setup.s3, &self.bench.setup.bucket, key).await
+    }
+
+    /// Returns the stage that S3 has not started within `limit` of the output before it. `owed` is
+    /// the first stage without an output, and since when that is known.
+    async fn owes(
+        &self,
+        limit: Duration,
+        owed: &mut (usize, Duration),
+        clock: Instant,
+        started_ms: i64,
+    ) -> Option<usize> {
+        let stage = self.first_absent().await?;
+        let now = clock.elapsed();
+        if owed.0 != stage {
+            *owed = (stage, now);
+        }
+        if now.saturating_sub(owed.1) < limit {
+            return None;
+        }
+        // A log that can't be read says nothing against it.
+        let logged = self.logged_of(&self.functions[stage], started_ms).await;
+        if logged.is_ok_and(|runs| runs.is_empty()) {
+            return Some(stage);
+        }
+        owed.1 = clock.elapsed();
+        None
+    }
+
+    fn undelivered(&self, stage: usize) -> String {
+        let name = &self.bench.setup.pipeline.stages[stage].name;
+        let seconds = self.pass.delivery.unwrap_or_default().as_secs();
+        format!("S3 did not start stage `{name}` within {seconds} s")
     }
 
     /// Returns whether the first stage without an output has ended, or it or one before it runs in
@@ -369,14 +421,7 @@ impl Chain<'_> {
     ///
     /// A loop is left to the platform to stop; then, or if the platform does not, it is made sure
     /// that it has ended.
-    async fn gather(
-        &self,
-        started_ms: i64,
-        stopped_at: Option<usize>,
-    ) -> Result<Gathered, ExecuteError> {
-        let ran = stopped_at.map_or(self.functions.len(), |stage| {
-            (stage + 1).min(self.functions.len())
-        });
+    async fn gather(&self, started_ms: i64, ran: usize) -> Result<Gathered, ExecuteError> {
         let until = |rest, most| {
             let patience = self.bench.setup.patience.logs;
             let bounds = Bounds {
@@ -462,12 +507,10 @@ impl Chain<'_> {
     fn facts(
         &self,
         own: &[Option<&Logged>],
+        ran: usize,
         stopped_at: Option<usize>,
         started_at: &str,
     ) -> Vec<Invocation> {
-        let ran = stopped_at.map_or(self.functions.len(), |stage| {
-            (stage + 1).min(self.functions.len())
-        });
         (0..ran)
             .map(|stage| self.fact(stage, own[stage], stopped_at == Some(stage), started_at))
             .collect()
@@ -571,6 +614,7 @@ fn unstarted(pass: &Pass, started_at: String) -> PassMeasured {
         upload_ms: None,
         polls: 0,
         upload_unanswered: true,
+        undelivered: None,
         stopped: None,
     }
 }

@@ -98,7 +98,7 @@ mod tests {
         let report = darkroom_core::report_line::parse_line(
             "REPORT RequestId: a\tDuration: 3.5 ms\tBilled Duration: 4 ms\tMemory Size: 512 MB\tMax Memory Used: 60 MB\t",
         );
-        let (_, report) = report.unwrap();
+        let report = report.unwrap().report;
         let reads = std::cell::Cell::new(0);
         let bounds = Bounds {
             ran: 1,

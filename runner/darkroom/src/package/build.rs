@@ -129,7 +129,7 @@ fn rust(
     };
     let mut key = Key::new("cargo");
     let triple = cargo::triple(request.architecture);
-    let builder = cargo::builder(&toolchain, triple);
+    let builder = cargo::builder(&toolchain, triple, request.for_lambda);
     for part in [&toolchain.version, bin, triple, &builder] {
         key.add(part.as_bytes());
     }
@@ -382,6 +382,7 @@ mod tests {
         PackageRequest {
             variant: "fake".into(),
             architecture: Architecture::X86_64,
+            for_lambda: false,
             folder: folder.to_owned(),
             spec: Variant {
                 description: String::new(),

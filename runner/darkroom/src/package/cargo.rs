@@ -107,9 +107,10 @@ pub const fn triple(architecture: Architecture) -> &'static str {
 /// Newest glibc that a cross-built binary may ask for: that of Lambda's Amazon Linux 2023.
 const LAMBDAS_GLIBC: &str = "2.34";
 
-/// Returns what builds for a target, as one line: cargo itself here, for another machine
-/// cargo-zigbuild where it is installed, because it brings a linker for every machine and glibc.
-pub fn builder(toolchain: &Toolchain, triple: &str) -> String {
+/// Returns what builds for a target, as one line: cargo itself for this machine, cargo-zigbuild
+/// where it is installed for another machine and for Lambda, because it brings a linker for every
+/// machine and glibc.
+pub fn builder(toolchain: &Toolchain, triple: &str, for_lambda: bool) -> String {
     let zigbuild = || {
         let output = Command::new("cargo-zigbuild")
             .arg("--version")
@@ -120,8 +121,8 @@ pub fn builder(toolchain: &Toolchain, triple: &str) -> String {
             .success()
             .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
-    let other_machine = toolchain.host != triple;
-    other_machine
+    let elsewhere = for_lambda || toolchain.host != triple;
+    elsewhere
         .then(zigbuild)
         .flatten()
         .unwrap_or_else(|| "cargo".to_owned())
@@ -156,7 +157,7 @@ pub fn build(
     inputs: &[PathBuf],
 ) -> Result<Built, PackageError> {
     let triple = triple(request.architecture);
-    let builder = builder(toolchain, triple);
+    let builder = builder(toolchain, triple, request.for_lambda);
     let mut variables = Vec::new();
     if toolchain.host != triple {
         standard_library(toolchain, request, triple)?;

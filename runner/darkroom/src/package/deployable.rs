@@ -51,6 +51,8 @@ pub struct PackageRequest {
     /// The variant's folder, `functions/<variant>`.
     pub folder: PathBuf,
     pub spec: Variant,
+    /// It is to run on Lambda's Amazon Linux, and not on this machine.
+    pub for_lambda: bool,
 }
 
 impl PackageRequest {

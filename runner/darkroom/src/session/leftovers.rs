@@ -15,7 +15,7 @@ use super::configuration::Configuration;
 use super::refusal::Refusal;
 use crate::advice;
 use crate::deploy::clean::{self, Which};
-use crate::deploy::{self, Clients, DeployError, DeploySettings, LIFETIME_DAYS, names};
+use crate::deploy::{self, Clients, DeployError, DeploySettings, LIFETIME_DAYS, UNSEEN_MINUTES};
 use crate::display::count;
 use crate::display::progress::Progress;
 use crate::execute::Ended;
@@ -23,7 +23,8 @@ use crate::exit::Failure;
 use crate::record;
 use crate::target::Target;
 
-/// Days for which a session that was not seen to end is taken to be in progress.
+/// Days for which a session of an earlier version, which did not say when it was last seen, is taken
+/// to be in progress.
 const MAY_BE_UNDER_WAY_DAYS: i64 = 1;
 
 /// Refuses to take over what another run uses, or may: of one that was killed nobody can tell.
@@ -36,7 +37,10 @@ pub async fn not_in_use(
     let last = deploy::last_run(clients, settings)
         .await
         .map_err(Failure::broken)?;
-    let Some(last) = last.filter(|last| last.under_way && last.run_id != settings.run_id) else {
+    let Some(last) = last.filter(|last| last.run_id != settings.run_id) else {
+        return Ok(None);
+    };
+    let Some(seen) = &last.under_way else {
         return Ok(None);
     };
     let folder = configuration
@@ -51,12 +55,7 @@ pub async fn not_in_use(
     let DeploySettings {
         experiment, region, ..
     } = settings;
-    if is_recent(
-        &last.expires_on,
-        jiff::Timestamp::now()
-            .to_zoned(jiff::tz::TimeZone::UTC)
-            .date(),
-    ) {
+    if may_be_running(seen, &last.expires_on, jiff::Timestamp::now()) {
         return Err(Failure::wrong_request(Refusal::UnderWay {
             run,
             how_to_continue: go_on_with(&folder),
@@ -77,6 +76,15 @@ fn go_on_with(folder: &Path) -> String {
         )
     } else {
         "resume it from its own folder".to_owned()
+    }
+}
+
+/// Says whether a session that was last seen then may still run. What `seen` does not tell the date
+/// tells on which what it deployed expires.
+fn may_be_running(seen: &str, expires_on: &str, now: jiff::Timestamp) -> bool {
+    match seen.parse::<jiff::Timestamp>() {
+        Ok(seen) => now.duration_since(seen) < jiff::SignedDuration::from_mins(UNSEEN_MINUTES),
+        Err(_) => is_recent(expires_on, now.to_zoned(jiff::tz::TimeZone::UTC).date()),
     }
 }
 
@@ -142,12 +150,11 @@ pub async fn tidy(
         "{} removes",
         advice::clean(Some(&experiment), &target.region)
     );
-    let clients = target.clients();
-    let bucket = names::bucket(&experiment, &target.caller.account_id, &target.region);
+    let heard = *progress;
+    let clients = target.clients().saying(move |text| heard.step(text));
     if keep || ended != Some(Ended::Whole) {
         progress.step(&format!("keeping what was deployed; {by_hand} it"));
-        // Where this can't be said the next run asks whether this one is over.
-        let _ = deploy::session_over(&clients, &bucket, run_id).await;
+        session_over(&clients, &experiment, target, run_id, progress).await;
         return None;
     }
     let made_role = target.role_arn(keys.role.as_deref()).is_none();
@@ -175,9 +182,32 @@ pub async fn tidy(
     }
     left.append(&mut found.unseen);
     if !left.is_empty() {
-        let _ = deploy::session_over(&clients, &bucket, run_id).await;
+        session_over(&clients, &experiment, target, run_id, progress).await;
     }
     not_all(left, &by_hand, &target.region)
+}
+
+/// Takes the session's mark off the bucket, or says what follows where that fails.
+async fn session_over(
+    clients: &Clients,
+    experiment: &str,
+    target: &Target,
+    run_id: &str,
+    progress: &Progress,
+) {
+    let (account_id, region) = (&target.caller.account_id, &target.region);
+    let over = async {
+        let named = deploy::bucket_name(clients, experiment, account_id, region, run_id);
+        deploy::session_over(clients, &named.await?, run_id).await
+    };
+    // A bucket that is not this experiment's has no mark of this run.
+    if let Err(error @ DeployError::Call { .. }) = over.await {
+        progress.step(&format!(
+            "could not mark this run as over ({error}): on other machines, runs of `{experiment}` \
+             are refused for {UNSEEN_MINUTES} minutes, or until {}",
+            advice::clean(Some(experiment), region)
+        ));
+    }
 }
 
 /// Not all that a run deployed is gone, each for its own reason.
@@ -218,6 +248,16 @@ mod tests {
             named("smoke", "someone's run"),
             "run someone's run of `smoke`"
         );
+    }
+
+    #[test]
+    fn a_session_that_was_not_seen_for_an_hour_is_over() {
+        let now = "2026-11-25T12:00:00Z".parse().unwrap();
+        let running = |seen| may_be_running(seen, "2026-12-25", now);
+        assert!(running("2026-11-25T11:00:01Z") && !running("2026-11-25T11:00:00Z"));
+        // Of another clock that is ahead, or of an earlier version.
+        assert!(running("2026-11-25T12:10:00Z") && running("yes"));
+        assert!(!may_be_running("yes", "2026-12-20", now));
     }
 
     #[test]

@@ -17,9 +17,10 @@ use super::job::Job;
 use super::run_handle::RunHandle;
 use super::{leftovers, money, prepare};
 use crate::advice;
+use crate::deploy;
 use crate::display::progress::{Extent, Progress};
 use crate::execute::{
-    Ended, ExecuteError, Finished, Keep, Pictures, Setup, Stopping, execute, now,
+    Ended, ExecuteError, Finished, Keep, Late, Pictures, Setup, Stopping, execute, now,
 };
 use crate::exit::Failure;
 use crate::record::{History, JournalError, Recorder};
@@ -75,6 +76,19 @@ struct Session<'a> {
     plan: &'a Plan<'a>,
     run: &'a RunHandle<'a>,
     progress: &'a Progress,
+}
+
+/// Says that functions were not ready when they were first called.
+fn of_late(late: &Late) -> String {
+    let seconds = late.waited.as_secs_f64();
+    let Late {
+        cell_id, reason, ..
+    } = late;
+    if late.ready {
+        format!("{cell_id} was ready after {seconds:.0} s; its first warm-up failed: {reason}")
+    } else {
+        format!("{cell_id} was not ready after {seconds:.0} s; its warm-up failed: {reason}")
+    }
 }
 
 /// Takes from the history what decides whether the run has measured enough, and makes where to put
@@ -153,6 +167,7 @@ impl Session<'_> {
             .notes
             .iter()
             .for_each(|note| self.progress.step(note));
+        prepare::starts_there(target, packages)?;
         prepare::within_account_limit(target, cells, self.progress).await?;
         let deployed = tokio::select! {
             _ = interrupt.wait_for(|stop| *stop) => return Ok(Ended::Interrupted),
@@ -186,6 +201,7 @@ impl Session<'_> {
         );
         let (stopping, watched) = stopping(&mut history).unzip();
         let recorder = Recorder::start(journal, [display].into_iter().chain(watched).collect());
+        let bucket = deployed.deployment.bucket.clone();
         let setup = Setup {
             run_id: history.run.run_id.clone(),
             measured: target.measured_lambda(self.configuration.pipeline().longest_stage()),
@@ -214,15 +230,25 @@ impl Session<'_> {
                 Keep::FirstWrong,
             ))),
         };
-        let finished = execute(
+        let still_there = async {
+            if target.keeps {
+                return std::future::pending().await;
+            }
+            let clients = target.clients();
+            deploy::keep_under_way(&clients, &bucket, self.run.run_id()).await
+        };
+        let measured = execute(
             setup,
             history,
             &schedule,
             recorder.emitter(),
             stopping,
             interrupt,
-        )
-        .await;
+        );
+        let finished = tokio::select! {
+            finished = measured => finished,
+            never = still_there => match never {},
+        };
         let ended = finished.as_ref().map(|finished| finished.ended);
         for refused in target.take_refusals() {
             recorder.emitter().emit(Event::CallsRefused(refused));
@@ -302,6 +328,10 @@ impl Session<'_> {
             .and_then(|finished| apart(finished.clock_offset.as_ref()?))
         {
             self.progress.step(&apart);
+        }
+        let late = finished.as_ref().map(|finished| finished.late.as_slice());
+        for late in late.unwrap_or_default() {
+            self.progress.step(&of_late(late));
         }
         let earlier = finished
             .as_ref()

@@ -65,6 +65,7 @@ fn requests(configuration: Configuration<'_>, cells: &[PlannedCell]) -> Vec<Pack
             .variant(variant)
             .expect("a valid manifest names variants that can be read")
             .clone(),
+        for_lambda: configuration.manifest.target.cloud == Cloud::Aws,
     };
     wanted.into_iter().map(request).collect()
 }
@@ -152,6 +153,35 @@ pub fn packages(
         .into_iter()
         .map(|package| (key(&package), Arc::new(package)))
         .collect())
+}
+
+/// Refuses programs that would not start on AWS, before anything is made there. On an endpoint that
+/// stands for AWS they may start.
+pub fn starts_there(target: &Target, packages: &Packages) -> Result<(), Failure> {
+    if target.endpoint.is_some() || !target.capability.billed {
+        return Ok(());
+    }
+    match too_new(packages) {
+        None => Ok(()),
+        Some(said) => Err(Failure::wrong_request(miette::miette!(
+            help = "run `pip install cargo-zigbuild`, then run it again: Darkroom builds for \
+                    Lambda's glibc with it; or build on an older system, or for musl",
+            "{said}"
+        ))),
+    }
+}
+
+/// Says which program needs a newer glibc than Lambda's, if one does.
+fn too_new(packages: &Packages) -> Option<String> {
+    packages.values().find_map(|package| {
+        let why = package::too_new(&package.build)?;
+        let Package {
+            variant,
+            architecture,
+            ..
+        } = &**package;
+        Some(format!("variant `{variant}` ({architecture}) {why}"))
+    })
 }
 
 /// Returns what each package was made of, as facts.
@@ -251,13 +281,22 @@ pub async fn deploy(
 ) -> Result<Deployed, Failure> {
     let want = wanted(configuration, cells, packages);
     progress.step(&format!("deploying {} functions", want.len()));
-    let clients = target.clients();
+    let heard = *progress;
+    let clients = target.clients().saying(move |text| heard.step(text));
+    let experiment = configuration.manifest.experiment.name.clone();
+    let (account_id, region) = (&target.caller.account_id, &target.region);
+    let bucket = deploy::bucket_name(&clients, &experiment, account_id, region, run_id)
+        .await
+        .map_err(|error| Failure::broken(error.in_region(region)))?;
     let settings = DeploySettings {
-        experiment: configuration.manifest.experiment.name.clone(),
+        experiment,
+        bucket,
         region: target.region.clone(),
         account_id: target.caller.account_id.clone(),
         partition: target.caller.partition().to_owned(),
         role_arn: target.role_arn(configuration.manifest.target.role.as_deref()),
+        boundary: crate::target::boundary_arn(),
+        by: deploy::tags::by(&target.caller.arn),
         expires_on: (jiff::Timestamp::now()
             + jiff::SignedDuration::from_hours(24 * i64::from(deploy::LIFETIME_DAYS)))
         .strftime("%Y-%m-%d")
@@ -500,4 +539,46 @@ pub fn cells_under_test(
         })
     };
     cells.iter().map(under_test).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use darkroom_core::event::Build;
+
+    use super::*;
+    use crate::package::Archive;
+
+    #[test]
+    fn a_program_for_a_newer_glibc_than_lambdas_is_named() {
+        let package = |glibc: Option<&str>| {
+            let archive = Archive {
+                zip: "x.zip".into(),
+                sha256_base64: String::new(),
+                bytes: 1,
+                unzipped_bytes: 1,
+            };
+            let build = Build {
+                glibc: glibc.map(str::to_owned),
+                ..Build::default()
+            };
+            let package = Package {
+                variant: "rust".into(),
+                architecture: Architecture::X86_64,
+                runtime: "provided.al2023".into(),
+                archive,
+                layers: Vec::new(),
+                profiled: false,
+                build,
+            };
+            let key = (package.variant.clone(), package.architecture);
+            Packages::from([(key, Arc::new(package))])
+        };
+        assert_eq!(too_new(&package(None)), None);
+        assert_eq!(too_new(&package(Some("2.34"))), None);
+        let said = too_new(&package(Some("2.39"))).unwrap();
+        assert!(
+            said.starts_with("variant `rust` (x86_64) needs glibc 2.39"),
+            "{said}"
+        );
+    }
 }

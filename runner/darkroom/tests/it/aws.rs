@@ -31,18 +31,25 @@ fn ask(project: &Project, arguments: &[&str], variables: &[(&str, &str)]) -> Ans
 }
 
 /// Runs a command on another thread, because the cloud answers on this one.
-async fn with_endpoint(
+pub async fn with_endpoint(
+    arguments: &[&'static str],
+    endpoint: &str,
+    project: Project,
+) -> (Project, Answer) {
+    with_patience(None, arguments, endpoint, project).await
+}
+
+/// The same, with `DARKROOM_PATIENCE_S`.
+pub async fn with_patience(
+    seconds: Option<&'static str>,
     arguments: &[&'static str],
     endpoint: &str,
     project: Project,
 ) -> (Project, Answer) {
     let (arguments, endpoint) = (arguments.to_vec(), endpoint.to_owned());
     let asked = tokio::task::spawn_blocking(move || {
-        let variables = [
-            ("AWS_ENDPOINT_URL", endpoint.as_str()),
-            ("AWS_ACCESS_KEY_ID", "test"),
-            ("AWS_SECRET_ACCESS_KEY", "test"),
-        ];
+        let mut variables = at(&endpoint).to_vec();
+        variables.extend(seconds.map(|seconds| ("DARKROOM_PATIENCE_S", seconds)));
         let answer = ask(&project, &arguments, &variables);
         (project, answer)
     });
@@ -263,7 +270,7 @@ async fn under_way(clients: &Clients, run_id: &str, days_ago: i64) {
     let put = clients
         .s3
         .put_bucket_tagging()
-        .bucket("dkr-test-000000000000-us-east-1");
+        .bucket("dkr-test-000000000000-us-east-1-an");
     put.tagging(tagging.build().unwrap()).send().await.unwrap();
 }
 
@@ -622,12 +629,24 @@ fn an_sso_profile_without_a_session_says_to_log_in() {
 type Says = fn(&str) -> Response;
 
 async fn saying(says: Says) -> String {
-    let answer = move |uri: axum::http::Uri, body: Bytes| async move {
-        let body = String::from_utf8_lossy(&body).into_owned();
-        let form = body
+    saying_all(move |asked| {
+        let form = asked
             .split('&')
             .find_map(|pair| pair.strip_prefix("Action="));
-        says(form.unwrap_or(uri.path()))
+        says(form.unwrap_or(asked))
+    })
+    .await
+}
+
+/// The same, by all of the form, or the path.
+async fn saying_all(says: impl Fn(&str) -> Response + Clone + Send + Sync + 'static) -> String {
+    let answer = move |uri: axum::http::Uri, body: Bytes| async move {
+        let body = String::from_utf8_lossy(&body).into_owned();
+        says(if body.contains("Action=") {
+            &body
+        } else {
+            uri.path()
+        })
     };
     let listener = tokio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))
         .await
@@ -662,7 +681,10 @@ fn who(arn: &str) -> Response {
 }
 
 async fn doctor(says: Says) -> (i32, BTreeMap<String, Value>) {
-    let endpoint = saying(says).await;
+    doctor_at(saying(says).await).await
+}
+
+async fn doctor_at(endpoint: String) -> (i32, BTreeMap<String, Value>) {
     let (_, answer) = with_endpoint(
         &["doctor", "--target", "aws", "--json"],
         &endpoint,
@@ -792,6 +814,84 @@ async fn doctor_asks_the_simulator_and_names_what_is_denied() {
             .contains("found nothing that Darkroom made")
     );
     account.cloud.stop().await;
+}
+
+/// IAM answers for one action at a time, on two pages; for one action not at all, and for one only
+/// in a real call.
+fn one_by_one(asked: &str) -> Response {
+    if asked.contains("Action=GetCallerIdentity") {
+        return who("arn:aws:iam::123456789012:user/me");
+    }
+    if !asked.contains("Action=SimulatePrincipalPolicy") {
+        return "{\"AccountLimit\": {\"ConcurrentExecutions\": 1000, \"UnreservedConcurrentExecutions\": 1000, \"TotalCodeSize\": 100}, \
+                \"AccountUsage\": {\"TotalCodeSize\": 5}}"
+            .into_response();
+    }
+    let several = "actions that require different authorization information";
+    let action = asked
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("ActionNames.member.1="))
+        .unwrap()
+        .replace("%3A", ":");
+    if asked.contains("ActionNames.member.2=") || action == "lambda:InvokeFunction" {
+        return refused(StatusCode::BAD_REQUEST, "InvalidInput", several);
+    }
+    let one = |decision: &str, more: &str| {
+        format!(
+            "<member><EvalActionName>{action}</EvalActionName><EvalResourceName>arn</EvalResourceName>\
+             <EvalDecision>{decision}</EvalDecision>{more}</member>"
+        )
+    };
+    let last = asked.contains("Marker=");
+    let missing = "<MissingContextValues><member>aws:SourceIp</member></MissingContextValues>";
+    let results = match action.as_str() {
+        "s3:PutObject" if last => one("explicitDeny", ""),
+        "s3:DeleteBucket" if last => one("implicitDeny", missing),
+        _ => one("allowed", ""),
+    };
+    let page = if last {
+        "<IsTruncated>false</IsTruncated>"
+    } else {
+        "<IsTruncated>true</IsTruncated><Marker>next</Marker>"
+    };
+    xml(
+        StatusCode::OK,
+        &format!(
+            "<SimulatePrincipalPolicyResponse><SimulatePrincipalPolicyResult>{page}<EvaluationResults>{results}</EvaluationResults></SimulatePrincipalPolicyResult></SimulatePrincipalPolicyResponse>"
+        ),
+    )
+}
+
+#[tokio::test]
+async fn a_question_that_the_simulator_refuses_is_asked_by_action_and_is_no_missing_permission() {
+    let (code, checks) = doctor_at(saying_all(one_by_one).await).await;
+    assert_eq!(code, 1);
+    let permissions = &checks["permissions"];
+    assert_eq!(
+        permissions["found"],
+        "IAM's simulator denies 1 action, and gives no answer for 2 actions"
+    );
+    let details: Vec<&str> = permissions["details"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|detail| detail.as_str().unwrap())
+        .collect();
+    assert_eq!(details[0], "s3:PutObject on arn: explicitDeny");
+    let unanswered = |action: &str, why: &str| {
+        details
+            .iter()
+            .any(|detail| detail.starts_with(action) && detail.contains(why))
+    };
+    assert!(
+        unanswered("lambda:InvokeFunction: no answer", "different"),
+        "{details:?}"
+    );
+    assert!(
+        unanswered("s3:DeleteBucket on arn: no answer", "aws:SourceIp"),
+        "{details:?}"
+    );
+    assert_eq!(details.len(), 3);
 }
 
 #[tokio::test]

@@ -140,8 +140,11 @@ pub fn settings() -> DeploySettings {
         experiment: "smoke".into(),
         region: "us-east-1".into(),
         account_id: "000000000000".into(),
+        bucket: "dkr-smoke-000000000000-us-east-1-an".into(),
         partition: "aws".into(),
         role_arn: Some("arn:aws:iam::000000000000:role/darkroom".into()),
+        boundary: None,
+        by: "arn:aws:iam::000000000000:user/me".into(),
         expires_on: "2026-12-24".into(),
         run_id: "20261125-000000-abcdef".into(),
     }
@@ -437,6 +440,7 @@ async fn clean_removes_all_that_a_deployment_made_and_finds_nothing_afterwards()
         .unwrap();
     let other = DeploySettings {
         experiment: "other".into(),
+        bucket: "dkr-other-000000000000-us-east-1-an".into(),
         ..settings()
     };
     deploy(

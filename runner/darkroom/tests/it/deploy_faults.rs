@@ -266,8 +266,11 @@ async fn deploy_one(
         experiment: "smoke".into(),
         region: "us-east-1".into(),
         account_id: "000000000000".into(),
+        bucket: "dkr-smoke-000000000000-us-east-1-an".into(),
         partition: "aws".into(),
         role_arn: Some(ROLE.into()),
+        boundary: None,
+        by: "arn:aws:iam::000000000000:user/me".into(),
         expires_on: "2026-12-24".into(),
         run_id: "20261125-000000-abcdef".into(),
     };

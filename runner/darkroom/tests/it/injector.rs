@@ -67,7 +67,27 @@ pub struct Plan {
     pub gone_at: Option<u32>,
 }
 
+/// What a cloud does otherwise than the one behind the proxy, besides faults.
+pub trait Quirk: Send {
+    /// Returns what is answered in the cloud's place, if anything is.
+    fn before(&mut self, request: &Request) -> Option<String> {
+        let _ = request;
+        None
+    }
+
+    /// Changes what the cloud answered.
+    fn after(&mut self, request: &Request, answer: Vec<u8>) -> Vec<u8> {
+        let _ = request;
+        answer
+    }
+}
+
+struct NoQuirk;
+
+impl Quirk for NoQuirk {}
+
 struct State {
+    quirk: Box<dyn Quirk>,
     random: StdRng,
     plan: Plan,
     requests: u32,
@@ -111,13 +131,27 @@ pub struct Injector {
     url: String,
     state: Arc<Mutex<State>>,
     /// Its tasks end with it.
-    _runtime: Runtime,
+    runtime: Option<Runtime>,
+}
+
+impl Drop for Injector {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl Injector {
     /// Stands before the cloud at `endpoint`; all goes well until a session begins.
     pub fn new(endpoint: &str, seed: u64) -> Self {
+        Self::with(endpoint, seed, NoQuirk)
+    }
+
+    /// The same, with a quirk.
+    pub fn with(endpoint: &str, seed: u64, quirk: impl Quirk + 'static) -> Self {
         let state = State {
+            quirk: Box::new(quirk),
             random: StdRng::seed_from_u64(seed),
             plan: Plan::default(),
             requests: 0,
@@ -131,11 +165,14 @@ impl Injector {
             .enable_all()
             .build()
             .unwrap();
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        // A story may have a runtime of its own, in which none may block.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let upstream = endpoint.strip_prefix("http://").unwrap().to_owned();
         let shared = Arc::clone(&state);
         runtime.spawn(async move {
+            let listener = TcpListener::from_std(listener).unwrap();
             while let Ok((client, _)) = listener.accept().await {
                 // A client that has gone is nobody's fault.
                 let (shared, upstream) = (Arc::clone(&shared), upstream.clone());
@@ -145,7 +182,7 @@ impl Injector {
         Self {
             url,
             state,
-            _runtime: runtime,
+            runtime: Some(runtime),
         }
     }
 
@@ -171,13 +208,23 @@ impl Injector {
 }
 
 /// A request as it came, with the place of its body.
-struct Request {
+pub struct Request {
     bytes: Vec<u8>,
     head: String,
 }
 
 impl Request {
-    fn header(&self, name: &str) -> Option<&str> {
+    /// Verb and target: `PUT /bucket?tagging`.
+    pub fn line(&self) -> &str {
+        let line = self.head.lines().next().unwrap_or_default();
+        line.rsplit_once(' ').map_or(line, |(line, _)| line)
+    }
+
+    pub fn body(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(&self.bytes[self.head.len()..])
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
         let lines = self
             .head
             .lines()
@@ -190,7 +237,7 @@ impl Request {
     }
 
     /// The service, as its signature names it.
-    fn kind(&self) -> Kind {
+    pub fn kind(&self) -> Kind {
         let scope = self
             .header("authorization")
             .and_then(|text| text.split("Credential=").nth(1))
@@ -218,6 +265,10 @@ impl Request {
 async fn serve(mut client: TcpStream, upstream: &str, state: &Mutex<State>) -> Option<()> {
     let request = read(&mut client).await?;
     let kind = request.kind();
+    let instead = state.lock().unwrap().quirk.before(&request);
+    if let Some(answer) = instead {
+        return client.write_all(answer.as_bytes()).await.ok();
+    }
     let fault = state.lock().unwrap().decide(kind);
     let passes = !matches!(
         fault,
@@ -231,7 +282,8 @@ async fn serve(mut client: TcpStream, upstream: &str, state: &Mutex<State>) -> O
         )
     );
     let answer = if passes {
-        forward(&request, upstream).await?
+        let answer = forward(&request, upstream).await?;
+        state.lock().unwrap().quirk.after(&request, answer)
     } else {
         Vec::new()
     };
@@ -406,7 +458,29 @@ fn refusal(kind: Kind, fault: Fault) -> String {
     }
 }
 
-fn response(status: &str, headers: &str, body: &str) -> String {
+/// An error of S3, as it spells them.
+pub fn s3_error(status: &str, code: &str) -> String {
+    let body = format!(
+        "<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>quirk</Message></Error>"
+    );
+    response(status, "content-type: application/xml\r\n", &body)
+}
+
+/// Returns an answer with another body of the same kind.
+pub fn with_body(answer: &[u8], change: impl FnOnce(&str) -> String) -> Vec<u8> {
+    let text = String::from_utf8_lossy(answer);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else {
+        return answer.to_vec();
+    };
+    let body = change(body);
+    let kept = head
+        .lines()
+        .filter(|line| !line.to_ascii_lowercase().starts_with("content-length:"));
+    let head = kept.collect::<Vec<_>>().join("\r\n");
+    format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
+}
+
+pub fn response(status: &str, headers: &str, body: &str) -> String {
     format!(
         "HTTP/1.1 {status}\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}",
         body.len()

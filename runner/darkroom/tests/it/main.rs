@@ -9,6 +9,7 @@ mod answers;
 mod architecture;
 mod aws;
 mod aws_clean;
+mod aws_quirks;
 mod bad_input;
 mod budget;
 mod building;

@@ -17,6 +17,7 @@ pub async fn create_bucket(
     this: &Operations,
     request: S3Request<CreateBucketInput>,
 ) -> S3Result<S3Response<CreateBucketOutput>> {
+    let tags = request.extensions.get().cloned().unwrap_or_default();
     let input = request.input;
     let constraint = input
         .create_bucket_configuration
@@ -27,6 +28,7 @@ pub async fn create_bucket(
     };
     let mut settings = Settings {
         region: region.clone(),
+        tags: super::tags::of_new_bucket(tags)?,
         ..Settings::default()
     };
     if let Some(ownership) = &input.object_ownership {

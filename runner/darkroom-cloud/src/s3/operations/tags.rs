@@ -7,6 +7,7 @@ use s3s::dto::*;
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 
 use super::super::error_document::NoContent;
+use super::super::new_bucket::NewTags;
 use super::super::url::parse_pairs;
 use super::errors::{invalid_argument, of_bucket, of_object};
 use super::{Operations, on_disk, with_fields};
@@ -30,6 +31,11 @@ fn from_set(set: TagSet, most: usize) -> S3Result<BTreeMap<String, String>> {
             .collect(),
         most,
     )
+}
+
+/// Checks the tags that come with the creation of a bucket.
+pub fn of_new_bucket(NewTags(tags): NewTags) -> S3Result<BTreeMap<String, String>> {
+    checked(tags, 50)
 }
 
 fn checked(pairs: Vec<(String, String)>, most: usize) -> S3Result<BTreeMap<String, String>> {

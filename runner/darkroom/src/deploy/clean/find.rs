@@ -1,6 +1,6 @@
 //! Finds everything that Darkroom made in an account, by its tags. Changes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_lambda::error::ProvideErrorMetadata;
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -8,7 +8,8 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 
 use super::{
-    AT_ONCE, Found, FoundBucket, FoundFunction, FoundLayer, FoundLogGroup, FoundRole, Which,
+    AT_ONCE, Found, FoundBucket, FoundFunction, FoundLayer, FoundLogGroup, FoundRole, Left,
+    Unneeded, Which,
 };
 use crate::deploy::clients::{Clients, patient};
 use crate::deploy::error::DeployError;
@@ -25,6 +26,16 @@ struct Tagged<T> {
     resource: T,
     experiment: String,
     meant: bool,
+    /// Who owns it, where that is why it is not meant.
+    others: Option<String>,
+    /// When a session of its experiment was last seen, if one is running; of buckets.
+    seen: Option<String>,
+}
+
+/// What is meant, and the experiments of which a session is running.
+struct Chosen<'a> {
+    which: &'a Which,
+    running: BTreeSet<String>,
 }
 
 /// Returns everything of Darkroom's that is meant.
@@ -33,20 +44,24 @@ struct Tagged<T> {
 /// says why. Where none can, that is an error.
 pub async fn find(clients: &Clients, region: &str, which: &Which) -> Result<Found, DeployError> {
     let clients = &patient(clients);
-    // Boxed: the calls that run at once are large.
-    let looked = async {
-        futures::join!(
-            functions(clients, which),
-            buckets(clients, region, which),
-            roles(clients, region, which)
-        )
+    let mut chosen = Chosen {
+        which,
+        running: BTreeSet::new(),
     };
-    let (functions, buckets, roles) = Box::pin(looked).await;
-    let (mut spared, mut unseen) = (BTreeMap::new(), Vec::new());
+    let (mut spared, mut unseen) = (Spared::default(), Vec::new());
+    // First: they say which sessions are running.
+    let buckets = seen(buckets(clients, region, &chosen).await, &mut unseen);
+    let running = buckets.iter().filter(|bucket| bucket.seen.is_some());
+    chosen.running = running.map(|bucket| bucket.experiment.clone()).collect();
+    // Boxed: the calls that run at once are large.
+    let looked =
+        async { futures::join!(functions(clients, &chosen), roles(clients, region, &chosen)) };
+    let (functions, roles) = Box::pin(looked).await;
     let functions = meant(seen(functions, &mut unseen), &mut spared);
-    let buckets = meant(seen(buckets, &mut unseen), &mut spared);
+    let buckets = meant(buckets, &mut spared);
     let roles = meant(seen(roles, &mut unseen), &mut spared);
-    let log_groups = seen(groups(clients, &functions, which).await, &mut unseen);
+    let log_groups = seen(groups(clients, &functions, &chosen).await, &mut unseen);
+    let Spared { spared, left } = spared;
     // A role needs no layer.
     let all_seen = unseen
         .iter()
@@ -65,6 +80,7 @@ pub async fn find(clients: &Clients, region: &str, which: &Which) -> Result<Foun
         roles,
         buckets,
         spared,
+        left,
         unseen,
     })
 }
@@ -76,11 +92,23 @@ fn seen<T>(looked: Result<Vec<T>, DeployError>, unseen: &mut Vec<DeployError>) -
     })
 }
 
+/// What is not meant.
+#[derive(Default)]
+struct Spared {
+    spared: BTreeMap<String, usize>,
+    left: BTreeMap<String, Left>,
+}
+
 /// Returns what is meant, and counts by experiment what is not.
-fn meant<T>(found: Vec<Tagged<T>>, spared: &mut BTreeMap<String, usize>) -> Vec<T> {
+fn meant<T>(found: Vec<Tagged<T>>, spared: &mut Spared) -> Vec<T> {
     let (meant, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|found| found.meant);
     for other in others {
-        *spared.entry(other.experiment).or_default() += 1;
+        if other.others.is_some() || other.seen.is_some() {
+            let left = spared.left.entry(other.experiment.clone()).or_default();
+            left.by.extend(other.others);
+            left.seen = left.seen.take().or(other.seen);
+        }
+        *spared.spared.entry(other.experiment).or_default() += 1;
     }
     meant.into_iter().map(|found| found.resource).collect()
 }
@@ -89,16 +117,33 @@ fn meant<T>(found: Vec<Tagged<T>>, spared: &mut BTreeMap<String, usize>) -> Vec<
 /// is not Darkroom's.
 fn tagged<T>(
     tags: &BTreeMap<String, String>,
-    which: &Which,
+    chosen: &Chosen<'_>,
     resource: impl FnOnce(String) -> T,
 ) -> Option<Tagged<T>> {
     let experiment = tags.get(tags::EXPERIMENT)?.clone();
-    let meant = match which {
+    let expired = |date: &String| tags.get(tags::EXPIRES).is_some_and(|it| it < date);
+    let (mut others, mut seen) = (None, None);
+    let meant = match chosen.which {
         Which::Everything => true,
+        Which::Unneeded(Unneeded {
+            by,
+            expired_before,
+            running_since,
+        }) => {
+            let owner = tags.get(tags::BY).cloned().unwrap_or_default();
+            others = by.as_ref().is_some_and(|by| owner != *by).then_some(owner);
+            seen = tags.get(tags::UNDER_WAY).filter(|seen| {
+                running_since
+                    .as_ref()
+                    .is_some_and(|since| is_later(seen, since))
+            });
+            others.is_none()
+                && seen.is_none()
+                && !chosen.running.contains(&experiment)
+                && expired_before.as_ref().is_none_or(expired)
+        }
         Which::Experiment(name) => *name == experiment,
-        Which::ExpiredBefore(date) => tags
-            .get(tags::EXPIRES)
-            .is_some_and(|expires| expires < date),
+        Which::ExpiredBefore(date) => expired(date),
         Which::Run {
             experiment: name,
             run_id,
@@ -109,7 +154,15 @@ fn tagged<T>(
         resource: resource(experiment.clone()),
         experiment,
         meant,
+        others,
+        seen: seen.cloned(),
     })
+}
+
+/// Compares two times as tags say them. A mark of an earlier version, which says no time, is taken
+/// for one of now.
+fn is_later(seen: &str, since: &str) -> bool {
+    seen.parse::<jiff::Timestamp>().is_err() || seen > since
 }
 
 /// Says whether a layer of this experiment is meant. It names neither a run nor an expiry of its
@@ -126,19 +179,27 @@ fn layer_is_meant(
     match which {
         Which::Everything => true,
         Which::Experiment(name) => name == of,
-        Which::ExpiredBefore(date) => {
-            let expires =
-                made.and_then(|made| made.checked_add(i64::from(LIFETIME_DAYS).days()).ok());
-            unneeded && expires.is_some_and(|expires| expires.to_string() < *date)
+        Which::ExpiredBefore(date) => unneeded && expired_before(made, date),
+        Which::Unneeded(Unneeded {
+            expired_before: date,
+            ..
+        }) => {
+            let expired = date.as_ref().is_none_or(|date| expired_before(made, date));
+            unneeded && expired
         }
         Which::Run { experiment, .. } => unneeded && experiment == of,
     }
 }
 
+fn expired_before(made: Option<Date>, date: &str) -> bool {
+    let expires = made.and_then(|made| made.checked_add(i64::from(LIFETIME_DAYS).days()).ok());
+    expires.is_some_and(|expires| *expires.to_string() < *date)
+}
+
 /// Returns every function of Darkroom's, with what its tags say.
 async fn functions(
     clients: &Clients,
-    which: &Which,
+    chosen: &Chosen<'_>,
 ) -> Result<Vec<Tagged<FoundFunction>>, DeployError> {
     let mut candidates = Vec::new();
     let mut marker = None;
@@ -178,7 +239,7 @@ async fn functions(
                     .unwrap_or_default()
                     .into_iter()
                     .collect();
-                Ok(tagged(&tags, which, |experiment| FoundFunction {
+                Ok(tagged(&tags, chosen, |experiment| FoundFunction {
                     name,
                     experiment,
                     code_bytes,
@@ -267,7 +328,7 @@ async fn layers(clients: &Clients) -> Result<Vec<(FoundLayer, Option<Date>)>, De
 async fn groups(
     clients: &Clients,
     functions: &[FoundFunction],
-    which: &Which,
+    chosen: &Chosen<'_>,
 ) -> Result<Vec<FoundLogGroup>, DeployError> {
     let going: BTreeMap<String, &FoundFunction> = functions
         .iter()
@@ -283,7 +344,7 @@ async fn groups(
             let Some(tags) = log_groups::tags(&clients.logs, &group).await? else {
                 return Ok(None);
             };
-            let by_tag = tagged(&tags, which, |experiment| experiment)
+            let by_tag = tagged(&tags, chosen, |experiment| experiment)
                 .filter(|it| it.meant)
                 .map(|it| it.resource);
             // A group with someone else's tag is theirs, whatever it is called.
@@ -314,11 +375,11 @@ async fn groups(
 async fn roles(
     clients: &Clients,
     region: &str,
-    which: &Which,
+    chosen: &Chosen<'_>,
 ) -> Result<Vec<Tagged<FoundRole>>, DeployError> {
     // Whoever named a role of their own may lack the permission to look at roles.
     if matches!(
-        which,
+        chosen.which,
         Which::Run {
             made_role: false,
             ..
@@ -355,7 +416,7 @@ async fn roles(
                 Err(error) => return Err(call("reading the tags", format!("role {name}"), &error)),
             };
         if tags.get(tags::REGION).is_some_and(|of| of == region) {
-            found.extend(tagged(&tags, which, |experiment| FoundRole {
+            found.extend(tagged(&tags, chosen, |experiment| FoundRole {
                 name,
                 experiment,
             }));
@@ -367,7 +428,7 @@ async fn roles(
 async fn buckets(
     clients: &Clients,
     region: &str,
-    which: &Which,
+    chosen: &Chosen<'_>,
 ) -> Result<Vec<Tagged<FoundBucket>>, DeployError> {
     let mut found = Vec::new();
     let mut token = None;
@@ -391,7 +452,7 @@ async fn buckets(
             .filter_map(|bucket| bucket.name())
             .filter(|name| is_our_name(Some(*name)))
         {
-            found.extend(bucket(clients, name, which).await?);
+            found.extend(bucket(clients, name, chosen).await?);
         }
         token = page
             .continuation_token()
@@ -407,7 +468,7 @@ async fn buckets(
 async fn bucket(
     clients: &Clients,
     name: &str,
-    which: &Which,
+    chosen: &Chosen<'_>,
 ) -> Result<Option<Tagged<FoundBucket>>, DeployError> {
     let tags: BTreeMap<String, String> =
         match clients.s3.get_bucket_tagging().bucket(name).send().await {
@@ -429,7 +490,7 @@ async fn bucket(
         uploads: 0,
         bytes: 0,
     };
-    let Some(mut found) = tagged(&tags, which, empty) else {
+    let Some(mut found) = tagged(&tags, chosen, empty) else {
         return Ok(None);
     };
     if !found.meant {
@@ -499,6 +560,41 @@ pub(super) async fn uploads(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn tagged<T>(
+        tags: &BTreeMap<String, String>,
+        which: &Which,
+        resource: impl FnOnce(String) -> T,
+    ) -> Option<Tagged<T>> {
+        let running = BTreeSet::from(["busy".to_owned()]);
+        super::tagged(tags, &Chosen { which, running }, resource)
+    }
+
+    #[test]
+    fn what_others_made_or_a_session_uses_is_left_and_why_is_known() {
+        let unneeded = Unneeded {
+            by: Some("me".into()),
+            running_since: Some("2026-11-25T11:00:00Z".into()),
+            expired_before: None,
+        };
+        let of = |experiment: &str, more: &[(&str, &str)]| {
+            let own = [(tags::EXPERIMENT, experiment)];
+            let all = own.iter().chain(more);
+            let tags = all.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+            let found = tagged(&tags.collect(), &Which::Unneeded(unneeded.clone()), |_| ());
+            found.map(|found| (found.meant, found.others, found.seen))
+        };
+        let (mine, theirs) = ((tags::BY, "me"), (tags::BY, "you"));
+        assert_eq!(of("smoke", &[mine]), Some((true, None, None)));
+        assert_eq!(of("busy", &[mine]), Some((false, None, None)));
+        let other = of("smoke", &[theirs]).unwrap();
+        assert_eq!(other, (false, Some("you".into()), None));
+        // An earlier version did not say who.
+        assert_eq!(of("smoke", &[]).unwrap().1.as_deref(), Some(""));
+        let seen = |at| of("smoke", &[mine, (tags::UNDER_WAY, at)]).unwrap().0;
+        assert!(seen("2026-11-25T10:59:59Z"));
+        assert!(!seen("2026-11-25T11:00:01Z") && !seen("yes"));
+    }
 
     fn tags_of(experiment: &str, expires: &str) -> BTreeMap<String, String> {
         BTreeMap::from([

@@ -8,7 +8,7 @@
 mod find;
 mod remove;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::error::DeployError;
@@ -23,6 +23,8 @@ const AT_ONCE: usize = 8;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Which {
     Everything,
+    /// Those that nobody needs, as far as their tags tell.
+    Unneeded(Unneeded),
     /// Those of one experiment.
     Experiment(String),
     /// Those whose expiry date is before this one (UTC, `2026-12-24`).
@@ -36,6 +38,26 @@ pub enum Which {
     },
 }
 
+/// What nobody needs: what others own, and experiments of which a session is running, are left.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unneeded {
+    /// Who made it or used it last, as its tag says; `None`: whoever did.
+    pub by: Option<String>,
+    /// Its expiry date is before this one (UTC, `2026-12-24`).
+    pub expired_before: Option<String>,
+    /// A session that was seen later (UTC, `2026-12-24T12:00:00Z`) is running. `None`: none can be.
+    pub running_since: Option<String>,
+}
+
+/// Why resources of an experiment are left.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// Others who own some of them, as their tags say; of an earlier version they say nothing.
+    pub by: BTreeSet<String>,
+    /// When a session of it was last seen that is running.
+    pub seen: Option<String>,
+}
+
 /// What there is to remove.
 #[derive(Debug, Default)]
 pub struct Found {
@@ -46,6 +68,8 @@ pub struct Found {
     pub buckets: Vec<FoundBucket>,
     /// Functions, buckets and roles of Darkroom's that are not meant, by experiment.
     pub spared: BTreeMap<String, usize>,
+    /// Why, of those that [`Unneeded`] does not cover.
+    pub left: BTreeMap<String, Left>,
     /// Why some kinds could not be looked for: there may be more.
     pub unseen: Vec<DeployError>,
 }

@@ -14,6 +14,7 @@ use crate::deploy::clients::{Clients, patient};
 use crate::deploy::error::DeployError;
 use crate::deploy::log_groups;
 use crate::deploy::observe::call;
+use crate::deploy::patience::patiently_said;
 
 /// How often a bucket is emptied again that turns out not to be empty.
 const EMPTIED_AGAIN: u32 = 3;
@@ -180,16 +181,20 @@ async fn remove_bucket(clients: &Clients, name: &str) -> Result<(), DeployError>
         if let Some(refusal) = refusal {
             return Err(refusal);
         }
-        let sent = clients.s3.delete_bucket().bucket(name).send().await;
-        match &sent {
-            // A function was still writing, or somebody has switched versions on: then removed
-            // objects are still there.
+        let attempt = async || match clients.s3.delete_bucket().bucket(name).send().await {
+            Err(error) if error.code() == Some("NoSuchBucket") => Ok(true),
             Err(error) if error.code() == Some("BucketNotEmpty") && again < EMPTIED_AGAIN => {
-                refusal = empty(clients, name).await?;
-                refusal = refusal.or(remove_versions(clients, name).await?);
+                Ok(false)
             }
-            _ => return gone(sent.map(|_| ()), &["NoSuchBucket"], "removal", resource),
+            sent => sent.map(|_| true),
+        };
+        if patiently_said(&clients.waits, "removal", resource, attempt).await? {
+            return Ok(());
         }
+        // A function was still writing, or somebody has switched versions on: then removed objects
+        // are still there.
+        refusal = empty(clients, name).await?;
+        refusal = refusal.or(remove_versions(clients, name).await?);
     }
     Ok(())
 }
