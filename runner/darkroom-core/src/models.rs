@@ -31,7 +31,8 @@ pub struct Model {
     pub base_url: String,
     /// What the vendor calls it in a request.
     pub id: String,
-    /// Environment variable that holds the key.
+    /// Environment variable that holds the key; empty where a server on this machine takes none.
+    #[serde(default)]
     pub key_variable: String,
     /// Sent along as they are.
     #[serde(default)]
@@ -48,6 +49,10 @@ pub struct Model {
     /// nothing is known.
     #[serde(default)]
     pub successor: Option<String>,
+    /// Date of the last answer that somebody saw, `2026-11-29`; empty: nobody has yet. Absent:
+    /// nothing is said.
+    #[serde(default)]
+    pub last_seen_working: Option<String>,
 }
 
 /// USD per million tokens.
@@ -86,12 +91,13 @@ const REQUIRED: [(&str, &str); 4] = [
 ];
 
 /// Keys that a model may have besides.
-const KNOWN: [&str; 5] = [
+const KNOWN: [&str; 6] = [
     "parameters",
     "timeout_s",
     "price",
     "price_unknown",
     "successor",
+    "last_seen_working",
 ];
 
 /// Says which keys models lack: all of them at once, where reading would stop at the first.
@@ -99,7 +105,11 @@ fn missing(file: &DataFile<'_>) -> Option<DataFileError> {
     let table: toml::Table = file.text.parse().ok()?;
     let models = table.get("models")?.as_table()?;
     let lacks = |model: &toml::Table| {
-        let named = REQUIRED.iter().filter(|(key, _)| !model.contains_key(*key));
+        let address = model.get("base_url").and_then(toml::Value::as_str);
+        let needs_key = !address.is_some_and(is_local);
+        let named = REQUIRED
+            .iter()
+            .filter(|(key, _)| !model.contains_key(*key) && (*key != "key_variable" || needs_key));
         let mut lacks: Vec<String> = named
             .map(|(key, what)| format!("`{key}` ({what})"))
             .collect();
@@ -209,12 +219,41 @@ impl Model {
         digits >= 3 && snapshot.chars().all(|c| c.is_ascii_digit() || c == '-')
     }
 
+    /// Returns the most tokens that an answer may have, as the parameters limit it; `None` where
+    /// they don't.
+    pub fn max_output_tokens(&self) -> Option<u64> {
+        let limits = ["max_completion_tokens", "max_tokens"];
+        limits
+            .iter()
+            .find_map(|name| self.parameters.get(*name)?.as_u64())
+    }
+
+    /// Returns the most that the answer to a question of so many bytes can cost, USD; `None` where
+    /// the price is not known or nothing limits the answer.
+    ///
+    /// A token is at least one byte, so the question counts as many tokens as bytes: three to four
+    /// times too many, of a small part of the cost.
+    pub fn most_usd(&self, question_bytes: u64) -> Option<f64> {
+        let price = self.price.as_ref()?;
+        let output = match self.max_output_tokens() {
+            None if price.output_usd == 0.0 => 0,
+            limit => limit?,
+        };
+        Some(price.cost_usd(question_bytes, output))
+    }
+
+    /// Says why [`Self::most_usd`] is not known.
+    pub fn why_unbounded(&self) -> Option<String> {
+        match (&self.price_unknown, self.most_usd(0)) {
+            (Some(why), _) => Some(format!("price unknown: {why}")),
+            (None, None) => Some("neither `max_tokens` nor `max_completion_tokens` is set".into()),
+            (None, Some(_)) => None,
+        }
+    }
+
     fn mistake(&self) -> Option<(&'static str, String)> {
-        const OURS: [&str; 4] = ["model", "messages", "stream", "n"];
-        let local = ["http://127.0.0.1:", "http://localhost:", "http://[::1]:"];
-        if !self.base_url.starts_with("https://")
-            && !local.iter().any(|start| self.base_url.starts_with(start))
-        {
+        const OURS: [&str; 3] = ["model", "messages", "n"];
+        if !self.base_url.starts_with("https://") && !is_local(&self.base_url) {
             return Some((
                 "base_url",
                 "must begin with https://, or the key would be sent unencrypted".into(),
@@ -224,7 +263,9 @@ impl Model {
             return Some(("id", "is empty".into()));
         }
         let plain = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
-        if self.key_variable.is_empty() || !self.key_variable.chars().all(plain) {
+        let needs_none = self.key_variable.is_empty() && is_local(&self.base_url);
+        let is_name = !self.key_variable.is_empty() && self.key_variable.chars().all(plain);
+        if !needs_none && !is_name {
             return Some((
                 "key_variable",
                 "must be the name of an environment variable (A-Z, 0-9 and _), never the key \
@@ -258,6 +299,16 @@ impl Model {
                     .into(),
             ));
         }
+        if self
+            .last_seen_working
+            .as_ref()
+            .is_some_and(|date| !date.is_empty() && !is_date(date))
+        {
+            return Some((
+                "last_seen_working",
+                "must be a date like 2026-11-29, or empty while nobody has seen an answer".into(),
+            ));
+        }
         match (&self.price, &self.price_unknown) {
             (None, None) => Some((
                 "price",
@@ -285,6 +336,19 @@ impl Price {
     }
 }
 
+/// Whether an address is this machine's own.
+fn is_local(base_url: &str) -> bool {
+    let local = ["http://127.0.0.1:", "http://localhost:", "http://[::1]:"];
+    local.iter().any(|start| base_url.starts_with(start))
+}
+
+/// Whether a text has the form of a date, `2026-11-29`.
+fn is_date(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let digits = |part: &&str| part.bytes().all(|byte| byte.is_ascii_digit());
+    parts.iter().all(digits) && parts.iter().map(|part| part.len()).eq([4, 2, 2])
+}
+
 fn last_segment(id: &str) -> &str {
     id.rsplit('/').next().unwrap_or(id)
 }
@@ -305,12 +369,62 @@ successor = "none"
 "#;
 
     #[test]
-    fn the_committed_models_are_those_of_the_study() {
+    fn the_committed_models_are_those_of_the_study_and_their_successors() {
         let models = Models::parse("models.toml", COMMITTED).unwrap().models;
+        for vendors in [
+            "deepseek",
+            "gemini-2.5-pro",
+            "gemini-3.8-flash",
+            "gpt-5",
+            "gpt-6.1-sol",
+        ] {
+            assert_eq!(
+                models[vendors].last_seen_working.as_deref(),
+                Some(""),
+                "{vendors}: until somebody asks with a key and writes the date"
+            );
+        }
+    }
+
+    #[test]
+    fn a_server_on_this_machine_needs_no_key_and_any_other_does() {
+        let keyless = ONE.replace("key_variable = \"SCRIPTED_KEY\"\n", "");
+        let at = |address: &str| {
+            let lines = keyless.lines().map(|line| match line.split_once(" = ") {
+                Some(("base_url", _)) => format!("base_url = \"{address}\"\n"),
+                _ => format!("{line}\n"),
+            });
+            Models::parse("models.toml", &lines.collect::<String>())
+        };
         assert_eq!(
-            models.keys().map(String::as_str).collect::<Vec<_>>(),
-            ["deepseek", "gemini-2.5-pro", "gpt-5"]
+            at("http://127.0.0.1:8431/v1").unwrap().models["scripted"].key_variable,
+            ""
         );
+        let refused = at("https://vendor.example/v1").unwrap_err().to_string();
+        assert!(refused.contains("lacks `key_variable`"), "{refused}");
+    }
+
+    #[test]
+    fn the_most_that_an_answer_can_cost_needs_a_price_and_a_limit() {
+        let model = |line: &str| {
+            let text = ONE.replace("successor =", &format!("{line}\nsuccessor ="));
+            Models::parse("models.toml", &text).unwrap().models["scripted"].clone()
+        };
+        let limited = model("parameters = { max_tokens = 1000 }");
+        assert_eq!(
+            limited.most_usd(500),
+            Some((500.0 * 2.0 + 1000.0 * 8.0) / 1e6)
+        );
+        assert_eq!(limited.why_unbounded(), None);
+        let unlimited = model("parameters = { temperature = 0.5 }");
+        assert_eq!(unlimited.most_usd(500), None);
+        assert!(unlimited.why_unbounded().unwrap().contains("max_tokens"));
+        let mut free = unlimited;
+        free.price.as_mut().unwrap().output_usd = 0.0;
+        assert_eq!(free.most_usd(500), Some(500.0 * 2.0 / 1e6));
+        let mut unknown = limited;
+        (unknown.price, unknown.price_unknown) = (None, Some("private".into()));
+        assert_eq!(unknown.why_unbounded().unwrap(), "price unknown: private");
     }
 
     #[test]
@@ -397,6 +511,11 @@ successor = "none"
                 "`n` is set by Darkroom",
             ),
             ("title =", "titel =", "unknown field `titel`"),
+            (
+                "successor =",
+                "last_seen_working = \"yesterday\"\nsuccessor =",
+                ":8: models.scripted.last_seen_working: must be a date like 2026-11-29",
+            ),
         ];
         for (from, to, expected) in cases {
             assert!(ONE.contains(from), "the test replaces nothing");

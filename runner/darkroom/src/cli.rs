@@ -75,7 +75,7 @@ pub enum Command {
     Import(ImportArgs),
     /// Import measurements made with another tool (CSV, JSON, SAAF)
     ImportResults(ImportResultsArgs),
-    /// Ask an LLM to write a variant, one prompt per stage
+    /// Ask LLMs to write variants, one prompt per stage
     Generate(GenerateArgs),
     /// Print the JSON Schema of manifests, for your editor
     Schema,
@@ -526,11 +526,18 @@ pub struct ImportResultsArgs {
 
 #[derive(Clone, Debug, Args)]
 pub struct GenerateArgs {
+    /// Make all variants that this manifest's models are to write and that are missing
+    #[arg(conflicts_with_all = ["model", "variant", "samples", "repair", "python", "pipeline",
+        "prompt", "system", "stages"])]
+    pub manifest: Option<PathBuf>,
+    /// Override a key of the manifest, for example experiment.seed=1; repeatable
+    #[arg(long = "set", value_name = "KEY=VALUE", requires = "manifest")]
+    pub set: Vec<String>,
     /// Model to ask, a name in the pipeline's models.toml, for example gpt-5
-    #[arg(long, required_unless_present = "dry_run")]
+    #[arg(long, required_unless_present_any = ["dry_run", "manifest"])]
     pub model: Option<String>,
     /// Name of the new variant, a folder under functions/
-    #[arg(long, required_unless_present = "dry_run")]
+    #[arg(long, required_unless_present_any = ["dry_run", "manifest"])]
     pub variant: Option<String>,
     /// Create K independent variants, NAME-s1 to NAME-sK, and skip those that exist
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=100))]

@@ -65,6 +65,10 @@ impl Failure {
         &self.report
     }
 
+    pub fn into_report(self) -> miette::Report {
+        self.report
+    }
+
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self.kind {
             Kind::WrongRequest => 2,

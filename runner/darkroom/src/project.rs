@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use darkroom_core::data_file::DataFile;
 use darkroom_core::image_set::{Image, ImageSet, Purpose, Source};
 use darkroom_core::manifest::{
-    self, Fault, InvalidManifest, Known, KnownImageSet, KnownPipeline, KnownVariant, Manifest,
-    Override,
+    self, Declared, Fault, Generation, InvalidManifest, Known, KnownImageSet, KnownPipeline,
+    KnownVariant, Manifest, Override,
 };
 use darkroom_core::models::Models;
 use darkroom_core::pipeline::{Pipeline, Stage};
@@ -23,6 +23,9 @@ use crate::package::{self, PackageError, pins};
 use crate::provenance;
 use crate::set_files::{self, Folder};
 use crate::text_file::{self, NotUtf8, Unread};
+
+/// Folder of a pipeline's named prompts.
+const PROMPTS: &str = "prompts";
 
 /// The folder that holds `functions/` and `experiments/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +39,8 @@ pub struct Loaded {
     pub project: Project,
     pub manifest: Manifest,
     pub known: Known,
+    /// What its entries for models declare. After [`load_with`] all of it is made.
+    pub generation: Generation,
 }
 
 /// Why a manifest could not be loaded.
@@ -63,12 +68,61 @@ pub enum LoadError {
 }
 
 /// Reads and checks the manifest that a command was given. Nothing is changed anywhere.
+///
+/// Variants of models that it declares need not be made: what is known of them is what they would
+/// be with code for every stage.
 pub fn load(args: &ManifestArgs) -> Result<Loaded, LoadError> {
-    load_with(&args.manifest, &overrides(args))
+    load_declared(&args.manifest, &overrides(args))
 }
 
-/// Like [`load`], with further overrides.
+/// Like [`load`], by the manifest's path and what is changed in it.
+pub fn load_declared(path: &Path, overrides: &[Override]) -> Result<Loaded, LoadError> {
+    let Read {
+        project,
+        name,
+        text,
+        mut known,
+    } = read(path, overrides)?;
+    let (manifest, generation) = manifest::validate_declared(&name, &text, overrides, &known)?;
+    if let Some(pipeline) = known.pipeline(&manifest.experiment.pipeline).cloned() {
+        let presumed = |it: &Declared| (it.variant.clone(), it.presumed(&pipeline));
+        known.variants.extend(generation.missing().map(presumed));
+    }
+    Ok(Loaded {
+        project,
+        manifest,
+        known,
+        generation,
+    })
+}
+
+/// Reads and checks a manifest that is to be run: all variants that it names are there.
 pub fn load_with(path: &Path, overrides: &[Override]) -> Result<Loaded, LoadError> {
+    let Read {
+        project,
+        name,
+        text,
+        known,
+    } = read(path, overrides)?;
+    let (manifest, generation) = manifest::validate_made(&name, &text, overrides, &known)?;
+    Ok(Loaded {
+        project,
+        manifest,
+        known,
+        generation,
+    })
+}
+
+/// A manifest's text with the project that it is of.
+struct Read {
+    project: Project,
+    /// The manifest as the user calls it.
+    name: String,
+    text: String,
+    known: Known,
+}
+
+fn read(path: &Path, overrides: &[Override]) -> Result<Read, LoadError> {
     let text = text_file::read(path).map_err(|why| match why {
         Unread::Io(source) => unreadable(path, source),
         Unread::Encoding(why) => LoadError::NotUtf8 {
@@ -80,10 +134,10 @@ pub fn load_with(path: &Path, overrides: &[Override]) -> Result<Loaded, LoadErro
     let project = Project::of(path).or_else(|error| Project::here().map_err(|_| error))?;
     let name = path.display().to_string();
     let known = project.known(&manifest::mentioned(&name, &text, overrides));
-    let manifest = manifest::validate(&name, &text, overrides, &known)?;
-    Ok(Loaded {
+    Ok(Read {
         project,
-        manifest,
+        name,
+        text,
         known,
     })
 }
@@ -95,6 +149,12 @@ pub fn overrides(args: &ManifestArgs) -> Vec<Override> {
         .target
         .map(|target| Override::option("--target", "target.cloud", target.as_str()));
     set.chain(target).collect()
+}
+
+/// The command that makes the variants that a manifest declares.
+pub fn generate_command(args: &ManifestArgs) -> String {
+    let sets: Vec<&str> = args.set.iter().map(String::as_str).collect();
+    manifest::generate_command(&args.manifest.display().to_string(), &sets)
 }
 
 impl LoadError {
@@ -317,17 +377,14 @@ impl Project {
 
     fn known_variant(&self, name: &str, mentioned: &BTreeSet<String>) -> KnownVariant {
         if !manifest::mentions(mentioned, name) {
-            return KnownVariant {
-                variant: None,
-                faults: Vec::new(),
-            };
+            return KnownVariant::default();
         }
         // Before anything in it is read: a link may lead to a file that is nobody's business here.
         let refused = self.packaging_faults(&self.variant_dir(name));
         if !refused.is_empty() {
             return KnownVariant {
-                variant: None,
                 faults: refused,
+                ..KnownVariant::default()
             };
         }
         let path = self.variant_dir(name).join("variant.toml");
@@ -335,8 +392,8 @@ impl Project {
             Ok(text) => text,
             Err(fault) => {
                 return KnownVariant {
-                    variant: None,
                     faults: vec![fault.into()],
+                    ..KnownVariant::default()
                 };
             }
         };
@@ -352,14 +409,17 @@ impl Project {
                     .chain(self.unpinned(name, &variant))
                     .chain(edits)
                     .collect();
+                let provenance = variant.model.as_ref().and(provenance::read(&folder));
                 KnownVariant {
                     variant: Some(variant),
                     faults,
+                    repair: provenance.as_ref().map(|it| it.repair_rounds_allowed),
+                    prompt_template_sha256: provenance.and_then(|it| it.prompt_template_sha256),
                 }
             }
             Err(error) => KnownVariant {
-                variant: None,
                 faults: vec![error.to_string().into()],
+                ..KnownVariant::default()
             },
         }
     }
@@ -497,26 +557,35 @@ impl Project {
         } else {
             BTreeMap::new()
         };
-        // A models file that can't be read or is wrong is `generate`'s to complain about: a run
-        // asks nobody.
-        let models = self
-            .models(name)
-            .map(|models| models.models.into_keys().collect())
-            .unwrap_or_default();
-        match parsed {
-            Ok(pipeline) => KnownPipeline {
-                pipeline: Some(pipeline),
-                faults: Vec::new(),
-                image_sets,
-                models,
-            },
-            Err(fault) => KnownPipeline {
-                pipeline: None,
-                faults: vec![fault.into()],
-                image_sets,
-                models,
-            },
+        // A models file that can't be read or is wrong matters only where a model is to be asked.
+        let (models, models_fault) = match self.models(name) {
+            Ok(models) => (models.models.into_keys().collect(), None),
+            Err(error) => (Vec::new(), Some(error.to_string())),
+        };
+        let (pipeline, fault) = match parsed {
+            Ok(pipeline) => (Some(pipeline), None),
+            Err(fault) => (None, Some(fault.into())),
+        };
+        KnownPipeline {
+            pipeline,
+            faults: fault.into_iter().collect(),
+            image_sets,
+            models,
+            models_fault,
+            prompts: self.prompts(name),
         }
+    }
+
+    /// Returns the named prompts of a pipeline, with the sha256 of each text, hex.
+    fn prompts(&self, pipeline: &str) -> BTreeMap<String, String> {
+        let folder = self.root.join("experiments").join(pipeline).join(PROMPTS);
+        let markdown = |path: &PathBuf| path.extension().is_some_and(|end| end == "md");
+        let named = |path: PathBuf| {
+            let name = path.file_stem()?.to_str()?.to_owned();
+            Some((name, provenance::hash(&fs::read(&path).ok()?)))
+        };
+        let files = files(&folder).into_iter().filter(markdown);
+        files.filter_map(named).collect()
     }
 
     fn known_image_sets(
@@ -634,6 +703,11 @@ pub fn make_private(folder: &Path) -> io::Result<()> {
 /// The models file of a pipeline, from the project's root.
 pub fn models_file(pipeline: &str) -> String {
     format!("experiments/{pipeline}/models.toml")
+}
+
+/// The file of a pipeline's named prompt, from the project's root.
+pub fn prompt_file(pipeline: &str, name: &str) -> String {
+    format!("experiments/{pipeline}/{PROMPTS}/{name}.md")
 }
 
 /// Returns every requirement of a text that is not pinned, as a fault of that file.

@@ -19,6 +19,17 @@ pub(super) fn check(
     mistakes: &mut Vec<Mistake>,
 ) -> bool {
     let expected = Expected { schema, path };
+    if let Some(alternatives) = schema["anyOf"].as_array() {
+        let kind = match node.value {
+            Value::Table(_) => "object",
+            _ => "string",
+        };
+        let fitting = alternatives.iter().find(|one| one["type"] == kind);
+        return match (fitting, &node.value) {
+            (Some(one), Value::Table(_) | Value::String(_)) => check(node, one, path, mistakes),
+            _ => expected.wrong_kind(node, mistakes),
+        };
+    }
     if let Some(choices) = expected.choices() {
         return expected.check_choice(node, &choices, mistakes);
     }
@@ -247,6 +258,11 @@ impl<'a> Expected<'a> {
     fn described(&self) -> String {
         if let Some(choices) = self.choices() {
             return alternatives(&choices);
+        }
+        if let Some(alternatives) = self.schema["anyOf"].as_array() {
+            let of_one = |schema| Expected { schema, ..*self }.described();
+            let words: Vec<String> = alternatives.iter().map(of_one).collect();
+            return words.join(" or ");
         }
         match self.schema["type"].as_str() {
             Some("object") => "a table".to_owned(),

@@ -64,15 +64,19 @@ pub struct Unusable {
 }
 
 /// A folder that holds a `variant.toml`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct KnownVariant {
     /// `None` when `variant.toml` can't be read; then `faults` says why.
     pub variant: Option<Variant>,
     pub faults: Vec<Fault>,
+    /// Rounds of repair that its model was allowed, as its provenance says.
+    pub repair: Option<u32>,
+    /// Of the template that its model was asked with, hex; `None` for the standard prompt.
+    pub prompt_template_sha256: Option<String>,
 }
 
 /// A folder that holds a `pipeline.toml`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct KnownPipeline {
     /// `None` when `pipeline.toml` can't be read; then `faults` says why.
     pub pipeline: Option<Pipeline>,
@@ -82,6 +86,10 @@ pub struct KnownPipeline {
     /// Models that `experiments/<pipeline>/models.toml` has an entry for: those that can be asked
     /// for a variant.
     pub models: Vec<String>,
+    /// Why `models.toml` can't be read, where it can't.
+    pub models_fault: Option<String>,
+    /// `experiments/<pipeline>/prompts/<name>.md`: the sha256 of its text, hex.
+    pub prompts: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]

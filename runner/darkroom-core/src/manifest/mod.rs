@@ -7,6 +7,7 @@
 
 mod brackets;
 mod check;
+mod generation;
 mod known;
 mod mistake;
 mod schema;
@@ -21,12 +22,13 @@ use serde::{Deserialize, Serialize};
 use crate::cell::{Architecture, Input, Start, Trigger};
 use crate::statistics::Rule;
 
+pub use self::generation::{Declared, Generation, ModelEntry, PYTHON, generate_command, is_name};
 pub use self::known::{Fault, Known, KnownImageSet, KnownPipeline, KnownVariant, Unusable};
 pub use self::mistake::{InvalidManifest, Mistake, nearest};
 pub use self::schema::schema_text;
 pub use self::set::Override;
 pub use self::spelling::mentions;
-pub use self::validate::{MAX_CELLS, mentioned, validate};
+pub use self::validate::{MAX_CELLS, mentioned, validate, validate_declared, validate_made};
 
 /// One experiment: what is compared, how often, and where.
 // Serialised with every default filled in, it is the run's `manifest.toml`.
@@ -109,8 +111,9 @@ pub struct TargetKeys {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Matrix {
-    /// The code to compare: folders under `functions/`.
-    #[schemars(length(min = 1), extend("uniqueItems" = true))]
+    /// The code to compare: folders under `functions/`, and models that are to write some.
+    /// For example `["pillow", { model = "gpt-5", samples = 5 }]`.
+    #[schemars(with = "Vec<generation::Level>", length(min = 1), extend("uniqueItems" = true))]
     pub variants: Vec<String>,
     /// Instruction sets. Default: `x86_64` only.
     #[serde(default = "defaults::architectures")]
@@ -319,6 +322,11 @@ pub struct Budget {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "f64", extend("exclusiveMinimum" = 0))]
     pub minutes: Option<f64>,
+    /// US dollars for all answers of models that the manifest declares. `darkroom generate` stops
+    /// before the question whose answer could cost more, and goes on with a larger budget.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "f64", extend("exclusiveMinimum" = 0))]
+    pub generate_usd: Option<f64>,
 }
 
 /// Where results are written.

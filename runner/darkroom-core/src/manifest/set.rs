@@ -39,6 +39,11 @@ impl Override {
         }
     }
 
+    /// Returns the argument of a `--set`; `None` where it is another option.
+    pub(super) fn as_set(&self) -> Option<&str> {
+        (self.option == "--set").then_some(self.argument.as_str())
+    }
+
     /// Replaces the key in the manifest's tree.
     pub(super) fn apply(&self, root: &mut Node) -> Result<(), Mistake> {
         let source = Arc::new(NamedSource::new(&self.option, self.argument.clone()));

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 
 use globset::{Glob, GlobMatcher};
 
-use super::known::Known;
 use super::mistake::{Mistake, suggestion};
 use super::tree::{Node, Value};
 
@@ -98,8 +97,8 @@ fn matcher(pattern: &str) -> Result<GlobMatcher, globset::Error> {
 
 /// Puts the names of variants in the place of the globs that match them, each once, sorted. In
 /// `include` and `exclude` an entry with a glob becomes one for each variant.
-pub(super) fn expand_globs(root: &mut Node, known: &Known, mistakes: &mut Vec<Mistake>) {
-    let names: Vec<&str> = known.variants.keys().map(String::as_str).collect();
+pub(super) fn expand_globs(root: &mut Node, names: &BTreeSet<String>, mistakes: &mut Vec<Mistake>) {
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let Some(matrix) = root.get_mut("matrix") else {
         return;
     };

@@ -66,7 +66,7 @@ pub(crate) fn known() -> Known {
             adapt: crate::adapt::Adapt::default(),
             imported: BTreeMap::new(),
         }),
-        faults: vec![],
+        ..KnownVariant::default()
     };
     let pipeline = Pipeline::parse("pipeline.toml", PIPELINE).expect("the fixture is right");
     let photos = KnownImageSet {
@@ -81,9 +81,8 @@ pub(crate) fn known() -> Known {
             "image-pipeline".into(),
             KnownPipeline {
                 pipeline: Some(pipeline),
-                faults: vec![],
                 image_sets: BTreeMap::from([("photos".into(), photos)]),
-                models: vec![],
+                ..KnownPipeline::default()
             },
         )]),
     }
@@ -93,8 +92,8 @@ pub(crate) fn known() -> Known {
 fn known_with_faults() -> Known {
     let mut known = known();
     let broken = KnownVariant {
-        variant: None,
         faults: vec!["functions/broken/variant.toml:3: no such runtime".into()],
+        ..KnownVariant::default()
     };
     let mut partial = known.variants["pillow"].clone();
     partial.variant.as_mut().unwrap().handlers.remove("resize");

@@ -11,6 +11,7 @@ use miette::NamedSource;
 use serde_json::Value as Json;
 
 use super::check::check;
+use super::generation::{self, Entries, Generation};
 use super::mistake::{InvalidManifest, Mistake, suggestion};
 use super::schema::schema;
 use super::set::Override;
@@ -27,18 +28,60 @@ use crate::variant::Variant;
 /// months.
 pub const MAX_CELLS: u64 = 10_000_000;
 
-/// Reads a manifest. `name` is what the user calls the text, for example `manifests/smoke.toml`.
+/// Reads a manifest that is to be run. `name` is what the user calls the text, for example
+/// `manifests/smoke.toml`.
+///
+/// A variant that an entry for a model declares and that is not made yet is a mistake.
 pub fn validate(
     name: &str,
     text: &str,
     overrides: &[Override],
     known: &Known,
 ) -> Result<Manifest, InvalidManifest> {
+    validate_made(name, text, overrides, known).map(|(manifest, _)| manifest)
+}
+
+/// Like [`validate`], and says what the manifest's entries for models declare.
+pub fn validate_made(
+    name: &str,
+    text: &str,
+    overrides: &[Override],
+    known: &Known,
+) -> Result<(Manifest, Generation), InvalidManifest> {
+    read(name, text, overrides, known, NotMade::IsAMistake)
+}
+
+/// Reads a manifest, and says what its entries for models declare, made or not.
+pub fn validate_declared(
+    name: &str,
+    text: &str,
+    overrides: &[Override],
+    known: &Known,
+) -> Result<(Manifest, Generation), InvalidManifest> {
+    read(name, text, overrides, known, NotMade::IsSaid)
+}
+
+/// What a declared variant is whose folder is not there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum NotMade {
+    IsAMistake,
+    IsSaid,
+}
+
+fn read(
+    name: &str,
+    text: &str,
+    overrides: &[Override],
+    known: &Known,
+    not_made: NotMade,
+) -> Result<(Manifest, Generation), InvalidManifest> {
     let invalid = |mistakes| InvalidManifest::new(name, mistakes);
     let mut mistakes = Vec::new();
     let mut root = document(name, text, overrides, &mut mistakes).map_err(invalid)?;
-    spelling::expand_globs(&mut root, known, &mut mistakes);
     let schema = schema();
+    let written = generation::expand(&mut root, &schema);
+    let names = names(known, &root);
+    spelling::expand_globs(&mut root, &names, &mut mistakes);
     let sound_matrix = is_sound(root.get(&["matrix"]), &schema["properties"]["matrix"]);
     check(&mut root, &schema, "", &mut mistakes);
     let manifest = match filled_in(&root) {
@@ -57,9 +100,20 @@ pub fn validate(
             return Err(invalid(mistakes));
         }
     };
+    let entries = Entries {
+        written: &written,
+        known,
+        pipeline: &manifest.experiment.pipeline.clone(),
+    };
+    mistakes.extend(entries.mistakes());
+    if not_made == NotMade::IsAMistake {
+        let sets: Vec<&str> = overrides.iter().filter_map(Override::as_set).collect();
+        mistakes.extend(entries.not_made(&generation::generate_command(name, &sets)));
+    }
     let mut meaning = Meaning {
         root: &root,
         known,
+        generation: entries.generation(&manifest.matrix.variants),
         manifest,
         mistakes,
     };
@@ -69,10 +123,13 @@ pub fn validate(
         meaning.check_matrix();
     }
     let Meaning {
-        manifest, mistakes, ..
+        manifest,
+        mistakes,
+        generation,
+        ..
     } = meaning;
     if mistakes.is_empty() {
-        Ok(manifest)
+        Ok((manifest, generation))
     } else {
         Err(invalid(mistakes))
     }
@@ -90,7 +147,8 @@ pub fn mentioned(name: &str, text: &str, overrides: &[Override]) -> BTreeSet<Str
             .for_each(|entry| collect(&entry.node, strings));
     }
     let mut strings = BTreeSet::from([super::defaults::pipeline()]);
-    if let Ok(root) = document(name, text, overrides, &mut Vec::new()) {
+    if let Ok(mut root) = document(name, text, overrides, &mut Vec::new()) {
+        generation::expand(&mut root, &schema());
         collect(&root, &mut strings);
     }
     strings
@@ -111,6 +169,17 @@ fn document(
             .filter_map(|change| change.apply(&mut root).err()),
     );
     Ok(root)
+}
+
+/// Returns every name that a glob can match: folders that are there, and variants that are declared.
+fn names(known: &Known, root: &Node) -> BTreeSet<String> {
+    let listed = root
+        .get(&["matrix", "variants"])
+        .map_or(&[][..], Node::items);
+    let listed = listed.iter().filter_map(Node::as_str);
+    let listed = listed.filter(|name| !spelling::is_glob(name));
+    let there = known.variants.keys().map(String::as_str);
+    there.chain(listed).map(str::to_owned).collect()
 }
 
 /// Whether a table has no mistake by itself.
@@ -146,6 +215,7 @@ fn filled_in(root: &Node) -> Result<Manifest, serde_json::Error> {
 struct Meaning<'a> {
     root: &'a Node,
     known: &'a Known,
+    generation: Generation,
     manifest: Manifest,
     mistakes: Vec<Mistake>,
 }
@@ -304,6 +374,9 @@ impl Meaning<'_> {
             let Some(name) = node.as_str().filter(|name| !spelling::is_glob(name)) else {
                 continue;
             };
+            if self.generation.missing().any(|it| it.variant == name) {
+                continue;
+            }
             let Some(variant) = self.known.variants.get(name) else {
                 let known = self.known.variants.keys().map(String::as_str);
                 let message = format!("unknown variant `{name}`");

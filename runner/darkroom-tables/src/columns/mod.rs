@@ -211,8 +211,8 @@ const PROMPT: Column = column(
     Text,
     "",
     Plan,
-    "name of the prompt that the model was asked with, `plain` is the standard one; null if no \
-     model wrote it",
+    "name of the prompt that the model was asked with: `plain` is the standard one, `unknown` \
+     that of imported results; null if no model wrote it",
 );
 const TARGET: Column = column(
     "target",

@@ -28,7 +28,7 @@ mod serve;
 mod validate;
 mod verify;
 
-use darkroom_core::manifest::Manifest;
+use darkroom_core::manifest::{Generation, Manifest};
 
 use crate::built::built;
 use crate::cli::{Cli, Command, Globals};
@@ -105,6 +105,22 @@ fn say_what_differs(project: &Project, manifest: &Manifest, globals: Globals) {
     if let Some(said) = study::differences(project.root(), &below) {
         display::note(&said);
     }
+}
+
+/// Says which samples of models are there and not asked for any more.
+fn say_what_is_left_alone(generation: &Generation, globals: Globals) {
+    if generation.left_alone.is_empty() || globals.quiet || globals.json {
+        return;
+    }
+    let names: Vec<String> = generation
+        .left_alone
+        .iter()
+        .map(|name| format!("functions/{name}"))
+        .collect();
+    display::note(&format!(
+        "left alone and not measured, beyond the `samples` of the manifest: {}",
+        names.join(", ")
+    ));
 }
 
 /// Says that a newer program made this study: what went wrong may be that.

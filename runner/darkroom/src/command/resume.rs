@@ -55,6 +55,7 @@ pub fn run(args: &ResumeArgs, globals: Globals) -> Result<Outcome, Failure> {
         project,
         manifest,
         known,
+        ..
     } = &loaded;
     super::say_which(project, globals);
     let capability = &target::capability(manifest.target.cloud);

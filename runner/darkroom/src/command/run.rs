@@ -28,8 +28,10 @@ pub fn run(args: &RunArgs, globals: Globals) -> Result<Outcome, Failure> {
         project,
         manifest,
         known,
+        generation,
     } = &loaded;
     super::say_which(project, globals);
+    super::say_what_is_left_alone(generation, globals);
     super::say_what_differs(project, manifest, globals);
     let capability = &target::capability(manifest.target.cloud);
     let prices = results::prices(project, &manifest.target.region)?;

@@ -8,6 +8,7 @@ use crate::project;
 pub fn run(args: &ManifestArgs, globals: Globals) -> Result<Outcome, Failure> {
     let loaded = project::load(args).map_err(Failure::wrong_request)?;
     super::say_which(&loaded.project, globals);
+    super::say_what_is_left_alone(&loaded.generation, globals);
     if globals.json {
         display::answer_json(&loaded.manifest)?;
     } else if !globals.quiet {
@@ -17,6 +18,14 @@ pub fn run(args: &ManifestArgs, globals: Globals) -> Result<Outcome, Failure> {
             args.manifest.display(),
             display::count(cells as u64, "cell")
         ))?;
+        let missing = loaded.generation.missing().count();
+        if missing > 0 {
+            display::answer(&format!(
+                "{} of models not made yet: run `{}`\n",
+                display::count(missing as u64, "variant"),
+                project::generate_command(args)
+            ))?;
+        }
     }
     Ok(Outcome::Done)
 }

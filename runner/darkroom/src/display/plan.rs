@@ -25,6 +25,8 @@ pub struct Page<'a> {
     pub expected: Option<Expected>,
     /// Of a run that may stop before its end.
     pub shortest: Option<Shortest>,
+    /// What models are still to be asked, in words.
+    pub generate: Option<String>,
 }
 
 /// What a run takes that stops at its first look.
@@ -67,7 +69,10 @@ impl Page<'_> {
             budget,
             ..
         } = self.manifest;
-        let mut rows = vec![(
+        let missing = self.generate.iter();
+        let mut rows: Vec<(&str, String)> =
+            missing.map(|what| ("not made", what.clone())).collect();
+        rows.push((
             "cells",
             format!(
                 "{}, {} of them runnable on {}",
@@ -75,7 +80,7 @@ impl Page<'_> {
                 thousands(*runnable),
                 self.target
             ),
-        )];
+        ));
         rows.extend(
             not_runnable
                 .iter()

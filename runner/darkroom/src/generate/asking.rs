@@ -17,6 +17,7 @@ use super::error::{GenerateError, Problem};
 use super::folder::{self, Draft};
 use super::reading;
 use super::record::{self, Kept, Known, Record};
+use super::spending;
 use super::variant::Made;
 use super::wish::Wish;
 use crate::execute::now;
@@ -156,13 +157,23 @@ impl<'a> Asking<'a> {
                 return Ok(kept);
             }
         }
-        (self.say)(&format!("  {what}: asking {}", self.wish.model.id));
+        let Wish {
+            model, spending, ..
+        } = self.wish;
+        spending
+            .may_ask(model, messages)
+            .map_err(|over| Problem::OverBudget {
+                stage: stage.name.clone(),
+                over,
+            })?;
+        (self.say)(&format!("  {what}: asking {}", model.id));
         let (asked_at, began) = (now(), Instant::now());
         let answer = self.endpoint.ask(messages);
         let answer = answer.map_err(|error| Problem::NoAnswer {
             stage: stage.name.clone(),
             error,
         })?;
+        spending.count(model, messages, &answer);
         let known = Known {
             question_sha256,
             base_url: self.wish.model.base_url.clone(),
@@ -238,8 +249,7 @@ impl<'a> Asking<'a> {
     }
 
     fn cost(&self, answer: &ModelAnswer) -> Option<f64> {
-        let price = self.wish.model.price.as_ref()?;
-        Some(price.cost_usd(answer.input_tokens?, answer.output_tokens?))
+        spending::cost_usd(self.wish.model, &answer.known())
     }
 
     pub fn publish(mut self) -> Result<Made, Failure> {

@@ -9,14 +9,16 @@
 //! or router closes idle connections, often without notice. A connection costs milliseconds, an
 //! answer seconds.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_openai::Client;
 use async_openai::config::OpenAIConfig;
 use async_openai::error::OpenAIError;
 use darkroom_core::models::Model;
+use futures::StreamExt as _;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use crate::error_text::causes;
@@ -82,6 +84,8 @@ pub enum AskError {
     Unreachable { message: String },
     #[error("the answer is not a chat completion: {message}")]
     Malformed { message: String },
+    #[error("the endpoint sends its answer in pieces, which was not asked for")]
+    Streams,
     #[error("the answer repeats the key, so it was not stored")]
     KeyInAnswer,
     #[error("interrupted")]
@@ -137,7 +141,7 @@ impl Message {
 }
 
 impl<'a> Endpoint<'a> {
-    /// Makes ready to ask; nothing is sent. `key` is printable ASCII.
+    /// Makes ready to ask; nothing is sent. `key` is printable ASCII, or empty.
     pub fn new(model: &'a Model, key: &str, runtime: Runtime) -> Result<Self, reqwest::Error> {
         let config = OpenAIConfig::new()
             .with_api_base(model.base_url.trim_end_matches('/'))
@@ -191,17 +195,27 @@ impl<'a> Endpoint<'a> {
     async fn sent(&self, request: Value) -> Result<Value, OpenAIError> {
         let mut times = 1;
         loop {
-            let answered = self
-                .client
-                .chat()
-                .create_byot::<_, Value>(request.clone())
-                .await;
+            let answered = match request.get("stream") {
+                Some(Value::Bool(true)) => self.streamed(request.clone()).await,
+                _ => self.client.chat().create_byot(request.clone()).await,
+            };
             match answered {
                 Err(error) if times < SENT_AT_MOST && no_answer_began(&error) => times += 1,
                 answered => return answered,
             }
             tokio::time::sleep(PAUSE).await;
         }
+    }
+
+    /// Sends a request whose answer comes in pieces; returns the completion that they make.
+    async fn streamed(&self, request: Value) -> Result<Value, OpenAIError> {
+        let chat = self.client.chat();
+        let mut chunks = chat.create_stream_byot::<_, Value>(request).await?;
+        let mut whole = Pieces::default();
+        while let Some(chunk) = chunks.next().await {
+            whole.add(&chunk?);
+        }
+        Ok(whole.completion())
     }
 
     fn ask_error(&self, error: &OpenAIError) -> AskError {
@@ -219,6 +233,9 @@ impl<'a> Endpoint<'a> {
                     _ => AskError::Request { status, message },
                 }
             }
+            OpenAIError::JSONDeserialize(_, text) if text.trim_start().starts_with("data:") => {
+                AskError::Streams
+            }
             OpenAIError::JSONDeserialize(_, text) => AskError::Malformed {
                 message: self.quoted(text),
             },
@@ -233,7 +250,7 @@ impl<'a> Endpoint<'a> {
 
     fn read(&self, json: Value) -> Result<ModelAnswer, AskError> {
         let shown = json.to_string();
-        if shown.contains(&self.key) {
+        if !self.key.is_empty() && shown.contains(&self.key) {
             return Err(AskError::KeyInAnswer);
         }
         let malformed = || AskError::Malformed {
@@ -247,7 +264,10 @@ impl<'a> Endpoint<'a> {
             .ok_or_else(malformed)?;
         let usage = completion.usage.unwrap_or_default();
         Ok(ModelAnswer {
-            text: choice.message.content.unwrap_or_default(),
+            text: choice
+                .message
+                .content
+                .map_or_else(String::new, Content::text),
             model: completion.model,
             id: completion.id,
             finish_reason: choice.finish_reason,
@@ -262,7 +282,10 @@ impl<'a> Endpoint<'a> {
 
     /// A foreign text as an error may quote it: short, one line, without the key.
     fn quoted(&self, text: &str) -> String {
-        let text = text.replace(&self.key, "[key]");
+        let text = match self.key.as_str() {
+            "" => text.to_owned(),
+            key => text.replace(key, "[key]"),
+        };
         let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
         match line.char_indices().nth(QUOTED) {
             Some((end, _)) => format!("{}...", &line[..end]),
@@ -295,12 +318,75 @@ struct Choice {
 
 #[derive(Deserialize)]
 struct Said {
-    content: Option<String>,
+    content: Option<Content>,
     refusal: Option<String>,
+}
+
+/// A text, or parts of one; parts of other kinds (thoughts, for example) are no answer.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Content {
+    Text(String),
+    Parts(Vec<Part>),
+}
+
+#[derive(Deserialize)]
+struct Part {
+    #[serde(rename = "type")]
+    kind: String,
+    text: Option<String>,
+}
+
+impl Content {
+    fn text(self) -> String {
+        let of_part = |part: Part| part.text.filter(|_| part.kind == "text");
+        match self {
+            Self::Text(text) => text,
+            Self::Parts(parts) => parts.into_iter().filter_map(of_part).collect(),
+        }
+    }
 }
 
 #[derive(Default, Deserialize)]
 struct Usage {
     prompt_tokens: Option<u64>,
     completion_tokens: Option<u64>,
+}
+
+/// The pieces of an answer that an endpoint streams.
+#[derive(Default)]
+struct Pieces {
+    text: String,
+    refusal: String,
+    /// The latest that was said of each: most pieces leave them out, or empty.
+    said: BTreeMap<&'static str, Value>,
+}
+
+impl Pieces {
+    fn add(&mut self, chunk: &Value) {
+        let choice = &chunk["choices"][0];
+        self.text += choice["delta"]["content"].as_str().unwrap_or_default();
+        self.refusal += choice["delta"]["refusal"].as_str().unwrap_or_default();
+        let of_chunk = ["id", "model", "usage"].map(|name| (name, &chunk[name]));
+        let of_choice = [("finish_reason", &choice["finish_reason"])];
+        for (name, value) in of_chunk.into_iter().chain(of_choice) {
+            if !value.is_null() {
+                self.said.insert(name, value.clone());
+            }
+        }
+    }
+
+    /// What the endpoint would have sent as a whole.
+    fn completion(mut self) -> Value {
+        let mut take = |name| self.said.remove(name).unwrap_or_default();
+        json!({
+            "id": take("id"),
+            "model": take("model"),
+            "usage": take("usage"),
+            "choices": [{
+                "message": { "content": self.text, "refusal": self.refusal },
+                "finish_reason": take("finish_reason"),
+            }],
+        })
+    }
 }

@@ -9,6 +9,8 @@ use miette::Diagnostic;
 use super::Wish;
 use super::client::AskError;
 use super::folder::FolderError;
+use super::spending::OverBudget;
+use super::turns::Turn;
 use crate::project::models_file;
 
 /// What went wrong with one stage.
@@ -30,15 +32,33 @@ pub enum Problem {
     },
     #[error("stage {stage}: cannot tell whether the answer is Python: {reason}")]
     Unjudged { stage: String, reason: String },
+    #[error("stage {stage}: not asked: {over}")]
+    OverBudget { stage: String, over: OverBudget },
     #[error(transparent)]
     Folder(FolderError),
 }
 
 impl Problem {
     /// Whether it ends a round of repair and no more: the variant of the round before is as good as
-    /// it was.
+    /// it was. With a larger budget the round goes on where it stopped.
     pub fn ends_the_round(&self) -> bool {
-        !matches!(self, Self::Folder(_))
+        !matches!(self, Self::Folder(_) | Self::OverBudget { .. })
+    }
+
+    /// What it says of the model's next turn.
+    fn turn(&self) -> Turn {
+        match self {
+            Self::Unfinished { .. }
+            | Self::NoAnswer {
+                error:
+                    AskError::Limit { .. }
+                    | AskError::Server { .. }
+                    | AskError::Timeout { .. }
+                    | AskError::Cut { .. },
+                ..
+            } => Turn::FailedForNow,
+            _ => Turn::FailedForGood,
+        }
     }
 
     /// Ctrl-C, which is nobody's mistake.
@@ -83,6 +103,22 @@ impl GenerateError {
     }
 }
 
+impl GenerateError {
+    /// Says whether the model may be asked again in its turn.
+    pub fn turn(&self) -> Turn {
+        self.problem.turn()
+    }
+
+    /// Says whether another model's question would fail too: the disk is full, or the budget is
+    /// spent.
+    pub fn ends_all(&self) -> bool {
+        matches!(
+            self.problem,
+            Problem::Folder(_) | Problem::OverBudget { .. } | Problem::Unjudged { .. }
+        )
+    }
+}
+
 /// What to ask once a model is withdrawn, in words.
 fn successor(model: &Model) -> &str {
     model
@@ -124,6 +160,7 @@ fn mend(problem: &Problem, wish: &Wish<'_>) -> String {
                 "check `base_url` in {entry}: Darkroom appends \
                 `/chat/completions` to it"
             ),
+            AskError::Streams => format!("add `stream = true` to `parameters` in {entry}"),
             AskError::KeyInAnswer => "use another endpoint".into(),
             AskError::Interrupted => "run the command again".into(),
         },
@@ -136,6 +173,9 @@ fn mend(problem: &Problem, wish: &Wish<'_>) -> String {
             incomplete answers"
             .into(),
         Problem::Unjudged { .. } => format!("install Python {}", wish.python),
+        Problem::OverBudget { .. } => "raise `generate_usd` in [budget] of the manifest, and run \
+            the command again"
+            .into(),
         Problem::Folder(_) => "fix that and run the command again".into(),
     }
 }
@@ -163,6 +203,7 @@ impl Diagnostic for GenerateError {
             Problem::Substituted { .. } => "generate::substituted",
             Problem::Unfinished { .. } => "generate::unfinished",
             Problem::Unjudged { .. } => "generate::no_python",
+            Problem::OverBudget { .. } => "generate::over_budget",
             Problem::Folder(_) => "generate::folder",
         };
         Some(Box::new(code))

@@ -214,9 +214,7 @@ pub fn provenance_of(wish: &Wish<'_>, attempt: u32) -> Provenance {
         parameters: wish.model.parameters.clone(),
         requirements_sha256: Some(hash(wish.requirements.as_bytes())),
         prompt: wish.template.map(|template| template.name.clone()),
-        prompt_template_sha256: wish
-            .template
-            .map(|template| hash(template.text.as_bytes())),
+        prompt_template_sha256: wish.template.map(|template| hash(template.text.as_bytes())),
         prompt_template: wish.template.map(|_| format!("{ANSWERS}/{TEMPLATE}")),
         system_message: wish.system.map(|_| format!("{ANSWERS}/{SYSTEM}")),
         price: wish.model.price.clone(),

@@ -22,12 +22,8 @@ pub fn read(
     stage: &Stage,
     answer: &ModelAnswer,
 ) -> Result<Result<Code, Outcome>, Problem> {
-    if !wish.model.is_answered_by(&answer.model) {
-        return Err(Problem::Substituted {
-            stage: stage.name.clone(),
-            asked: wish.model.id.clone(),
-            answered: answer.model.clone(),
-        });
+    if let Some(problem) = of_endpoint(wish, stage, answer) {
+        return Err(problem);
     }
     if let Some(words) = &answer.refusal {
         return Ok(Err(Outcome::new(Kind::Refused, words)));
@@ -35,13 +31,27 @@ pub fn read(
     match answer.finish_reason.as_deref() {
         Some("length") => Ok(Err(cut_off(answer.output_tokens))),
         Some("content_filter") => Ok(Err(Outcome::new(Kind::Refused, "content filter"))),
-        Some("stop") => code(wish, stage, &answer.text),
-        // DeepSeek's `insufficient_system_resource`, for one: what is there may be half an answer.
-        other => Err(Problem::Unfinished {
-            stage: stage.name.clone(),
-            reason: other.map(ToOwned::to_owned),
-        }),
+        _ => code(wish, stage, &answer.text),
     }
+}
+
+/// Returns what the endpoint did wrong: another model answered, or nothing says that the answer is
+/// whole. Such an answer is asked for again.
+pub fn of_endpoint(wish: &Wish<'_>, stage: &Stage, answer: &ModelAnswer) -> Option<Problem> {
+    if !wish.model.is_answered_by(&answer.model) {
+        return Some(Problem::Substituted {
+            stage: stage.name.clone(),
+            asked: wish.model.id.clone(),
+            answered: answer.model.clone(),
+        });
+    }
+    let reason = answer.finish_reason.as_deref();
+    let is_whole = matches!(reason, Some("length" | "content_filter" | "stop"));
+    // DeepSeek's `insufficient_system_resource`, for one: what is there may be half an answer.
+    (answer.refusal.is_none() && !is_whole).then(|| Problem::Unfinished {
+        stage: stage.name.clone(),
+        reason: reason.map(ToOwned::to_owned),
+    })
 }
 
 fn cut_off(tokens: Option<u64>) -> Outcome {

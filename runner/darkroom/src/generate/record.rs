@@ -81,6 +81,35 @@ impl Record {
         }
     }
 
+    /// Returns what earlier attempts left on record, without beginning one.
+    pub fn of(project: &Project, variant: &str) -> Self {
+        let root = project.root().join(".darkroom/generate").join(variant);
+        Self {
+            folder: root.clone(),
+            root,
+            attempt: 0,
+        }
+    }
+
+    /// Returns what is known of every answer on record.
+    pub fn all(&self) -> Vec<Answered> {
+        let of_attempt = |attempt: u32| {
+            let folder = self.root.join(attempt.to_string());
+            let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+            let known = |entry: fs::DirEntry| {
+                let path = entry.path();
+                let is_known = path.extension().is_some_and(|end| end == "toml");
+                let text = is_known.then(|| fs::read_to_string(&path).ok()).flatten()?;
+                Some(toml::from_str::<Known>(&text).ok()?.answered)
+            };
+            entries.filter_map(known).collect::<Vec<_>>()
+        };
+        attempts(&self.root)
+            .into_iter()
+            .flat_map(of_attempt)
+            .collect()
+    }
+
     /// Where this variant's answers are, if there are any.
     pub fn folder(&self) -> Option<&Path> {
         let holds = |attempt: &u32| {

@@ -4,6 +4,7 @@ use darkroom_core::models::Model;
 use darkroom_core::pipeline::{Pipeline, Stage};
 
 use super::client::Message;
+use super::spending::Spending;
 use crate::project::Project;
 
 /// What a variant is to be made of.
@@ -31,12 +32,16 @@ pub struct Wish<'a> {
     pub repair: u32,
     /// Ask also for what was answered in an earlier attempt.
     pub ask_again: bool,
+    /// What its answers cost is counted here.
+    pub spending: &'a Spending,
 }
 
 /// A prompt of the user's own, before the facts of a stage are put into it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
     pub name: String,
+    /// The file that it was read from, as the user knows it.
+    pub file: String,
     pub text: String,
 }
 

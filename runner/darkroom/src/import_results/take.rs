@@ -220,7 +220,8 @@ fn row(
         id: cell.id(),
         model: of.text(Field::Model),
         sample: of.whole(Field::Sample)?,
-        prompt: None,
+        // Of a model, absent would be the standard prompt; which one it was, nobody said.
+        prompt: of.text(Field::Model).map(|_| "unknown".to_owned()),
         not_runnable: None,
         wrong_on_purpose: false,
         missing: std::collections::BTreeMap::new(),

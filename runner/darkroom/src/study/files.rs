@@ -145,6 +145,7 @@ const EVERY: &[File] = embedded![
     "experiments/image-pipeline/image-sets/ten-bit.toml",
     "experiments/image-pipeline/models.toml",
     "experiments/image-pipeline/pipeline.toml",
+    "experiments/image-pipeline/prompts/hints.md",
     "experiments/prices/ap-northeast-1.toml",
     "experiments/prices/ap-southeast-2.toml",
     "experiments/prices/eu-central-1.toml",

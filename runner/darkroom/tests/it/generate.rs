@@ -15,7 +15,7 @@ use crate::story::{Answer, HOST, Project};
 /// Must be found in a request's header and nowhere else.
 const KEY: &str = "canary-key-0d1f6c";
 
-const HANDLER: &str = "def handler(event, context):\n    return 'of one stage'\n";
+pub const HANDLER: &str = "def handler(event, context):\n    return 'of one stage'\n";
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -25,7 +25,7 @@ fn repository() -> PathBuf {
 }
 
 /// A project of two stages whose model `scripted` is this endpoint.
-fn project(endpoint: &Endpoint) -> Project {
+pub fn project(endpoint: &Endpoint) -> Project {
     let project = Project::new();
     models(&project, endpoint, "");
     let pinned = "numpy==2.5.5 --hash=sha256:aa\npillow==13.0.0 --hash=sha256:bb\n";
@@ -36,7 +36,7 @@ fn project(endpoint: &Endpoint) -> Project {
     project
 }
 
-fn models(project: &Project, endpoint: &Endpoint, more: &str) {
+pub fn models(project: &Project, endpoint: &Endpoint, more: &str) {
     let url = endpoint.url();
     project.write(
         "experiments/image-pipeline/models.toml",
@@ -48,23 +48,23 @@ fn models(project: &Project, endpoint: &Endpoint, more: &str) {
     );
 }
 
-fn generate(project: &Project, more: &[&str]) -> Answer {
+pub fn generate(project: &Project, more: &[&str]) -> Answer {
     let mut arguments = vec!["generate", "--model", "scripted", "--variant", "new"];
     arguments.extend(more);
     project.darkroom_with(&arguments, &[("SCRIPTED_KEY", KEY)])
 }
 
-fn fenced(code: &str) -> Reply {
+pub fn fenced(code: &str) -> Reply {
     Reply::Text(format!("Here it is:\n\n```python\n{code}```\n"))
 }
 
-fn provenance(project: &Project, variant: &str) -> toml::Table {
+pub fn provenance(project: &Project, variant: &str) -> toml::Table {
     text(project, &format!("functions/{variant}/provenance.toml"))
         .parse()
         .unwrap()
 }
 
-fn text(project: &Project, path: &str) -> String {
+pub fn text(project: &Project, path: &str) -> String {
     fs::read_to_string(project.root().join(path)).unwrap()
 }
 
@@ -331,7 +331,7 @@ fn wrong_requests_are_refused_before_anyone_is_asked() {
 /// Asks for the first stage only, with this as the last reply, and expects it to be told so and
 /// nothing to be made.
 #[track_caller]
-fn told(replies: Vec<Reply>, words: &[&str]) -> (Project, Endpoint) {
+pub fn told(replies: Vec<Reply>, words: &[&str]) -> (Project, Endpoint) {
     let endpoint = Endpoint::new(replies);
     let project = project(&endpoint);
     models(&project, &endpoint, "timeout_s = 5\n");
@@ -451,7 +451,7 @@ fn what_is_no_chat_completion_is_told() {
 /// Asks for the first stage only, and returns what the made variant says of it: the outcome in
 /// words.
 #[track_caller]
-fn outcome_of(reply: Reply) -> String {
+pub fn outcome_of(reply: Reply) -> String {
     let text_of_answer = match &reply {
         Reply::Text(text) => text.clone(),
         Reply::Body(body) => {
@@ -900,7 +900,7 @@ fn an_interrupt_leaves_nothing_half_written() {
 
 /// The project's own pipeline over one generated image; layers and runtime are shared by all
 /// stories.
-fn whole_project(endpoint: &Endpoint) -> Project {
+pub fn whole_project(endpoint: &Endpoint) -> Project {
     let project = project(endpoint);
     let experiment = repository().join("experiments/image-pipeline");
     for file in ["pipeline.toml", "generated/requirements.txt"] {
@@ -921,16 +921,16 @@ fn whole_project(endpoint: &Endpoint) -> Project {
 }
 
 /// A stage of one of this repository's own variants as one file.
-fn hand_written(variant: &str, module: &str) -> String {
+pub fn hand_written(variant: &str, module: &str) -> String {
     let folder = repository().join("functions").join(variant);
     let own = fs::read_to_string(folder.join(format!("{module}.py"))).unwrap();
     let objects = fs::read_to_string(folder.join("objects.py")).unwrap();
     own.replace("from objects import read_input, write_output\n", &objects)
 }
 
-const MODULES: [&str; 5] = ["greyscale", "resize", "colour_depth", "rotate", "convert"];
+pub const MODULES: [&str; 5] = ["greyscale", "resize", "colour_depth", "rotate", "convert"];
 
-fn right() -> Vec<Reply> {
+pub fn right() -> Vec<Reply> {
     MODULES
         .iter()
         .map(|module| fenced(&hand_written("pillow", module)))

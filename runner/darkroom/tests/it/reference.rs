@@ -99,6 +99,10 @@ fn kind(schema: &Value) -> String {
     .iter()
     .filter_map(|(key, words)| Some(format!(", {words} {}", schema.get(*key)?)))
     .collect();
+    if let Some(alternatives) = schema["anyOf"].as_array() {
+        let kinds: Vec<String> = alternatives.iter().map(kind).collect();
+        return kinds.join(" or ");
+    }
     match schema["type"].as_str() {
         Some("array") => format!("list of {}", kind(&schema["items"])),
         Some("object") => "table".to_owned(),
@@ -148,6 +152,11 @@ fn section(page: &mut String, path: &str, schema: &Value) {
     }
     for (key, value) in keys {
         section(page, &format!("{path}.{key}"), value);
+        let other_spelling = text(value).starts_with("Another spelling of");
+        let items = value["items"]["anyOf"].as_array();
+        for item in items.into_iter().flatten().filter(|_| !other_spelling) {
+            section(page, &format!("an item of {path}.{key}"), item);
+        }
     }
 }
 
