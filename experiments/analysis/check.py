@@ -177,6 +177,15 @@ def whole(variant, stages, seen, images, gaps):
     return kind, right
 
 
+def author(costs, asks):
+    """The model of each row, with its rounds of repair where the run has several numbers of them."""
+    if asks.is_empty() or asks["rounds_allowed"].n_unique() == 1:
+        return costs["model"]
+    rounds = dict(asks.select("variant", "rounds_allowed").iter_rows())
+    named = lambda model, variant: f"{model}, repair {rounds[variant]}" if variant in rounds else model  # noqa: E731
+    return pl.Series([named(*row) for row in costs.select("model", "variant").iter_rows()])
+
+
 def check_correctness(check, table):
     """Rates, Wilson intervals by scipy, pass@k by numpy, and what a right sample took (method.md, 7b)."""
     if "correctness" not in table:
@@ -186,6 +195,7 @@ def check_correctness(check, table):
     gaps = set(code.drop_nulls("missing").select("variant", "stage").iter_rows())
     asks = table["generation"] if "generation" in table else pl.DataFrame()
     stages = rows.drop_nulls("stage_index").sort("stage_index")["stage"].unique(maintain_order=True).to_list()
+    costs = costs.with_columns(model=author(costs, asks))
     for row in rows.iter_rows(named=True):
         of = (pl.col("model") == row["model"]) & (pl.col("prompt") == row["prompt"])
         runnable = costs.filter(of & ~pl.col("note").fill_null("").str.starts_with("cannot run here"))

@@ -7,7 +7,7 @@ use darkroom_core::capability::isolation_in_words;
 use darkroom_core::cell::{Architecture, Cell, Factors, Input, Start, Trigger};
 use darkroom_core::imported::{IMPORTED, ResultsImported};
 use darkroom_tables::read::{Row, Rows, Wanted, provenance, read};
-use darkroom_tables::{CellMeasured, Session, TablesError, author_name};
+use darkroom_tables::{CellMeasured, Session, TablesError, author_name, with_repair};
 use serde::de::DeserializeOwned;
 
 /// Rows of the two big tables that are drawn at most; every statistic is of all of them.
@@ -134,7 +134,7 @@ impl Run {
             let name = |column| row.text(column).map(str::to_owned);
             Some(((name("cell_id")?, name("stage")?, name("metric")?), place))
         });
-        let (cells, shared) = cells(&costs, &summary);
+        let (cells, shared) = cells(&costs, &summary, &generation);
         let wrong = Rows {
             rows: wrong(&outputs),
             columns: outputs.columns.clone(),
@@ -425,7 +425,7 @@ fn pictures(wrong: &Rows, dir: &Path) -> Vec<(String, String, Vec<u8>)> {
 
 /// Returns the cells, which `costs` has one row of each, and the levels that those that were tried
 /// share.
-fn cells(costs: &Rows, summary: &Rows) -> (Vec<CellView>, Vec<String>) {
+fn cells(costs: &Rows, summary: &Rows, generation: &Rows) -> (Vec<CellView>, Vec<String>) {
     let with_values: BTreeSet<&str> = summary
         .iter()
         .filter(|row| row.number("n").is_some_and(|n| n > 0.0))
@@ -471,10 +471,22 @@ fn cells(costs: &Rows, summary: &Rows) -> (Vec<CellView>, Vec<String>) {
             variants.push(&cell.variant);
         }
     }
+    let rounds = generation.iter().filter_map(|row| {
+        let rounds = row.number("rounds_allowed")? as u32;
+        Some((row.text("variant")?, rounds))
+    });
+    let repairs: HashMap<&str, u32> = rounds.collect();
+    let several_repairs = repairs.values().collect::<BTreeSet<_>>().len() > 1;
     let prompts: BTreeSet<&str> = costs.iter().filter_map(|row| row.text("prompt")).collect();
     let author = |row: &Row<'_>| {
         let prompt = row.text("prompt").unwrap_or_default();
-        Some(author_name(row.text("model")?, prompt, prompts.len() > 1))
+        let model = row.text("model")?;
+        let rounds = row.text("variant").and_then(|variant| repairs.get(variant));
+        let model = match rounds.filter(|_| several_repairs) {
+            Some(rounds) => with_repair(model, *rounds),
+            None => model.to_owned(),
+        };
+        Some(author_name(&model, prompt, prompts.len() > 1))
     };
     let view = |(cell, row): &(Cell, Row<'_>)| CellView {
         id: row.text("cell_id").unwrap_or_default().to_owned(),

@@ -53,7 +53,7 @@ use sessions::Times;
 pub use between::{Between, Change, between};
 pub use compared::{RatesCompared, p_text, rates_in_words, several_prompts};
 pub use comparisons::is_claim;
-pub use correctness::author_name;
+pub use correctness::{author_name, with_repair};
 pub use ranks::{Comparable, comparable};
 pub use sessions::{CellMeasured, Session, SessionEnd, minute};
 pub use summary::{
@@ -130,7 +130,8 @@ pub fn aggregate<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
     );
     let times = Times::of(&facts);
     // What follows is made of the tables: the facts give their room back, all but what the run is.
-    let facts = JournalFacts::new(facts.run);
+    let mut facts = JournalFacts::new(facts.run);
+    facts.asked = asked;
 
     let Summarised {
         mut groups,
@@ -158,11 +159,12 @@ pub fn aggregate<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
         &outputs,
     );
 
-    let of_models = correctness::of_models(&facts.run, &asked, &checks.path, &invocations.path)
-        .map_err(|error| parquet::failed("read", &checks.path, &error))?;
+    let of_models =
+        correctness::of_models(&facts.run, &facts.asked, &checks.path, &invocations.path)
+            .map_err(|error| parquet::failed("read", &checks.path, &error))?;
     let generation = write(
         &columns::GENERATION,
-        correctness::generation_frame(&facts.run, &asked, &of_models, &evidence),
+        correctness::generation_frame(&facts.run, &facts.asked, &of_models, &evidence),
     )?;
     let correctness_rows = correctness::correctness_rows(&facts.run, &of_models);
     let correctness = write(

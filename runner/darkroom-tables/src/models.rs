@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 use crate::aggregate::{Groups, PIPELINE};
 use crate::comparisons::{ComparisonRow, MODEL, Pair, REMEMBERS, group, places};
-use crate::correctness::Author;
+use crate::correctness::{Author, Repairs};
 use crate::facts::JournalFacts;
 use crate::outputs::Outputs;
 use crate::samples::SampleGroup;
@@ -149,11 +149,12 @@ fn pairs(facts: &JournalFacts, outputs: &[Outputs]) -> Vec<Models> {
     // Alike but for the variant; models in the order of the plan.
     let mut alike: BTreeMap<String, Vec<Side>> = BTreeMap::new();
     let several_prompts = Author::several_prompts(&facts.run);
+    let repairs = Repairs::new(&facts.asked);
     let runnable = (0u32..)
         .zip(&facts.run.cells)
         .filter(|(_, planned)| planned.not_runnable.is_none());
     for (place, planned) in runnable {
-        let Some(author) = Author::of(planned) else {
+        let Some(author) = Author::of(planned, &repairs) else {
             continue;
         };
         let levels = Cell {

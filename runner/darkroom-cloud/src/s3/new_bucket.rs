@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{Method, Request};
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, Collected};
 use quick_xml::Reader;
 use quick_xml::events::Event;
 use s3s::Body;
@@ -13,7 +13,7 @@ pub struct NewTags(pub Vec<(String, String)>);
 
 /// Returns the request with its tags beside it, if it makes a bucket.
 pub async fn with_tags(request: Request<Body>, bucket_in_host: bool) -> Request<Body> {
-    let parts_of_path = if bucket_in_host { 0 } else { 1 };
+    let parts_of_path = usize::from(!bucket_in_host);
     let path = request.uri().path().trim_matches('/');
     let makes_bucket = request.method() == Method::PUT
         && request.uri().query().is_none()
@@ -26,7 +26,7 @@ pub async fn with_tags(request: Request<Body>, bucket_in_host: bool) -> Request<
     let body = body
         .collect()
         .await
-        .map_or_else(|_| Bytes::new(), |body| body.to_bytes());
+        .map_or_else(|_| Bytes::new(), Collected::to_bytes);
     let document = String::from_utf8_lossy(&body);
     parts
         .extensions

@@ -21,7 +21,13 @@ pub const CORRECTNESS: Table = Table {
     row: "one model, asked with one prompt, at one stage or with its whole pipeline (`stage` = `pipeline`), over all its samples and all their cells; none where no model wrote a variant",
     columns: &[
         RUN_ID,
-        column("model", Text, "", Plan, "LLM that wrote the samples"),
+        column(
+            "model",
+            Text,
+            "",
+            Plan,
+            "LLM that wrote the samples; with `, repair N` in a run that allowed several numbers of rounds of repair, which are never pooled",
+        ),
         column(
             "prompt",
             Text,

@@ -21,7 +21,13 @@ pub const CORRECTNESS_COMPARISONS: Table = Table {
             Plan,
             "what differs: `model` or `prompt`",
         ),
-        column("model_a", Text, "", Plan, "the first model"),
+        column(
+            "model_a",
+            Text,
+            "",
+            Plan,
+            "the first model, as in `correctness`",
+        ),
         column(
             "prompt_a",
             Text,

@@ -14,4 +14,4 @@ pub use evidence::evidence;
 pub use generation::generation_frame;
 pub use pairs::{RatePair, pair_frame, rate_pairs};
 pub use rows::{CorrectnessRow, correctness_frame, correctness_rows};
-pub use seen::{Author, author_name, of_models};
+pub use seen::{Author, Repairs, author_name, of_models, with_repair};

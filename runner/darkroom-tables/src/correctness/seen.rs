@@ -13,18 +13,19 @@ use polars::prelude::PolarsResult;
 
 use crate::tally::tally;
 
-/// Who wrote a sample: a model, asked with one prompt.
+/// Who wrote a sample: a model, asked with one prompt, with so many rounds of repair.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Author {
+    /// With the rounds of repair, where a run has several numbers of them: [`with_repair`].
     pub model: String,
     pub prompt: String,
 }
 
 impl Author {
     /// Returns who wrote a cell's variant; `None` where no model did.
-    pub fn of(planned: &PlannedCell) -> Option<Self> {
+    pub fn of(planned: &PlannedCell, repairs: &Repairs) -> Option<Self> {
         Some(Self {
-            model: planned.model.clone()?,
+            model: repairs.named(planned.model.as_ref()?, &planned.cell.variant),
             prompt: planned.prompt_name()?.to_owned(),
         })
     }
@@ -49,6 +50,35 @@ pub fn author_name(model: &str, prompt: &str, several_prompts: bool) -> String {
     } else {
         model.to_owned()
     }
+}
+
+/// How many rounds of repair were allowed, by variant. Samples with other numbers of them are
+/// answers to other tasks, and are never pooled.
+#[derive(Clone, Debug, Default)]
+pub struct Repairs(HashMap<String, u32>);
+
+impl Repairs {
+    pub fn new(asked: &[ModelAsked]) -> Self {
+        let rounds = asked
+            .iter()
+            .map(|ask| (ask.variant.clone(), ask.rounds_allowed));
+        Self(rounds.collect())
+    }
+
+    /// Names a variant's model.
+    fn named(&self, model: &str, variant: &str) -> String {
+        let several = self
+            .0
+            .values()
+            .any(|rounds| Some(rounds) != self.0.values().next());
+        let rounds = self.0.get(variant).filter(|_| several);
+        rounds.map_or_else(|| model.to_owned(), |rounds| with_repair(model, *rounds))
+    }
+}
+
+/// Names a model with its rounds of repair, in a run that has several numbers of them.
+pub fn with_repair(model: &str, rounds: u32) -> String {
+    format!("{model}, repair {rounds}")
 }
 
 /// All samples of one author that the plan can run.
@@ -174,7 +204,7 @@ pub fn of_models(
     checks: &Path,
     invocations: &Path,
 ) -> PolarsResult<Vec<OfModel>> {
-    let authors = authors(run);
+    let authors = authors(run, &Repairs::new(asked));
     if authors.is_empty() {
         return Ok(Vec::new());
     }
@@ -199,10 +229,10 @@ pub fn of_models(
 }
 
 /// Returns the authors of the plan with the cells of each of their samples.
-fn authors(run: &RunStarted) -> Vec<(Author, Vec<Vec<&PlannedCell>>)> {
+fn authors<'a>(run: &'a RunStarted, repairs: &Repairs) -> Vec<(Author, Vec<Vec<&'a PlannedCell>>)> {
     let mut authors: Vec<(Author, Vec<Vec<&PlannedCell>>)> = Vec::new();
     for planned in run.cells.iter().filter(|cell| cell.not_runnable.is_none()) {
-        let Some(author) = Author::of(planned) else {
+        let Some(author) = Author::of(planned, repairs) else {
             continue;
         };
         let place = authors.iter().position(|(known, _)| *known == author);

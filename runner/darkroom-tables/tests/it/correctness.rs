@@ -260,6 +260,30 @@ fn every_answer_is_a_row_with_what_became_of_it_and_the_line_that_did_it() {
 }
 
 #[test]
+fn samples_with_other_rounds_of_repair_are_not_pooled() {
+    let mut journal = of_two_models();
+    for event in &mut journal.events {
+        if let Event::ModelAsked(asked) = event
+            && ["a-s4", "a-s5"].contains(&asked.variant.as_str())
+        {
+            asked.rounds_allowed = 0;
+        }
+    }
+    let run = Run::of(&journal);
+    let whole = rows(
+        &run.table("correctness"),
+        &[("stage", "pipeline"), ("prompt", "plain")],
+    );
+    let of = |model: &str| integer(&rows(&whole, &[("model", model)]), "n");
+    assert_eq!((of("a, repair 2"), of("a, repair 0")), (Some(3), Some(2)));
+    let sides = rows(
+        &run.table("comparisons"),
+        &[("factor", "model"), ("metric", "cost_usd")],
+    );
+    assert_eq!(text(&sides, "level_a").unwrap(), "a, repair 2");
+}
+
+#[test]
 fn an_older_journal_says_nothing_of_answers_and_has_its_rates() {
     let mut journal = of_two_models();
     journal

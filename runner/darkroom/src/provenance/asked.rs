@@ -11,12 +11,11 @@ use darkroom_core::answer::{self, Look};
 use darkroom_core::event::ModelAsked;
 use darkroom_core::prompt::HANDLER;
 
-use super::answers::{Ask, PROVENANCE, Provenance, hash};
+use super::answers::{Ask, Provenance, hash};
 
 /// Returns what was asked and answered for `variant`; nothing where no model wrote it.
 pub fn asked(folder: &Path, variant: &str) -> Vec<ModelAsked> {
-    let text = fs::read_to_string(folder.join(PROVENANCE)).unwrap_or_default();
-    let Ok(provenance) = toml::from_str::<Provenance>(&text) else {
+    let Some(provenance) = super::read(folder) else {
         return Vec::new();
     };
     let asks = provenance.asks.iter();

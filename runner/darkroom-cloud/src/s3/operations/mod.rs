@@ -3,6 +3,14 @@
 //!
 //! `forward` names the operations; the files beside it do them.
 
+#![cfg_attr(
+    not(test),
+    expect(
+        clippy::wildcard_imports,
+        reason = "two generated types for each of thirty operations"
+    )
+)]
+
 mod absent;
 mod access;
 mod buckets;
