@@ -449,7 +449,7 @@ async fn measure(
 }
 
 /// Emits the invocations that were held back, with what the log says of their start.
-async fn release(bench: &Bench, measured: &mut Measured, held: &[usize]) {
+async fn release(bench: &Bench, measured: &mut PassMeasured, held: &[usize]) {
     for index in held {
         if let Some(invocation) = measured.invocations.get_mut(*index) {
             late_init::look_up(bench, invocation).await;

@@ -65,7 +65,8 @@ fn requests(configuration: Configuration<'_>, cells: &[PlannedCell]) -> Vec<Pack
             .variant(variant)
             .expect("a valid manifest names variants that can be read")
             .clone(),
-        for_lambda: configuration.manifest.target.cloud == Cloud::Aws,
+        // A cloud that brings the runtimes brings Lambda's C library too.
+        for_lambda: !configuration.capability.installs_runtimes,
     };
     wanted.into_iter().map(request).collect()
 }
