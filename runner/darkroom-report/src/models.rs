@@ -33,18 +33,17 @@ impl Pool<'_> {
     /// Says the model's mean, and how far its samples lie apart.
     fn mean_in_words(&self, metric: &Metric) -> String {
         let means = || self.samples.iter().map(|(_, mean)| *mean);
-        let spread = match self.samples.len() {
-            1 => self.samples_in_words(),
-            _ => {
-                let n = self.samples_in_words();
-                let ends = [
-                    means().fold(f64::INFINITY, f64::min),
-                    means().fold(0.0, f64::max),
-                ];
-                match ends.map(metric.amount) {
-                    [low, high] if low == high => format!("mean of {n}, all {low}"),
-                    [low, high] => format!("mean of {n}, {low} to {high}"),
-                }
+        let n = self.samples_in_words();
+        let spread = if self.samples.len() == 1 {
+            n
+        } else {
+            let ends = [
+                means().fold(f64::INFINITY, f64::min),
+                means().fold(0.0, f64::max),
+            ];
+            match ends.map(metric.amount) {
+                [low, high] if low == high => format!("mean of {n}, all {low}"),
+                [low, high] => format!("mean of {n}, {low} to {high}"),
             }
         };
         format!(
