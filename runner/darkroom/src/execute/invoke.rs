@@ -159,16 +159,13 @@ fn raised_at(traceback: &serde_json::Value) -> Option<String> {
             .trim_start()
             .strip_prefix("File \"")?
             .split_once("\", line ")?;
-        let name = path
-            .rsplit('/')
-            .next()
-            .filter(|name| name.ends_with(".py"))?;
+        let module = path.rsplit('/').next()?.strip_suffix(".py")?;
         let digits = rest
             .find(|c: char| !c.is_ascii_digit())
             .unwrap_or(rest.len());
         let line: u32 = rest[..digits].parse().ok()?;
         let own = !OF_OTHERS.iter().any(|folder| path.contains(folder));
-        own.then(|| shorten(&format!("{name}:{line}")))
+        own.then(|| shorten(&format!("{module}.py:{line}")))
     })
 }
 
