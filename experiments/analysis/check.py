@@ -2,9 +2,10 @@
 
     python experiments/analysis/check.py outputs/full/latest [prices.toml]
 
-correctness, correctness_comparisons, generation, summary, costs, comparisons and choices are recomputed from
-invocations.parquet, outputs.parquet and pipelines.parquet, by other code than Darkroom's. Exact quantities must agree
-to 1e-9; bootstrap intervals only within a share of their width, because the resamples are others. Needs `pip install polars numpy scipy`. Exits 1 when something differs.
+The tables correctness, correctness_comparisons, generation, summary, costs, comparisons and choices are recomputed from
+invocations.parquet, outputs.parquet and pipelines.parquet, by code that shares nothing with Darkroom's. Exact quantities must
+agree to 1e-9. Bootstrap intervals must agree within a share of their width, because the resamples differ. Needs
+`pip install polars numpy scipy`. Exits with 1 if something differs.
 """
 
 import sys
