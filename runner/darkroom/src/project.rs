@@ -151,7 +151,7 @@ pub fn overrides(args: &ManifestArgs) -> Vec<Override> {
     set.chain(target).collect()
 }
 
-/// The command that makes the variants that a manifest declares.
+/// The command that makes the variants that a manifest declares, in backticks.
 pub fn generate_command(args: &ManifestArgs) -> String {
     let sets: Vec<&str> = args.set.iter().map(String::as_str).collect();
     manifest::generate_command(&args.manifest.display().to_string(), &sets)
