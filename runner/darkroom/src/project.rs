@@ -20,7 +20,7 @@ use darkroom_core::variant::{Build, Variant};
 
 use crate::cli::ManifestArgs;
 use crate::package::{self, PackageError, pins};
-use crate::provenance;
+use crate::provenance::{self, Provenance};
 use crate::set_files::{self, Folder};
 use crate::text_file::{self, NotUtf8, Unread};
 
@@ -151,7 +151,7 @@ pub fn overrides(args: &ManifestArgs) -> Vec<Override> {
     set.chain(target).collect()
 }
 
-/// The command that makes the variants that a manifest declares.
+/// The command that makes the variants that a manifest declares, in backticks.
 pub fn generate_command(args: &ManifestArgs) -> String {
     let sets: Vec<&str> = args.set.iter().map(String::as_str).collect();
     manifest::generate_command(&args.manifest.display().to_string(), &sets)
@@ -409,7 +409,7 @@ impl Project {
                     .chain(self.unpinned(name, &variant))
                     .chain(edits)
                     .collect();
-                let provenance = variant.model.as_ref().and(provenance::read(&folder));
+                let provenance = variant.model.as_ref().and(Provenance::read(&folder));
                 KnownVariant {
                     variant: Some(variant),
                     faults,

@@ -280,7 +280,7 @@ impl Entries<'_> {
             let names: Vec<&str> = missing.iter().map(|it| it.variant.as_str()).collect();
             let label = shortened(&names);
             let mistake = Mistake::new("not_generated", what, &written.node.at, label);
-            Some(mistake.help(format!("run `{command}` to make all that are missing")))
+            Some(mistake.help(format!("run {command} to make all that are missing")))
         };
         self.written.iter().filter_map(of_entry).collect()
     }
@@ -421,13 +421,14 @@ impl Entries<'_> {
     }
 }
 
-/// The command that makes what a manifest's entries declare.
+/// The command that makes what a manifest's entries declare, in backticks.
 pub fn generate_command(manifest: &str, sets: &[&str]) -> String {
     let sets = sets
         .iter()
         .map(|set| format!(" --set {}", shell::quoted(set)));
     let sets = sets.collect::<Vec<_>>().concat();
-    format!("darkroom generate {}{sets}", shell::quoted(manifest))
+    let manifest = shell::quoted(manifest);
+    format!("`darkroom generate {manifest}{sets}`")
 }
 
 fn bad_name(written: &Written) -> Option<Mistake> {

@@ -98,7 +98,7 @@ pub fn run(args: &PlanArgs, globals: Globals) -> Result<Outcome, Failure> {
         shortest,
         generate: to_ask.map(|to_ask| {
             let command = project::generate_command(&args.manifest);
-            format!("{}; run `{command}` first", to_ask.in_words())
+            format!("{}; run {command} first", to_ask.in_words())
         }),
     };
     if !args.summary {

@@ -21,7 +21,7 @@ pub fn run(args: &ManifestArgs, globals: Globals) -> Result<Outcome, Failure> {
         let missing = loaded.generation.missing().count();
         if missing > 0 {
             display::answer(&format!(
-                "{} of models not made yet: run `{}`\n",
+                "{} of models not made yet: run {}\n",
                 display::count(missing as u64, "variant"),
                 project::generate_command(args)
             ))?;

@@ -1,6 +1,8 @@
 //! `provenance.toml`: which model gave which answer to which question, for a variant's code.
 
 use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
 
 use darkroom_core::answer::ExtractionRule;
 use darkroom_core::models::Price;
@@ -121,6 +123,14 @@ pub struct Answered {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_tokens: Option<u64>,
     pub answer_sha256: String,
+}
+
+impl Provenance {
+    /// Reads what is known of the origin of the code in `folder`; `None` where that can't be read.
+    pub fn read(folder: &Path) -> Option<Self> {
+        let text = fs::read_to_string(folder.join(PROVENANCE)).ok()?;
+        toml::from_str(&text).ok()
+    }
 }
 
 impl Ask {

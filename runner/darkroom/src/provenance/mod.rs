@@ -9,4 +9,4 @@ mod unedited;
 
 pub use answers::{Answered, Ask, PROVENANCE, Provenance, REQUIREMENTS, Stopped, hash};
 pub use asked::asked;
-pub use unedited::{asks, edits, read};
+pub use unedited::{asks, edits};

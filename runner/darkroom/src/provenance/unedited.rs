@@ -50,16 +50,9 @@ pub fn edits(folder: &Path, shown: &str, variant: &Variant) -> Vec<Fault> {
 ///
 /// No two variants have the same: also an answer that comes twice comes at another time.
 pub fn asks(folder: &Path) -> Vec<Ask> {
-    read(folder)
+    Provenance::read(folder)
         .map(|provenance| provenance.asks)
         .unwrap_or_default()
-}
-
-/// Returns what is known of the origin of the code in `folder`; `None` where its provenance can't be
-/// read.
-pub fn read(folder: &Path) -> Option<Provenance> {
-    let text = fs::read_to_string(folder.join(PROVENANCE)).ok()?;
-    toml::from_str(&text).ok()
 }
 
 struct Place<'a> {

@@ -423,7 +423,7 @@ fn the_study_says_which_command_makes_its_variants_and_is_valid_without_them() {
     let answer = project
         .darkroom(&["plan", "m.toml"])
         .exits(2)
-        .says("has 2 mistakes");
+        .says("has 3 mistakes");
     answer.says("`darkroom generate --model gpt-5 --variant gpt-5 --samples 3` to create it");
 }
 
