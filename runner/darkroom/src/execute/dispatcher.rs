@@ -456,17 +456,21 @@ impl Dispatcher {
         } = self.bench.setup.patience;
         let by_s3 = self.bench.setup.cells[planned.cell].cell.trigger == Trigger::S3;
         let patience = if by_s3 { ready.max(delivered) } else { ready };
+        // A session waits so long in all: what is still refused then is refused for good.
+        let patience = patience.saturating_sub(self.late.iter().map(|late| late.waited).sum());
+        // Where nothing is late, a refusal is the code's own.
+        let waits = first && !patience.is_zero();
         let mut pause = FIRST_READY_PAUSE;
         let mut late = None;
         loop {
             self.refused = None;
-            self.warm_up_once(planned, round, first && by_s3).await?;
+            self.warm_up_once(planned, round, waits && by_s3).await?;
             let refused = self.refused.take();
             let ready = refused.is_none();
             late = refused.or(late);
-            if ready || !first || began.elapsed() >= patience || self.over_budget().is_some() {
+            if ready || !waits || began.elapsed() >= patience || self.over_budget().is_some() {
                 let cell_id = self.bench.setup.cells[planned.cell].id.clone();
-                self.late.extend(late.filter(|_| first).map(|reason| Late {
+                self.late.extend(late.filter(|_| waits).map(|reason| Late {
                     cell_id,
                     reason,
                     waited: began.elapsed(),
