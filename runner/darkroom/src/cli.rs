@@ -642,6 +642,7 @@ pub enum PolicyOf {
 }
 
 #[derive(Clone, Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct CleanArgs {
     /// Experiment to remove, whoever made it [default: all that you made and no session uses]
     pub experiment: Option<String>,

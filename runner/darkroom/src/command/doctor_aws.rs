@@ -236,7 +236,9 @@ async fn simulated(
     let error = match together {
         Ok(results) if !results.is_empty() => {
             said.any = true;
-            results.iter().for_each(|result| take(result, said));
+            for result in &results {
+                take(result, said);
+            }
             return Ok(());
         }
         Ok(_) => return Err("it gave no result".to_owned()),
@@ -247,7 +249,9 @@ async fn simulated(
         match asked(clients, question, source, on, &[action]).await {
             Ok(results) => {
                 said.any |= !results.is_empty();
-                results.iter().for_each(|result| take(result, said));
+                for result in &results {
+                    take(result, said);
+                }
             }
             Err(error) => {
                 let why = error_text::error_message(&error);

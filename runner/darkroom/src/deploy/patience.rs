@@ -23,9 +23,11 @@ const LONGEST_BUCKET_PAUSE: Duration = Duration::from_secs(20);
 /// A wait that takes longer is said.
 const SAID_AFTER: Duration = Duration::from_secs(5);
 
+type Listener = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// Who hears of a long wait.
 #[derive(Clone, Default)]
-pub struct Waits(Option<Arc<dyn Fn(&str) + Send + Sync>>);
+pub struct Waits(Option<Listener>);
 
 impl Waits {
     pub fn told_to(say: impl Fn(&str) + Send + Sync + 'static) -> Self {

@@ -1,5 +1,6 @@
 //! What an account or a function can hold, checked before anything is made.
 
+use aws_sdk_lambda::types::{AccountLimit, AccountUsage};
 use std::collections::BTreeMap;
 
 use super::apply::Archives;
@@ -46,8 +47,8 @@ pub async fn code_fits(
         return Ok(());
     };
     let bytes = |number: i64| u64::try_from(number).ok().filter(|bytes| *bytes > 0);
-    let limit = settings.account_limit().map(|it| it.total_code_size());
-    let used = settings.account_usage().map(|it| it.total_code_size());
+    let limit = settings.account_limit().map(AccountLimit::total_code_size);
+    let used = settings.account_usage().map(AccountUsage::total_code_size);
     let (Some(limit), Some(used)) = (limit.and_then(bytes), used.and_then(bytes)) else {
         return Ok(());
     };

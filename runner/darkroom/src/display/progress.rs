@@ -52,7 +52,7 @@ impl Extent {
 }
 
 /// Shows the steps of a run and then its progress.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Progress {
     style: Style,
 }

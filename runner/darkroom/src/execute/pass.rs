@@ -235,8 +235,8 @@ async fn make(
     }
     let (key, again) = (pass.key.clone(), ended.again);
     let warms_up = key.kind() == PassKind::WarmUp;
-    let refusals = measured.invocations.iter().filter(|_| warms_up);
-    let refused = refusals.filter_map(not_ready::reason).next();
+    let mut refusals = measured.invocations.iter().filter(|_| warms_up);
+    let refused = refusals.find_map(not_ready::reason);
     let not_ready = refused.or_else(|| measured.undelivered.clone());
     bench.emit(Event::PipelineFinished(ended));
     let ended = PassEnded {

@@ -15,7 +15,7 @@ use super::answers::{Ask, Provenance, hash};
 
 /// Returns what was asked and answered for `variant`; nothing where no model wrote it.
 pub fn asked(folder: &Path, variant: &str) -> Vec<ModelAsked> {
-    let Some(provenance) = super::read(folder) else {
+    let Some(provenance) = Provenance::read(folder) else {
         return Vec::new();
     };
     let asks = provenance.asks.iter();

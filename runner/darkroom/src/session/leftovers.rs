@@ -150,7 +150,7 @@ pub async fn tidy(
         "{} removes",
         advice::clean(Some(&experiment), &target.region)
     );
-    let heard = *progress;
+    let heard = progress.clone();
     let clients = target.clients().saying(move |text| heard.step(text));
     if keep || ended != Some(Ended::Whole) {
         progress.step(&format!("keeping what was deployed; {by_hand} it"));

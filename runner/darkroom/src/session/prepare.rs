@@ -282,7 +282,7 @@ pub async fn deploy(
 ) -> Result<Deployed, Failure> {
     let want = wanted(configuration, cells, packages);
     progress.step(&format!("deploying {} functions", want.len()));
-    let heard = *progress;
+    let heard = progress.clone();
     let clients = target.clients().saying(move |text| heard.step(text));
     let experiment = configuration.manifest.experiment.name.clone();
     let (account_id, region) = (&target.caller.account_id, &target.region);
