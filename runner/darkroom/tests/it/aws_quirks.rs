@@ -248,9 +248,11 @@ async fn an_initialisation_that_takes_too_long_is_a_cold_start_and_its_cell_is_m
     cloud.stop().await;
 }
 
+type HeardCall = (String, Option<String>, Option<String>);
+
 /// Notes what is asked of S3.
 #[derive(Clone, Default)]
-struct Heard(Arc<Mutex<Vec<(String, Option<String>, Option<String>)>>>);
+struct Heard(Arc<Mutex<Vec<HeardCall>>>);
 
 impl Quirk for Heard {
     fn before(&mut self, request: &Request) -> Option<String> {

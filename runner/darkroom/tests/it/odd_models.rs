@@ -28,8 +28,9 @@ fn streamed(answer: &str, finish_reason: Option<&str>) -> Reply {
             "usage": { "prompt_tokens": 70, "completion_tokens": 9 } }),
         );
     }
-    let mut body: String = chunks.iter().map(|it| format!("data: {it}\n\n")).collect();
-    body += "data: [DONE]\n\n";
+    chunks.push(Json::String("end".to_owned()));
+    let lines: Vec<String> = chunks.iter().map(|it| format!("data: {it}\n\n")).collect();
+    let body = lines.concat().replace("\"end\"", "[DONE]");
     Reply::Status(200, vec![("content-type", "text/event-stream")], body)
 }
 
