@@ -12,7 +12,7 @@ use darkroom_core::models::Model;
 
 use super::keys::keys;
 use super::shown::{self, Made, ended, say};
-use super::wrong;
+use super::wrong::wrong;
 use crate::cli::{GenerateArgs, Globals};
 use crate::display::plan::dollars;
 use crate::display::{self, count};

@@ -9,7 +9,7 @@ use darkroom_core::variant::Variant;
 
 use super::keys::keys;
 use super::shown::{self, Made, ended, say, show};
-use super::wrong;
+use super::wrong::wrong;
 use crate::cli::{GenerateArgs, Globals};
 use crate::display;
 use crate::exit::{Failure, Outcome};
