@@ -280,7 +280,10 @@ fn samples_with_other_rounds_of_repair_are_not_pooled() {
         &run.table("comparisons"),
         &[("factor", "model"), ("metric", "cost_usd")],
     );
-    assert_eq!(text(&sides, "level_a").unwrap(), "a, repair 2");
+    assert_eq!(
+        text(&sides, "level_a").unwrap(),
+        "a, repair 2 (prompt plain)"
+    );
 }
 
 #[test]
