@@ -4,6 +4,7 @@
 //! Also a manifest and a world for other rooms' tests: variants `pillow` and `rust`, two stages,
 //! two images.
 
+use crate::cell::{Architecture, Start};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
