@@ -31,10 +31,11 @@ pub fn with_stand_ins() -> Project {
             format!("description = \"STAND-IN: a copy of {of}, by no model\"\n{rest}"),
         );
     }
-    project.write(
-        "manifests/llm-study.toml",
-        fs::read(repository().join("manifests/llm-study.toml")).unwrap(),
-    );
+    let text = fs::read_to_string(repository().join("manifests/llm-study.toml")).unwrap();
+    let mut manifest: toml::Table = text.parse().unwrap();
+    let names = STAND_INS.map(|(_, name)| toml::Value::from(name));
+    manifest["matrix"]["variants"] = names.to_vec().into();
+    project.write("manifests/llm-study.toml", manifest.to_string());
     project
 }
 
@@ -128,11 +129,11 @@ impl<'a> Person<'a> {
         Running { process, said }
     }
 
-    /// Removes everything that any run made; then found nothing that Darkroom made, and a second time
-    /// says so.
+    /// Removes what the study's runs made, also one that was killed just now; a second time finds
+    /// nothing.
     #[track_caller]
     pub fn cleans(&self) {
-        self.darkroom(&["clean", "--target", "aws", "--yes"])
+        self.darkroom(&["clean", "llm-study", "--target", "aws", "--yes"])
             .exits(0);
         let again = self
             .darkroom(&["clean", "--target", "aws", "--yes"])
