@@ -264,7 +264,9 @@ def check_rate_pairs(check, table):
         return
     by_author = {(row["model"], row["prompt"], row["stage"]): row for row in rates.iter_rows(named=True)}
     authors = list(dict.fromkeys((model, prompt) for model, prompt, _ in by_author))
-    alike = [(a, b) for i, a in enumerate(authors) for b in authors[i + 1 :] if (a[0] == b[0]) != (a[1] == b[1])]
+    rounds = lambda author: author[0].partition(", repair ")[2]  # noqa: E731
+    differ_in_one = lambda a, b: rounds(a) == rounds(b) and (a[0] == b[0]) != (a[1] == b[1])  # noqa: E731
+    alike = [(a, b) for i, a in enumerate(authors) for b in authors[i + 1 :] if differ_in_one(a, b)]
     check.same("correctness_comparisons rows", pairs.height, len(alike) * rates["stage"].n_unique())
     families = {}
     for row in pairs.iter_rows(named=True):

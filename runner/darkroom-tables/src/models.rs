@@ -52,7 +52,8 @@ impl Side {
 
     /// Says whether two sides differ in the model or in the prompt alone.
     fn is_comparable_with(&self, other: &Self) -> bool {
-        self.author.model == other.author.model || self.author.prompt == other.author.prompt
+        let (a, b) = (&self.author, &other.author);
+        a.rounds == b.rounds && (a.model == b.model || a.prompt == b.prompt)
     }
 
     /// Samples that are not pooled.

@@ -95,7 +95,7 @@ impl RatePair {
 }
 
 /// Returns a row for every two models with one prompt, and every two prompts of one model, at every
-/// stage and of the pipeline.
+/// stage and of the pipeline. Only authors with as many rounds of repair are a pair.
 ///
 /// A family is all pairs of a factor: of whole pipelines, the question that a study asks; and apart
 /// from these of all stages.
@@ -105,6 +105,7 @@ pub fn rate_pairs(rows: &[CorrectnessRow]) -> Vec<RatePair> {
         let others = rows[place + 1..].iter().filter(|b| b.stage == a.stage);
         let pair = |b: &CorrectnessRow| {
             let factor = match (&a.author, &b.author) {
+                (a, b) if a.rounds != b.rounds => return None,
                 (a, b) if a.prompt == b.prompt && a.model != b.model => "model",
                 (a, b) if a.model == b.model && a.prompt != b.prompt => "prompt",
                 _ => return None,

@@ -19,6 +19,8 @@ pub struct Author {
     /// With the rounds of repair, where a run has several numbers of them: [`with_repair`].
     pub model: String,
     pub prompt: String,
+    /// Rounds of repair, where a run has several numbers of them. Who had others is not compared.
+    pub rounds: Option<u32>,
 }
 
 impl Author {
@@ -27,6 +29,7 @@ impl Author {
         Some(Self {
             model: repairs.named(planned.model.as_ref()?, &planned.cell.variant),
             prompt: planned.prompt_name()?.to_owned(),
+            rounds: repairs.told_apart(&planned.cell.variant),
         })
     }
 
@@ -65,14 +68,18 @@ impl Repairs {
         Self(rounds.collect())
     }
 
+    /// Returns a variant's rounds, where a run has several numbers of them.
+    fn told_apart(&self, variant: &str) -> Option<u32> {
+        let mut all = self.0.values();
+        let first = all.next();
+        let several = all.any(|rounds| Some(rounds) != first);
+        self.0.get(variant).copied().filter(|_| several)
+    }
+
     /// Names a variant's model.
     fn named(&self, model: &str, variant: &str) -> String {
-        let several = self
-            .0
-            .values()
-            .any(|rounds| Some(rounds) != self.0.values().next());
-        let rounds = self.0.get(variant).filter(|_| several);
-        rounds.map_or_else(|| model.to_owned(), |rounds| with_repair(model, *rounds))
+        let rounds = self.told_apart(variant);
+        rounds.map_or_else(|| model.to_owned(), |rounds| with_repair(model, rounds))
     }
 }
 

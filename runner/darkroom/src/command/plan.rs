@@ -47,7 +47,7 @@ fn to_ask(
         return Ok(None);
     };
     let batch = Batch::of(project, pipeline, manifest, generation)?;
-    Ok(Some(batch.to_ask()))
+    Ok(Some(batch.to_ask(false)))
 }
 
 pub fn run(args: &PlanArgs, globals: Globals) -> Result<Outcome, Failure> {

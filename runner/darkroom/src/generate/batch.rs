@@ -110,6 +110,7 @@ impl<'a> Batch<'a> {
             .map_err(Failure::wrong_request)?;
         let mut asked = BTreeMap::new();
         for declared in generation.missing() {
+            in_nobodys_way(project, declared)?;
             let key = key(declared);
             if asked.contains_key(&key) {
                 continue;
@@ -127,7 +128,8 @@ impl<'a> Batch<'a> {
         let spent = generation.declared.iter();
         let spent = spent.map(|declared| spent_on(project, &models, declared));
         Ok(Self {
-            spending: Spending::new(manifest.budget.generate_usd, spent.sum()),
+            // Not `sum`, which of nothing is -0.0.
+            spending: Spending::new(manifest.budget.generate_usd, spent.fold(0.0, |a, b| a + b)),
             project,
             questions,
             models,
@@ -167,8 +169,8 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Counts what is still to be asked.
-    pub fn to_ask(&self) -> ToAsk {
+    /// Counts what is still to be asked; with `ask_again` also what is on record.
+    pub fn to_ask(&self, ask_again: bool) -> ToAsk {
         let mut to_ask = ToAsk {
             variants: 0,
             models: BTreeSet::new(),
@@ -190,7 +192,7 @@ impl<'a> Batch<'a> {
             let wish = self.wish(declared, false);
             for (stage, prompt) in wish.prompts {
                 let bytes = prompt.len() as u64;
-                if is_on_record(&wish, stage, prompt) {
+                if !ask_again && is_on_record(&wish, stage, prompt) {
                     to_ask.on_record += 1;
                 } else {
                     to_ask.questions += 1;
@@ -223,6 +225,20 @@ impl<'a> Batch<'a> {
             whose.join("; ")
         )))
     }
+}
+
+/// Refuses a folder that is no variant where a variant is to be: its questions would be paid for, and
+/// the answers had no place.
+fn in_nobodys_way(project: &Project, declared: &Declared) -> Result<(), Failure> {
+    if !project.variant_dir(&declared.variant).exists() {
+        return Ok(());
+    }
+    let folder = format!("functions/{}", declared.variant);
+    Err(Failure::wrong_request(miette::miette!(
+        code = "generate::in_the_way",
+        help = format!("remove or rename {folder}, and run the command again"),
+        "{folder} is there and holds no variant, so nothing was asked"
+    )))
 }
 
 fn key(declared: &Declared) -> (String, String) {

@@ -455,3 +455,32 @@ fn the_versions_of_python_that_an_entry_may_name_are_those_that_run_here() {
         .collect();
     assert_eq!(named, darkroom_cloud::python::RUNTIMES);
 }
+
+#[test]
+fn a_folder_in_a_variants_way_is_refused_before_anyone_is_asked() {
+    let (scripted, other) = (Endpoint::new(Vec::new()), Endpoint::new(Vec::new()));
+    let project = project(&scripted, &other);
+    manifest(&project, BOTH);
+    fs::create_dir_all(project.root().join("functions/scripted-s2")).unwrap();
+    generate(&project, &[])
+        .exits(2)
+        .says("functions/scripted-s2 is there and holds no variant")
+        .says("remove or rename functions/scripted-s2");
+    assert_eq!(asked_models(&scripted), [""; 0]);
+}
+
+#[test]
+fn what_is_asked_again_is_counted_as_to_be_asked() {
+    let endpoint = Endpoint::new(answers(&["scripted"; 4]));
+    let other = Endpoint::new(Vec::new());
+    let project = project(&endpoint, &other);
+    manifest(&project, "{ model = \"scripted\" }");
+    generate(&project, &["--set", "budget.generate_usd=1"])
+        .exits(0)
+        .says("2 questions to ask");
+    fs::remove_dir_all(project.root().join("functions/scripted-s1")).unwrap();
+    generate(&project, &["--ask-again"])
+        .exits(0)
+        .says("2 questions to ask");
+    assert_eq!(asked_models(&endpoint).len(), 4);
+}

@@ -74,7 +74,7 @@ pub fn run(path: &Path, args: &GenerateArgs, globals: Globals) -> Result<Outcome
     if args.dry_run {
         return shown::show_all(&batch, globals);
     }
-    let to_ask = batch.to_ask();
+    let to_ask = batch.to_ask(args.ask_again);
     batch.check_budget(&to_ask)?;
     let endpoints = endpoints(&batch, generation)?;
     say(&to_ask.in_words(), globals);
