@@ -164,7 +164,7 @@ fn code_that_acts_when_imported_is_judged_and_gets_nothing() {
         [
             "right",
             "right",
-            "import_fails CalledProcessError",
+            "raises CalledProcessError",
             "right",
             "raises Runtime.ExitError"
         ]
