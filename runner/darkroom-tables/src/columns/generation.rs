@@ -7,7 +7,7 @@ use super::{MODEL, PROMPT, RUN_ID, SAMPLE, Table, VARIANT, column};
 pub const GENERATION: Table = Table {
     name: "generation",
     row: "one question to a model and its answer, for a stage of a variant of this run, as its \
-          provenance has them; answers that `--ask-again` put aside are not among them; none in runs \
+          provenance has them; answers that were asked for again are not among them; none in runs \
           of an older version",
     columns: &[
         RUN_ID,
@@ -35,7 +35,7 @@ pub const GENERATION: Table = Table {
             Integer,
             "",
             Runner,
-            "rounds of repair that `--repair` allowed",
+            "rounds of repair that were allowed",
         ),
         column(
             "attempt",
