@@ -1143,7 +1143,8 @@ fn a_variant_whose_model_gave_no_code_at_all_is_a_row_that_is_not_right() {
     let shown = project.darkroom(&["check", "new"]).exits(1).stdout();
     assert!(shown.contains("5 of 5 stages NOT THERE"), "{shown}");
     for matrix in ["input = [\"chained\", \"reference\"]", "trigger = [\"s3\"]"] {
-        let (summary, _) = run_of_new(&project, matrix);
+        let (summary, run) = run_of_new(&project, matrix);
+        assert!(!run.stderr().contains("INCOMPLETE"), "{}", run.stderr());
         for cell in summary["cells"].as_array().unwrap() {
             assert_eq!(calls_of(cell), [0; 5]);
             assert_eq!(cell["outputs_ok"], json!(false));
