@@ -4,10 +4,11 @@
 use std::io;
 use std::path::Path;
 
+use darkroom_core::cell::Input;
 use darkroom_core::cost::PriceTable;
 use darkroom_core::event::{Event, RunStarted};
 use darkroom_core::imported::IMPORTED;
-use darkroom_tables::{Summary, TablesError};
+use darkroom_tables::{MissingStage, StageSummary, Summary, TablesError};
 
 use crate::advice;
 use crate::cli::Globals;
@@ -127,19 +128,21 @@ fn say_what_is_missing(
         // After a failure the stages behind it have fewer, and the failure says why.
         let failed: usize = cell.stages.iter().map(|stage| stage.n_failed).sum();
         // A stage without code is never called, nor is what comes behind it in a chain.
-        let has_gaps = {
-            let variant = &cell.cell.variant;
-            summary.missing.iter().any(|of| of.variant == *variant)
+        let is_gap = |stage: &&StageSummary| {
+            let here =
+                |of: &MissingStage| of.variant == cell.cell.variant && of.stage == stage.stage;
+            summary.missing.iter().any(here)
         };
-        let called = cell
-            .stages
-            .iter()
-            .filter(|stage| !has_gaps || stage.time_ms.n + stage.n_failed > 0);
-        let fewest = called.map(|stage| stage.time_ms.n).min();
-        if has_gaps && fewest.is_none() {
-            continue;
-        }
-        let fewest = fewest.unwrap_or(0);
+        let gap = cell.stages.iter().position(|stage| is_gap(&stage));
+        let end = match cell.cell.input {
+            Input::Chained => gap.unwrap_or(cell.stages.len()),
+            Input::Reference => cell.stages.len(),
+        };
+        let due = cell.stages[..end].iter().filter(|stage| !is_gap(stage));
+        let fewest = match due.map(|stage| stage.time_ms.n).min() {
+            None if gap.is_some() => continue,
+            fewest => fewest.unwrap_or(0),
+        };
         if fewest + failed < planned {
             lines.push(format!(
                 "INCOMPLETE {}: {fewest} of {planned} passes done ({})",
