@@ -30,7 +30,8 @@ const TAGS_SETTLE: Duration = Duration::from_secs(20);
 const TAGS_PAUSE: Duration = Duration::from_secs(2);
 /// Functions connected at once.
 const AT_ONCE: usize = 8;
-/// Names our statement in a function's policy.
+/// Begins the name of our statement in a function's policy. The bucket's name follows: a function can
+/// be older than the bucket, and then has a statement for the one before.
 const STATEMENT: &str = "darkroom-s3";
 
 /// Notification rules of one bucket. Source: S3 user guide, quotas (from memory).
@@ -219,14 +220,14 @@ async fn permit(
             .lambda
             .add_permission()
             .function_name(&function.name)
-            .statement_id(STATEMENT);
+            .statement_id(format!("{STATEMENT}-{bucket}"));
         let permission = permission
             .action("lambda:InvokeFunction")
             .principal("s3.amazonaws.com")
             .source_arn(format!("arn:{}:s3:::{bucket}", settings.partition))
             .source_account(&settings.account_id);
         match permission.send().await {
-            // The statement is there already; its name and contents never change for a function.
+            // The statement is there already; what it says never changes for a function and a bucket.
             // The same code says that something else changes the function's policy, which passes.
             Err(error) if is_there(error.code(), error.message()) => Ok(()),
             sent => sent.map(|_| ()),

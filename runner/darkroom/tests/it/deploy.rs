@@ -388,6 +388,37 @@ async fn a_deployment_that_was_cut_off_is_completed_by_the_next() {
     account.cloud.stop().await;
 }
 
+/// An earlier version called the bucket otherwise, and let only that one start the functions.
+#[tokio::test]
+async fn functions_of_an_earlier_bucket_are_started_by_the_new_one() {
+    let account = Account::new().await;
+    let mut want = account.wanted("code", "dependency");
+    for wanted in &mut want {
+        let key = &wanted.key;
+        let prefix = format!("in/{}/{}/{}/", key.memory_mb, key.deployment, key.stage);
+        wanted.triggered_by = Some(prefix);
+    }
+    let clients = account.clients();
+    let earlier = DeploySettings {
+        bucket: "dkr-smoke-000000000000-us-east-1".into(),
+        ..settings()
+    };
+    for settings in [earlier, settings()] {
+        deploy(&clients, &settings, &want, &mut |_| {})
+            .await
+            .unwrap();
+        let rules = clients
+            .s3
+            .get_bucket_notification_configuration()
+            .bucket(&settings.bucket)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(rules.lambda_function_configurations().len(), want.len());
+    }
+    account.cloud.stop().await;
+}
+
 #[tokio::test]
 async fn what_is_not_tagged_is_neither_changed_nor_cleaned() {
     let account = Account::new().await;
