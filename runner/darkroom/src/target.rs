@@ -19,7 +19,7 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_types::service_config::ServiceConfigKey;
 use darkroom_cloud::access::{OwnNames, Refusal};
 use darkroom_cloud::lambda::environment::Misdeed;
-use darkroom_cloud::{Config, LocalCloud, StartError};
+use darkroom_cloud::{Config, LocalCloud, StartError, python};
 use darkroom_core::capability::Capability;
 use darkroom_core::cell::{Architecture, Start, Trigger};
 use darkroom_core::event::{CallsRefused, Misbehaved};
@@ -151,6 +151,7 @@ pub fn capability(cloud: Cloud) -> Capability {
         Cloud::Aws => Capability {
             name: "AWS".to_owned(),
             architectures: vec![Architecture::X86_64, Architecture::Arm64],
+            runtimes: lambda_pythons(),
             max_memory_mb: 10_240,
             triggers: vec![Trigger::Direct, Trigger::S3],
             starts: vec![Start::Warm, Start::Cold],
@@ -162,11 +163,21 @@ pub fn capability(cloud: Cloud) -> Capability {
     }
 }
 
+/// Returns the runtimes of Python that Lambda's API lists, oldest first.
+fn lambda_pythons() -> Vec<String> {
+    let minor = |runtime: &&str| runtime.strip_prefix("python3.")?.parse::<u32>().ok();
+    let values = aws_sdk_lambda::types::Runtime::values();
+    let mut found: Vec<&str> = values.iter().copied().filter(|it| minor(it).is_some()).collect();
+    found.sort_by_key(minor);
+    found.into_iter().map(str::to_owned).collect()
+}
+
 /// Returns what the local cloud on this machine can run, without starting it.
 pub fn local_capability() -> Capability {
     Capability {
         name: format!("the local cloud on this {} machine", std::env::consts::ARCH),
         architectures: host_architecture().into_iter().collect(),
+        runtimes: python::RUNTIMES.iter().map(ToString::to_string).collect(),
         max_memory_mb: 10_240,
         triggers: vec![Trigger::Direct, Trigger::S3],
         starts: vec![Start::Warm, Start::Cold],

@@ -102,7 +102,7 @@ fn python_layer(
             help: first.help,
         });
     }
-    let name = format!("{}-{}", request.variant, request.architecture);
+    let name = request.plain_name();
     let mut key = Key::new("layer");
     for part in [&text, &request.spec.runtime, request.architecture.as_str()] {
         key.add(part.as_bytes());
@@ -382,6 +382,7 @@ mod tests {
         PackageRequest {
             variant: "fake".into(),
             architecture: Architecture::X86_64,
+            runtime: None,
             for_lambda: false,
             folder: folder.to_owned(),
             spec: Variant {

@@ -714,6 +714,7 @@ fn architecture(
 
 fn cell(variant: &str, image_set: &str, architecture: Architecture) -> Cell {
     Cell {
+        runtime: None,
         variant: variant.to_owned(),
         architecture,
         memory_mb: MEMORY_MB,
@@ -728,6 +729,7 @@ fn cell(variant: &str, image_set: &str, architecture: Architecture) -> Cell {
 fn manifest(pipeline: &str, cell: &Cell) -> Manifest {
     let Cell {
         variant,
+        runtime,
         architecture,
         memory_mb,
         image_set,
@@ -746,7 +748,9 @@ fn manifest(pipeline: &str, cell: &Cell) -> Manifest {
         },
         target: TargetKeys::default(),
         matrix: Matrix {
+            own_runtime: BTreeSet::new(),
             variants: vec![variant],
+            runtimes: runtime.into_iter().collect(),
             architectures: vec![architecture],
             memory_mb: vec![memory_mb],
             image_sets: vec![image_set],
