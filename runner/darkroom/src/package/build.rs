@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::deployable::{Archive, LayerPackage, Package, PackageRequest};
 use super::error::PackageError;
 use super::zip::{Entries, Entry};
-use super::{cargo, confined, describe, files, jpeg, layer, pins, provenance, zip};
+use super::{cargo, confined, describe, files, jpeg, layer, machine, pins, provenance, zip};
 use crate::plain_file;
 use crate::prebuilt::{self, Prebuilt};
 use crate::study;
@@ -41,6 +41,7 @@ pub fn package(cache_dir: &Path, request: &PackageRequest) -> Result<Package, Pa
         build,
     };
     check_limits(&package)?;
+    machine::check(&package)?;
     Ok(package)
 }
 

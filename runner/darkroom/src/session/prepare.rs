@@ -164,6 +164,18 @@ pub fn packages(
             package.variant, package.architecture
         ));
     }
+    if !configuration.capability.installs_runtimes {
+        for package in &made {
+            if let Some(said) = package::libraries_not_there(package) {
+                let Package {
+                    variant,
+                    architecture,
+                    ..
+                } = package;
+                progress.step(&format!("  {variant} ({architecture}) {said}"));
+            }
+        }
+    }
     // Packages come in the order of the requests.
     let key = |request: PackageRequest| (request.variant, request.architecture, request.runtime);
     Ok(requests
