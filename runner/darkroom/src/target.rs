@@ -18,6 +18,7 @@ use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_types::service_config::ServiceConfigKey;
 use darkroom_cloud::access::{OwnNames, Refusal};
+use darkroom_cloud::emulator::Emulator;
 use darkroom_cloud::lambda::environment::Misdeed;
 use darkroom_cloud::{Config, LocalCloud, StartError, python};
 use darkroom_core::capability::Capability;
@@ -144,6 +145,9 @@ pub struct TargetFacts {
     pub isolation: String,
 }
 
+/// How long emulated code may take to initialise: it is some twenty times slower, and not timed.
+const EMULATED_INIT: Duration = Duration::from_mins(5);
+
 /// Returns what a target can run, without starting it.
 pub fn capability(cloud: Cloud) -> Capability {
     match cloud {
@@ -233,6 +237,15 @@ impl Target {
 
     /// Starts the local cloud, also where a manifest would name another.
     pub async fn local(region: &str, root: &Path) -> Result<Self, TargetError> {
+        Self::emulating(region, root, None).await
+    }
+
+    /// Starts the local cloud, and has it run the functions of the emulator's architecture emulated.
+    pub async fn emulating(
+        region: &str,
+        root: &Path,
+        emulator: Option<Emulator>,
+    ) -> Result<Self, TargetError> {
         let folder = |path: &Path, source| TargetError::Folder {
             path: path.to_owned(),
             source,
@@ -247,6 +260,10 @@ impl Target {
         let program = std::env::current_exe().map_err(|e| folder(Path::new("this program"), e))?;
         let mut config = Config::new(program, state.join("runtimes")).with_secret();
         config.data_dir = free.then_some(data_dir);
+        if emulator.is_some() {
+            config.init_limit = EMULATED_INIT;
+        }
+        config.emulator = emulator;
         region.clone_into(&mut config.region);
         let key = config.key.clone().unwrap_or_default();
         let cloud = LocalCloud::start(config).await?;
