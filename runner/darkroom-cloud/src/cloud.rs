@@ -1,8 +1,8 @@
 //! The local cloud as one value: start it, ask for its address, stop it.
 
-use crate::emulator::Emulator;
 use crate::access::{Access, OwnNames, Refusal};
 use crate::bridges::{Buckets, Functions, Inside};
+use crate::emulator::Emulator;
 use crate::iam::Iam;
 use crate::keys::{Keys, random_pair};
 use crate::lambda::environment::{Environments, EnvironmentsConfig, Misdeed};

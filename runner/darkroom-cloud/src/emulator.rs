@@ -80,7 +80,10 @@ impl Emulator {
     /// Returns the command line that runs `program` emulated.
     pub fn wrapped(&self, program: &Path, arguments: Vec<String>) -> (PathBuf, Vec<String>) {
         let show = |path: &Path| path.to_string_lossy().into_owned();
-        let root = self.root.iter().flat_map(|root| ["-L".to_owned(), show(root)]);
+        let root = self
+            .root
+            .iter()
+            .flat_map(|root| ["-L".to_owned(), show(root)]);
         let all = root.chain([show(program)]).chain(arguments);
         (self.program.clone(), all.collect())
     }
@@ -105,7 +108,10 @@ impl Emulator {
     /// Returns what such a sandbox must show, and where.
     pub fn binds(&self) -> Vec<(PathBuf, PathBuf)> {
         let program = (self.program.clone(), PathBuf::from(INSIDE_PROGRAM));
-        let root = self.root.clone().map(|root| (root, PathBuf::from(INSIDE_ROOT)));
+        let root = self
+            .root
+            .clone()
+            .map(|root| (root, PathBuf::from(INSIDE_ROOT)));
         std::iter::once(program).chain(root).collect()
     }
 }
@@ -115,7 +121,12 @@ impl Emulator {
 pub fn find(architecture: &str) -> Result<Emulator, EmulatorNotFound> {
     let named = std::env::var_os("QEMU_LD_PREFIX").filter(|root| !root.is_empty());
     let path = std::env::var_os("PATH").unwrap_or_default();
-    find_in(architecture, &path, named.map(PathBuf::from), Path::new("/"))
+    find_in(
+        architecture,
+        &path,
+        named.map(PathBuf::from),
+        Path::new("/"),
+    )
 }
 
 fn find_in(
@@ -145,7 +156,9 @@ fn find_in(
     let files = names
         .iter()
         .flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
-    let program = files.filter_map(|file| file.canonicalize().ok()).find(|file| file.is_file());
+    let program = files
+        .filter_map(|file| file.canonicalize().ok())
+        .find(|file| file.is_file());
     if program.is_none() {
         let how = "on Debian and Ubuntu, run `apt-get install qemu-user-static`".to_owned();
         missing.push((format!("the emulator qemu-{machine}"), how));
@@ -194,7 +207,8 @@ mod tests {
         let host = tempfile::tempdir().unwrap();
         let host = host.path().canonicalize().unwrap();
         let path = OsString::from(host.join("bin"));
-        let find = |named: Option<&str>| find_in("arm64", &path, named.map(|it| host.join(it)), &host);
+        let find =
+            |named: Option<&str>| find_in("arm64", &path, named.map(|it| host.join(it)), &host);
         let told = find(None).unwrap_err().to_string();
         assert!(told.contains("apt-get install qemu-user-static"), "{told}");
         assert!(told.contains("libc6-arm64-cross"), "{told}");
@@ -205,7 +219,10 @@ mod tests {
         let found = find(None).unwrap();
         assert_eq!(found.program, host.join("bin/qemu-aarch64"));
         assert_eq!(found.root, Some(host.join("usr/aarch64-linux-gnu")));
-        assert!(find(Some("empty")).is_err(), "a root that is named must hold a C library");
+        assert!(
+            find(Some("empty")).is_err(),
+            "a root that is named must hold a C library"
+        );
         touch(&host.join("own/lib/ld-linux-aarch64.so.1"));
         assert_eq!(find(Some("own")).unwrap().root, Some(host.join("own")));
     }
@@ -222,9 +239,15 @@ mod tests {
             .inside()
             .wrapped(Path::new("/var/lang/bin/python3.13"), vec!["-S".into()]);
         assert_eq!(program, Path::new(INSIDE_PROGRAM));
-        assert_eq!(arguments, ["-L", INSIDE_ROOT, "/var/lang/bin/python3.13", "-S"]);
+        assert_eq!(
+            arguments,
+            ["-L", INSIDE_ROOT, "/var/lang/bin/python3.13", "-S"]
+        );
         let binds = emulator.binds();
-        assert!(binds.iter().all(|(host, _)| host.starts_with("/usr")), "{binds:?}");
+        assert!(
+            binds.iter().all(|(host, _)| host.starts_with("/usr")),
+            "{binds:?}"
+        );
         assert_eq!(binds.len(), 2);
     }
 }

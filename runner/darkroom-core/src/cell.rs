@@ -200,16 +200,11 @@ impl Factors {
     /// Names a cell among the others by what differs, for example `pillow arm64 512 MB`.
     pub fn label(&self, cell: &Cell) -> String {
         let levels = levels(cell);
-        said(&levels, &self.differing)
-            .collect::<Vec<_>>()
-            .join(" ")
+        said(&levels, &self.differing).collect::<Vec<_>>().join(" ")
     }
 }
 
-fn said<'a>(
-    levels: &'a [String; FACTORS],
-    factors: &'a [usize],
-) -> impl Iterator<Item = &'a str> {
+fn said<'a>(levels: &'a [String; FACTORS], factors: &'a [usize]) -> impl Iterator<Item = &'a str> {
     let levels = factors.iter().map(|factor| levels[*factor].as_str());
     levels.filter(|level| !level.is_empty())
 }
@@ -270,7 +265,10 @@ mod tests {
         let alike = Factors::of([&own, &own].into_iter());
         assert!(!alike.shared.contains(&String::new()), "{:?}", alike.shared);
         let without = serde_json::to_string(&own).unwrap();
-        assert!(!without.contains("runtime"), "journals stay as they were: {without}");
+        assert!(
+            !without.contains("runtime"),
+            "journals stay as they were: {without}"
+        );
         assert_eq!(serde_json::from_str::<Cell>(&without).unwrap(), own);
     }
 }

@@ -201,7 +201,13 @@ impl Half {
         let images = some("pipelines", &["image"])?;
         let costs = some(
             "costs",
-            &["cell_id", "variant", "runtime", "architecture", "outputs_ok"],
+            &[
+                "cell_id",
+                "variant",
+                "runtime",
+                "architecture",
+                "outputs_ok",
+            ],
         )?;
         let summary = some(
             "summary",

@@ -7,6 +7,7 @@ use clap::builder::{PossibleValuesParser, StyledStr, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use darkroom_core::cell::Architecture;
 
 use crate::s3_uri::S3Uri;
 use crate::study::Template;
@@ -462,7 +463,9 @@ pub struct CheckArgs {
 
 /// Reads an architecture as Lambda spells it.
 fn architectures() -> impl TypedValueParser<Value = Architecture> {
-    let names = Architecture::ALL.iter().map(|architecture| architecture.as_str());
+    let names = Architecture::ALL
+        .iter()
+        .map(|architecture| architecture.as_str());
     PossibleValuesParser::new(names).map(|name| match name.as_str() {
         "arm64" => Architecture::Arm64,
         _ => Architecture::X86_64,

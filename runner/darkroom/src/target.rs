@@ -171,7 +171,11 @@ pub fn capability(cloud: Cloud) -> Capability {
 fn lambda_pythons() -> Vec<String> {
     let minor = |runtime: &&str| runtime.strip_prefix("python3.")?.parse::<u32>().ok();
     let values = aws_sdk_lambda::types::Runtime::values();
-    let mut found: Vec<&str> = values.iter().copied().filter(|it| minor(it).is_some()).collect();
+    let mut found: Vec<&str> = values
+        .iter()
+        .copied()
+        .filter(|it| minor(it).is_some())
+        .collect();
     found.sort_by_key(minor);
     found.into_iter().map(str::to_owned).collect()
 }

@@ -119,9 +119,15 @@ pub fn find_emulated(version: &str, emulator: &Emulator) -> Result<Interpreter, 
         .iter()
         .flat_map(|manager| installations(manager, version))
         .filter(|folder| folder.to_string_lossy().contains(emulator.machine));
-    let of_root = emulator.root.iter().flat_map(|root| [root.join("usr"), root.join("usr/local")]);
+    let of_root = emulator
+        .root
+        .iter()
+        .flat_map(|root| [root.join("usr"), root.join("usr/local")]);
     let file = |prefix: PathBuf| prefix.join("bin").join(format!("python{version}"));
-    let found = of_managers.chain(of_root).map(file).filter(|file| file.is_file());
+    let found = of_managers
+        .chain(of_root)
+        .map(file)
+        .filter(|file| file.is_file());
     let probe = Probe {
         emulator: Some(emulator),
         timeout: EMULATED_PROBE_TIMEOUT,
@@ -295,7 +301,15 @@ fn attempt(path: PathBuf, probe: Probe<'_>) -> Tried {
 /// all the same, where the kernel starts an emulator by itself: it would be measured wrongly.
 fn interpreter_from(printed: &str, wanted: &str) -> Result<Interpreter, String> {
     let lines: Vec<&str> = printed.lines().collect();
-    let [version, implementation, free_threaded, executable, prefix, machine] = lines[..] else {
+    let [
+        version,
+        implementation,
+        free_threaded,
+        executable,
+        prefix,
+        machine,
+    ] = lines[..]
+    else {
         return Err("ran, but does not answer like Python".into());
     };
     let numbers: Vec<u8> = version
@@ -316,9 +330,15 @@ fn interpreter_from(printed: &str, wanted: &str) -> Result<Interpreter, String> 
         ));
     }
     // macOS has another word for it.
-    let machine = if machine == "arm64" { "aarch64" } else { machine };
+    let machine = if machine == "arm64" {
+        "aarch64"
+    } else {
+        machine
+    };
     if machine != wanted {
-        return Err(format!("is Python {major}.{minor} for {machine}, not {wanted}"));
+        return Err(format!(
+            "is Python {major}.{minor} for {machine}, not {wanted}"
+        ));
     }
     Ok(Interpreter {
         machine: machine.to_owned(),
@@ -336,7 +356,12 @@ mod tests {
     use super::*;
 
     fn says(version: &str, implementation: &str, free_threaded: u8) -> String {
-        says_of(version, implementation, free_threaded, std::env::consts::ARCH)
+        says_of(
+            version,
+            implementation,
+            free_threaded,
+            std::env::consts::ARCH,
+        )
     }
 
     fn says_of(version: &str, implementation: &str, free_threaded: u8, machine: &str) -> String {
@@ -352,27 +377,42 @@ mod tests {
     }
 
     #[test]
-    fn an_interpreter_of_another_processor_is_none_and_an_emulated_one_is_asked_through_its_emulator() {
+    fn an_interpreter_of_another_processor_is_none_and_an_emulated_one_is_asked_through_its_emulator()
+     {
         let folder = tempfile::tempdir().unwrap();
-        let other = if std::env::consts::ARCH == "aarch64" { "x86_64" } else { "aarch64" };
+        let other = if std::env::consts::ARCH == "aarch64" {
+            "x86_64"
+        } else {
+            "aarch64"
+        };
         let foreign = script(
             &folder.path().join("usr/bin"),
             "python3.13",
             &says_of("3 13 4", "cpython", 0, other),
         );
         let refused = attempt(foreign, within(PROBE_TIMEOUT)).outcome.unwrap_err();
-        assert_eq!(refused, format!("is Python 3.13 for {other}, not {}", std::env::consts::ARCH));
+        assert_eq!(
+            refused,
+            format!("is Python 3.13 for {other}, not {}", std::env::consts::ARCH)
+        );
         // The emulator of this test runs the program after `-L root`.
         let emulator = Emulator {
             architecture: "arm64",
-            machine: if other == "aarch64" { "aarch64" } else { "x86_64" },
+            machine: if other == "aarch64" {
+                "aarch64"
+            } else {
+                "x86_64"
+            },
             program: script(folder.path(), "qemu", "shift 2; exec \"$@\""),
             root: Some(folder.path().to_owned()),
         };
         let found = find_emulated("3.13", &emulator).unwrap();
         assert_eq!(found.machine, other);
         let told = find_emulated("3.14", &emulator).unwrap_err().to_string();
-        assert!(told.contains(&format!("uv python install cpython-3.14-linux-{other}-gnu")), "{told}");
+        assert!(
+            told.contains(&format!("uv python install cpython-3.14-linux-{other}-gnu")),
+            "{told}"
+        );
     }
 
     #[test]
@@ -385,7 +425,12 @@ mod tests {
         );
         let older = script(folder.path(), "python3", &says("3 12 1", "cpython", 0));
         let right = script(folder.path(), "python", &says("3 13 4", "cpython", 0));
-        let found = find_among("3.13", [broken, older, right].into_iter(), within(PROBE_TIMEOUT)).unwrap();
+        let found = find_among(
+            "3.13",
+            [broken, older, right].into_iter(),
+            within(PROBE_TIMEOUT),
+        )
+        .unwrap();
         assert_eq!(
             found,
             Interpreter {

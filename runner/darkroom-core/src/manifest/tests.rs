@@ -298,7 +298,9 @@ fn runtimes_multiply_python_and_leave_compiled_code_alone() {
     assert_eq!(ids(""), both);
     assert_eq!(ids("exclude = [{ runtime = \"python3.13\" }]"), both[1..]);
     assert_eq!(
-        ids("include = [{ variant = \"rust\", memory_mb = 512 }]").last().unwrap(),
+        ids("include = [{ variant = \"rust\", memory_mb = 512 }]")
+            .last()
+            .unwrap(),
         "rust.x86_64.512mb.photos.direct.warm.c1"
     );
 }
@@ -306,7 +308,11 @@ fn runtimes_multiply_python_and_leave_compiled_code_alone() {
 #[test]
 fn a_runtime_that_is_not_pythons_or_has_no_effect_is_refused() {
     for (runtimes, more, said) in [
-        ("[\"provided.al2023\"]", "", "`provided.al2023` is not a runtime of Python"),
+        (
+            "[\"provided.al2023\"]",
+            "",
+            "`provided.al2023` is not a runtime of Python",
+        ),
         ("[\"3.14\"]", "", "`3.14` is not a runtime of Python"),
         ("[]", "", "`matrix.runtimes` is empty"),
         (
@@ -330,7 +336,10 @@ fn a_runtime_that_is_not_pythons_or_has_no_effect_is_refused() {
     }
     let only_rust = MINIMAL.replace("pillow", "rust");
     let told = read(&format!("{only_rust}runtimes = [\"python3.14\"]\n"), &[]).unwrap_err();
-    assert!(told.contains("no variant of the matrix is Python"), "{told}");
+    assert!(
+        told.contains("no variant of the matrix is Python"),
+        "{told}"
+    );
     let beside = "include = [{ runtime = \"python3.14\" }]\n";
     let told = read(&format!("{MINIMAL}{beside}"), &[]).unwrap_err();
     assert!(told.contains("the matrix has no `runtimes`"), "{told}");

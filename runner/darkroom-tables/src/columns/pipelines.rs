@@ -4,8 +4,8 @@ use super::Kind::{Bool, Float, Integer, Text, Time};
 use super::Source::{Derived, Runner};
 use super::{
     ARCHITECTURE, ATTEMPT, CELL_ID, CONCURRENCY, DEPLOYMENT, ENVIRONMENT_ROUND, IMAGE, IMAGE_SET,
-    INPUT, MEMORY_MB, MODEL, PROMPT, REPETITION, RUNTIME, RUN_ID, SAMPLE, START, TARGET, TRIGGER, Table,
-    VARIANT, WARM_UP, column,
+    INPUT, MEMORY_MB, MODEL, PROMPT, REPETITION, RUN_ID, RUNTIME, SAMPLE, START, TARGET, TRIGGER,
+    Table, VARIANT, WARM_UP, column,
 };
 
 pub const PIPELINES: Table = Table {

@@ -81,7 +81,11 @@ fn runtimes_are_compared_and_a_variant_with_its_own_with_each() {
     }
     let run = Run::of(&journal);
     let [old, new, rust] = &cells;
-    for (a, b, factor) in [(old, new, "runtime"), (old, rust, "variant"), (new, rust, "variant")] {
+    for (a, b, factor) in [
+        (old, new, "runtime"),
+        (old, rust, "variant"),
+        (new, rust, "variant"),
+    ] {
         let row = comparison(&run, a, b, "pipeline", "turnaround_s");
         assert_eq!(text(&row, "factor").unwrap(), factor);
     }

@@ -67,7 +67,9 @@ fn needs(file: &[u8]) -> Option<Vec<String>> {
     let dynamic = segments.iter().find(|segment| segment.kind == DYNAMIC)?;
     let table = part(file, dynamic.offset, dynamic.bytes)?;
     let (entries, _) = table.as_chunks::<16>();
-    let entries = entries.iter().map(|entry| (number(entry, 0), number(entry, 8)));
+    let entries = entries
+        .iter()
+        .map(|entry| (number(entry, 0), number(entry, 8)));
     let entries: Vec<(u64, u64)> = entries
         .map(|(tag, value)| Some((tag?, value?)))
         .collect::<Option<_>>()?;
@@ -140,7 +142,8 @@ pub(super) mod tests {
         const START: u64 = 64 + 2 * 56;
         let mut names = vec![0_u8];
         let mut table = Vec::new();
-        let mut add = |tag: u64, value: u64| table.extend([tag, value].map(u64::to_le_bytes).concat());
+        let mut add =
+            |tag: u64, value: u64| table.extend([tag, value].map(u64::to_le_bytes).concat());
         for name in needs {
             add(NEEDED, names.len() as u64);
             names.extend(name.bytes().chain([0]));
@@ -161,7 +164,11 @@ pub(super) mod tests {
             file.extend(kind.to_le_bytes());
             file.extend(4_u32.to_le_bytes());
             let address = 0x1000 + offset;
-            file.extend([offset, address, address, bytes, bytes, 8].map(u64::to_le_bytes).concat());
+            file.extend(
+                [offset, address, address, bytes, bytes, 8]
+                    .map(u64::to_le_bytes)
+                    .concat(),
+            );
         }
         file.extend(table);
         file.extend(names);
@@ -188,7 +195,10 @@ pub(super) mod tests {
             other => other,
         };
         assert_eq!(elf.machine, here);
-        assert!(elf.needs.iter().any(|name| name.starts_with("libc.")), "{elf:?}");
+        assert!(
+            elf.needs.iter().any(|name| name.starts_with("libc.")),
+            "{elf:?}"
+        );
     }
 
     proptest! {

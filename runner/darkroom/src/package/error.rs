@@ -60,7 +60,9 @@ pub enum PackageError {
         limit: u64,
         help: &'static str,
     },
-    #[error("the {what} of variant `{variant}` for {architecture} holds {file}, which is for {machine}")]
+    #[error(
+        "the {what} of variant `{variant}` for {architecture} holds {file}, which is for {machine}"
+    )]
     #[diagnostic(code(package::foreign_machine), help("{help}"))]
     ForeignMachine {
         variant: String,

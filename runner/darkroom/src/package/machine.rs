@@ -76,7 +76,10 @@ pub fn libraries_not_there(package: &Package) -> Option<String> {
         .filter_map(|(_, archive)| compiled(archive).ok())
         .flatten()
         .collect();
-    let brought: BTreeSet<&str> = all.iter().filter_map(|it| it.file.rsplit('/').next()).collect();
+    let brought: BTreeSet<&str> = all
+        .iter()
+        .filter_map(|it| it.file.rsplit('/').next())
+        .collect();
     let mut missing: BTreeMap<&str, &str> = BTreeMap::new();
     for it in all.iter().filter(|it| !it.for_any) {
         let unknown = |name: &&String| {
@@ -162,7 +165,10 @@ fn wheels(
         zip.by_name(name)?.read_to_end(&mut text)?;
         Ok(String::from_utf8_lossy(&text).into_owned())
     };
-    for record in names.iter().filter(|name| name.ends_with(".dist-info/RECORD")) {
+    for record in names
+        .iter()
+        .filter(|name| name.ends_with(".dist-info/RECORD"))
+    {
         let about = record.trim_end_matches("/RECORD");
         let tags = format!("{about}/WHEEL");
         let tags = names.contains(&tags).then(|| text_of(&tags)).transpose()?;
@@ -176,7 +182,10 @@ fn wheels(
                 .to_owned(),
             for_any: tags.is_some_and(|tags| tags.lines().any(is_any)),
         };
-        for file in text_of(record)?.lines().filter_map(|line| line.split(',').next()) {
+        for file in text_of(record)?
+            .lines()
+            .filter_map(|line| line.split(',').next())
+        {
             owners.insert(format!("python/{file}"), wheel.clone());
         }
     }
@@ -206,7 +215,10 @@ mod tests {
         let about = |name: &str| format!("python/fast-1.0.dist-info/{name}");
         let mut entries = Entries::from([
             (about("RECORD"), entry(record.join("\n").into())),
-            (about("WHEEL"), entry(format!("Wheel-Version: 1.0\nTag: {tag}\n").into())),
+            (
+                about("WHEEL"),
+                entry(format!("Wheel-Version: 1.0\nTag: {tag}\n").into()),
+            ),
         ]);
         for (name, contents) in files {
             entries.insert(format!("python/{name}"), entry(contents.clone()));
@@ -242,7 +254,10 @@ mod tests {
                  x86_64"
             );
             let help = miette::Diagnostic::help(&error).unwrap().to_string();
-            assert!(help.contains("the wheel of fast-1.0 is not for arm64"), "{help}");
+            assert!(
+                help.contains("the wheel of fast-1.0 is not for arm64"),
+                "{help}"
+            );
         }
         let elsewhere = tempfile::tempdir().unwrap();
         let package = self::package(elsewhere.path(), tag, &[right]);
@@ -257,7 +272,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let needs = ["libc.so.6", "libjpeg-1.so.62", "libGL.so.1"];
         let extension = ("fast/_fast.abi3.so", shared_object(AARCH64, &needs));
-        let jpeg = ("fast.libs/libjpeg-1.so.62", shared_object(AARCH64, &["libm.so.6"]));
+        let jpeg = (
+            "fast.libs/libjpeg-1.so.62",
+            shared_object(AARCH64, &["libm.so.6"]),
+        );
         let tag = "cp313-cp313-manylinux_2_34_aarch64";
         let said = libraries_not_there(&package(folder.path(), tag, &[extension, jpeg.clone()]));
         assert_eq!(
@@ -266,6 +284,9 @@ mod tests {
              python/fast/_fast.abi3.so)"
         );
         let whole = tempfile::tempdir().unwrap();
-        assert_eq!(libraries_not_there(&package(whole.path(), tag, &[jpeg])), None);
+        assert_eq!(
+            libraries_not_there(&package(whole.path(), tag, &[jpeg])),
+            None
+        );
     }
 }

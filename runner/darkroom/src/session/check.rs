@@ -254,7 +254,13 @@ impl Subject {
         };
         let own = self.known.variant(request.variant);
         let own = own.map(|variant| variant.runtime.as_str());
-        let runtime = self.cell.cell.runtime.as_deref().or(own).unwrap_or_default();
+        let runtime = self
+            .cell
+            .cell
+            .runtime
+            .as_deref()
+            .or(own)
+            .unwrap_or_default();
         if !runtime.starts_with("python") {
             return Ok(());
         }

@@ -5,8 +5,8 @@ use super::pool::{Pool, Pools};
 use super::run::Environment;
 use super::types::{self, FunctionSpec, InvokeOutcome, InvokeRequest, LogSink, Misdeed};
 use super::{layers, open};
-use crate::emulator::Emulator;
 use crate::access::Access;
+use crate::emulator::Emulator;
 use crate::lineage::Working;
 use crate::sandbox::{Host, Isolation, Means};
 use std::io;
@@ -123,7 +123,7 @@ impl Environments {
     pub async fn prepare(&self, runtime: &str) -> Result<(), String> {
         self.shared
             .runtimes
-            .get(runtime, &self.shared.config.cache_dir)
+            .get(runtime, &self.shared.config.cache_dir, None)
             .await
             .map(drop)
     }
