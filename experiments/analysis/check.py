@@ -508,6 +508,7 @@ def check_choices(check, choices, comparisons, pipelines, summary):
         if cost is not None and time is not None:
             means[row["cell_id"]] = (cost * 1e5, time)
     alike, family = ["image_set", "trigger", "input", "start", "concurrency"], ["variant", "architecture"]
+    family += [column for column in ["runtime"] if column in choices.columns]  # tables of schema 10
     group = lambda row, keys: tuple(row[key] for key in keys)  # noqa: E731
     rows = [row for row in choices.iter_rows(named=True) if row["cell_id"] in means]
     for row in choices.iter_rows(named=True):

@@ -2,6 +2,7 @@
 
 use crate::access::{Access, OwnNames, Refusal};
 use crate::bridges::{Buckets, Functions, Inside};
+use crate::emulator::Emulator;
 use crate::iam::Iam;
 use crate::keys::{Keys, random_pair};
 use crate::lambda::environment::{Environments, EnvironmentsConfig, Misdeed};
@@ -44,6 +45,8 @@ pub struct Config {
     /// The access key and secret that clients must sign with; `None` lets every key in, with itself
     /// for a secret: then whoever reaches the port can sign.
     pub key: Option<(String, String)>,
+    /// What runs functions of another processor than this machine's; `None` runs them as they are.
+    pub emulator: Option<Emulator>,
 }
 
 impl Config {
@@ -59,6 +62,7 @@ impl Config {
             init_limit: Duration::from_secs(10),
             concurrent_executions: lambda::limits::CONCURRENT_EXECUTIONS,
             key: None,
+            emulator: None,
         }
     }
 
@@ -163,6 +167,7 @@ impl LocalCloud {
             serve: Some(inside.serve()),
             access: Some(access.clone()),
             init_limit: config.init_limit,
+            emulator: config.emulator,
             ..EnvironmentsConfig::new(
                 config.sandbox_program,
                 config.cache_dir,

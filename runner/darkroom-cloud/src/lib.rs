@@ -9,6 +9,7 @@ pub mod access;
 mod bridges;
 mod cloud;
 mod disk;
+pub mod emulator;
 #[cfg(test)]
 mod hostile;
 mod iam;

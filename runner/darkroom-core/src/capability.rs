@@ -16,6 +16,8 @@ pub struct Capability {
     /// `the local cloud on this x86_64 machine`.
     pub name: String,
     pub architectures: Vec<Architecture>,
+    /// Runtimes of Python that a manifest may ask for here, as Lambda spells them, oldest first.
+    pub runtimes: Vec<String>,
     /// Lambda `MemorySize` in MB that a function can be given here.
     pub max_memory_mb: u32,
     pub triggers: Vec<Trigger>,
@@ -51,6 +53,8 @@ pub enum Obstacle<'a> {
     },
     /// The target does not run this architecture.
     Architecture(Architecture),
+    /// The target does not have this runtime.
+    Runtime(&'a str),
     Memory(u32),
     Trigger(Trigger),
     Start(Start),
@@ -66,6 +70,8 @@ pub struct Demand<'a> {
     /// Architectures that the variant is made for.
     pub made_for: &'a [Architecture],
     pub architecture: Architecture,
+    /// `None`: the variant's own.
+    pub runtime: Option<&'a str>,
     pub memory_mb: u32,
     pub trigger: Trigger,
     pub start: Start,
@@ -78,6 +84,7 @@ impl<'a> Demand<'a> {
             variant: cell.variant,
             made_for,
             architecture: cell.architecture,
+            runtime: cell.runtime,
             memory_mb: cell.memory_mb,
             trigger: cell.trigger,
             start: cell.start,
@@ -93,11 +100,13 @@ impl Capability {
             variant: name,
             made_for,
             architecture,
+            runtime,
             memory_mb,
             trigger,
             start,
             concurrency,
         } = *demand;
+        let has = |runtime: &str| self.runtimes.iter().any(|known| known == runtime);
         let by_s3 = trigger == Trigger::S3;
         let checks = [
             (
@@ -111,6 +120,10 @@ impl Capability {
             (
                 self.architectures.contains(&architecture),
                 Obstacle::Architecture(architecture),
+            ),
+            (
+                runtime.is_none_or(has),
+                Obstacle::Runtime(runtime.unwrap_or_default()),
             ),
             (memory_mb <= self.max_memory_mb, Obstacle::Memory(memory_mb)),
             (self.triggers.contains(&trigger), Obstacle::Trigger(trigger)),
@@ -153,6 +166,12 @@ impl Capability {
                 format!(
                     "{here} cannot run {level} code, only {}",
                     list(&self.architectures)
+                )
+            }
+            Obstacle::Runtime(level) => {
+                format!(
+                    "{here} has no runtime {level}, only {}",
+                    list(&self.runtimes)
                 )
             }
             Obstacle::Memory(level) => {
@@ -218,6 +237,7 @@ mod tests {
         Capability {
             name: "the local cloud on this x86_64 machine".into(),
             architectures: vec![Architecture::X86_64],
+            runtimes: vec!["python3.13".into(), "python3.14".into()],
             max_memory_mb: 3008,
             triggers: vec![Trigger::Direct],
             starts: vec![Start::Warm],
@@ -233,6 +253,7 @@ mod tests {
             variant: "pillow",
             made_for: Architecture::ALL,
             architecture: Architecture::X86_64,
+            runtime: None,
             memory_mb: 512,
             trigger: Trigger::Direct,
             start: Start::Warm,
@@ -314,6 +335,14 @@ mod tests {
                 ..demand()
             })
             .contains("at most 10")
+        );
+        assert_eq!(
+            why(&Demand {
+                runtime: Some("python3.99"),
+                ..demand()
+            }),
+            "the local cloud on this x86_64 machine has no runtime python3.99, only python3.13, \
+             python3.14"
         );
         let only_arm = Demand {
             made_for: &[Architecture::Arm64],

@@ -109,6 +109,10 @@ impl fmt::Display for CellId {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Cell {
     pub variant: String,
+    /// Lambda runtime that the matrix names for it, for example `python3.14`; `None`: the one of
+    /// its `variant.toml`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<String>,
     pub architecture: Architecture,
     /// Lambda `MemorySize` in MB, 128..=10240.
     pub memory_mb: u32,
@@ -124,14 +128,17 @@ impl Cell {
     /// Returns the id: the levels in declaration order, joined by dots.
     ///
     /// `input` is spelt only when it is `reference`, because `chained` is what a pipeline does.
+    /// `runtime` is spelt only when the matrix names it.
     pub fn id(&self) -> CellId {
         let input = match self.input {
             Input::Chained => "",
             Input::Reference => ".reference",
         };
+        let runtime = self.runtime.as_ref().map(|runtime| format!(".{runtime}"));
         CellId(format!(
-            "{}.{}.{}mb.{}.{}{input}.{}.c{}",
+            "{}{}.{}.{}mb.{}.{}{input}.{}.c{}",
             self.variant,
+            runtime.unwrap_or_default(),
             self.architecture,
             self.memory_mb,
             self.image_set,
@@ -142,6 +149,9 @@ impl Cell {
     }
 }
 
+/// Number of factors.
+const FACTORS: usize = 9;
+
 /// Which factors differ between cells: only these need saying of every one.
 #[derive(Clone, Debug)]
 pub struct Factors {
@@ -150,9 +160,11 @@ pub struct Factors {
     pub shared: Vec<String>,
 }
 
-fn levels(cell: &Cell) -> [String; 8] {
+/// Returns the levels of a cell as they are said; an empty one needs no saying.
+fn levels(cell: &Cell) -> [String; FACTORS] {
     [
         cell.variant.clone(),
+        cell.runtime.clone().unwrap_or_default(),
         cell.architecture.to_string(),
         format!("{} MB", cell.memory_mb),
         cell.image_set.clone(),
@@ -166,7 +178,7 @@ fn levels(cell: &Cell) -> [String; 8] {
 impl Factors {
     /// Compares `cells` with each other.
     pub fn of<'a>(cells: impl Iterator<Item = &'a Cell>) -> Self {
-        let all: Vec<[String; 8]> = cells.map(levels).collect();
+        let all: Vec<[String; FACTORS]> = cells.map(levels).collect();
         let distinct = |factor: usize| {
             all.iter()
                 .map(|cell| &cell[factor])
@@ -175,10 +187,10 @@ impl Factors {
         };
         // The variant is always said: it is what a table is read for.
         let (differing, same): (Vec<_>, Vec<_>) =
-            (0..8).partition(|factor| *factor == 0 || distinct(*factor) > 1);
+            (0..FACTORS).partition(|factor| *factor == 0 || distinct(*factor) > 1);
         let shared = all
             .first()
-            .map(|cell| same.iter().map(|factor| cell[*factor].clone()).collect());
+            .map(|cell| said(cell, &same).map(str::to_owned).collect());
         Self {
             differing,
             shared: shared.unwrap_or_default(),
@@ -188,12 +200,13 @@ impl Factors {
     /// Names a cell among the others by what differs, for example `pillow arm64 512 MB`.
     pub fn label(&self, cell: &Cell) -> String {
         let levels = levels(cell);
-        self.differing
-            .iter()
-            .map(|factor| levels[*factor].as_str())
-            .collect::<Vec<_>>()
-            .join(" ")
+        said(&levels, &self.differing).collect::<Vec<_>>().join(" ")
     }
+}
+
+fn said<'a>(levels: &'a [String; FACTORS], factors: &'a [usize]) -> impl Iterator<Item = &'a str> {
+    let levels = factors.iter().map(|factor| levels[*factor].as_str());
+    levels.filter(|level| !level.is_empty())
 }
 
 #[cfg(test)]
@@ -204,6 +217,7 @@ mod tests {
     fn an_id_is_made_of_the_levels_in_order() {
         let mut cell = Cell {
             variant: "pillow".into(),
+            runtime: None,
             architecture: Architecture::Arm64,
             memory_mb: 1024,
             image_set: "photos".into(),
@@ -219,5 +233,42 @@ mod tests {
             cell.id().as_str(),
             "pillow.arm64.1024mb.photos.direct.reference.warm.c1"
         );
+        cell.runtime = Some("python3.14".into());
+        assert_eq!(
+            cell.id().as_str(),
+            "pillow.python3.14.arm64.1024mb.photos.direct.reference.warm.c1"
+        );
+    }
+
+    #[test]
+    fn a_runtime_is_said_where_the_matrix_names_it_and_only_there() {
+        let own = Cell {
+            variant: "rust".into(),
+            runtime: None,
+            architecture: Architecture::X86_64,
+            memory_mb: 512,
+            image_set: "photos".into(),
+            trigger: Trigger::Direct,
+            input: Input::Chained,
+            start: Start::Warm,
+            concurrency: 1,
+        };
+        let named = |runtime: &str| Cell {
+            variant: "pillow".into(),
+            runtime: Some(runtime.into()),
+            ..own.clone()
+        };
+        let (old, new) = (named("python3.13"), named("python3.14"));
+        let factors = Factors::of([&old, &new, &own].into_iter());
+        assert_eq!(factors.label(&new), "pillow python3.14");
+        assert_eq!(factors.label(&own), "rust");
+        let alike = Factors::of([&own, &own].into_iter());
+        assert!(!alike.shared.contains(&String::new()), "{:?}", alike.shared);
+        let without = serde_json::to_string(&own).unwrap();
+        assert!(
+            !without.contains("runtime"),
+            "journals stay as they were: {without}"
+        );
+        assert_eq!(serde_json::from_str::<Cell>(&without).unwrap(), own);
     }
 }

@@ -1,8 +1,9 @@
 //! Expands a matrix into cells, in the order its lists are declared; the last factor changes
 //! fastest.
 //!
-//! Lists multiply, `exclude` removes, `include` adds. Lazy: a million cells are a counter. Knows
-//! nothing of targets.
+//! Lists multiply, `exclude` removes, `include` adds. A variant that brings a runtime of its own is
+//! there once, whatever `runtimes` names. Lazy: a million cells are a counter. Knows nothing of
+//! targets.
 
 use crate::cell::{Architecture, Cell, Input, Start, Trigger};
 use crate::manifest::{Levels, Matrix};
@@ -11,6 +12,8 @@ use crate::manifest::{Levels, Matrix};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CellRef<'a> {
     pub variant: &'a str,
+    /// See [`Cell::runtime`].
+    pub runtime: Option<&'a str>,
     pub architecture: Architecture,
     pub memory_mb: u32,
     pub image_set: &'a str,
@@ -24,6 +27,7 @@ impl CellRef<'_> {
     pub fn to_cell(&self) -> Cell {
         Cell {
             variant: self.variant.to_owned(),
+            runtime: self.runtime.map(str::to_owned),
             architecture: self.architecture,
             memory_mb: self.memory_mb,
             image_set: self.image_set.to_owned(),
@@ -46,15 +50,18 @@ impl CellRef<'_> {
             && agrees(levels.start, self.start)
             && agrees(levels.concurrency, self.concurrency)
             && agrees(levels.variant.as_deref(), self.variant)
+            && agrees(levels.runtime.as_deref().map(Some), self.runtime)
             && agrees(levels.image_set.as_deref(), self.image_set)
     }
 }
 
 impl Levels {
-    /// Returns the cell that these levels are, when there is one for every factor.
+    /// Returns the cell that these levels are, when there is one for every factor. Without a runtime
+    /// it is a cell of the variant's own.
     pub fn as_cell(&self) -> Option<CellRef<'_>> {
         Some(CellRef {
             variant: self.variant.as_deref()?,
+            runtime: self.runtime.as_deref(),
             architecture: self.architecture?,
             memory_mb: self.memory_mb?,
             image_set: self.image_set.as_deref()?,
@@ -68,10 +75,11 @@ impl Levels {
 
 impl Matrix {
     /// Returns how many cells the lists multiply to, before `exclude` and `include`; `None` beyond
-    /// `u64`.
+    /// `u64`. A variant with a runtime of its own counts as often as there are runtimes.
     pub fn product(&self) -> Option<u64> {
         [
             self.variants.len(),
+            self.runtimes.len().max(1),
             self.architectures.len(),
             self.memory_mb.len(),
             self.image_sets.len(),
@@ -88,7 +96,7 @@ impl Matrix {
     ///
     /// A product beyond `u64` is cut off there; validation refuses matrices long before.
     pub fn multiplied(&self) -> impl Iterator<Item = CellRef<'_>> {
-        (0..self.product().unwrap_or(u64::MAX)).map(|index| self.point(index))
+        (0..self.product().unwrap_or(u64::MAX)).filter_map(|index| self.point(index))
     }
 
     /// Returns the cells of the matrix: the product without what `exclude` matches, then what
@@ -102,7 +110,9 @@ impl Matrix {
             .chain(self.include.iter().filter_map(Levels::as_cell))
     }
 
-    fn point(&self, index: u64) -> CellRef<'_> {
+    /// Returns the cell at a place of the product; `None` where the variant takes no part in the
+    /// runtimes and has been there.
+    fn point(&self, index: u64) -> Option<CellRef<'_>> {
         let mut rest = index;
         let mut digit = |length: usize| {
             let digit = rest % length as u64;
@@ -117,9 +127,19 @@ impl Matrix {
         let image_set = &self.image_sets[digit(self.image_sets.len())];
         let memory_mb = self.memory_mb[digit(self.memory_mb.len())];
         let architecture = self.architectures[digit(self.architectures.len())];
+        let level = digit(self.runtimes.len().max(1));
         let variant = &self.variants[digit(self.variants.len())];
-        CellRef {
+        let runtime = if self.own_runtime.contains(variant) {
+            if level > 0 {
+                return None;
+            }
+            None
+        } else {
+            self.runtimes.get(level).map(String::as_str)
+        };
+        Some(CellRef {
             variant,
+            runtime,
             architecture,
             memory_mb,
             image_set,
@@ -127,13 +147,13 @@ impl Matrix {
             input,
             start,
             concurrency,
-        }
+        })
     }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::collections::HashSet;
+    use std::collections::{BTreeSet, HashSet};
 
     use proptest::prelude::*;
 
@@ -142,6 +162,8 @@ pub(crate) mod tests {
     pub(crate) fn matrix(variants: &[&str], memory_mb: &[u32]) -> Matrix {
         Matrix {
             variants: variants.iter().map(ToString::to_string).collect(),
+            runtimes: vec![],
+            own_runtime: BTreeSet::new(),
             architectures: vec![Architecture::X86_64],
             memory_mb: memory_mb.to_vec(),
             image_sets: vec!["photos".into()],
@@ -192,6 +214,7 @@ pub(crate) mod tests {
         added.variant = "rust".into();
         matrix.include = vec![Levels {
             variant: Some(added.variant),
+            runtime: None,
             architecture: Some(added.architecture),
             memory_mb: Some(512),
             image_set: Some(added.image_set),
@@ -203,6 +226,28 @@ pub(crate) mod tests {
         assert_eq!(ids(&matrix), ["pillow.128", "rust.512"]);
     }
 
+    #[test]
+    fn runtimes_multiply_and_a_variant_with_its_own_is_there_once() {
+        let mut matrix = matrix(&["pillow", "rust"], &[512]);
+        matrix.runtimes = vec!["python3.13".into(), "python3.14".into()];
+        matrix.own_runtime = BTreeSet::from(["rust".to_owned()]);
+        let found = |matrix: &Matrix| -> Vec<String> {
+            let cells = matrix.cells();
+            cells
+                .map(|cell| format!("{} {}", cell.variant, cell.runtime.unwrap_or("own")))
+                .collect()
+        };
+        assert_eq!(
+            found(&matrix),
+            ["pillow python3.13", "pillow python3.14", "rust own"]
+        );
+        matrix.exclude = vec![Levels {
+            runtime: Some("python3.13".into()),
+            ..Levels::default()
+        }];
+        assert_eq!(found(&matrix), ["pillow python3.14", "rust own"]);
+    }
+
     fn some<T: Copy + std::fmt::Debug>(all: &'static [T]) -> impl Strategy<Value = Vec<T>> {
         prop::sample::subsequence(all, 1..=all.len())
     }
@@ -212,6 +257,7 @@ pub(crate) mod tests {
         let numbers = || prop::collection::hash_set(1_u32..2000, 1..4);
         (
             (names(), some(Architecture::ALL), numbers(), names()),
+            prop::sample::subsequence(&["python3.13", "python3.14"][..], 0..=2),
             (
                 some(Trigger::ALL),
                 some(Input::ALL),
@@ -222,9 +268,12 @@ pub(crate) mod tests {
             .prop_map(
                 |(
                     (variants, architectures, memory_mb, image_sets),
+                    runtimes,
                     (trigger, input, start, concurrency),
                 )| Matrix {
                     variants: variants.into_iter().collect(),
+                    runtimes: runtimes.into_iter().map(str::to_owned).collect(),
+                    own_runtime: BTreeSet::new(),
                     architectures,
                     memory_mb: memory_mb.into_iter().collect(),
                     image_sets: image_sets.into_iter().collect(),

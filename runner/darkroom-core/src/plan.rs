@@ -36,8 +36,8 @@ pub struct Summary {
     pub runnable: u64,
     /// Sentences that say why, and how many cells each keeps from running, the most first.
     pub not_runnable: Vec<NotRunnable>,
-    /// Functions to deploy: one a stage and deployment of every (variant, architecture, memory,
-    /// trigger, start) in a runnable cell.
+    /// Functions to deploy: one a stage and deployment of every (variant, runtime, architecture,
+    /// memory, trigger, start) in a runnable cell.
     pub functions: u64,
     /// Images through the whole pipeline that count.
     pub passes: u64,
@@ -176,6 +176,7 @@ impl<'a> Plan<'a> {
                 .deployed
                 .entry((
                     cell.variant,
+                    cell.runtime,
                     cell.architecture,
                     cell.memory_mb,
                     cell.trigger,
@@ -343,6 +344,9 @@ impl Work<'_> {
     }
 }
 
+/// Levels that have functions of their own.
+type FunctionLevels<'a> = (&'a str, Option<&'a str>, Architecture, u32, Trigger, Start);
+
 #[derive(Debug, Default)]
 struct Totals<'a> {
     cells: u64,
@@ -355,7 +359,7 @@ struct Totals<'a> {
     short_of_cores: BTreeSet<u32>,
     obstacles: HashMap<Obstacle<'a>, u64>,
     /// Stages that are called, by what functions of theirs are deployed for.
-    deployed: HashMap<(&'a str, Architecture, u32, Trigger, Start), BTreeSet<usize>>,
+    deployed: HashMap<FunctionLevels<'a>, BTreeSet<usize>>,
     invocations: u64,
 }
 
@@ -369,6 +373,7 @@ pub(crate) mod tests {
         Capability {
             name: "the local cloud on this x86_64 machine".into(),
             architectures: vec![Architecture::X86_64],
+            runtimes: vec!["python3.13".into(), "python3.14".into()],
             max_memory_mb: 10_240,
             triggers: vec![Trigger::Direct],
             starts: vec![Start::Warm],

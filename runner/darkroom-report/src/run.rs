@@ -595,12 +595,21 @@ fn failed(rows: &[Row<'_>]) -> Option<String> {
     (!broken.is_empty()).then(|| told.collect::<Vec<_>>().join(", "))
 }
 
+/// Returns the runtime of a row where the matrix named it: only then is it part of the cell's id.
+fn named_runtime(row: Row<'_>) -> Option<String> {
+    let (variant, runtime) = (row.text("variant")?, row.text("runtime")?);
+    let begins = format!("{variant}.{runtime}.");
+    let is_named = row.text("cell_id")?.starts_with(&begins);
+    is_named.then(|| runtime.to_owned())
+}
+
 fn cell(row: Row<'_>) -> Option<Cell> {
     fn level<T: Copy + std::fmt::Display>(all: &[T], text: &str) -> Option<T> {
         all.iter().copied().find(|level| level.to_string() == text)
     }
     Some(Cell {
         variant: row.text("variant")?.to_owned(),
+        runtime: named_runtime(row),
         architecture: level(Architecture::ALL, row.text("architecture")?)?,
         memory_mb: row.number("memory_mb")? as u32,
         image_set: row.text("image_set")?.to_owned(),

@@ -201,7 +201,13 @@ impl Half {
         let images = some("pipelines", &["image"])?;
         let costs = some(
             "costs",
-            &["cell_id", "variant", "architecture", "outputs_ok"],
+            &[
+                "cell_id",
+                "variant",
+                "runtime",
+                "architecture",
+                "outputs_ok",
+            ],
         )?;
         let summary = some(
             "summary",
@@ -389,7 +395,8 @@ fn code(builds: &Path, cells: &Rows) -> Result<BTreeMap<String, BTreeSet<String>
         },
     )?;
     let of_whole = builds.iter().filter(|row| row.text("dependency").is_none());
-    let mut built: HashMap<(&str, &str), BTreeSet<String>> = HashMap::new();
+    // By variant, architecture and runtime; the last is open where a run's tables do not say it.
+    let mut built: HashMap<(&str, &str, Option<&str>), BTreeSet<String>> = HashMap::new();
     for row in of_whole {
         let (Some(variant), Some(architecture)) = (row.text("variant"), row.text("architecture"))
         else {
@@ -398,13 +405,16 @@ fn code(builds: &Path, cells: &Rows) -> Result<BTreeMap<String, BTreeSet<String>
         let hashes = ["code_sha256", "layers_sha256", "runtime"]
             .map(|column| row.text(column).unwrap_or_default())
             .join(" ");
-        built
-            .entry((variant, architecture))
-            .or_default()
-            .insert(hashes);
+        for runtime in [None, row.text("runtime")] {
+            built
+                .entry((variant, architecture, runtime))
+                .or_default()
+                .insert(hashes.clone());
+        }
     }
     let code = cells.iter().filter_map(|row| {
-        let code = built.get(&(row.text("variant")?, row.text("architecture")?))?;
+        let (variant, architecture) = (row.text("variant")?, row.text("architecture")?);
+        let code = built.get(&(variant, architecture, row.text("runtime")))?;
         Some((row.text("cell_id")?.to_owned(), code.clone()))
     });
     Ok(code.collect())

@@ -43,8 +43,9 @@ const FEWEST_PAIRS: usize = 6;
 /// different work.
 type Factor = (&'static str, fn(&Cell) -> String);
 
-const FACTORS: [Factor; 7] = [
+const FACTORS: [Factor; 8] = [
     ("variant", |cell| cell.variant.clone()),
+    ("runtime", own_or_named),
     ("architecture", |cell| cell.architecture.to_string()),
     ("memory_mb", |cell| cell.memory_mb.to_string()),
     ("image_set", |cell| cell.image_set.clone()),
@@ -52,6 +53,14 @@ const FACTORS: [Factor; 7] = [
     ("start", |cell| cell.start.to_string()),
     ("concurrency", |cell| cell.concurrency.to_string()),
 ];
+
+/// Position of `variant` in [`FACTORS`], and of `runtime`.
+const VARIANT: usize = 0;
+const RUNTIME: usize = 1;
+
+fn own_or_named(cell: &Cell) -> String {
+    cell.runtime.clone().unwrap_or_else(|| "own".to_owned())
+}
 
 /// One row of `comparisons`.
 #[derive(Clone, Debug)]
@@ -151,6 +160,9 @@ fn say_when(row: &mut ComparisonRow, times: &Times) {
 
 /// Returns the pairs of cells that differ in exactly one factor, the one that comes first in the
 /// plan as baseline.
+///
+/// Variants are compared on the same runtime. One that brings its own, as compiled code does, is
+/// compared with every runtime of the others.
 fn pairs(cells: &[PlannedCell]) -> Vec<Pair> {
     let mut pairs = Vec::new();
     for (factor, _) in FACTORS.iter().enumerate() {
@@ -159,7 +171,7 @@ fn pairs(cells: &[PlannedCell]) -> Vec<Pair> {
             let others = FACTORS
                 .iter()
                 .enumerate()
-                .filter(|(other, _)| *other != factor);
+                .filter(|(other, _)| *other != factor && (factor, *other) != (VARIANT, RUNTIME));
             let levels = others.map(|(_, (_, level))| level(&planned.cell)).collect();
             alike
                 .entry((planned.cell.input, levels))
@@ -169,7 +181,11 @@ fn pairs(cells: &[PlannedCell]) -> Vec<Pair> {
         let mut of_factor: Vec<Pair> = Vec::new();
         for members in alike.values() {
             for (i, &a) in members.iter().enumerate() {
-                of_factor.extend(members[i + 1..].iter().map(|&b| Pair {
+                let others = members[i + 1..].iter().filter(|b| {
+                    let (a, b) = (&cells[a as usize].cell, &cells[**b as usize].cell);
+                    factor != VARIANT || are_of_variants(a, b)
+                });
+                of_factor.extend(others.map(|&b| Pair {
                     factor,
                     a,
                     b,
@@ -181,6 +197,12 @@ fn pairs(cells: &[PlannedCell]) -> Vec<Pair> {
         pairs.extend(of_factor);
     }
     pairs
+}
+
+/// Whether two cells that share all but variant and runtime compare their variants.
+fn are_of_variants(a: &Cell, b: &Cell) -> bool {
+    let own = a.runtime.is_none() || b.runtime.is_none();
+    a.variant != b.variant && (own || a.runtime == b.runtime)
 }
 
 /// Returns every cell against itself under another name, the first deployment as baseline.

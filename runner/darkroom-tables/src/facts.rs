@@ -11,6 +11,7 @@ mod reading;
 
 use std::collections::{BTreeMap, HashMap};
 
+use darkroom_core::cell::Cell;
 use darkroom_core::cost::{Cost, FREE_EPHEMERAL_MB, PriceTable, Usage, cost};
 use darkroom_core::event::{
     Again, CallsRefused, CodeExamined, FunctionDeployed, Look, Misbehaved, ModelAsked,
@@ -230,6 +231,17 @@ impl JournalFacts {
             s3_gets,
         };
         Some(cost(&usage, prices))
+    }
+
+    /// Returns the runtime of a cell's functions: the one that its matrix names, else the one that
+    /// its variant was last packaged for.
+    pub fn runtime_of<'a>(&'a self, cell: &'a Cell) -> Option<&'a str> {
+        let is_it = |built: &&PackageBuilt| {
+            built.variant == cell.variant && built.architecture == cell.architecture
+        };
+        let packaged = || self.built.iter().rev().find(is_it);
+        let named = cell.runtime.as_deref();
+        named.or_else(|| packaged().map(|built| built.runtime.as_str()))
     }
 
     /// Returns the place of an attempt's cell among the run's.

@@ -114,6 +114,7 @@ pub fn cell_columns(facts: &JournalFacts, cells: &[u32]) -> PolarsResult<Vec<Col
         text("run_id", &|_| Some(facts.run.run_id.clone()))?,
         text("cell_id", &|c| Some(c.id.to_string()))?,
         text("variant", &|c| Some(c.cell.variant.clone()))?,
+        text("runtime", &|c| facts.runtime_of(&c.cell).map(str::to_owned))?,
         text("architecture", &|c| Some(c.cell.architecture.to_string()))?,
         integer("memory_mb", &|c| Some(c.cell.memory_mb.into())),
         text("image_set", &|c| Some(c.cell.image_set.clone()))?,

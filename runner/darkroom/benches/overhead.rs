@@ -353,6 +353,7 @@ impl Bench {
 
     fn cell(&self) -> CellUnderTest {
         let cell = Cell {
+            runtime: None,
             variant: "copy".into(),
             architecture: cell::Architecture::X86_64,
             memory_mb: 1769,

@@ -23,6 +23,10 @@ pub struct CheckReport {
     pub missing: BTreeMap<String, Outcome>,
     /// What the prompts of the checked stages ask for and no check tells, a stage each.
     pub not_checked: Vec<String>,
+    /// The architecture that was emulated, and by what; `None` where the code ran on this machine's
+    /// processor. What was emulated has no times.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub emulated: Option<String>,
     /// Where the pictures are; `None` when none was kept.
     pub pictures: Option<PathBuf>,
 }

@@ -3,10 +3,11 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValuesParser, StyledStr};
+use clap::builder::{PossibleValuesParser, StyledStr, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use darkroom_core::cell::Architecture;
 
 use crate::s3_uri::S3Uri;
 use crate::study::Template;
@@ -445,12 +446,30 @@ pub struct CheckArgs {
     /// Check only this stage; repeatable
     #[arg(long = "stage", value_name = "STAGE")]
     pub stages: Vec<String>,
+    /// Check the package for x86_64 or arm64; the other processor is emulated by qemu, and nothing
+    /// is timed [default: this machine's]
+    #[arg(long, value_parser = architectures())]
+    pub architecture: Option<Architecture>,
+    /// Check on this Python runtime, for example python3.14 [default: the one in variant.toml]
+    #[arg(long)]
+    pub runtime: Option<String>,
     /// Process each image this many times; more than 1 finds random errors
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub repetitions: u32,
     /// Save a picture of every output, not only of wrong ones
     #[arg(long)]
     pub pictures: bool,
+}
+
+/// Reads an architecture as Lambda spells it.
+fn architectures() -> impl TypedValueParser<Value = Architecture> {
+    let names = Architecture::ALL
+        .iter()
+        .map(|architecture| architecture.as_str());
+    PossibleValuesParser::new(names).map(|name| match name.as_str() {
+        "arm64" => Architecture::Arm64,
+        _ => Architecture::X86_64,
+    })
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

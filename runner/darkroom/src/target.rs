@@ -18,8 +18,9 @@ use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_types::service_config::ServiceConfigKey;
 use darkroom_cloud::access::{OwnNames, Refusal};
+use darkroom_cloud::emulator::Emulator;
 use darkroom_cloud::lambda::environment::Misdeed;
-use darkroom_cloud::{Config, LocalCloud, StartError};
+use darkroom_cloud::{Config, LocalCloud, StartError, python};
 use darkroom_core::capability::Capability;
 use darkroom_core::cell::{Architecture, Start, Trigger};
 use darkroom_core::event::{CallsRefused, Misbehaved};
@@ -144,6 +145,9 @@ pub struct TargetFacts {
     pub isolation: String,
 }
 
+/// How long emulated code may take to initialise: it is some twenty times slower, and not timed.
+const EMULATED_INIT: Duration = Duration::from_mins(5);
+
 /// Returns what a target can run, without starting it.
 pub fn capability(cloud: Cloud) -> Capability {
     match cloud {
@@ -151,6 +155,7 @@ pub fn capability(cloud: Cloud) -> Capability {
         Cloud::Aws => Capability {
             name: "AWS".to_owned(),
             architectures: vec![Architecture::X86_64, Architecture::Arm64],
+            runtimes: lambda_pythons(),
             max_memory_mb: 10_240,
             triggers: vec![Trigger::Direct, Trigger::S3],
             starts: vec![Start::Warm, Start::Cold],
@@ -162,11 +167,25 @@ pub fn capability(cloud: Cloud) -> Capability {
     }
 }
 
+/// Returns the runtimes of Python that Lambda's API lists, oldest first.
+fn lambda_pythons() -> Vec<String> {
+    let minor = |runtime: &&str| runtime.strip_prefix("python3.")?.parse::<u32>().ok();
+    let values = aws_sdk_lambda::types::Runtime::values();
+    let mut found: Vec<&str> = values
+        .iter()
+        .copied()
+        .filter(|it| minor(it).is_some())
+        .collect();
+    found.sort_by_key(minor);
+    found.into_iter().map(str::to_owned).collect()
+}
+
 /// Returns what the local cloud on this machine can run, without starting it.
 pub fn local_capability() -> Capability {
     Capability {
         name: format!("the local cloud on this {} machine", std::env::consts::ARCH),
         architectures: host_architecture().into_iter().collect(),
+        runtimes: python::RUNTIMES.iter().map(ToString::to_string).collect(),
         max_memory_mb: 10_240,
         triggers: vec![Trigger::Direct, Trigger::S3],
         starts: vec![Start::Warm, Start::Cold],
@@ -222,6 +241,15 @@ impl Target {
 
     /// Starts the local cloud, also where a manifest would name another.
     pub async fn local(region: &str, root: &Path) -> Result<Self, TargetError> {
+        Self::emulating(region, root, None).await
+    }
+
+    /// Starts the local cloud, and has it run the functions of the emulator's architecture emulated.
+    pub async fn emulating(
+        region: &str,
+        root: &Path,
+        emulator: Option<Emulator>,
+    ) -> Result<Self, TargetError> {
         let folder = |path: &Path, source| TargetError::Folder {
             path: path.to_owned(),
             source,
@@ -236,6 +264,10 @@ impl Target {
         let program = std::env::current_exe().map_err(|e| folder(Path::new("this program"), e))?;
         let mut config = Config::new(program, state.join("runtimes")).with_secret();
         config.data_dir = free.then_some(data_dir);
+        if emulator.is_some() {
+            config.init_limit = EMULATED_INIT;
+        }
+        config.emulator = emulator;
         region.clone_into(&mut config.region);
         let key = config.key.clone().unwrap_or_default();
         let cloud = LocalCloud::start(config).await?;

@@ -11,10 +11,14 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::process::run;
+use crate::emulator::Emulator;
 
 /// How long a candidate may take to say its version. A cold interpreter on a busy laptop takes well
 /// under a second.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The same where it is emulated, which takes some twenty times as long.
+const EMULATED_PROBE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// What a candidate prints of itself, one fact a line. `_base_executable` is the interpreter behind
 /// a virtual environment.
@@ -23,7 +27,8 @@ print(*sys.version_info[:3])
 print(sys.implementation.name)
 print(1 if sysconfig.get_config_var('Py_GIL_DISABLED') else 0)
 print(os.path.realpath(getattr(sys, '_base_executable', None) or sys.executable))
-print(os.path.realpath(sys.base_prefix))";
+print(os.path.realpath(sys.base_prefix))
+print(os.uname().machine)";
 
 /// A Python interpreter that ran and said what it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +38,8 @@ pub struct Interpreter {
     pub version: (u8, u8, u8),
     /// Where its standard library lives (`sys.base_prefix`).
     pub prefix: PathBuf,
+    /// Its processor, as Linux calls it: `x86_64`, `aarch64`.
+    pub machine: String,
 }
 
 /// One place that was tried and what came of it.
@@ -49,12 +56,17 @@ pub struct PythonNotFound {
     /// For example `3.13`.
     pub wanted: String,
     pub tried: Vec<Tried>,
+    /// The processor that it was to be for, where that is not this machine's.
+    pub emulated: Option<&'static str>,
 }
 
 impl fmt::Display for PythonNotFound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let wanted = &self.wanted;
-        write!(f, "no working Python {wanted} found; tried:")?;
+        match self.emulated {
+            Some(machine) => write!(f, "no working Python {wanted} for {machine} found; tried:")?,
+            None => write!(f, "no working Python {wanted} found; tried:")?,
+        }
         for tried in &self.tried {
             let why = match &tried.outcome {
                 Err(why) => why.clone(),
@@ -64,6 +76,14 @@ impl fmt::Display for PythonNotFound {
                 }
             };
             write!(f, "\n  {}: {why}", tried.path.display())?;
+        }
+        if let Some(machine) = self.emulated {
+            return write!(
+                f,
+                "\n  install one, for example: `uv python install \
+                 cpython-{wanted}-linux-{machine}-gnu`, or put python{wanted} into usr/bin of the \
+                 root that QEMU_LD_PREFIX names"
+            );
         }
         if self.tried.is_empty() {
             write!(
@@ -82,17 +102,49 @@ impl fmt::Display for PythonNotFound {
 /// Returns the first working interpreter of `version` (`3.13`), or everything that was tried and
 /// why it did not fit.
 pub fn find(version: &str) -> Result<Interpreter, PythonNotFound> {
-    find_among(
-        version,
-        candidates(version, &Places::of_this_process()),
-        PROBE_TIMEOUT,
-    )
+    let places = Places::of_this_process();
+    let host = Probe {
+        emulator: None,
+        timeout: PROBE_TIMEOUT,
+    };
+    find_among(version, candidates(version, &places), host)
+}
+
+/// Returns the first working interpreter of `version` for the emulator's processor: among those that
+/// version managers installed, and in the emulator's root.
+pub fn find_emulated(version: &str, emulator: &Emulator) -> Result<Interpreter, PythonNotFound> {
+    let places = Places::of_this_process();
+    let of_managers = places
+        .managers
+        .iter()
+        .flat_map(|manager| installations(manager, version))
+        .filter(|folder| folder.to_string_lossy().contains(emulator.machine));
+    let of_root = emulator
+        .root
+        .iter()
+        .flat_map(|root| [root.join("usr"), root.join("usr/local")]);
+    let file = |prefix: PathBuf| prefix.join("bin").join(format!("python{version}"));
+    let found = of_managers
+        .chain(of_root)
+        .map(file)
+        .filter(|file| file.is_file());
+    let probe = Probe {
+        emulator: Some(emulator),
+        timeout: EMULATED_PROBE_TIMEOUT,
+    };
+    find_among(version, found, probe)
 }
 
 /// Tries every candidate for `version` and returns what each said; for `darkroom doctor`.
 pub fn survey(version: &str) -> Vec<Tried> {
     candidates(version, &Places::of_this_process())
-        .map(|path| attempt(path, PROBE_TIMEOUT))
+        .map(|path| {
+            let host = Probe {
+                emulator: None,
+                timeout: PROBE_TIMEOUT,
+            };
+            attempt(path, host)
+        })
         .collect()
 }
 
@@ -205,11 +257,11 @@ fn installations(manager: &Path, version: &str) -> Vec<PathBuf> {
 fn find_among(
     version: &str,
     candidates: impl Iterator<Item = PathBuf>,
-    timeout: Duration,
+    probe: Probe<'_>,
 ) -> Result<Interpreter, PythonNotFound> {
     let mut tried = Vec::new();
     for path in candidates {
-        let attempt = attempt(path, timeout);
+        let attempt = attempt(path, probe);
         if let Ok(interpreter) = &attempt.outcome
             && format!("{}.{}", interpreter.version.0, interpreter.version.1) == version
         {
@@ -220,21 +272,44 @@ fn find_among(
     Err(PythonNotFound {
         wanted: version.to_owned(),
         tried,
+        emulated: probe.emulator.map(|emulator| emulator.machine),
     })
 }
 
+/// How candidates are asked.
+#[derive(Clone, Copy)]
+struct Probe<'a> {
+    /// What runs them, if not this machine's processor.
+    emulator: Option<&'a Emulator>,
+    timeout: Duration,
+}
+
 /// Runs one candidate and reads what it says of itself.
-fn attempt(path: PathBuf, timeout: Duration) -> Tried {
-    let mut command = Command::new(&path);
+fn attempt(path: PathBuf, probe: Probe<'_>) -> Tried {
+    let (mut command, machine) = match probe.emulator {
+        Some(emulator) => (emulator.command(&path), emulator.machine),
+        None => (Command::new(&path), std::env::consts::ARCH),
+    };
     // `-I`: neither PYTHON* variables nor the working directory may change the answer.
     command.args(["-I", "-c", PROBE]);
-    let outcome = run(&mut command, timeout).and_then(|output| interpreter_from(&output));
+    let outcome =
+        run(&mut command, probe.timeout).and_then(|output| interpreter_from(&output, machine));
     Tried { path, outcome }
 }
 
-fn interpreter_from(printed: &str) -> Result<Interpreter, String> {
+/// Reads what an interpreter for the processor `wanted` printed. One of another processor may run
+/// all the same, where the kernel starts an emulator by itself: it would be measured wrongly.
+fn interpreter_from(printed: &str, wanted: &str) -> Result<Interpreter, String> {
     let lines: Vec<&str> = printed.lines().collect();
-    let [version, implementation, free_threaded, executable, prefix] = lines[..] else {
+    let [
+        version,
+        implementation,
+        free_threaded,
+        executable,
+        prefix,
+        machine,
+    ] = lines[..]
+    else {
         return Err("ran, but does not answer like Python".into());
     };
     let numbers: Vec<u8> = version
@@ -254,7 +329,19 @@ fn interpreter_from(printed: &str) -> Result<Interpreter, String> {
             "is a free-threaded build of Python {major}.{minor}, but Lambda's has the GIL"
         ));
     }
+    // macOS has another word for it.
+    let machine = if machine == "arm64" {
+        "aarch64"
+    } else {
+        machine
+    };
+    if machine != wanted {
+        return Err(format!(
+            "is Python {major}.{minor} for {machine}, not {wanted}"
+        ));
+    }
     Ok(Interpreter {
+        machine: machine.to_owned(),
         path: executable.into(),
         version: (major, minor, patch),
         prefix: prefix.into(),
@@ -269,7 +356,63 @@ mod tests {
     use super::*;
 
     fn says(version: &str, implementation: &str, free_threaded: u8) -> String {
-        format!("printf '%s\\n' '{version}' {implementation} {free_threaded} /real/python /real")
+        says_of(
+            version,
+            implementation,
+            free_threaded,
+            std::env::consts::ARCH,
+        )
+    }
+
+    fn says_of(version: &str, implementation: &str, free_threaded: u8, machine: &str) -> String {
+        let facts = format!("'{version}' {implementation} {free_threaded} /real/python /real");
+        format!("printf '%s\\n' {facts} {machine}")
+    }
+
+    fn within(timeout: Duration) -> Probe<'static> {
+        Probe {
+            emulator: None,
+            timeout,
+        }
+    }
+
+    #[test]
+    fn an_interpreter_of_another_processor_is_none_and_an_emulated_one_is_asked_through_its_emulator()
+     {
+        let folder = tempfile::tempdir().unwrap();
+        let other = if std::env::consts::ARCH == "aarch64" {
+            "x86_64"
+        } else {
+            "aarch64"
+        };
+        let foreign = script(
+            &folder.path().join("usr/bin"),
+            "python3.13",
+            &says_of("3 13 4", "cpython", 0, other),
+        );
+        let refused = attempt(foreign, within(PROBE_TIMEOUT)).outcome.unwrap_err();
+        assert_eq!(
+            refused,
+            format!("is Python 3.13 for {other}, not {}", std::env::consts::ARCH)
+        );
+        // The emulator of this test runs the program after `-L root`.
+        let emulator = Emulator {
+            architecture: "arm64",
+            machine: if other == "aarch64" {
+                "aarch64"
+            } else {
+                "x86_64"
+            },
+            program: script(folder.path(), "qemu", "shift 2; exec \"$@\""),
+            root: Some(folder.path().to_owned()),
+        };
+        let found = find_emulated("3.13", &emulator).unwrap();
+        assert_eq!(found.machine, other);
+        let told = find_emulated("3.14", &emulator).unwrap_err().to_string();
+        assert!(
+            told.contains(&format!("uv python install cpython-3.14-linux-{other}-gnu")),
+            "{told}"
+        );
     }
 
     #[test]
@@ -282,10 +425,16 @@ mod tests {
         );
         let older = script(folder.path(), "python3", &says("3 12 1", "cpython", 0));
         let right = script(folder.path(), "python", &says("3 13 4", "cpython", 0));
-        let found = find_among("3.13", [broken, older, right].into_iter(), PROBE_TIMEOUT).unwrap();
+        let found = find_among(
+            "3.13",
+            [broken, older, right].into_iter(),
+            within(PROBE_TIMEOUT),
+        )
+        .unwrap();
         assert_eq!(
             found,
             Interpreter {
+                machine: std::env::consts::ARCH.to_owned(),
                 path: "/real/python".into(),
                 version: (3, 13, 4),
                 prefix: "/real".into()
@@ -308,7 +457,7 @@ mod tests {
             script(folder.path(), "liar", "echo hello"),
             folder.path().join("absent"),
         ];
-        let text = find_among("3.13", all.into_iter(), PROBE_TIMEOUT)
+        let text = find_among("3.13", all.into_iter(), within(PROBE_TIMEOUT))
             .unwrap_err()
             .to_string();
         for expected in [
@@ -339,7 +488,7 @@ mod tests {
         // test repeats.
         let mut timeout = Duration::from_millis(200);
         let grandchild: i32 = loop {
-            let tried = attempt(hangs.clone(), timeout);
+            let tried = attempt(hangs.clone(), within(timeout));
             assert!(tried.outcome.unwrap_err().contains("gave no answer"));
             if let Ok(id) = fs::read_to_string(&pid_file)
                 .unwrap_or_default()

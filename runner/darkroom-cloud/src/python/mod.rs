@@ -9,9 +9,10 @@ mod find;
 mod process;
 mod runtime;
 
-pub use find::{Interpreter, PythonNotFound, Tried, find, survey};
+pub use find::{Interpreter, PythonNotFound, Tried, find, find_emulated, survey};
 pub use runtime::{
-    PythonRuntime, REQUIREMENTS, RUNTIMES, RuntimeError, cached, run_pip, runtime, tool,
+    PythonRuntime, REQUIREMENTS, RUNTIMES, RuntimeError, cached, emulated_runtime, run_pip,
+    runtime, tool,
 };
 
 #[cfg(test)]

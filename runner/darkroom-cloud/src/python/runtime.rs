@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::find::{Interpreter, PythonNotFound, find};
+use super::find::{Interpreter, PythonNotFound, find, find_emulated};
 use super::process::run;
+use crate::emulator::Emulator;
 
 /// Pinned contents of the runtime folder; every package with the hashes of its wheels.
 pub const REQUIREMENTS: &str = include_str!("../../runtime/python-requirements.txt");
@@ -88,6 +89,49 @@ pub fn runtime(cache_dir: &Path, name: &str) -> Result<PythonRuntime, RuntimeErr
     })
 }
 
+/// As [`runtime`], for the emulator's processor. This machine's own interpreter of the version
+/// installs the packages: their wheels need not run for that.
+pub fn emulated_runtime(
+    cache_dir: &Path,
+    name: &str,
+    emulator: &Emulator,
+) -> Result<PythonRuntime, RuntimeError> {
+    if !RUNTIMES.contains(&name) {
+        return Err(RuntimeError::Unknown {
+            name: name.to_owned(),
+        });
+    }
+    let version = name.trim_start_matches("python");
+    let interpreter = find_emulated(version, emulator)?;
+    let host = find(version)?;
+    let by = Installer {
+        python: &host,
+        wheels: wheels_of(version, emulator.machine),
+    };
+    let runtime_dir = provision_by(cache_dir, name, REQUIREMENTS, &interpreter, &by)?;
+    Ok(PythonRuntime {
+        interpreter,
+        runtime_dir,
+    })
+}
+
+/// Tells pip which wheels to take for another machine's Python.
+fn wheels_of(version: &str, machine: &str) -> Vec<String> {
+    /// glibc 2.17 to that of Lambda's Amazon Linux 2023.
+    const GLIBC: std::ops::RangeInclusive<u32> = 17..=34;
+    let abi = format!("cp{}", version.replace('.', ""));
+    let fixed = ["--implementation", "cp", "--python-version", version];
+    let abis = ["--abi", &abi, "--abi", "abi3", "--abi", "none"];
+    let platforms = GLIBC
+        .rev()
+        .map(|minor| format!("manylinux_2_{minor}_{machine}"))
+        .chain([format!("manylinux2014_{machine}")]);
+    let fixed = fixed.into_iter().chain(abis).map(str::to_owned);
+    fixed
+        .chain(platforms.flat_map(|tag| ["--platform".to_owned(), tag]))
+        .collect()
+}
+
 /// Returns the folder with the packages of `requirements` (pinned with hashes), installing it into
 /// `cache_dir` if it is not there yet: programs are in its `bin`. As [`runtime`] otherwise.
 pub fn tool(
@@ -133,7 +177,7 @@ fn runtime_path(
     hash.update(format!(
         "{major}.{minor}.{patch} {} {}",
         std::env::consts::OS,
-        std::env::consts::ARCH
+        interpreter.machine
     ));
     let mut key = String::new();
     for byte in &hash.finalize()[..8] {
@@ -142,15 +186,37 @@ fn runtime_path(
     cache_dir.join(format!("{name}-{key}"))
 }
 
-/// Makes sure the runtime folder exists and returns it.
-///
-/// The folder appears by one rename, so if it is there it is whole. A lock file keeps a second
-/// process waiting.
+/// What installs packages.
+struct Installer<'a> {
+    /// Whose pip does it; it runs on this machine.
+    python: &'a Interpreter,
+    /// Arguments that say for which Python; none for `python` itself.
+    wheels: Vec<String>,
+}
+
 fn provision(
     cache_dir: &Path,
     name: &str,
     requirements: &str,
     interpreter: &Interpreter,
+) -> Result<PathBuf, RuntimeError> {
+    let by = Installer {
+        python: interpreter,
+        wheels: Vec::new(),
+    };
+    provision_by(cache_dir, name, requirements, interpreter, &by)
+}
+
+/// Makes sure the runtime folder exists and returns it.
+///
+/// The folder appears by one rename, so if it is there it is whole. A lock file keeps a second
+/// process waiting.
+fn provision_by(
+    cache_dir: &Path,
+    name: &str,
+    requirements: &str,
+    interpreter: &Interpreter,
+    by: &Installer<'_>,
 ) -> Result<PathBuf, RuntimeError> {
     let target = runtime_path(cache_dir, name, requirements, interpreter);
     if target.is_dir() {
@@ -170,7 +236,7 @@ fn provision(
         fs::remove_dir_all(&partial).map_err(failed("remove", &partial))?;
     }
     fs::create_dir(&partial).map_err(failed("create", &partial))?;
-    let installed = install(&partial, &target, name, requirements, interpreter);
+    let installed = install(&partial, &target, name, requirements, by);
     if installed.is_err() {
         let _ = fs::remove_dir_all(&partial);
     }
@@ -184,11 +250,11 @@ fn install(
     target: &Path,
     name: &str,
     pinned: &str,
-    interpreter: &Interpreter,
+    by: &Installer<'_>,
 ) -> Result<(), RuntimeError> {
     let requirements = partial.join("requirements.txt");
     fs::write(&requirements, pinned).map_err(failed("write", &requirements))?;
-    let python = python_with_pip(partial, interpreter)?;
+    let python = python_with_pip(partial, by.python)?;
     let folder = partial.join("runtime");
     let mut pip = pip(&python);
     pip.args([
@@ -199,6 +265,7 @@ fn install(
         ":all:",
         "--no-deps",
     ]);
+    pip.args(&by.wheels);
     pip.arg("--target")
         .arg(&folder)
         .arg("--requirement")
@@ -358,6 +425,7 @@ mod tests {
             "echo 'No module named pip' >&2; exit 1".to_owned()
         };
         Interpreter {
+            machine: std::env::consts::ARCH.to_owned(),
             path: script(folder, "python", &pip),
             version: (3, 13, 0),
             prefix: folder.to_owned(),

@@ -1,5 +1,7 @@
 //! The tables and keys of a manifest, as types.
 
+use std::collections::BTreeSet;
+
 use crate::cell::{Architecture, Input, Start, Trigger};
 use crate::statistics::StoppingRule;
 use schemars::JsonSchema;
@@ -92,6 +94,16 @@ pub struct Matrix {
     /// For example `["pillow", { model = "gpt-5", samples = 5 }]`.
     #[schemars(with = "Vec<generation::Level>", length(min = 1), extend("uniqueItems" = true))]
     pub variants: Vec<String>,
+    /// Lambda runtimes of Python code, for example `["python3.13", "python3.14"]`. Each replaces the
+    /// runtime of `variant.toml` and the `python` of an entry for a model. Compiled code brings its
+    /// own runtime and is measured once. Default: each variant's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1), extend("uniqueItems" = true))]
+    pub runtimes: Vec<String>,
+    /// Variants that are not Python: `runtimes` does not multiply them. Validation knows which.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub own_runtime: BTreeSet<String>,
     /// Instruction sets. Default: `x86_64` only.
     #[serde(default = "defaults::architectures")]
     #[schemars(length(min = 1), extend("uniqueItems" = true))]
@@ -137,6 +149,9 @@ pub struct Levels {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub variant: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub runtime: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Architecture")]
     pub architecture: Option<Architecture>,

@@ -9,8 +9,9 @@ use super::mistake::{Mistake, suggestion};
 use super::tree::{Node, Value};
 
 /// Lists of the matrix: as they are called, and the other number.
-pub(super) const LISTS: [(&str, &str); 7] = [
+pub(super) const LISTS: [(&str, &str); 8] = [
     ("variants", "variant"),
+    ("runtimes", "runtime"),
     ("architectures", "architecture"),
     ("image_sets", "image_set"),
     ("trigger", "triggers"),
@@ -29,8 +30,9 @@ pub(super) fn list(key: &str) -> &str {
 
 /// Returns what a factor is called in `include` and `exclude`, where each names one level.
 fn factor(key: &str) -> &str {
-    const PLURAL: [(&str, &str); 3] = [
+    const PLURAL: [(&str, &str); 4] = [
         ("variants", "variant"),
+        ("runtimes", "runtime"),
         ("architectures", "architecture"),
         ("image_sets", "image_set"),
     ];

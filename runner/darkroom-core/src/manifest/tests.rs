@@ -275,6 +275,76 @@ fn an_include_takes_the_only_level_of_a_list() {
     );
 }
 
+/// Two variants, one of them not Python, with `runtimes` and what comes after them in `[matrix]`.
+fn on_runtimes(runtimes: &str, more: &str) -> Result<Manifest, String> {
+    let variants = "variants = [\"pillow\", \"rust\"]";
+    let text = MINIMAL.replace("variants = [\"pillow\"]", variants);
+    assert!(text.contains(variants), "the test replaces nothing");
+    read(&format!("{text}runtimes = {runtimes}\n{more}\n"), &[])
+}
+
+#[test]
+fn runtimes_multiply_python_and_leave_compiled_code_alone() {
+    let ids = |more: &str| -> Vec<String> {
+        let manifest = on_runtimes("[\"python3.13\", \"python3.14\"]", more).unwrap();
+        let cells = manifest.matrix.cells();
+        cells.map(|cell| cell.to_cell().id().to_string()).collect()
+    };
+    let both = [
+        "pillow.python3.13.x86_64.1769mb.photos.direct.warm.c1",
+        "pillow.python3.14.x86_64.1769mb.photos.direct.warm.c1",
+        "rust.x86_64.1769mb.photos.direct.warm.c1",
+    ];
+    assert_eq!(ids(""), both);
+    assert_eq!(ids("exclude = [{ runtime = \"python3.13\" }]"), both[1..]);
+    assert_eq!(
+        ids("include = [{ variant = \"rust\", memory_mb = 512 }]")
+            .last()
+            .unwrap(),
+        "rust.x86_64.512mb.photos.direct.warm.c1"
+    );
+}
+
+#[test]
+fn a_runtime_that_is_not_pythons_or_has_no_effect_is_refused() {
+    for (runtimes, more, said) in [
+        (
+            "[\"provided.al2023\"]",
+            "",
+            "`provided.al2023` is not a runtime of Python",
+        ),
+        ("[\"3.14\"]", "", "`3.14` is not a runtime of Python"),
+        ("[]", "", "`matrix.runtimes` is empty"),
+        (
+            "[\"python3.13\", \"python3.14\"]",
+            "include = [{ variant = \"pillow\", memory_mb = 512 }]",
+            "`include` does not say `runtime`, but its list has 2 levels",
+        ),
+        (
+            "[\"python3.14\"]",
+            "include = [{ variant = \"rust\", runtime = \"python3.14\", memory_mb = 512 }]",
+            "variant `rust` cannot run on python3.14",
+        ),
+        (
+            "[\"python3.14\"]",
+            "exclude = [{ runtime = \"python3.13\" }]",
+            "`exclude` matches no cell: no cell has runtime python3.13",
+        ),
+    ] {
+        let told = on_runtimes(runtimes, more).unwrap_err();
+        assert!(told.contains(said), "{said} is not in:\n{told}");
+    }
+    let only_rust = MINIMAL.replace("pillow", "rust");
+    let told = read(&format!("{only_rust}runtimes = [\"python3.14\"]\n"), &[]).unwrap_err();
+    assert!(
+        told.contains("no variant of the matrix is Python"),
+        "{told}"
+    );
+    let beside = "include = [{ runtime = \"python3.14\" }]\n";
+    let told = read(&format!("{MINIMAL}{beside}"), &[]).unwrap_err();
+    assert!(told.contains("the matrix has no `runtimes`"), "{told}");
+}
+
 #[test]
 fn what_a_manifest_mentions_includes_overrides_and_the_default_pipeline() {
     let mentioned = mentioned(

@@ -84,7 +84,7 @@ fn read(
     spelling::expand_globs(&mut root, &names, &mut mistakes);
     let sound_matrix = is_sound(root.get(&["matrix"]), &schema["properties"]["matrix"]);
     check(&mut root, &schema, "", &mut mistakes);
-    let manifest = match filled_in(&root) {
+    let mut manifest = match filled_in(&root) {
         Ok(manifest) => manifest,
         // The schema and the types come from the same place, so this is for a rule that only serde
         // knows.
@@ -100,6 +100,7 @@ fn read(
             return Err(invalid(mistakes));
         }
     };
+    manifest.matrix.own_runtime = own_runtime(known, &names);
     let entries = Entries {
         written: &written,
         known,
@@ -182,6 +183,21 @@ fn names(known: &Known, root: &Node) -> BTreeSet<String> {
     there.chain(listed).map(str::to_owned).collect()
 }
 
+/// Returns which of these variants are not Python, and so bring a runtime of their own.
+fn own_runtime(known: &Known, names: &BTreeSet<String>) -> BTreeSet<String> {
+    let is_its_own = |name: &&String| {
+        let variant = known.variant(name);
+        variant.is_some_and(|variant| !is_python(&variant.runtime))
+    };
+    names.iter().filter(is_its_own).cloned().collect()
+}
+
+/// Whether a Lambda runtime runs Python.
+fn is_python(runtime: &str) -> bool {
+    let minor = runtime.strip_prefix("python3.");
+    minor.is_some_and(|minor| !minor.starts_with('0') && minor.parse::<u8>().is_ok())
+}
+
 /// Whether a table has no mistake by itself.
 fn is_sound(node: Option<&Node>, schema: &Json) -> bool {
     let mut mistakes = Vec::new();
@@ -225,6 +241,7 @@ impl Meaning<'_> {
         self.check_texts();
         self.check_pipeline();
         self.check_variants();
+        self.check_runtimes();
         self.check_image_sets();
     }
 
@@ -409,6 +426,55 @@ impl Meaning<'_> {
         }
     }
 
+    /// Runtimes are of Python, and some variant is.
+    fn check_runtimes(&mut self) {
+        for node in named(self.root, "runtimes", "runtime") {
+            let Some(runtime) = node.as_str().filter(|runtime| !is_python(runtime)) else {
+                continue;
+            };
+            let message = format!("`{runtime}` is not a runtime of Python");
+            let label = "expected a name like python3.14";
+            let help = "name Python runtimes only: compiled code brings its own runtime, and is \
+                measured once";
+            self.mistakes
+                .push(Mistake::new("unknown_runtime", message, &node.at, label).help(help));
+        }
+        let matrix = &self.manifest.matrix;
+        let is_own = |variant: &String| matrix.own_runtime.contains(variant);
+        let Some(list) = self.root.get(&["matrix", "runtimes"]) else {
+            return;
+        };
+        let included = matrix.include.iter().filter_map(|it| it.variant.as_ref());
+        if matrix.variants.iter().chain(included).all(is_own) {
+            let message = "`runtimes` changes nothing: no variant of the matrix is Python";
+            let mistake = Mistake::new("idle_runtimes", message, &list.at, "has no effect");
+            self.mistakes.push(mistake.help("remove it"));
+        }
+    }
+
+    /// A variant with its own runtime takes no other, and a runtime that only an `include` names
+    /// would leave the other cells on one that nothing says.
+    fn check_included_runtime(&mut self, levels: &Levels, node: &Node) {
+        let (Some(runtime), Some(entry)) = (&levels.runtime, node.entry("runtime")) else {
+            return;
+        };
+        let matrix = &self.manifest.matrix;
+        let own = levels.variant.as_ref();
+        if let Some(own) = own.filter(|variant| matrix.own_runtime.contains(*variant)) {
+            let message = format!("variant `{own}` cannot run on {runtime}: it is not Python");
+            let label = "it brings its own runtime";
+            let mistake = Mistake::new("impossible_cells", message, &entry.node.at, label);
+            self.mistakes.push(mistake.help("remove `runtime`"));
+        } else if matrix.runtimes.is_empty() {
+            let message = "`include` names a runtime, but the matrix has no `runtimes`";
+            let label = "the other cells run on what their variant.toml says";
+            let help = "name the runtimes of the other cells in `runtimes`, for example runtimes \
+                = [\"python3.13\"]";
+            let mistake = Mistake::new("ambiguous_include", message, &entry.node.at, label);
+            self.mistakes.push(mistake.help(help));
+        }
+    }
+
     /// Says which command makes a variant that bears the name of a model, or of a sample of its
     /// answers (`gpt-5-s2`).
     fn how_to_generate(&self, variant: &str) -> Option<String> {
@@ -508,6 +574,7 @@ impl Meaning<'_> {
                 self.mistakes
                     .push(Mistake::new("ambiguous_include", message, &node.at, label).help(help));
             }
+            self.check_included_runtime(levels, node);
         }
         self.manifest.matrix.include = includes;
     }
@@ -764,7 +831,13 @@ fn complete(levels: &mut Levels, manifest: &Manifest) -> Vec<(&'static str, usiz
             }
         )+};
     }
-    fill!(variant from variants, architecture from architectures, memory_mb from memory_mb, image_set from image_sets,
+    fill!(variant from variants);
+    // A variant that brings its own runtime has no other; an empty list leaves each its own.
+    let takes_one = |variant: &String| !matrix.own_runtime.contains(variant);
+    if levels.variant.as_ref().is_none_or(takes_one) {
+        fill!(runtime from runtimes);
+    }
+    fill!(architecture from architectures, memory_mb from memory_mb, image_set from image_sets,
         trigger from trigger, input from input, start from start, concurrency from concurrency);
     open
 }
@@ -780,7 +853,7 @@ fn absent_levels(manifest: &Manifest, levels: &Levels) -> Vec<(&'static str, Str
             }
         )+};
     }
-    look!(variant in variants, architecture in architectures, memory_mb in memory_mb, image_set in image_sets,
+    look!(variant in variants, runtime in runtimes, architecture in architectures, memory_mb in memory_mb, image_set in image_sets,
         trigger in trigger, input in input, start in start, concurrency in concurrency);
     absent
 }

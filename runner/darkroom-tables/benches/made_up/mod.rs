@@ -68,6 +68,7 @@ pub fn cells() -> Vec<Cell> {
         for memory_mb in [512, 1769] {
             for start in [Start::Warm, Start::Cold] {
                 cells.push(Cell {
+                    runtime: None,
                     variant: variant.into(),
                     architecture: Architecture::X86_64,
                     memory_mb,

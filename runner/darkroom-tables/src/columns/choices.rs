@@ -4,7 +4,7 @@ use super::Kind::{Bool, Float, Integer, Text};
 use super::Source::Derived;
 use super::{
     ARCHITECTURE, CELL_ID, CONCURRENCY, IMAGE_SET, INPUT, MEMORY_MB, MODEL, NOTE, OUTPUTS_OK,
-    PROMPT, REASON, RUN_ID, SAMPLE, START, TARGET, TRIGGER, Table, VARIANT, column,
+    PROMPT, REASON, RUN_ID, RUNTIME, SAMPLE, START, TARGET, TRIGGER, Table, VARIANT, column,
 };
 
 pub const CHOICES: Table = Table {
@@ -15,6 +15,7 @@ pub const CHOICES: Table = Table {
         RUN_ID,
         CELL_ID,
         VARIANT,
+        RUNTIME,
         ARCHITECTURE,
         MEMORY_MB,
         IMAGE_SET,

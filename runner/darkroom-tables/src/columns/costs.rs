@@ -4,7 +4,7 @@ use super::Kind::{Float, Integer, Text};
 use super::Source::{Derived, Plan};
 use super::{
     ARCHITECTURE, CELL_ID, CONCURRENCY, IMAGE_SET, INPUT, MEMORY_MB, MODEL, NOTE, OUTPUTS_OK,
-    PROMPT, RANK, REASON, RUN_ID, SAMPLE, START, TARGET, TRIGGER, Table, VARIANT, column,
+    PROMPT, RANK, REASON, RUN_ID, RUNTIME, SAMPLE, START, TARGET, TRIGGER, Table, VARIANT, column,
 };
 
 pub const COSTS: Table = Table {
@@ -14,6 +14,7 @@ pub const COSTS: Table = Table {
         RUN_ID,
         CELL_ID,
         VARIANT,
+        RUNTIME,
         ARCHITECTURE,
         MEMORY_MB,
         IMAGE_SET,

@@ -4,8 +4,8 @@ use super::Kind::{Bool, Float, Integer, Text, Time};
 use super::Source::{Derived, Inside, Platform, Runner};
 use super::{
     ARCHITECTURE, ATTEMPT, CELL_ID, CONCURRENCY, DEPLOYMENT, ENVIRONMENT_ROUND, IMAGE, IMAGE_SET,
-    INPUT, MEMORY_MB, MODEL, PROMPT, REPETITION, RUN_ID, SAMPLE, STAGE, STAGE_INDEX, START, TARGET,
-    TRIGGER, Table, VARIANT, WARM_UP, column,
+    INPUT, MEMORY_MB, MODEL, PROMPT, REPETITION, RUN_ID, RUNTIME, SAMPLE, STAGE, STAGE_INDEX,
+    START, TARGET, TRIGGER, Table, VARIANT, WARM_UP, column,
 };
 
 pub const INVOCATIONS: Table = Table {
@@ -15,6 +15,7 @@ pub const INVOCATIONS: Table = Table {
         RUN_ID,
         CELL_ID,
         VARIANT,
+        RUNTIME,
         ARCHITECTURE,
         MEMORY_MB,
         IMAGE_SET,

@@ -4,8 +4,8 @@ use super::Kind::{Bool, Float, Integer, Text, Time};
 use super::Source::{Derived, Runner};
 use super::{
     ARCHITECTURE, ATTEMPT, CELL_ID, CONCURRENCY, DEPLOYMENT, ENVIRONMENT_ROUND, IMAGE, IMAGE_SET,
-    INPUT, MEMORY_MB, MODEL, PROMPT, REPETITION, RUN_ID, SAMPLE, START, TARGET, TRIGGER, Table,
-    VARIANT, WARM_UP, column,
+    INPUT, MEMORY_MB, MODEL, PROMPT, REPETITION, RUN_ID, RUNTIME, SAMPLE, START, TARGET, TRIGGER,
+    Table, VARIANT, WARM_UP, column,
 };
 
 pub const PIPELINES: Table = Table {
@@ -16,6 +16,7 @@ pub const PIPELINES: Table = Table {
         RUN_ID,
         CELL_ID,
         VARIANT,
+        RUNTIME,
         ARCHITECTURE,
         MEMORY_MB,
         IMAGE_SET,

@@ -16,6 +16,15 @@ pub(super) const CELL_ID: Column = column(
 
 pub(super) const VARIANT: Column = column("variant", Text, "", Plan, "folder under `functions/`");
 
+pub(super) const RUNTIME: Column = column(
+    "runtime",
+    Text,
+    "",
+    Plan,
+    "Lambda runtime of the functions, for example `python3.14`: the one that `matrix.runtimes` \
+     names, else the variant's own; null if no package of the variant was recorded",
+);
+
 pub(super) const ARCHITECTURE: Column = column(
     "architecture",
     Text,

@@ -65,6 +65,42 @@ fn cells_that_differ_in_one_factor_are_compared_pass_by_pass() {
     assert!((1.9..2.1).contains(&float(&start, "ratio_mean").unwrap()));
 }
 
+#[test]
+fn runtimes_are_compared_and_a_variant_with_its_own_with_each() {
+    let on = |runtime: &str| Cell {
+        runtime: Some(runtime.into()),
+        ..cell("pillow")
+    };
+    let cells = [on("python3.13"), on("python3.14"), cell("rust")];
+    let mut journal = Journal::of(&cells);
+    for of in &cells {
+        journal.check_all(of);
+        for repetition in 1..=10 {
+            journal.pass(&Pass::of(of, repetition, 20.0));
+        }
+    }
+    let run = Run::of(&journal);
+    let [old, new, rust] = &cells;
+    for (a, b, factor) in [
+        (old, new, "runtime"),
+        (old, rust, "variant"),
+        (new, rust, "variant"),
+    ] {
+        let row = comparison(&run, a, b, "pipeline", "turnaround_s");
+        assert_eq!(text(&row, "factor").unwrap(), factor);
+    }
+    let row = comparison(&run, old, new, "pipeline", "turnaround_s");
+    assert_eq!(text(&row, "level_a").unwrap(), "python3.13");
+    assert_eq!(text(&row, "level_b").unwrap(), "python3.14");
+    let of = |cell: &Cell| {
+        let id = cell.id().to_string();
+        texts(&rows(&run.table("costs"), &[("cell_id", &id)]), "runtime")
+    };
+    assert_eq!(of(new), ["python3.14"]);
+    // No package of it was recorded, and the matrix names none.
+    assert_eq!(of(rust), ["null"]);
+}
+
 /// Two variants of one code, deployed twice, of which each deployment had its luck.
 fn lucky(levels: [[f64; 2]; 2]) -> Run {
     let cells = [cell("pillow"), cell("rust")];

@@ -21,6 +21,7 @@ pub fn prices() -> PriceTable {
 
 pub fn cell(variant: &str) -> Cell {
     Cell {
+        runtime: None,
         variant: variant.into(),
         architecture: Architecture::X86_64,
         memory_mb: 512,

@@ -21,6 +21,8 @@ pub fn run(args: &CheckArgs, globals: Globals) -> Result<Outcome, Failure> {
             pipeline: &args.pipeline,
             image_set: &args.image_set,
             stages: &args.stages,
+            architecture: args.architecture,
+            runtime: args.runtime.as_deref(),
             repetitions: args.repetitions,
             all_pictures: args.pictures,
         };

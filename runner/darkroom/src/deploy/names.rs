@@ -29,7 +29,8 @@ const LAYER_LIMIT: usize = 64;
 
 /// Returns a function's name:
 /// `dkr-<experiment>-<variant>-<architecture>-<memory>-<stage>-d<deployment>`, followed by the
-/// trigger and the start where these are not `direct` and `warm`.
+/// trigger and the start where these are not `direct` and `warm`, and by the runtime where the
+/// matrix names one (`python314`).
 ///
 /// Characters that Lambda does not allow become `-`. A name that was changed or is too long ends in
 /// a hash of the whole, so that two functions never share one.
@@ -77,7 +78,8 @@ fn group(key: &FunctionKey) -> String {
     )
 }
 
-/// Spells trigger and start where they are not what a plain call of a warm function is.
+/// Spells trigger and start where they are not what a plain call of a warm function is, and a
+/// runtime that the matrix names.
 fn levels(key: &FunctionKey) -> String {
     let trigger = if key.trigger == Trigger::Direct {
         String::new()
@@ -89,7 +91,14 @@ fn levels(key: &FunctionKey) -> String {
     } else {
         format!("-{}", key.start)
     };
-    trigger + &start
+    let runtime = key.runtime.as_ref();
+    let runtime = runtime.map(|runtime| format!("-{}", plain_runtime(runtime)));
+    trigger + &start + &runtime.unwrap_or_default()
+}
+
+/// Spells a runtime without its dot, which no function's name may hold: `python314`.
+pub fn plain_runtime(runtime: &str) -> String {
+    runtime.replace('.', "")
 }
 
 /// Says whether an account has a namespace of its own for buckets in a region, in which nobody else
@@ -198,6 +207,7 @@ mod tests {
 
     fn key(variant: &str, stage: &str) -> FunctionKey {
         FunctionKey {
+            runtime: None,
             variant: variant.into(),
             architecture: Architecture::X86_64,
             memory_mb: 1024,
@@ -242,6 +252,18 @@ mod tests {
         assert_eq!(
             uploads_prefix(&triggered),
             "upload/pillow-x86_64-1024-d2-s3-cold/"
+        );
+        let on_runtime = FunctionKey {
+            runtime: Some("python3.14".into()),
+            ..triggered
+        };
+        assert_eq!(
+            function("smoke", &on_runtime),
+            "dkr-smoke-pillow-x86_64-1024-resize-d2-s3-cold-python314"
+        );
+        assert_eq!(
+            output_prefix(&on_runtime),
+            "pillow-x86_64-1024-d2-s3-cold-python314/resize/"
         );
     }
 

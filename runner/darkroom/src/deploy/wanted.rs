@@ -16,6 +16,8 @@ pub const LIFETIME_DAYS: u32 = 30;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FunctionKey {
     pub variant: String,
+    /// Lambda runtime that the matrix names; `None`: the variant's own.
+    pub runtime: Option<String>,
     pub architecture: Architecture,
     /// 128..=10240.
     pub memory_mb: u32,

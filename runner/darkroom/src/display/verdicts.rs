@@ -19,6 +19,13 @@ pub fn page(report: &CheckReport) -> String {
         ..
     } = report;
     let mut text = format!("\n{variant} · {pipeline} · {image_set}\n");
+    let emulated = match &report.emulated {
+        Some(what) => {
+            let _ = writeln!(text, "{what}: only right or wrong, no times");
+            EMULATED
+        }
+        None => "",
+    };
     let width = |of: fn(&Checked) -> usize| outputs.iter().map(of).max().unwrap_or(0);
     let (stages, images) = (width(|o| o.stage.len()), width(|o| named(o).len()));
     for output in outputs {
@@ -31,7 +38,7 @@ pub fn page(report: &CheckReport) -> String {
         let said = line_of(&said);
         let _ = writeln!(
             text,
-            "{word}  {:stages$}  {:images$}  {said}",
+            "{word}  {:stages$}  {:images$}  {said}{emulated}",
             output.stage,
             named(output)
         );
@@ -50,6 +57,9 @@ pub fn page(report: &CheckReport) -> String {
     }
     text + &totals(report)
 }
+
+/// At the end of every line of code that did not run on its processor.
+const EMULATED: &str = "  (emulated, not timed)";
 
 fn named(output: &Checked) -> String {
     if output.repetition == 1 {
@@ -127,6 +137,9 @@ fn totals(report: &CheckReport) -> String {
     let all = count(report.outputs.len() as u64, "output");
     let mut text = match (wrong, unjudged) {
         (0, 0) if report.outputs.is_empty() => String::new(),
+        (0, 0) if report.emulated.is_some() => {
+            format!("{}: {all}, all right{EMULATED}\n", report.variant)
+        }
         (0, 0) => format!("{}: {all}, all right\n", report.variant),
         (wrong, 0) => format!("{}: {wrong} WRONG of {all}\n", report.variant),
         (wrong, unjudged) => {

@@ -23,6 +23,8 @@ pub fn verdicts(
     variant: &str,
 ) -> Result<BTreeMap<String, String>, Failure> {
     let request = CheckRequest {
+        architecture: None,
+        runtime: None,
         project,
         variant,
         pipeline,

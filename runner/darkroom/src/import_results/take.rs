@@ -202,6 +202,7 @@ fn row(
 ) -> Result<(PlannedCell, String, ImportedRow), String> {
     let of = Reader { map, fields };
     let cell = Cell {
+        runtime: None,
         variant: of.needed(Field::Variant)?,
         architecture: level(
             &of.needed(Field::Architecture)?,

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::deployable::{Archive, LayerPackage, Package, PackageRequest};
 use super::error::PackageError;
 use super::zip::{Entries, Entry};
-use super::{cargo, confined, describe, files, jpeg, layer, pins, provenance, zip};
+use super::{cargo, confined, describe, files, jpeg, layer, machine, pins, provenance, zip};
 use crate::plain_file;
 use crate::prebuilt::{self, Prebuilt};
 use crate::study;
@@ -41,6 +41,7 @@ pub fn package(cache_dir: &Path, request: &PackageRequest) -> Result<Package, Pa
         build,
     };
     check_limits(&package)?;
+    machine::check(&package)?;
     Ok(package)
 }
 
@@ -102,7 +103,7 @@ fn python_layer(
             help: first.help,
         });
     }
-    let name = format!("{}-{}", request.variant, request.architecture);
+    let name = request.plain_name();
     let mut key = Key::new("layer");
     for part in [&text, &request.spec.runtime, request.architecture.as_str()] {
         key.add(part.as_bytes());
@@ -382,6 +383,7 @@ mod tests {
         PackageRequest {
             variant: "fake".into(),
             architecture: Architecture::X86_64,
+            runtime: None,
             for_lambda: false,
             folder: folder.to_owned(),
             spec: Variant {

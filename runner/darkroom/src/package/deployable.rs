@@ -48,6 +48,8 @@ pub struct Archive {
 pub struct PackageRequest {
     pub variant: String,
     pub architecture: Architecture,
+    /// Lambda runtime that the matrix names; `spec` then has it. `None`: the variant's own.
+    pub runtime: Option<String>,
     /// The variant's folder, `functions/<variant>`.
     pub folder: PathBuf,
     pub spec: Variant,
@@ -58,6 +60,22 @@ pub struct PackageRequest {
 impl PackageRequest {
     /// How it is called in messages.
     pub fn named(&self) -> String {
-        format!("{} ({})", self.variant, self.architecture)
+        let Self {
+            variant,
+            architecture,
+            ..
+        } = self;
+        match &self.runtime {
+            Some(runtime) => format!("{variant} ({architecture}, {runtime})"),
+            None => format!("{variant} ({architecture})"),
+        }
+    }
+
+    /// How what is made of it is called apart from any experiment, for example `pillow-x86_64`.
+    pub fn plain_name(&self) -> String {
+        let runtime = self.runtime.as_ref();
+        let runtime = runtime.map(|runtime| format!("-{}", runtime.replace('.', "")));
+        let runtime = runtime.unwrap_or_default();
+        format!("{}-{}{runtime}", self.variant, self.architecture)
     }
 }

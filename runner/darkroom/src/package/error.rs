@@ -60,6 +60,19 @@ pub enum PackageError {
         limit: u64,
         help: &'static str,
     },
+    #[error(
+        "the {what} of variant `{variant}` for {architecture} holds {file}, which is for {machine}"
+    )]
+    #[diagnostic(code(package::foreign_machine), help("{help}"))]
+    ForeignMachine {
+        variant: String,
+        architecture: Architecture,
+        /// `code` or `layer`.
+        what: &'static str,
+        file: String,
+        machine: String,
+        help: String,
+    },
     #[error("variant `{variant}`: {} is not pinned with hashes: {line}", file.display())]
     #[diagnostic(code(package::not_pinned), help("{help}"))]
     NotPinned {

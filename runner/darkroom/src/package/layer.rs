@@ -108,8 +108,9 @@ fn download(
 fn help(reason: &str, file: &Path) -> String {
     const MISSING: &str = "No matching distribution found for ";
     if reason.contains("Expected sha256") {
-        return "a file has another hash than the requirements file. Find out why; if you trust the \
-            file, write the hash that pip got"
+        return "a file has another hash than the requirements file, which may list no wheel of this \
+            Python version and architecture. Find out why; if you trust the file, add the hash that \
+            pip got"
             .to_owned();
     }
     let missing = reason.rsplit_once(MISSING).map(|(_, rest)| rest);

@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use darkroom_cloud::emulator::Emulator;
+use darkroom_cloud::python;
 use darkroom_core::cell::{Architecture, Cell, Input, Start, Trigger};
 use darkroom_core::event::{CallsRefused, Event, Invocation, OutputCheck, PlannedCell, Status};
 use darkroom_core::image_set::{Expect, ImageSet};
@@ -16,6 +18,7 @@ use darkroom_core::manifest::{
 };
 use darkroom_core::outcome::Outcome;
 use darkroom_core::pipeline::{Pipeline, Stage};
+use darkroom_core::variant::Variant;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::configuration::Configuration;
@@ -24,6 +27,7 @@ use crate::checked::{CheckReport, Checked};
 use crate::display::progress::Progress;
 use crate::execute::{CellUnderTest, Image, Keep, Pictures, Setup, one_by_one};
 use crate::exit::Failure;
+use crate::package;
 use crate::project::Project;
 use crate::record::Emitter;
 use crate::target::{self, Target};
@@ -33,6 +37,8 @@ use crate::threads;
 const EXPERIMENT: &str = "check";
 /// Lambda memory of the functions, MB: one vCPU.
 const MEMORY_MB: u32 = 1769;
+/// Longest timeout that Lambda gives a function, seconds.
+const LONGEST_S: u32 = 900;
 /// Stages whose images are running at once.
 const AT_ONCE: usize = 2;
 
@@ -45,6 +51,10 @@ pub struct CheckRequest<'a> {
     pub image_set: &'a str,
     /// Empty: every stage that the variant has a handler for.
     pub stages: &'a [String],
+    /// `None`: the first of the variant's that this machine runs. Another one is emulated.
+    pub architecture: Option<Architecture>,
+    /// Lambda runtime to run Python code on; `None`: the variant's own.
+    pub runtime: Option<&'a str>,
     /// Passes of each image: more than one finds what goes wrong at random.
     pub repetitions: u32,
     /// A picture of every output, not only of the wrong ones.
@@ -64,12 +74,13 @@ pub fn check(request: &CheckRequest<'_>, progress: &Progress) -> Result<CheckRep
     let runtime = threads::runtime()?;
     let configuration = subject.configuration(request);
     let packages = prepare::packages(configuration, std::slice::from_ref(&subject.cell), progress)?;
+    subject.emulated_runtime(request, progress)?;
     let working = progress.working("making the reference's outputs");
     let fed = subject.feeds(request)?;
     let seen = runtime.block_on(async {
         let region = &subject.manifest.target.region;
         working.now("starting the local cloud".to_owned());
-        let target = Target::local(region, request.project.root())
+        let target = Target::emulating(region, request.project.root(), subject.emulator.clone())
             .await
             .map_err(Failure::broken)?;
         drop(working);
@@ -142,6 +153,8 @@ struct Subject {
     cell: PlannedCell,
     without_handler: Vec<String>,
     missing: BTreeMap<String, Outcome>,
+    /// What runs the code, if not this machine's processor.
+    emulator: Option<Emulator>,
     /// It came by `darkroom import`, with names of its own study.
     imported: bool,
 }
@@ -158,8 +171,20 @@ impl Subject {
         } = *request;
         let mentioned = BTreeSet::from([variant, pipeline, image_set].map(str::to_owned));
         let mut known = project.known(&mentioned);
-        let whole = usable_pipeline(&known, pipeline)?;
+        let mut capability = target::local_capability();
+        let mut whole = usable_pipeline(&known, pipeline)?;
         let spec = usable_variant(&known, variant, &whole)?;
+        let architecture = architecture(&capability, &spec.architectures, request.architecture)?;
+        let runtime = runtime(&capability, &spec, request.runtime)?;
+        let emulator = emulator(&capability, architecture)?;
+        if emulator.is_some() {
+            // As it would be deployed, and with all the time that Lambda gives.
+            capability.installs_runtimes = false;
+            capability.architectures.push(architecture);
+            for stage in &mut whole.stages {
+                stage.timeout_s = LONGEST_S;
+            }
+        }
         if let Some(stage) = stages.iter().find(|stage| whole.stage(stage).is_none()) {
             let names: Vec<&str> = whole
                 .stages
@@ -186,9 +211,7 @@ impl Subject {
         if let Some(entry) = known.pipelines.get_mut(pipeline) {
             entry.pipeline = Some(part.clone());
         }
-        let capability = target::local_capability();
-        let architecture = architecture(&capability, &spec.architectures)?;
-        let cell = cell(variant, image_set, architecture);
+        let cell = cell(variant, runtime, image_set, architecture);
         Ok(Self {
             manifest: manifest(pipeline, &cell),
             known,
@@ -196,6 +219,7 @@ impl Subject {
             pipeline: part,
             whole,
             set,
+            emulator,
             imported: !spec.imported.is_empty(),
             cell: PlannedCell {
                 id: cell.id(),
@@ -216,6 +240,42 @@ impl Subject {
                 })
                 .collect(),
             without_handler: without.into_iter().map(|stage| stage.name).collect(),
+        })
+    }
+
+    /// Installs what the emulated code runs on, where that is Python.
+    fn emulated_runtime(
+        &self,
+        request: &CheckRequest<'_>,
+        progress: &Progress,
+    ) -> Result<(), Failure> {
+        let Some(emulator) = &self.emulator else {
+            return Ok(());
+        };
+        let own = self.known.variant(request.variant);
+        let own = own.map(|variant| variant.runtime.as_str());
+        let runtime = self
+            .cell
+            .cell
+            .runtime
+            .as_deref()
+            .or(own)
+            .unwrap_or_default();
+        if !runtime.starts_with("python") {
+            return Ok(());
+        }
+        let working = progress.working(&format!(
+            "installing {} for {}",
+            package::runtime_named(runtime),
+            emulator.architecture
+        ));
+        let runtimes = request.project.root().join(".darkroom").join("runtimes");
+        let installed = python::emulated_runtime(&runtimes, runtime, emulator);
+        drop(working);
+        installed.map(drop).map_err(|error| {
+            let help = "install what is missing, then run it again; or check on a machine of that \
+                architecture";
+            Failure::wrong_request(miette::miette!(help = help, "{error}"))
         })
     }
 
@@ -418,6 +478,7 @@ impl Subject {
                 .map_or(path.clone(), ToOwned::to_owned)
         };
         let mut outputs: Vec<(usize, usize, Checked)> = Vec::new();
+        let is_emulated = self.emulator.is_some();
         let mut notes = BTreeMap::new();
         for invocation in invocations {
             let key = (invocation.stage.as_str(), invocation.pass.image.as_str());
@@ -430,6 +491,7 @@ impl Subject {
                 .expect("a stage of this pipeline was called");
             let (place, image) = self.image(key.1);
             let mut checked = judged(invocation, check, image.expect);
+            checked.duration_ms = checked.duration_ms.filter(|_| !is_emulated);
             checked.picture = check.and_then(|check| check.picture.as_ref()).map(shown);
             checked.wrote_elsewhere = names::elsewhere(invocation, &seen.prefixes[key.0]);
             self.excuse(
@@ -466,6 +528,11 @@ impl Subject {
             without_handler: self.without_handler.clone(),
             missing: self.missing.clone(),
             not_checked: self.pipeline.demands_not_checked(),
+            emulated: self.emulator.as_ref().map(|emulator| {
+                let program = emulator.program.file_name().unwrap_or_default();
+                let (architecture, program) = (emulator.architecture, program.to_string_lossy());
+                format!("{architecture}, emulated by {program}")
+            }),
             pictures: any.then(|| shown(&pictures.folder)),
             outputs,
         }
@@ -691,10 +758,63 @@ fn usable_set(
     }
 }
 
+/// Returns the runtime that was asked for, where the variant can run on it.
+fn runtime(
+    capability: &darkroom_core::capability::Capability,
+    spec: &Variant,
+    asked: Option<&str>,
+) -> Result<Option<String>, Failure> {
+    let Some(asked) = asked else {
+        return Ok(None);
+    };
+    if !spec.runtime.starts_with("python") {
+        let help = "leave out --runtime: only Python code runs on several";
+        let own = &spec.runtime;
+        return Err(Failure::wrong_request(miette::miette!(
+            help = help,
+            "this variant brings its own runtime ({own}) and cannot run on {asked}"
+        )));
+    }
+    if !capability.runtimes.iter().any(|known| known == asked) {
+        let help = format!("choose from: {}", capability.runtimes.join(", "));
+        let here = &capability.name;
+        return Err(Failure::wrong_request(miette::miette!(
+            help = help,
+            "{here} has no runtime {asked}"
+        )));
+    }
+    Ok(Some(asked.to_owned()))
+}
+
+/// Returns what runs code of an architecture here; `None` for this machine's own.
+fn emulator(
+    capability: &darkroom_core::capability::Capability,
+    architecture: Architecture,
+) -> Result<Option<Emulator>, Failure> {
+    if capability.architectures.contains(&architecture) {
+        return Ok(None);
+    }
+    let found = darkroom_cloud::emulator::find(architecture.as_str());
+    found.map(Some).map_err(|error| {
+        let help = "install what is missing, then run it again; or check on a machine of that \
+            architecture";
+        Failure::wrong_request(miette::miette!(help = help, "{error}"))
+    })
+}
+
 fn architecture(
     capability: &darkroom_core::capability::Capability,
     made_for: &[Architecture],
+    asked: Option<Architecture>,
 ) -> Result<Architecture, Failure> {
+    if let Some(asked) = asked {
+        let made: Vec<&str> = made_for.iter().map(|it| it.as_str()).collect();
+        return made_for.contains(&asked).then_some(asked).ok_or_else(|| {
+            let help = format!("choose from: {}", made.join(", "));
+            let text = "this variant is not made for";
+            Failure::wrong_request(miette::miette!(help = help, "{text} {asked}"))
+        });
+    }
     let here = capability
         .architectures
         .iter()
@@ -712,8 +832,14 @@ fn architecture(
     })
 }
 
-fn cell(variant: &str, image_set: &str, architecture: Architecture) -> Cell {
+fn cell(
+    variant: &str,
+    runtime: Option<String>,
+    image_set: &str,
+    architecture: Architecture,
+) -> Cell {
     Cell {
+        runtime,
         variant: variant.to_owned(),
         architecture,
         memory_mb: MEMORY_MB,
@@ -728,6 +854,7 @@ fn cell(variant: &str, image_set: &str, architecture: Architecture) -> Cell {
 fn manifest(pipeline: &str, cell: &Cell) -> Manifest {
     let Cell {
         variant,
+        runtime,
         architecture,
         memory_mb,
         image_set,
@@ -746,7 +873,9 @@ fn manifest(pipeline: &str, cell: &Cell) -> Manifest {
         },
         target: TargetKeys::default(),
         matrix: Matrix {
+            own_runtime: BTreeSet::new(),
             variants: vec![variant],
+            runtimes: runtime.into_iter().collect(),
             architectures: vec![architecture],
             memory_mb: vec![memory_mb],
             image_sets: vec![image_set],

@@ -22,8 +22,10 @@ use crate::exit::Failure;
 use crate::package::{self, Package, PackageRequest};
 use crate::target::{Target, TargetError};
 
-/// By variant and architecture.
-pub type Packages = BTreeMap<(String, Architecture), Arc<Package>>;
+/// By variant, architecture and the runtime that the matrix names.
+pub type Packages = BTreeMap<PackageKey, Arc<Package>>;
+/// See [`Packages`].
+pub type PackageKey = (String, Architecture, Option<String>);
 /// By image set, in the set's order.
 pub type Images = BTreeMap<String, Vec<Image>>;
 
@@ -42,33 +44,46 @@ fn cache_dir(configuration: Configuration<'_>) -> PathBuf {
     configuration.project.root().join(".darkroom")
 }
 
-/// Returns one request for every variant and architecture that a cell needs; none for a variant
-/// without any code.
+/// Returns one request for every variant, architecture and runtime that a cell needs; none for a
+/// variant without any code.
 fn requests(configuration: Configuration<'_>, cells: &[PlannedCell]) -> Vec<PackageRequest> {
-    let mut wanted: Vec<(&str, Architecture)> = cells
-        .iter()
-        .map(|cell| (cell.cell.variant.as_str(), cell.cell.architecture))
-        .collect();
+    let mut wanted: Vec<PackageKey> = cells.iter().map(|cell| package_key(&cell.cell)).collect();
     wanted.sort_unstable();
     wanted.dedup();
-    let has_code = |(variant, _): &(&str, Architecture)| {
+    let has_code = |(variant, ..): &PackageKey| {
         let known = configuration.known.variant(variant);
         known.is_none_or(|variant| !variant.handlers.is_empty())
     };
     wanted.retain(has_code);
-    let request = |(variant, architecture): (&str, Architecture)| PackageRequest {
-        variant: variant.to_owned(),
-        architecture,
-        folder: configuration.project.variant_dir(variant),
-        spec: configuration
+    let request = |(variant, architecture, runtime): PackageKey| {
+        let mut spec = configuration
             .known
-            .variant(variant)
+            .variant(&variant)
             .expect("a valid manifest names variants that can be read")
-            .clone(),
-        // A cloud that brings the runtimes brings Lambda's C library too.
-        for_lambda: !configuration.capability.installs_runtimes,
+            .clone();
+        // The one rule: what the matrix names is what the code runs on.
+        if let Some(runtime) = &runtime {
+            spec.runtime.clone_from(runtime);
+        }
+        PackageRequest {
+            architecture,
+            folder: configuration.project.variant_dir(&variant),
+            variant,
+            runtime,
+            spec,
+            // A cloud that brings the runtimes brings Lambda's C library too.
+            for_lambda: !configuration.capability.installs_runtimes,
+        }
     };
     wanted.into_iter().map(request).collect()
+}
+
+fn package_key(cell: &darkroom_core::cell::Cell) -> PackageKey {
+    (
+        cell.variant.clone(),
+        cell.architecture,
+        cell.runtime.clone(),
+    )
 }
 
 /// Returns the runtimes of Python that have to be installed here for the functions.
@@ -149,10 +164,24 @@ pub fn packages(
             package.variant, package.architecture
         ));
     }
-    let key = |package: &Package| (package.variant.clone(), package.architecture);
-    Ok(made
+    if !configuration.capability.installs_runtimes {
+        for package in &made {
+            if let Some(said) = package::libraries_not_there(package) {
+                let Package {
+                    variant,
+                    architecture,
+                    ..
+                } = package;
+                progress.step(&format!("  {variant} ({architecture}) {said}"));
+            }
+        }
+    }
+    // Packages come in the order of the requests.
+    let key = |request: PackageRequest| (request.variant, request.architecture, request.runtime);
+    Ok(requests
         .into_iter()
-        .map(|package| (key(&package), Arc::new(package)))
+        .map(key)
+        .zip(made.into_iter().map(Arc::new))
         .collect())
 }
 
@@ -270,8 +299,8 @@ fn fits_payload(pipeline: &Pipeline, images: &[Image]) -> Result<(), String> {
     }
 }
 
-/// Deploys one function for every stage of every (variant, architecture, memory, trigger, start,
-/// deployment) that a cell needs.
+/// Deploys one function for every stage of every (variant, runtime, architecture, memory, trigger,
+/// start, deployment) that a cell needs.
 pub async fn deploy(
     configuration: Configuration<'_>,
     run_id: &str,
@@ -429,7 +458,7 @@ fn wanted(
     for planned in cells {
         let cell = &planned.cell;
         let called = planned.called(stages.iter().map(|stage| stage.name.as_str()));
-        let Some(package) = packages.get(&(cell.variant.clone(), cell.architecture)) else {
+        let Some(package) = packages.get(&package_key(cell)) else {
             continue; // Its model gave no code at all.
         };
         let spec = configuration
@@ -469,6 +498,7 @@ fn wanted(
 fn key(cell: &darkroom_core::cell::Cell, deployment: u32, stage: &str) -> FunctionKey {
     FunctionKey {
         variant: cell.variant.clone(),
+        runtime: cell.runtime.clone(),
         architecture: cell.architecture,
         memory_mb: cell.memory_mb,
         deployment,
@@ -571,7 +601,7 @@ mod tests {
                 profiled: false,
                 build,
             };
-            let key = (package.variant.clone(), package.architecture);
+            let key = (package.variant.clone(), package.architecture, None);
             Packages::from([(key, Arc::new(package))])
         };
         assert_eq!(too_new(&package(None)), None);

@@ -83,6 +83,7 @@ impl Account {
                     wanted.push(WantedFunction {
                         key: FunctionKey {
                             variant: "fake".into(),
+                            runtime: None,
                             architecture: Architecture::X86_64,
                             memory_mb,
                             deployment,

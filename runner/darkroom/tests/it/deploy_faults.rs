@@ -233,6 +233,7 @@ async fn deploy_one(
     let sha256_base64 = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(code));
     let key = FunctionKey {
         variant: "fake".into(),
+        runtime: None,
         architecture: Architecture::X86_64,
         memory_mb: 512,
         deployment: 1,

@@ -50,6 +50,7 @@ mod remembering;
 mod reports;
 mod requests;
 mod runs;
+mod runtimes;
 mod scripted;
 mod serve;
 mod story;

@@ -6,6 +6,7 @@ use super::run::Environment;
 use super::types::{self, FunctionSpec, InvokeOutcome, InvokeRequest, LogSink, Misdeed};
 use super::{layers, open};
 use crate::access::Access;
+use crate::emulator::Emulator;
 use crate::lineage::Working;
 use crate::sandbox::{Host, Isolation, Means};
 use std::io;
@@ -45,6 +46,8 @@ pub struct EnvironmentsConfig {
     pub freeze_after: Option<Duration>,
     /// The INIT phase may take this long before it is run again inside the invocation.
     pub init_limit: Duration,
+    /// What runs functions of its processor; `None` runs all functions as they are.
+    pub emulator: Option<Emulator>,
 }
 
 impl EnvironmentsConfig {
@@ -61,6 +64,7 @@ impl EnvironmentsConfig {
             reap_after: Duration::from_mins(10),
             freeze_after: Some(Duration::from_millis(50)),
             init_limit: Duration::from_secs(10),
+            emulator: None,
         }
     }
 }
@@ -119,7 +123,7 @@ impl Environments {
     pub async fn prepare(&self, runtime: &str) -> Result<(), String> {
         self.shared
             .runtimes
-            .get(runtime, &self.shared.config.cache_dir)
+            .get(runtime, &self.shared.config.cache_dir, None)
             .await
             .map(drop)
     }

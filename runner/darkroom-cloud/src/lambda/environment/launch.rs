@@ -5,6 +5,7 @@
 
 use super::types::{FunctionSpec, LogFormat};
 use crate::access::Credentials;
+use crate::emulator::Emulator;
 use crate::python::PythonRuntime;
 use crate::sandbox::protocol::Program;
 use std::collections::BTreeMap;
@@ -83,17 +84,21 @@ pub struct Surroundings<'a> {
 }
 
 /// Returns the program that serves `spec`'s invocations; `Err` names the places that have no
-/// `bootstrap`.
+/// `bootstrap`. The layers are as the host sees them, the emulator as the handler does.
 pub fn program(
     spec: &FunctionSpec,
     runtime: &Runtime,
     places: &Places,
-    layers: Option<&Path>,
+    (layers, emulator): (Option<&Path>, Option<&Emulator>),
     surroundings: &Surroundings<'_>,
 ) -> Result<Program, String> {
     let (path, arguments) = match runtime {
         Runtime::Python(python) => python_command(spec, python, places),
         Runtime::Provided => (bootstrap(spec, places, layers)?, Vec::new()),
+    };
+    let (path, arguments) = match emulator {
+        Some(emulator) => emulator.wrapped(&path, arguments),
+        None => (path, arguments),
     };
     let mut program = Program {
         path,

@@ -9,6 +9,7 @@ use super::lines::LogLines;
 use super::run::{Environment, EnvironmentState};
 use super::types::{FunctionSpec, InvokeOutcome, Report};
 use crate::access::{Access, Credentials};
+use crate::emulator::Emulator;
 use crate::lambda::runtime_api::RuntimeApi;
 use crate::lineage::Working;
 use crate::python;
@@ -26,28 +27,40 @@ use tokio::task::{JoinSet, spawn_blocking};
 /// The language runtimes found so far.
 #[derive(Default)]
 pub struct Runtimes {
-    found: Mutex<HashMap<String, Runtime>>,
+    /// By name, and by the processor where it is emulated.
+    found: Mutex<HashMap<(String, Option<&'static str>), Runtime>>,
 }
 
 impl Runtimes {
     /// Returns the runtime of that name, found or installed at the first call; an error says how to
     /// fix it.
-    pub async fn get(&self, name: &str, cache_dir: &Path) -> Result<Runtime, String> {
+    pub async fn get(
+        &self,
+        name: &str,
+        cache_dir: &Path,
+        emulator: Option<&Emulator>,
+    ) -> Result<Runtime, String> {
         if name.starts_with("provided") {
             return Ok(Runtime::Provided);
         }
         // Held while installing: whoever else asks meanwhile wants the same.
         let mut found = self.found.lock().await;
-        if let Some(runtime) = found.get(name) {
+        let key = (name.to_owned(), emulator.map(|emulator| emulator.machine));
+        if let Some(runtime) = found.get(&key) {
             return Ok(runtime.clone());
         }
         let (cache_dir, wanted) = (cache_dir.to_owned(), name.to_owned());
-        let python = spawn_blocking(move || python::runtime(&cache_dir, &wanted)).await;
+        let emulator = emulator.cloned();
+        let python = spawn_blocking(move || match emulator {
+            Some(emulator) => python::emulated_runtime(&cache_dir, &wanted, &emulator),
+            None => python::runtime(&cache_dir, &wanted),
+        });
+        let python = python.await;
         let python = python
             .map_err(|error| error.to_string())?
             .map_err(|error| error.to_string())?;
         let runtime = Runtime::Python(python);
-        found.insert(name.to_owned(), runtime.clone());
+        found.insert(key, runtime.clone());
         Ok(runtime)
     }
 }
@@ -58,9 +71,11 @@ pub async fn environment(
     spec: &Arc<FunctionSpec>,
 ) -> Result<Environment, RunFailure> {
     let config = &shared.config;
+    let is_for = |emulator: &&Emulator| emulator.architecture == spec.architecture;
+    let emulator = config.emulator.as_ref().filter(is_for);
     let runtime = shared
         .runtimes
-        .get(&spec.runtime, &config.cache_dir)
+        .get(&spec.runtime, &config.cache_dir, emulator)
         .await
         .map_err(RunFailure::Unavailable)?;
     let layers = layers(shared, spec).await?;
@@ -69,7 +84,8 @@ pub async fn environment(
     let unavailable =
         |error: io::Error| RunFailure::Unavailable(format!("cannot make the sandbox: {error}"));
 
-    let (binds, covers) = launch::folders(spec, &runtime, layers.as_deref());
+    let (mut binds, covers) = launch::folders(spec, &runtime, layers.as_deref());
+    binds.extend(emulator.into_iter().flat_map(Emulator::binds));
     let listen = listen_at(&config.endpoint_url);
     let plan = SandboxPlan {
         binds,
@@ -117,7 +133,12 @@ pub async fn environment(
             .map_or(&shared_by_all, |lease| &lease.credentials),
         log_stream: &stream,
     };
-    let program = launch::program(spec, &runtime, &places, layers.as_deref(), &surroundings);
+    let emulator = match &tmp {
+        None => emulator.map(Emulator::inside),
+        Some(_) => emulator.cloned(),
+    };
+    let from = (layers.as_deref(), emulator.as_ref());
+    let program = launch::program(spec, &runtime, &places, from, &surroundings);
     let program = match program {
         Ok(program) => program,
         Err(reason) => {
