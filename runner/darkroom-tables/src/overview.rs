@@ -246,6 +246,7 @@ fn cell_summary(
             max_memory_mb: memory.and_then(|row| row.description.max),
             n_failed: time.map_or(0, |row| row.group.failed),
             n_wrong_start: time.map_or(0, |row| row.group.wrong_start),
+            n_proactive: time.map_or(0, |row| row.group.proactive),
             n_warm_up: time.map_or(0, |row| row.group.warm_up),
             n_probe: time.map_or(0, |row| row.group.probe),
             n_superseded: time.map_or(0, |row| row.group.superseded),

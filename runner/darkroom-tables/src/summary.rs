@@ -159,6 +159,8 @@ pub struct StageSummary {
     pub max_memory_mb: Option<f64>,
     pub n_failed: usize,
     pub n_wrong_start: usize,
+    /// In environments that were initialised before the call.
+    pub n_proactive: usize,
     pub n_warm_up: usize,
     /// Measured again since, done again or cut off.
     pub n_superseded: usize,

@@ -89,7 +89,7 @@ fn is_nothing_measured(cells: &[&CellSummary]) -> bool {
     let stages = cells.iter().flat_map(|cell| &cell.stages);
     stages
         .into_iter()
-        .all(|of| of.time_ms.n == 0 && of.n_failed == 0 && of.n_wrong_start == 0)
+        .all(|of| of.time_ms.n == 0 && of.n_failed == 0 && of.n_wrong_start == 0 && of.n_proactive == 0)
 }
 
 fn heading(summary: &Summary, factors: &Factors) -> String {
@@ -243,6 +243,12 @@ fn remark(summary: &Summary, cell: &CellSummary, stage: Option<&str>) -> String 
         .filter(|of| is_here(&of.stage))
         .map(|of| of.n_wrong_start)
         .sum();
+    let ready: usize = cell
+        .stages
+        .iter()
+        .filter(|of| is_here(&of.stage))
+        .map(|of| of.n_proactive)
+        .sum();
     let mut remarks = Vec::new();
     let is_missing = |of: &&MissingStage| of.variant == cell.cell.variant && is_here(&of.stage);
     if let Some(missing) = summary.missing.iter().find(is_missing) {
@@ -256,6 +262,9 @@ fn remark(summary: &Summary, cell: &CellSummary, stage: Option<&str>) -> String 
     }
     if unmet > 0 && stage.is_some() {
         remarks.push(format!("{unmet} with the wrong start"));
+    }
+    if ready > 0 && stage.is_some() {
+        remarks.push(format!("{ready} initialised before the call"));
     }
     if cell.remembers.iter().any(|of| is_here(&of.stage)) {
         remarks.push("remembers".to_owned());
@@ -352,7 +361,11 @@ fn uncounted(measured: &[&CellSummary]) -> String {
         sum(|stage| stage.n_probe).map(|all| format!("not in the statistics: {all} of probes\n"));
     let again = sum(|stage| stage.n_superseded);
     let again = again.map(|all| format!("not in the statistics: {all} that were measured again\n"));
-    warm_ups.into_iter().chain(probes).chain(again).collect()
+    let ready = sum(|stage| stage.n_proactive).map(|all| {
+        format!("not in the statistics: {all} whose environment the platform had initialised before the call\n")
+    });
+    let parts = warm_ups.into_iter().chain(probes).chain(again);
+    parts.chain(ready).collect()
 }
 
 /// Says whose times are those of inputs that it has seen, and where nobody looked.
