@@ -47,6 +47,7 @@ pub fn methods(run: &Run) -> String {
         0 => String::new(),
         some => format!("{some} probes with their own pixels, "),
     };
+    let unconfirmed = run.unconfirmed_prices();
     let proactive = match sum("n_proactive") {
         0 => String::new(),
         some => format!("{some} in environments that were initialised before the call, "),
@@ -88,7 +89,7 @@ pub fn methods(run: &Run) -> String {
          {}.{sessions}{stopped}{not_run} Code: {}. {} {clocks} Not in any statistic, but kept as \
          rows: {} warm-ups, {probes}{} invocations with the wrong start, {proactive}{} superseded, {} \
          failed. No outlier was removed. {outputs}{} {intervals} {} {} Costs: {} prices of {}, \
-         first tier, without the free tier and storage requests.{local} Run {}, tables of schema \
+         first tier, without the free tier and storage requests.{unconfirmed}{local} Run {}, tables of schema \
          {}, manifest and pipeline sha256 {}, image sha256 {}, code sha256 (base64) {}.",
         count(measured, "cell"),
         run.about("pipeline"),

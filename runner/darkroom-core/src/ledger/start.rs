@@ -38,7 +38,10 @@ impl StartKind {
     /// Decides it from REPORT, and from the time between INIT_START and START where the log was
     /// read for it. Without that time, REPORT alone decides.
     pub fn of(report: &Report, init_to_start_ms: Option<f64>) -> Self {
-        let ahead = match (init_gap_ms(report.init_ms, init_to_start_ms), report.init_ms) {
+        let ahead = match (
+            init_gap_ms(report.init_ms, init_to_start_ms),
+            report.init_ms,
+        ) {
             (Some(gap_ms), _) => gap_ms > LONGEST_GAP_MS,
             (None, None) => init_to_start_ms.is_some_and(|ms| ms > LONGEST_INIT_MS),
             (None, Some(_)) => false,

@@ -139,10 +139,7 @@ fn a_start_in_an_environment_that_stood_ready_is_shown_apart_and_no_wrong_start(
     // The last attempt allowed, which nobody repeats.
     journal.pass(&pass(4, Some(60_080.0)));
     let run = Run::of(&journal);
-    for (stage, metric) in [
-        ("greyscale", "cold_total_ms"),
-        ("pipeline", "turnaround_s"),
-    ] {
+    for (stage, metric) in [("greyscale", "cold_total_ms"), ("pipeline", "turnaround_s")] {
         let row = run.summary(&cold, stage, metric);
         let counts = ["n", "n_proactive", "n_wrong_start", "n_superseded"];
         let counts = counts.map(|name| integer(&row, name));

@@ -35,7 +35,9 @@ impl Tried {
         match again {
             // To ask for another start costs an invocation each time, and a handler that dies is
             // never warm.
-            Again::WrongStart | Again::Proactive | Again::Unanswered => self.attempts - self.throttled < 5,
+            Again::WrongStart | Again::Proactive | Again::Unanswered => {
+                self.attempts - self.throttled < 5
+            }
             // A limit on what runs at once may take a minute to give way.
             Again::Throttled => self.attempts < 8,
         }
@@ -148,8 +150,8 @@ mod tests {
                 Again::Proactive,
                 Again::Unanswered
             ]
-                .map(|it| Tried::ONCE.once_more(it))
-                .contains(&true)
+            .map(|it| Tried::ONCE.once_more(it))
+            .contains(&true)
         );
     }
 

@@ -762,7 +762,10 @@ impl Ahead {
             }
             let nth = streams.iter().position(|known| *known == stream);
             let ahead_ms = nth.and_then(|nth| AHEAD_MS.get(nth));
-            let begins = event["message"].as_str().unwrap().starts_with("INIT_START ");
+            let begins = event["message"]
+                .as_str()
+                .unwrap()
+                .starts_with("INIT_START ");
             let Some(ahead_ms) = ahead_ms.filter(|_| begins) else {
                 return true;
             };
