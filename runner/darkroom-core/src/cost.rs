@@ -106,6 +106,17 @@ pub struct Tier {
     pub source: String,
 }
 
+impl Tier {
+    fn entry(&self, key: &'static str) -> Entry<'_> {
+        Entry {
+            key,
+            usd: self.usd,
+            unconfirmed: self.unconfirmed,
+            source: &self.source,
+        }
+    }
+}
+
 /// What a month includes for nothing. Never applied unless a caller asks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -182,14 +193,6 @@ impl PriceTable {
 
     /// Returns every price of the table, in the order of the file.
     pub fn entries(&self) -> Vec<Entry<'_>> {
-        let tier = |key| {
-            move |tier: &'_ Tier| Entry {
-                key,
-                usd: tier.usd,
-                unconfirmed: tier.unconfirmed,
-                source: &tier.source,
-            }
-        };
         let prices = [
             ("lambda.request", Some(&self.lambda.request)),
             ("lambda.ephemeral", Some(&self.lambda.ephemeral)),
@@ -210,8 +213,10 @@ impl PriceTable {
             })
         });
         let compute = &self.lambda.compute;
-        let x86_64 = compute.x86_64.iter().map(tier("lambda.compute.x86_64"));
-        let arm64 = compute.arm64.iter().map(tier("lambda.compute.arm64"));
+        let x86_64 = compute.x86_64.iter();
+        let x86_64 = x86_64.map(|tier| tier.entry("lambda.compute.x86_64"));
+        let arm64 = compute.arm64.iter();
+        let arm64 = arm64.map(|tier| tier.entry("lambda.compute.arm64"));
         x86_64.chain(arm64).chain(prices).collect()
     }
 

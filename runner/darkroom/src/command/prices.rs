@@ -36,7 +36,7 @@ fn check(args: &PriceCheckArgs, globals: Globals) -> Result<Outcome, Failure> {
     let lists = args.lists.iter().map(|path| read(path));
     let lists = lists.collect::<Result<Vec<_>, _>>()?;
     let region = region(args, &lists)?;
-    let project = Project::here()?;
+    let project = Project::here().map_err(Failure::wrong_request)?;
     let table = results::prices(&project, &region)?;
     let checked = price_list::check(table.as_ref(), &lists, &region);
     if globals.json {

@@ -803,16 +803,17 @@ async fn starts_in_environments_that_stood_ready_are_no_cold_samples_and_no_wron
     );
     each_once(&latest(&project), 4);
     let facts = facts(&latest(&project));
-    let again = facts.iter().filter_map(|event| match event {
-        Event::PipelineFinished(pass) => pass.again.map(|again| (&pass.pass.cell_id, again)),
-        _ => None,
-    });
-    let again: HashSet<_> = again.collect();
-    assert!(
-        again.iter().all(|(_, again)| *again == Again::Proactive),
-        "{again:?}"
-    );
-    assert_eq!(again.len(), 2, "with each trigger: {again:?}");
+    let mut cells = HashSet::new();
+    for event in &facts {
+        let Event::PipelineFinished(pass) = event else {
+            continue;
+        };
+        if let Some(again) = pass.again {
+            assert_eq!(again, Again::Proactive, "{pass:?}");
+            cells.insert(&pass.pass.cell_id);
+        }
+    }
+    assert_eq!(cells.len(), 2, "with each trigger: {cells:?}");
 
     let rows = counted(&project);
     let ready = rows
