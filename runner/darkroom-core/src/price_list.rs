@@ -75,11 +75,11 @@ pub struct Checked {
     pub key: &'static str,
     /// The service whose list holds it.
     pub offer: &'static str,
-    pub verdict: Verdict,
+    pub finding: Finding,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum Verdict {
+pub enum Finding {
     Agrees {
         usd: f64,
     },
@@ -260,7 +260,7 @@ pub fn check(table: Option<&PriceTable>, lists: &[PriceList], region: &str) -> V
         Checked {
             key: wanted.key,
             offer: wanted.offer,
-            verdict: verdict(&known, listed(wanted, lists, region)),
+            finding: finding(&known, listed(wanted, lists, region)),
         }
     };
     WANTED.iter().map(of).collect()
@@ -272,25 +272,25 @@ fn listed(wanted: &Wanted, lists: &[PriceList], region: &str) -> Option<Vec<Vec<
     Some(list.found(wanted, region))
 }
 
-fn verdict(known: &[f64], listed: Option<Vec<Vec<ListedTier>>>) -> Verdict {
+fn finding(known: &[f64], listed: Option<Vec<Vec<ListedTier>>>) -> Finding {
     let Some(mut listed) = listed else {
-        return Verdict::NoList;
+        return Finding::NoList;
     };
     let Some(tiers) = listed.pop() else {
-        return Verdict::NotInList;
+        return Finding::NotInList;
     };
     if !listed.is_empty() {
         listed.push(tiers);
-        return Verdict::Several(listed.iter().map(|tiers| tiers[0].usd).collect());
+        return Finding::Several(listed.iter().map(|tiers| tiers[0].usd).collect());
     }
     // The first tier is what costs are quoted at; the table may lack the others.
     let same = |(one, tier): (&f64, &ListedTier)| (one - tier.usd).abs() <= SAME * tier.usd;
     match known {
-        [] => Verdict::New(tiers),
+        [] => Finding::New(tiers),
         [usd, ..] if known.iter().zip(&tiers).all(same) && known.len() <= tiers.len() => {
-            Verdict::Agrees { usd: *usd }
+            Finding::Agrees { usd: *usd }
         }
-        _ => Verdict::Differs {
+        _ => Finding::Differs {
             table: known.to_vec(),
             list: tiers,
         },
@@ -499,9 +499,9 @@ mod tests {
         PriceList::parse(&text.to_string()).unwrap()
     }
 
-    fn verdict_of(checked: &[Checked], key: &str) -> Verdict {
+    fn finding_of(checked: &[Checked], key: &str) -> Finding {
         let of = checked.iter().find(|of| of.key == key);
-        of.unwrap().verdict.clone()
+        of.unwrap().finding.clone()
     }
 
     const ANY: &str = "0";
@@ -538,23 +538,23 @@ mod tests {
         let table = table();
         let checked = check(Some(&table), &[s3], "us-east-1");
         assert_eq!(
-            verdict_of(&checked, "s3.put"),
-            Verdict::Agrees { usd: 0.000_005 }
+            finding_of(&checked, "s3.put"),
+            Finding::Agrees { usd: 0.000_005 }
         );
         let listed = ListedTier {
             usd: 0.000_000_5,
             up_to: None,
         };
-        let differs = Verdict::Differs {
+        let differs = Finding::Differs {
             table: vec![0.000_000_4],
             list: vec![listed],
         };
-        assert_eq!(verdict_of(&checked, "s3.get"), differs);
+        assert_eq!(finding_of(&checked, "s3.get"), differs);
         assert_eq!(
-            verdict_of(&checked, "s3.storage_gb_month"),
-            Verdict::NotInList
+            finding_of(&checked, "s3.storage_gb_month"),
+            Finding::NotInList
         );
-        assert_eq!(verdict_of(&checked, "lambda.request"), Verdict::NoList);
+        assert_eq!(finding_of(&checked, "lambda.request"), Finding::NoList);
         assert_eq!(checked.len(), 10);
     }
 
@@ -570,16 +570,16 @@ mod tests {
                 "AWSLambda",
                 &[("AWS-Lambda-Duration", "Lambda-GB-Second", &tiers)],
             );
-            verdict_of(
+            finding_of(
                 &check(Some(&table()), &[list], "us-east-1"),
                 "lambda.compute.x86_64",
             )
         };
-        let agrees = Verdict::Agrees {
+        let agrees = Finding::Agrees {
             usd: 0.000_016_666_7,
         };
         assert_eq!(compute("0.0000133334"), agrees);
-        assert!(matches!(compute("0.0000133"), Verdict::Differs { .. }));
+        assert!(matches!(compute("0.0000133"), Finding::Differs { .. }));
         let free = [(ANY, "5", "0.0000000000"), ("5", INF, "0.5")];
         let list = list(
             "AmazonCloudWatch",
@@ -587,8 +587,8 @@ mod tests {
         );
         let checked = check(Some(&table()), &[list], "us-east-1");
         assert_eq!(
-            verdict_of(&checked, "logs.ingest_gb"),
-            Verdict::Agrees { usd: 0.5 }
+            finding_of(&checked, "logs.ingest_gb"),
+            Finding::Agrees { usd: 0.5 }
         );
     }
 
@@ -602,15 +602,15 @@ mod tests {
                     ("AWS-Lambda-Requests-ARM", "Request-ARM", &[(ANY, INF, usd)]),
                 ],
             );
-            verdict_of(
+            finding_of(
                 &check(Some(&table()), &[list], "us-east-1"),
                 "lambda.request",
             )
         };
-        assert!(matches!(requests("0.0000002"), Verdict::Agrees { .. }));
+        assert!(matches!(requests("0.0000002"), Finding::Agrees { .. }));
         assert_eq!(
             requests("0.0000003"),
-            Verdict::Several(vec![0.000_000_2, 0.000_000_3])
+            Finding::Several(vec![0.000_000_2, 0.000_000_3])
         );
     }
 
@@ -648,6 +648,6 @@ mod tests {
         );
         assert_eq!(s3.regions().into_iter().collect::<Vec<_>>(), ["us-east-1"]);
         let checked = check(Some(&table()), &[s3], "eu-west-1");
-        assert_eq!(verdict_of(&checked, "s3.put"), Verdict::NotInList);
+        assert_eq!(finding_of(&checked, "s3.put"), Finding::NotInList);
     }
 }

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use darkroom_core::cost::PriceTable;
-use darkroom_core::price_list::{self, Checked, ListedTier, PriceList, Verdict};
+use darkroom_core::price_list::{self, Checked, Finding, ListedTier, PriceList};
 use serde::Serialize;
 
 use crate::cli::{Globals, PriceCheckArgs, PricesArgs, PricesCommand};
@@ -48,7 +48,7 @@ fn check(args: &PriceCheckArgs, globals: Globals) -> Result<Outcome, Failure> {
         write(path, table.as_ref(), &lists, &region)?;
         display::note(&format!("wrote {}", path.display()));
     }
-    let agrees = |of: &Checked| matches!(of.verdict, Verdict::Agrees { .. } | Verdict::NoList);
+    let agrees = |of: &Checked| matches!(of.finding, Finding::Agrees { .. } | Finding::NoList);
     Ok(if checked.iter().all(agrees) {
         Outcome::Done
     } else {
@@ -60,9 +60,8 @@ fn read(path: &Path) -> Result<PriceList, Failure> {
     let wrong = |why: String| {
         Failure::wrong_request(miette::miette!(
             code = "prices::list",
-            help = "download a service's list of one region as JSON: \
-                https://pricing.us-east-1.amazonaws.com/offers/v1.0/aws/AWSLambda/current/us-east-1/index.json \
-                (also of AmazonS3 and AmazonCloudWatch)",
+            help = "download a service's list of one region as JSON, also of AmazonS3 and \
+                AmazonCloudWatch:\nhttps://pricing.us-east-1.amazonaws.com/offers/v1.0/aws/AWSLambda/current/us-east-1/index.json",
             "{} is no offer file of AWS's price list: {why}",
             path.display()
         ))
@@ -114,13 +113,13 @@ fn region(args: &PriceCheckArgs, lists: &[PriceList]) -> Result<String, Failure>
 fn rows(checked: &[Checked], table: Option<&PriceTable>) -> Vec<Row> {
     let usd = |tiers: &[ListedTier]| tiers.iter().map(|tier| tier.usd).collect::<Vec<f64>>();
     let row = |of: &Checked| {
-        let (verdict, table_usd, list_usd) = match &of.verdict {
-            Verdict::Agrees { usd } => ("agrees", vec![*usd], vec![*usd]),
-            Verdict::Differs { table, list } => ("differs", table.clone(), usd(list)),
-            Verdict::New(list) => ("not in the table", Vec::new(), usd(list)),
-            Verdict::NotInList => ("not in the list", Vec::new(), Vec::new()),
-            Verdict::Several(all) => ("several prices", Vec::new(), all.clone()),
-            Verdict::NoList => ("no list", Vec::new(), Vec::new()),
+        let (verdict, table_usd, list_usd) = match &of.finding {
+            Finding::Agrees { usd } => ("agrees", vec![*usd], vec![*usd]),
+            Finding::Differs { table, list } => ("differs", table.clone(), usd(list)),
+            Finding::New(list) => ("not in the table", Vec::new(), usd(list)),
+            Finding::NotInList => ("not in the list", Vec::new(), Vec::new()),
+            Finding::Several(all) => ("several prices", Vec::new(), all.clone()),
+            Finding::NoList => ("no list", Vec::new(), Vec::new()),
         };
         Row {
             price: of.key,
@@ -162,21 +161,21 @@ fn text(
         } else {
             ""
         };
-        let said = match &of.verdict {
-            Verdict::Agrees { usd } => format!("agrees     ${usd}"),
-            Verdict::Differs { table, list } => {
+        let said = match &of.finding {
+            Finding::Agrees { usd } => format!("agrees     ${usd}"),
+            Finding::Differs { table, list } => {
                 format!(
                     "DIFFERS    ${} in the table, ${} in the list",
                     dollars(table),
                     tiers(list)
                 )
             }
-            Verdict::New(list) => format!("MISSING    in the table; ${} in the list", tiers(list)),
-            Verdict::NotInList => "NOT FOUND  in the list".to_owned(),
-            Verdict::Several(all) => {
+            Finding::New(list) => format!("MISSING    in the table; ${} in the list", tiers(list)),
+            Finding::NotInList => "NOT FOUND  in the list".to_owned(),
+            Finding::Several(all) => {
                 format!("UNCLEAR    the list has several prices: ${}", dollars(all))
             }
-            Verdict::NoList => format!("unchecked  give {}'s list too", of.offer),
+            Finding::NoList => format!("unchecked  give {}'s list too", of.offer),
         };
         let _ = writeln!(text, "{:<22} {said}{mark}", of.key);
     }

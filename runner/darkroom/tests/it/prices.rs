@@ -101,7 +101,7 @@ fn lists_that_do_not_fit_are_refused_by_name() {
     project.write("list.json", "{}").write("other.toml", "");
     let said = project.darkroom(&["prices", "check", "list.json"]).exits(2);
     said.says("list.json is no offer file of AWS's price list")
-        .says("offers/v1.0/aws/AWSLambda/current/us-east-1/index.json");
+        .says("AWSLambda/current/us-east-1/index.json");
     let (s3, lambda) = (list("AmazonS3"), list("AWSLambda"));
     project
         .darkroom(&["prices", "check", &s3, "--region", "eu-west-1"])
