@@ -34,6 +34,11 @@ class Check:
         if differs:
             self.wrong.append(f"{what}: {found} in the table, but {expected} recomputed")
 
+    def equal(self, what, found, expected):
+        self.compared += 1
+        if found != expected:
+            self.wrong.append(f"{what}: {found} in the table, but {expected} recomputed")
+
     def near(self, what, found, expected, width):
         self.compared += 1
         if found is None or not abs(found - expected) <= BOOTSTRAP * width:
@@ -70,8 +75,9 @@ def check_summary(check, summary, invocations, pipelines):
         if row["stage"] != "pipeline":
             group = group.filter(pl.col("stage") == row["stage"])
         what = f"summary {row['cell_id']} {row['stage']} {row['metric']}"
-        counted = sum(row[n] for n in ["n", "n_failed", "n_wrong_start", "n_warm_up", "n_probe", "n_superseded", "n_missing"])
+        counted = sum(row[n] for n in ["n", "n_failed", "n_wrong_start", "n_proactive", "n_warm_up", "n_probe", "n_superseded", "n_missing"])
         check.same(f"{what} rows", counted, group.height)
+        check.same(f"{what} n_proactive", row["n_proactive"], group.filter(pl.col("counts_as") == "proactive").height)
         column, scale = ("cost_usd", 1e5) if row["metric"] == "cost_usd_per_100k" else (row["metric"], 1.0)
         sample = group.filter(pl.col("counts_as") == "sample").drop_nulls(column)
         order = "started_at" if row["stage"] == "pipeline" else "sequence"
@@ -84,6 +90,25 @@ def check_summary(check, summary, invocations, pipelines):
             images = sample.sort(order, maintain_order=True)["image"].to_numpy()
             check_intervals(check, what, row, x, as_recorded, images)
         check_variance(check, what, row, sample.with_columns(value=pl.col(column).cast(pl.Float64)))
+
+
+def check_starts(check, invocations):
+    """How each invocation started (method.md, section 1), and that only what the cell asks for is in a sample."""
+    columns = ["start", "status", "counts_as", "duration_ms", "init_ms", "cold", "init_to_start_ms", "init_gap_ms", "start_kind", "target"]
+    for number, row in enumerate(invocations.select(columns).iter_rows(named=True)):
+        what, init, until_start = f"invocations row {number}", row["init_ms"], row["init_to_start_ms"]
+        gap = until_start - init if None not in (until_start, init) else None
+        check.same(f"{what} init_gap_ms", row["init_gap_ms"], gap)
+        ready = gap > 1000 if gap is not None else init is None and until_start is not None and until_start > 10_000
+        cold = row["cold"]  # of imported rows: what the other tool recorded, if anything
+        if row["target"] != "imported":
+            check.equal(f"{what} cold", cold, None if row["duration_ms"] is None else init is not None)
+        expected = None if cold is None else "proactive" if ready else "cold" if cold else "warm"
+        check.equal(f"{what} start_kind", row["start_kind"], expected)
+        if row["counts_as"] in ("sample", "probe") and expected is not None:
+            check.equal(f"{what} start of a {row['counts_as']}", row["start_kind"], row["start"])
+        if row["counts_as"] == "proactive":
+            check.equal(f"{what} counts as", (row["start_kind"], row["status"]), ("proactive", "ok"))
 
 
 def check_memory(check, summary, invocations):
@@ -634,6 +659,7 @@ def main():
     prices = tomllib.loads(Path(sys.argv[2] if len(sys.argv) > 2 else DEFAULT_PRICES).read_text())
     check = Check()
     check_summary(check, table["summary"], table["invocations"], table["pipelines"])
+    check_starts(check, table["invocations"])
     check_memory(check, table["summary"], table["invocations"])
     check_correctness(check, table)
     check_rate_pairs(check, table)

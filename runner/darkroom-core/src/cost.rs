@@ -86,6 +86,9 @@ pub struct MetricsPrices {
 #[serde(deny_unknown_fields)]
 pub struct Price {
     pub usd: f64,
+    /// The source may be wrong, and no other confirms it. Whatever uses the price says so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unconfirmed: bool,
     /// Where the price was read.
     pub source: String,
 }
@@ -95,9 +98,23 @@ pub struct Price {
 pub struct Tier {
     pub usd: f64,
     /// Monthly GB-seconds at which the tier ends; `None` for the last.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub up_to_gb_s: Option<u64>,
+    /// As [`Price::unconfirmed`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unconfirmed: bool,
     pub source: String,
+}
+
+impl Tier {
+    fn entry(&self, key: &'static str) -> Entry<'_> {
+        Entry {
+            key,
+            usd: self.usd,
+            unconfirmed: self.unconfirmed,
+            source: &self.source,
+        }
+    }
 }
 
 /// What a month includes for nothing. Never applied unless a caller asks.
@@ -107,6 +124,29 @@ pub struct FreeTier {
     pub requests: u64,
     pub gb_s: u64,
     pub source: String,
+}
+
+/// Keys of the prices that the tables of a run use; a key stands for all that begin so.
+pub const OF_TABLES: &[&str] = &["lambda.", "s3.put", "s3.get"];
+/// Keys of the prices that a plan uses.
+pub const OF_A_PLAN: &[&str] = &[
+    "lambda.",
+    "s3.put",
+    "s3.get",
+    "logs.ingest_gb",
+    "metrics.requested",
+];
+/// Keys of the prices of what is kept.
+pub const OF_KEEPING: &[&str] = &["s3.storage_gb_month", "logs.storage_gb_month"];
+
+/// One price of a table, by its key.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Entry<'a> {
+    /// As the file spells it: `s3.put`. Tiers share one.
+    pub key: &'static str,
+    pub usd: f64,
+    pub unconfirmed: bool,
+    pub source: &'a str,
 }
 
 /// A price table that can't be used.
@@ -151,6 +191,48 @@ impl PriceTable {
         self.logs.as_ref()?.storage_gb_month.as_ref()
     }
 
+    /// Returns every price of the table, in the order of the file.
+    pub fn entries(&self) -> Vec<Entry<'_>> {
+        let prices = [
+            ("lambda.request", Some(&self.lambda.request)),
+            ("lambda.ephemeral", Some(&self.lambda.ephemeral)),
+            ("s3.put", Some(&self.s3.put)),
+            ("s3.get", Some(&self.s3.get)),
+            ("s3.storage_gb_month", self.s3.storage_gb_month.as_ref()),
+            ("logs.ingest_gb", self.log_ingest()),
+            ("logs.storage_gb_month", self.logs_storage()),
+            ("metrics.requested", self.metric_requested()),
+        ];
+        let prices = prices.into_iter().filter_map(|(key, price)| {
+            let price = price?;
+            Some(Entry {
+                key,
+                usd: price.usd,
+                unconfirmed: price.unconfirmed,
+                source: &price.source,
+            })
+        });
+        let compute = &self.lambda.compute;
+        let x86_64 = compute.x86_64.iter();
+        let x86_64 = x86_64.map(|tier| tier.entry("lambda.compute.x86_64"));
+        let arm64 = compute.arm64.iter();
+        let arm64 = arm64.map(|tier| tier.entry("lambda.compute.arm64"));
+        x86_64.chain(arm64).chain(prices).collect()
+    }
+
+    /// Returns the keys of unconfirmed prices among those that are used: `s3.put, s3.get`; `None`
+    /// where there are none.
+    pub fn unconfirmed(&self, used: &[&str]) -> Option<String> {
+        let is_used = |key: &str| used.iter().any(|begins| key.starts_with(begins));
+        let entries = self.entries().into_iter();
+        let mut keys: Vec<&str> = entries
+            .filter(|entry| entry.unconfirmed && is_used(entry.key))
+            .map(|entry| entry.key)
+            .collect();
+        keys.dedup();
+        (!keys.is_empty()).then(|| keys.join(", "))
+    }
+
     /// Returns the price of a GB of log lines.
     pub fn log_ingest(&self) -> Option<&Price> {
         self.logs.as_ref()?.ingest_gb.as_ref()
@@ -165,25 +247,8 @@ impl PriceTable {
         if !is_day(&self.date) {
             return Err(PriceError::Date(self.date.clone()));
         }
-        for (key, price) in [
-            ("lambda.request", &self.lambda.request),
-            ("lambda.ephemeral", &self.lambda.ephemeral),
-            ("s3.put", &self.s3.put),
-            ("s3.get", &self.s3.get),
-        ] {
-            check_price(key, price.usd, &price.source)?;
-        }
-        let optional = [
-            ("s3.storage_gb_month", self.s3.storage_gb_month.as_ref()),
-            ("logs.storage_gb_month", self.logs_storage()),
-            ("logs.ingest_gb", self.log_ingest()),
-            ("metrics.requested", self.metric_requested()),
-        ];
-        for (key, price) in optional
-            .into_iter()
-            .filter_map(|(key, price)| Some((key, price?)))
-        {
-            check_price(key, price.usd, &price.source)?;
+        for entry in self.entries() {
+            check_price(entry.key, entry.usd, entry.source)?;
         }
         if self.lambda.free_tier.source.trim().is_empty() {
             return Err(PriceError::NoSource {
@@ -193,13 +258,6 @@ impl PriceTable {
         for &architecture in Architecture::ALL {
             if self.tiers(architecture).is_empty() {
                 return Err(PriceError::NoTiers { architecture });
-            }
-            for tier in self.tiers(architecture) {
-                check_price(
-                    &format!("lambda.compute.{architecture}"),
-                    tier.usd,
-                    &tier.source,
-                )?;
             }
         }
         Ok(())
@@ -400,6 +458,29 @@ mod tests {
             (found - expected).abs() < 1e-7,
             "found ${found:.8}, expected ${expected:.8}"
         );
+    }
+
+    #[test]
+    fn unconfirmed_prices_are_named_where_they_are_used() {
+        assert_eq!(prices().unconfirmed(OF_TABLES), None);
+        let marked = PRICES
+            .replace("[s3.put] ", "[s3.put]\nunconfirmed = true #")
+            .replace(
+                "[logs.ingest_gb] ",
+                "[logs.ingest_gb]\nunconfirmed = true #",
+            )
+            .replacen("up_to_gb_s =", "unconfirmed = true\nup_to_gb_s =", 2);
+        let marked = PriceTable::parse(&marked).unwrap();
+        assert_eq!(
+            marked.unconfirmed(OF_TABLES).as_deref(),
+            Some("lambda.compute.x86_64, s3.put")
+        );
+        assert_eq!(
+            marked.unconfirmed(OF_A_PLAN).as_deref(),
+            Some("lambda.compute.x86_64, s3.put, logs.ingest_gb")
+        );
+        assert_eq!(marked.unconfirmed(OF_KEEPING), None);
+        assert_eq!(prices().entries().len(), 14, "every price of the file");
     }
 
     #[test]

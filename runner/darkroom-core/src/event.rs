@@ -19,13 +19,13 @@ use crate::statistics::StoppedBy;
 /// Version of the journal's lines. Raised whenever a field is added, removed or changes meaning.
 ///
 /// A reader refuses a newer number; what an older one lacks is `None` or empty (`serde(default)`).
-/// 9: which prompt a model was asked with; what it was asked and answered, with the code; where in
+/// 10: how long before START an environment's initialisation began. 9: which prompt a model was asked with; what it was asked and answered, with the code; where in
 /// its code a handler raised. 8: which stages a model gave no code for. 7: which passes are probes, with pixels of their own; what code did that no honest code does. 6:
 /// calls of handlers that the local cloud refused. 5: that repetitions were added to a finished
 /// run; what no check tells; the quality of a JPEG. 4: which JPEG decoder a dependency brings. 2:
 /// what a handler's inside view, a chain's hops and a build say of themselves; how a function is
 /// fed.
-pub const JOURNAL_VERSION: u32 = 9;
+pub const JOURNAL_VERSION: u32 = 10;
 
 /// Something that happened during a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -524,6 +524,11 @@ pub struct Invocation {
     pub request_id: Option<String>,
     /// The platform's REPORT line; `None` when none arrived.
     pub report: Option<Report>,
+    /// From INIT_START to START, by the platform's clock, ms; of the first invocation of an
+    /// environment. `None` where its log was not read for it, or does not show both, or the first
+    /// initialisation failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init_to_start_ms: Option<f64>,
     /// Log stream, which Lambda keeps one of per environment (`faas.instance`).
     pub environment_id: Option<String>,
     /// Which round of environments it belongs to, from 1: they are renewed between rounds. `None`
@@ -600,8 +605,9 @@ pub struct Report {
     pub billed_ms: u64,
     pub memory_mb: u32,
     pub max_memory_mb: u32,
-    /// Present exactly when the start was cold. Of a first initialisation that failed or took over
-    /// ten seconds it is the time until the platform gave it up; the second is in `duration_ms`.
+    /// Present where the environment had not served before. Of a first initialisation that failed
+    /// or took over ten seconds it is the time until the platform gave it up; the second is in
+    /// `duration_ms`.
     pub init_ms: Option<f64>,
 }
 
@@ -738,6 +744,8 @@ impl ReconciledMetric {
 pub enum Again {
     /// A stage was cold where the cell asked for warm, or the reverse.
     WrongStart,
+    /// A stage's environment had been initialised before the call.
+    Proactive,
     /// The platform refused a call (429).
     Throttled,
     /// A call or a look at an output got no answer: what the stage did is not known.

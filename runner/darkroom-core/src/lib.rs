@@ -26,6 +26,7 @@ pub mod month;
 pub mod outcome;
 pub mod pipeline;
 pub mod plan;
+pub mod price_list;
 pub mod profile_line;
 pub mod prompt;
 pub mod report_line;

@@ -47,6 +47,11 @@ pub fn methods(run: &Run) -> String {
         0 => String::new(),
         some => format!("{some} probes with their own pixels, "),
     };
+    let unconfirmed = run.unconfirmed_prices();
+    let proactive = match sum("n_proactive") {
+        0 => String::new(),
+        some => format!("{some} in environments that were initialised before the call, "),
+    };
     let intervals = intervals(run);
     let not_run = not_run(run);
     let (design, day, outputs) = (design(run), day(run), outputs(run));
@@ -68,7 +73,7 @@ pub fn methods(run: &Run) -> String {
             ),
             "Durations are from Lambda's REPORT lines. Turnaround is from the runner's monotonic \
              clock, from just before the first call or upload to the final object. Start kinds \
-             were read from each REPORT.",
+             were read from each REPORT, and from the log where it was read.",
         ),
     };
     let local = if run.imported().is_some() {
@@ -82,9 +87,9 @@ pub fn methods(run: &Run) -> String {
     format!(
         "{} of the pipeline {} ({}) {} {how}: {design}, {n} invocations per stage and cell, in \
          {}.{sessions}{stopped}{not_run} Code: {}. {} {clocks} Not in any statistic, but kept as \
-         rows: {} warm-ups, {probes}{} invocations with the wrong start, {} superseded, {} \
+         rows: {} warm-ups, {probes}{} invocations with the wrong start, {proactive}{} superseded, {} \
          failed. No outlier was removed. {outputs}{} {intervals} {} {} Costs: {} prices of {}, \
-         first tier, without the free tier and storage requests.{local} Run {}, tables of schema \
+         first tier, without the free tier and storage requests.{unconfirmed}{local} Run {}, tables of schema \
          {}, manifest and pipeline sha256 {}, image sha256 {}, code sha256 (base64) {}.",
         count(measured, "cell"),
         run.about("pipeline"),

@@ -25,6 +25,7 @@ const WORTH_A_SENTENCE: f64 = 0.1;
 pub enum NoteKind {
     Unchecked,
     Survivors,
+    Proactive,
     Single,
     Small,
     Equal,
@@ -44,6 +45,10 @@ impl NoteKind {
             Self::Unchecked => "Outputs were not checked, so this code may not do the work at all",
             Self::Survivors => {
                 "Means include only successful invocations. Failed ones may have been slower"
+            }
+            Self::Proactive => {
+                "Some calls met an environment that the platform had initialised before. They \
+                 waited for no cold start, and are not counted"
             }
             Self::Single => {
                 "A single measurement has no SD and no interval, so it cannot be compared"
@@ -110,6 +115,10 @@ pub fn notes(cell: &CellView, row: Row<'_>) -> Vec<Note> {
         let tried = n + count("n_failed") + count("n_missing");
         let failed = format!("{} of {tried} failed", count("n_failed"));
         say(NoteKind::Survivors, failed.clone(), failed);
+    }
+    if count("n_proactive") > 0.0 {
+        let ready = format!("{} initialised before the call", count("n_proactive"));
+        say(NoteKind::Proactive, ready.clone(), ready);
     }
     if n < 2.0 {
         say(NoteKind::Single, "n = 1".into(), "n = 1".into());

@@ -171,6 +171,12 @@ impl Run {
         self.about.get(key).map_or("–", String::as_str)
     }
 
+    /// Names, as a sentence, the prices that the price table marks as unconfirmed.
+    pub fn unconfirmed_prices(&self) -> String {
+        let keys = self.about.get("prices_unconfirmed");
+        keys.map_or_else(String::new, |keys| format!(" Unconfirmed prices: {keys}."))
+    }
+
     /// Returns what the metadata holds as JSON under `key`, or nothing.
     pub fn facts<T: DeserializeOwned + Default>(&self, key: &str) -> T {
         facts(&self.about, key)

@@ -295,6 +295,7 @@ impl Describer<'_> {
         let counts = GroupCounts {
             failed: group.failed,
             wrong_start: group.wrong_start,
+            proactive: group.proactive,
             warm_up: group.warm_up,
             probe: group.probe,
             superseded: group.superseded,
@@ -490,6 +491,7 @@ pub fn summary_frame(
         integers("n", count(|row| row.description.n)),
         integers("n_failed", count(|row| row.group.failed)),
         integers("n_wrong_start", count(|row| row.group.wrong_start)),
+        integers("n_proactive", count(|row| row.group.proactive)),
         integers("n_warm_up", count(|row| row.group.warm_up)),
         integers("n_probe", count(|row| row.group.probe)),
         integers("n_superseded", count(|row| row.group.superseded)),

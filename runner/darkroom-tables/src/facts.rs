@@ -18,7 +18,7 @@ use darkroom_core::event::{
     PackageBuilt, Profile, Reconciliation, RunStarted, Status, Verdict,
 };
 use darkroom_core::imported::ResultsImported;
-use darkroom_core::ledger::{AttemptId, Ledger};
+use darkroom_core::ledger::{AttemptId, Ledger, StartKind};
 use darkroom_core::pipeline::Transport;
 use indexmap::IndexSet;
 
@@ -128,7 +128,9 @@ pub struct ReportFact {
     pub max_memory_mb: Option<u32>,
     pub init_ms: Option<f64>,
     /// `None` only where another harness did not record it.
-    pub cold: Option<bool>,
+    pub start: Option<StartKind>,
+    /// From INIT_START to START.
+    pub init_to_start_ms: Option<f64>,
 }
 
 /// One output check.

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use darkroom_core::cost::PriceTable;
 use darkroom_core::event::{Again, PassKind, PlannedCell, Profile, Reconciliation};
-use darkroom_core::ledger::{CountsAs, Repetition};
+use darkroom_core::ledger::{CountsAs, Repetition, StartKind, init_gap_ms};
 use polars::prelude::{
     BooleanChunked, ChunkTake, Column, DataFrame, Float64Chunked, IdxCa, Int64Chunked, IntoColumn,
     IntoSeries, NewChunkedArray, PolarsResult, StringChunked, TimeUnit, TimeZone,
@@ -15,7 +15,9 @@ use polars::prelude::{
 use uuid::Uuid;
 
 use crate::columns::{self, Kind, Table};
-use crate::facts::{Finished, InvocationFact, JournalFacts, Pass, RequestId, Text, outlier_flag};
+use crate::facts::{
+    Finished, InvocationFact, JournalFacts, Pass, ReportFact, RequestId, Text, outlier_flag,
+};
 
 /// Rows of one batch, and so of one Parquet row group.
 pub const BATCH_ROWS: usize = 131_072;
@@ -284,7 +286,19 @@ impl<'a> Frames<'a> {
                 "max_memory_mb",
                 report().map(|r| Some(r?.max_memory_mb?.into())),
             ),
-            bools("cold", report().map(|r| r.and_then(|r| r.cold))),
+            bools("cold", report().map(|r| r.and_then(|r| is_cold(&r)))),
+            floats(
+                "init_to_start_ms",
+                report().map(|r| r.and_then(|r| r.init_to_start_ms)),
+            ),
+            floats(
+                "init_gap_ms",
+                report().map(|r| r.and_then(|r| init_gap_ms(r.init_ms, r.init_to_start_ms))),
+            ),
+            texts(
+                "start_kind",
+                report().map(|r| r.and_then(|r| r.start).map(StartKind::as_str)),
+            ),
             self.interned("environment_id", rows.iter().map(|row| row.environment))?,
             integers(
                 "environment_round",
@@ -545,9 +559,19 @@ impl<'a> Frames<'a> {
     }
 }
 
+/// Says whether the platform reported an initialisation, whoever waited for it.
+fn is_cold(report: &ReportFact) -> Option<bool> {
+    match report.start? {
+        StartKind::Cold => Some(true),
+        StartKind::Warm => Some(false),
+        StartKind::Proactive => Some(report.init_ms.is_some()),
+    }
+}
+
 const fn again(again: Again) -> &'static str {
     match again {
         Again::WrongStart => "wrong_start",
+        Again::Proactive => "proactive",
         Again::Throttled => "throttled",
         Again::Unanswered => "unanswered",
     }

@@ -72,6 +72,12 @@ pub fn sample_notes(
     if counts.missing > 0 {
         notes.push(format!("{} without a value", counts.missing));
     }
+    if counts.proactive > 0 {
+        notes.push(format!(
+            "{} not counted: the platform had initialised the environment before the call",
+            counts.proactive
+        ));
+    }
     if d.n > 0 && d.n < MIN_N_P95 {
         notes.push(format!("p95 needs n >= {MIN_N_P95}, p99 n >= {MIN_N_P99}"));
     } else if d.n > 0 && d.n < MIN_N_P99 {

@@ -98,8 +98,13 @@ fn images_lost(pipelines: &Path) -> PolarsResult<HashMap<String, usize>> {
     for ([cell, image, counts_as], _) in tally(pipelines, ["cell_id", "image", "counts_as"], None)?
     {
         let counts_as = counts_as.unwrap_or_default();
-        let well =
-            [CountsAs::Sample, CountsAs::NoReport, CountsAs::WrongStart].map(CountsAs::as_str);
+        let well = [
+            CountsAs::Sample,
+            CountsAs::NoReport,
+            CountsAs::WrongStart,
+            CountsAs::Proactive,
+        ]
+        .map(CountsAs::as_str);
         let well = well.contains(&counts_as.as_str());
         if well || counts_as == CountsAs::Failed.as_str() {
             *ended

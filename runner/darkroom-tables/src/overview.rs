@@ -3,9 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use darkroom_core::besides::LOG_BYTES;
 use darkroom_core::cell::Start;
-use darkroom_core::cost::PriceTable;
-use darkroom_core::event::{FunctionDeployed, Look, Misbehaved, PlannedCell, ReconciledMetric};
+use darkroom_core::cost::{GB_BYTES, OF_TABLES, PriceTable};
+use darkroom_core::event::{
+    FunctionDeployed, Look, Misbehaved, PassKind, PlannedCell, ReconciledMetric,
+};
 use darkroom_core::ledger::{AttemptId, CountsAs};
 
 use crate::aggregate::SummaryRow;
@@ -67,6 +70,7 @@ pub fn overview(
     tables: Vec<TableFile>,
 ) -> Summary {
     let run = &facts.run;
+    let ahead = passes_proactive(facts);
     let cells = (0u32..).zip(&run.cells).map(|(index, planned)| {
         let rows: Vec<&SummaryRow> = rows.iter().filter(|row| row.cell == index).collect();
         cell_summary(
@@ -75,6 +79,7 @@ pub fn overview(
             &rows,
             &costs[index as usize],
             &outputs[index as usize],
+            ahead[index as usize],
         )
     });
     Summary {
@@ -86,6 +91,9 @@ pub fn overview(
         isolation: run.isolation.clone(),
         price_region: prices.region.clone(),
         price_date: prices.date.clone(),
+        prices_unconfirmed: prices.unconfirmed(OF_TABLES),
+        logs_usd: seen.spent.and_then(|spent| logs_usd(spent.invocations, prices)),
+        logs_unconfirmed: prices.log_ingest().is_some_and(|price| price.unconfirmed),
         until: run.until,
         vary_inputs: run.vary_inputs,
         last_look: seen.last_look,
@@ -219,6 +227,7 @@ fn cell_summary(
     rows: &[&SummaryRow],
     cost: &CostRow,
     outputs: &Outputs,
+    passes_proactive: usize,
 ) -> CellSummary {
     let find = |stage: Option<u32>, metric: &str| {
         rows.iter()
@@ -246,6 +255,7 @@ fn cell_summary(
             max_memory_mb: memory.and_then(|row| row.description.max),
             n_failed: time.map_or(0, |row| row.group.failed),
             n_wrong_start: time.map_or(0, |row| row.group.wrong_start),
+            n_proactive: time.map_or(0, |row| row.group.proactive),
             n_warm_up: time.map_or(0, |row| row.group.warm_up),
             n_probe: time.map_or(0, |row| row.group.probe),
             n_superseded: time.map_or(0, |row| row.group.superseded),
@@ -271,7 +281,28 @@ fn cell_summary(
         cost_usd_per_100k: find(None, "cost_usd_per_100k").unwrap_or_default(),
         s3_usd_per_100k: cost.s3,
         passes: cost.n,
+        passes_proactive,
     }
+}
+
+/// Returns what the platform's lines of so many invocations cost to ingest, as a plan counts them.
+fn logs_usd(invocations: u64, prices: &PriceTable) -> Option<f64> {
+    let price = prices.log_ingest()?;
+    Some((invocations * LOG_BYTES) as f64 / GB_BYTES * price.usd)
+}
+
+/// Counts, by cell, the passes that no further attempt will replace, and that met an environment
+/// which was initialised before the call.
+fn passes_proactive(facts: &JournalFacts) -> Vec<usize> {
+    let mut counts = vec![0; facts.run.cells.len()];
+    for id in 0..facts.passes.len() as AttemptId {
+        let counts_as = facts.ledger.pass_counts_as(id);
+        let is_measured = facts.ledger.repetition(id).kind == PassKind::Measured;
+        if counts_as == CountsAs::Proactive && is_measured && facts.ledger.stands(id) {
+            counts[facts.cell_of(id) as usize] += 1;
+        }
+    }
+    counts
 }
 
 fn remembered(facts: &JournalFacts, rows: &[&SummaryRow]) -> Vec<Remembered> {

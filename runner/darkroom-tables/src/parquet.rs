@@ -7,7 +7,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use darkroom_core::cost::PriceTable;
+use darkroom_core::cost::{OF_TABLES, PriceTable};
 use polars::io::parquet::write::BatchedWriter;
 use polars::prelude::{
     DataFrame, KeyValueMetadata, ParquetCompression, ParquetWriter, PolarsError, Schema,
@@ -170,6 +170,9 @@ pub fn provenance(facts: &JournalFacts, prices: &PriceTable) -> Vec<(String, Str
         .map(|imported| ("imported", json(serde_json::to_string(imported))));
     let damaged = (!facts.damaged.is_empty())
         .then(|| ("damaged", json(serde_json::to_string(&facts.damaged))));
+    let unconfirmed = prices
+        .unconfirmed(OF_TABLES)
+        .map(|keys| ("prices_unconfirmed", keys));
     let not_checked = (!run.not_checked.is_empty())
         .then(|| ("not_checked", json(serde_json::to_string(&run.not_checked))));
     let pairs = fixed
@@ -178,7 +181,8 @@ pub fn provenance(facts: &JournalFacts, prices: &PriceTable) -> Vec<(String, Str
         .chain(until)
         .chain(look)
         .chain(imported)
-        .chain(damaged);
+        .chain(damaged)
+        .chain(unconfirmed);
     let vary_inputs = run.vary_inputs.then(|| ("vary_inputs", "true".to_owned()));
     let refused = crate::overview::refused_calls(facts);
     let refused =

@@ -24,6 +24,7 @@ pub struct SampleGroup {
     pub rows: usize,
     pub failed: usize,
     pub wrong_start: usize,
+    pub proactive: usize,
     pub warm_up: usize,
     pub probe: usize,
     pub superseded: usize,
@@ -49,6 +50,7 @@ pub struct SampleGroup {
 pub struct GroupCounts {
     pub failed: usize,
     pub wrong_start: usize,
+    pub proactive: usize,
     pub warm_up: usize,
     pub probe: usize,
     pub superseded: usize,
@@ -170,6 +172,7 @@ impl SampleGroup {
         let kinds = [
             (CountsAs::Failed, &mut self.failed),
             (CountsAs::WrongStart, &mut self.wrong_start),
+            (CountsAs::Proactive, &mut self.proactive),
             (CountsAs::WarmUp, &mut self.warm_up),
             (CountsAs::Probe, &mut self.probe),
             (CountsAs::Superseded, &mut self.superseded),

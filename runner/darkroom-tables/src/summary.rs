@@ -29,6 +29,13 @@ pub struct Summary {
     /// Region and day of the prices: what `cost_usd` columns mean, on every target.
     pub price_region: String,
     pub price_date: String,
+    /// Keys of those that the price table marks as unconfirmed.
+    pub prices_unconfirmed: Option<String>,
+    /// What the platform's lines in the logs cost beside `spent`; `None` where their price is not
+    /// known.
+    pub logs_usd: Option<f64>,
+    /// The price table marks that price as unconfirmed.
+    pub logs_unconfirmed: bool,
     /// When it may stop; `None`: after a fixed number of repetitions.
     pub until: Option<Until>,
     /// Every repetition had pixels of its own, so nothing could be remembered.
@@ -142,6 +149,9 @@ pub struct CellSummary {
     pub s3_usd_per_100k: Option<f64>,
     /// Complete passes, warm-ups and superseded ones not included.
     pub passes: usize,
+    /// Passes of which the last attempt that was allowed met an environment that was initialised
+    /// before the call.
+    pub passes_proactive: usize,
 }
 
 /// One stage of a cell.
@@ -159,6 +169,8 @@ pub struct StageSummary {
     pub max_memory_mb: Option<f64>,
     pub n_failed: usize,
     pub n_wrong_start: usize,
+    /// In environments that were initialised before the call.
+    pub n_proactive: usize,
     pub n_warm_up: usize,
     /// Measured again since, done again or cut off.
     pub n_superseded: usize,

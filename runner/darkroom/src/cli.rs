@@ -56,6 +56,8 @@ pub enum Command {
     Compare(CompareArgs),
     /// Estimate the monthly AWS cost from a run's measurements
     Cost(CostArgs),
+    /// Check the prices that costs are computed with
+    Prices(PricesArgs),
     /// Print one table of a run as CSV, JSON, LaTeX or Markdown
     Export(ExportArgs),
     /// Upload a run's tables to S3, into a dataset of many runs
@@ -346,6 +348,31 @@ pub struct CostArgs {
     /// Subtract AWS's monthly free tier
     #[arg(long)]
     pub free_tier: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct PricesArgs {
+    #[command(subcommand)]
+    pub command: PricesCommand,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum PricesCommand {
+    /// Compare a region's price table with price lists that you downloaded from AWS
+    Check(PriceCheckArgs),
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct PriceCheckArgs {
+    /// Offer files of AWS's price list (JSON) of `AWSLambda`, `AmazonS3` or `AmazonCloudWatch`
+    #[arg(value_name = "FILE", required = true)]
+    pub lists: Vec<PathBuf>,
+    /// Region whose table to check [default: the region of the files]
+    #[arg(long)]
+    pub region: Option<String>,
+    /// Write a price table with the files' prices, date and source
+    #[arg(long, value_name = "TABLE")]
+    pub write: Option<PathBuf>,
 }
 
 fn positive(text: &str) -> Result<f64, String> {
@@ -699,6 +726,7 @@ const GROUPS: &[(&str, &[&str])] = &[
             "figures",
             "compare",
             "cost",
+            "prices",
             "export",
             "publish",
             "verify",

@@ -45,6 +45,8 @@ pub(super) struct Attempt {
     pub(super) ended: Option<AttemptEnd>,
     /// A row ended well, but cold where the cell asks for warm, or the reverse.
     pub(super) wrong_start: bool,
+    /// A row ended well, in an environment that was initialised before the call.
+    pub(super) proactive: bool,
     /// A row ended well, and nothing tells how it started.
     pub(super) no_report: bool,
     /// Another harness measured it, row by row.
@@ -197,6 +199,7 @@ impl Ledger {
         let wrong_start = self.is_wrong_start(id, ending);
         let attempt = &mut self.attempts[id as usize];
         attempt.wrong_start |= wrong_start;
+        attempt.proactive |= ending.is_proactive();
         attempt.no_report |= ending.is_without_report();
         Some(id)
     }
@@ -228,6 +231,7 @@ impl Ledger {
             last: is_last,
             ended: None,
             wrong_start: false,
+            proactive: false,
             no_report: false,
             imported: false,
         });

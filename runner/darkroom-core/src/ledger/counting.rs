@@ -1,6 +1,7 @@
 //! The rules: what an attempt, a row and a check count as.
 
 use super::attempts::{Attempt, AttemptId, Ledger};
+use super::start::StartKind;
 use crate::event::{Again, Invocation, PassKind, Status};
 use crate::imported::ImportedRow;
 
@@ -16,6 +17,9 @@ pub enum CountsAs {
     Probe,
     /// Ended well, but cold where the cell asked for warm, or the reverse.
     WrongStart,
+    /// Ended well, in an environment that the platform had initialised before the call: neither
+    /// cold nor warm.
+    Proactive,
     Failed,
     /// Ended well, but no REPORT line came: its start kind is unknown, so it can't be trusted to be
     /// the cell's.
@@ -31,6 +35,7 @@ impl CountsAs {
             Self::WarmUp => "warm_up",
             Self::Probe => "probe",
             Self::WrongStart => "wrong_start",
+            Self::Proactive => "proactive",
             Self::Failed => "failed",
             Self::NoReport => "no_report",
         }
@@ -44,22 +49,25 @@ pub struct Ending {
     /// There is a REPORT line, or another harness's duration.
     pub reported: bool,
     /// `None`: not known.
-    pub cold: Option<bool>,
+    pub start: Option<StartKind>,
 }
 
 impl Ending {
     pub(super) fn is_without_report(self) -> bool {
         self.status == Status::Ok && !self.reported
     }
+
+    pub(super) fn is_proactive(self) -> bool {
+        self.status == Status::Ok && self.start == Some(StartKind::Proactive)
+    }
 }
 
 impl From<&Invocation> for Ending {
     fn from(invocation: &Invocation) -> Self {
-        let report = invocation.report.as_ref();
         Self {
             status: invocation.status,
-            reported: report.is_some(),
-            cold: report.map(|report| report.init_ms.is_some()),
+            reported: invocation.report.is_some(),
+            start: StartKind::of_invocation(invocation),
         }
     }
 }
@@ -71,7 +79,13 @@ impl From<&ImportedRow> for Ending {
         Self {
             status: row.status,
             reported,
-            cold,
+            start: cold.map(|cold| {
+                if cold {
+                    StartKind::Cold
+                } else {
+                    StartKind::Warm
+                }
+            }),
         }
     }
 }
@@ -87,6 +101,8 @@ impl Ledger {
             CountsAs::WarmUp
         } else if self.is_wrong_start(id, ending) {
             CountsAs::WrongStart
+        } else if ending.is_proactive() {
+            CountsAs::Proactive
         } else if !attempt.last || (attempt.ended.is_none() && !attempt.imported) {
             CountsAs::Superseded
         } else if ending.status != Status::Ok {
@@ -115,6 +131,8 @@ impl Ledger {
             CountsAs::WarmUp
         } else if attempt.wrong_start || ended.again == Some(Again::WrongStart) {
             CountsAs::WrongStart
+        } else if attempt.proactive || ended.again == Some(Again::Proactive) {
+            CountsAs::Proactive
         } else if !attempt.last {
             CountsAs::Superseded
         } else if !ended.complete || ended.again.is_some() {
@@ -143,8 +161,12 @@ impl Ledger {
     /// Says whether a row ended well, but cold where its cell asks for warm, or the reverse.
     pub(super) fn is_wrong_start(&self, id: AttemptId, ending: Ending) -> bool {
         let cell = self.attempts[id as usize].repetition.cell;
-        let asked_cold = self.books[cell as usize].cold;
-        ending.status == Status::Ok && ending.cold.is_some_and(|cold| cold != asked_cold)
+        let wrong = if self.books[cell as usize].cold {
+            StartKind::Warm
+        } else {
+            StartKind::Cold
+        };
+        ending.status == Status::Ok && ending.start == Some(wrong)
     }
 
     /// Says whether the cell was measured again since.

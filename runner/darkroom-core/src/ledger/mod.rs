@@ -7,9 +7,11 @@
 
 mod attempts;
 mod counting;
+mod start;
 
 pub use attempts::{AttemptId, Ledger, Repetition};
 pub use counting::{CountsAs, Ending};
+pub use start::{LONGEST_GAP_MS, LONGEST_INIT_MS, StartKind, init_gap_ms};
 
 #[cfg(test)]
 mod tests;

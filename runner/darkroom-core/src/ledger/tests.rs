@@ -37,8 +37,9 @@ fn run() -> RunStarted {
     reason = "a report, and whether it tells how it started"
 )]
 enum Fact {
-    /// Status, and the init of its report, if it has one.
-    Row(PassKey, Status, Option<Option<f64>>),
+    /// Status, and the init of its report, if it has one, 100 ms; and the time from INIT_START to
+    /// START.
+    Row(PassKey, Status, Option<Option<f64>>, Option<f64>),
     Imported(PassKey, Status, Option<Option<bool>>),
     Checked(PassKey),
     Ended(PassKey, bool, Option<Again>),
@@ -66,7 +67,7 @@ impl Fact {
             serde_json::from_value(fact).unwrap()
         };
         match self {
-            Self::Row(key, status, report) => {
+            Self::Row(key, status, report, init_to_start_ms) => {
                 let report = report.map(|init_ms| {
                     json!({ "duration_ms": 9.0, "billed_ms": 10, "memory_mb": 512, "max_memory_mb": 90, "init_ms": init_ms })
                 });
@@ -75,7 +76,8 @@ impl Fact {
                     json!({
                         "event": "invocation_finished", "stage": "one", "stage_index": 0, "function": "f", "sequence": 0,
                         "scheduled_at": "", "started_at": "", "client_ms": 9.0, "status": status, "error_type": null,
-                        "error": null, "request_id": null, "report": report, "environment_id": null, "code_sha256": "",
+                        "error": null, "request_id": null, "report": report, "environment_id": null,
+                        "init_to_start_ms": init_to_start_ms, "code_sha256": "",
                         "bytes_in": null, "bytes_out": null, "handler_reported_ms": null,
                     }),
                 )
@@ -154,15 +156,18 @@ fn fact() -> impl Strategy<Value = Fact> {
     };
     let report = prop::option::weighted(0.9, prop::option::of(Just(100.0)));
     let cold = prop::option::weighted(0.9, prop::option::of(any::<bool>()));
+    // In time, long before the call, or longer than an initialisation can take.
+    let ahead = prop::option::of(prop::sample::select(vec![103.0, 1_200.0, 20_000.0]));
     let again = prop::sample::select(vec![
         None,
         None,
         Some(Again::WrongStart),
+        Some(Again::Proactive),
         Some(Again::Throttled),
         Some(Again::Unanswered),
     ]);
     prop_oneof![
-        8 => (key(), status(), report).prop_map(|(key, status, report)| Fact::Row(key, status, report)),
+        8 => (key(), status(), report, ahead).prop_map(|(key, status, report, ahead)| Fact::Row(key, status, report, ahead)),
         1 => (key(), status(), cold).prop_map(|(key, status, cold)| Fact::Imported(key, status, cold)),
         2 => key().prop_map(Fact::Checked),
         6 => (key(), any::<bool>(), again).prop_map(|(key, complete, again)| Fact::Ended(key, complete, again)),
@@ -226,8 +231,18 @@ impl Slow<'_> {
     fn is_wrong_start(fact: &Fact) -> bool {
         let asked = fact.key().unwrap().cell_id.as_str().contains("cold");
         match fact {
-            Fact::Row(_, Status::Ok, Some(init_ms)) => init_ms.is_some() != asked,
+            Fact::Row(_, Status::Ok, Some(init_ms), _) if !Self::is_proactive(fact) => {
+                init_ms.is_some() != asked
+            }
             Fact::Imported(_, Status::Ok, Some(Some(cold))) => *cold != asked,
+            _ => false,
+        }
+    }
+
+    fn is_proactive(fact: &Fact) -> bool {
+        match fact {
+            Fact::Row(_, Status::Ok, Some(Some(_)), Some(ms)) => *ms > 1_100.0,
+            Fact::Row(_, Status::Ok, Some(None), Some(ms)) => *ms > 10_000.0,
             _ => false,
         }
     }
@@ -235,7 +250,7 @@ impl Slow<'_> {
     fn row(&self, place: usize) -> CountsAs {
         let fact = &self.0[place];
         let (status, reported) = match fact {
-            Fact::Row(_, status, report) => (*status, report.is_some()),
+            Fact::Row(_, status, report, _) => (*status, report.is_some()),
             Fact::Imported(_, status, cold) => (*status, cold.is_some()),
             _ => unreachable!("only asked of rows"),
         };
@@ -247,6 +262,7 @@ impl Slow<'_> {
             (self.is_old(place), CountsAs::Superseded),
             (kind == PassKind::WarmUp, CountsAs::WarmUp),
             (Self::is_wrong_start(fact), CountsAs::WrongStart),
+            (Self::is_proactive(fact), CountsAs::Proactive),
             (
                 !self.is_last(place) || (ended.is_none() && !imported),
                 CountsAs::Superseded,
@@ -269,16 +285,19 @@ impl Slow<'_> {
         let without_report = |fact: &Fact| {
             matches!(
                 fact,
-                Fact::Row(_, Status::Ok, None) | Fact::Imported(_, Status::Ok, None)
+                Fact::Row(_, Status::Ok, None, _) | Fact::Imported(_, Status::Ok, None)
             )
         };
         let kind = self.0[place].key().unwrap().kind();
         let wrong_start =
             again == Some(Again::WrongStart) || self.attempt(place).any(Self::is_wrong_start);
+        let proactive =
+            again == Some(Again::Proactive) || self.attempt(place).any(Self::is_proactive);
         let rules = [
             (self.is_old(place), CountsAs::Superseded),
             (kind == PassKind::WarmUp, CountsAs::WarmUp),
             (wrong_start, CountsAs::WrongStart),
+            (proactive, CountsAs::Proactive),
             (!self.is_last(place), CountsAs::Superseded),
             (!complete || again.is_some(), CountsAs::Failed),
             (self.attempt(place).any(without_report), CountsAs::NoReport),
@@ -385,13 +404,13 @@ fn counted(facts: &[Fact]) -> Vec<CountsAs> {
 
 #[test]
 fn an_attempt_that_is_to_be_made_again_gives_no_sample_and_hides_no_failure() {
-    let well = Fact::Row(planned(1), Status::Ok, Some(None));
-    let refused = Fact::Row(planned(1), Status::Throttled, None);
+    let well = Fact::Row(planned(1), Status::Ok, Some(None), None);
+    let refused = Fact::Row(planned(1), Status::Throttled, None, None);
     let again = Fact::Ended(planned(1), false, Some(Again::Throttled));
     let stopped = [well.clone(), refused.clone(), again.clone()];
     assert_eq!(counted(&stopped), [CountsAs::Superseded, CountsAs::Failed]);
     let second = [
-        Fact::Row(planned(2), Status::Ok, Some(None)),
+        Fact::Row(planned(2), Status::Ok, Some(None), None),
         Fact::Ended(planned(2), true, None),
     ];
     let resumed: Vec<Fact> = stopped
@@ -403,6 +422,28 @@ fn an_attempt_that_is_to_be_made_again_gives_no_sample_and_hides_no_failure() {
         counted(&resumed),
         [CountsAs::Superseded, CountsAs::Superseded, CountsAs::Sample]
     );
+}
+
+#[test]
+fn an_environment_that_stood_ready_gives_no_sample_and_is_no_wrong_start() {
+    let cold = |attempt| PassKey {
+        cell_id: run().cells[1].id.clone(),
+        ..planned(attempt)
+    };
+    let row = |key, ahead| Fact::Row(key, Status::Ok, Some(Some(100.0)), ahead);
+    let facts = [
+        row(cold(1), Some(6_000.0)),
+        Fact::Ended(cold(1), true, Some(Again::Proactive)),
+        row(cold(2), Some(104.0)),
+        Fact::Ended(cold(2), true, None),
+    ];
+    assert_eq!(counted(&facts), [CountsAs::Proactive, CountsAs::Sample]);
+    // A warm cell has no use for it either, nor does the last attempt allowed change what it was.
+    let facts = [
+        row(planned(1), Some(6_000.0)),
+        Fact::Ended(planned(1), true, None),
+    ];
+    assert_eq!(counted(&facts), [CountsAs::Proactive]);
 }
 
 #[test]

@@ -127,7 +127,7 @@ pub fn figure(run: &Run, width: u32) -> Option<Figure> {
         title: "Hosting cost of 100,000 images".into(),
         caption: format!(
             "Hosting at the {} prices of {}, first tier, without the free tier{}. Thin line: 95% \
-             interval of the sum.{s3}",
+             interval of the sum.{s3}{}",
             run.about("price_region"),
             run.about("price_date"),
             if run.imported().is_some() {
@@ -137,6 +137,7 @@ pub fn figure(run: &Run, width: u32) -> Option<Figure> {
             } else {
                 "; what AWS would charge for these durations, not a measured bill"
             },
+            run.unconfirmed_prices(),
         ),
         alternative: words.collect::<Vec<_>>().join(". "),
         notes: sentences(run, PIPELINE, |_| "cost_usd_per_100k"),

@@ -190,6 +190,7 @@ fn invocation(
             max_memory_mb: 90,
             init_ms,
         }),
+        init_to_start_ms: None,
         environment_id: Some(format!("2026/11/24/[$LATEST]{:032x}", index % 97)),
         code_sha256: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".into(),
         bytes_in: Some(500_000),

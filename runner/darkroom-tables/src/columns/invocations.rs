@@ -134,6 +134,32 @@ pub const INVOCATIONS: Table = Table {
              latency; `faas.coldstart`",
         ),
         column(
+            "init_to_start_ms",
+            Float,
+            "ms",
+            Platform,
+            "from INIT_START to START in the function's log, of an environment's first invocation; \
+             null if it is a later one, the log was not read for it or lacks a line, or the first \
+             initialisation failed",
+        ),
+        column(
+            "init_gap_ms",
+            Float,
+            "ms",
+            Derived,
+            "`init_to_start_ms - init_ms`: how long the environment stood ready before the call; \
+             a few ms for a cold start; null without either",
+        ),
+        column(
+            "start_kind",
+            Text,
+            "",
+            Derived,
+            "`cold`, `warm`, or `proactive`: the platform had initialised the environment before \
+             the call (`init_gap_ms` over 1,000, or without `init_ms` an `init_to_start_ms` over \
+             10,000), so nobody waited for the init; null if no REPORT came",
+        ),
+        column(
             "environment_id",
             Text,
             "",
@@ -335,7 +361,7 @@ pub const INVOCATIONS: Table = Table {
             "",
             Derived,
             "`sample`, or why not, the first that applies: `superseded` (cell measured again), \
-             `warm_up`, `wrong_start`, `superseded` (another attempt came after, or the pass was \
+             `warm_up`, `wrong_start`, `proactive`, `superseded` (another attempt came after, or the pass was \
              cut off), `failed`, `superseded` (its pass is repeated), `no_report`, `probe` (own \
              pixels, uncounted)",
         ),

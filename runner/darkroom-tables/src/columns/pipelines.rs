@@ -101,7 +101,7 @@ pub const PIPELINES: Table = Table {
             Text,
             "",
             Runner,
-            "why the repetition was repeated: `wrong_start`, `throttled` or `unanswered`; null \
+            "why the repetition was repeated: `wrong_start`, `proactive`, `throttled` or `unanswered`; null \
              if it was not",
         ),
         column(

@@ -62,6 +62,13 @@ pub const SUMMARY: Table = Table {
             Derived,
             "rows with another start kind than the cell asked for",
         ),
+        column(
+            "n_proactive",
+            Integer,
+            "",
+            Derived,
+            "rows whose environment the platform had initialised before the call: neither cold nor warm",
+        ),
         column("n_warm_up", Integer, "", Derived, "warm-up rows"),
         column(
             "n_probe",

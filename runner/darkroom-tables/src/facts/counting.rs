@@ -11,11 +11,10 @@ use super::{InvocationFact, JournalFacts, ReportFact};
 
 impl InvocationFact {
     pub(super) fn ending(&self) -> Ending {
-        let cold = self.report.and_then(|report| report.cold);
         Ending {
             status: self.status,
             reported: self.report.is_some(),
-            cold,
+            start: self.report.and_then(|report| report.start),
         }
     }
 }

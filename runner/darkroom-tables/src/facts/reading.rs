@@ -9,7 +9,7 @@ use darkroom_core::cost::{Cost, PriceTable};
 use darkroom_core::event::{
     Event, Invocation, OutputCheck, PackageBuilt, PassKey, PipelinePass, Profile,
 };
-use darkroom_core::ledger::AttemptId;
+use darkroom_core::ledger::{AttemptId, StartKind};
 use uuid::Uuid;
 
 use super::{
@@ -205,7 +205,8 @@ impl JournalFacts {
                 billed_ms: Some(report.billed_ms),
                 max_memory_mb: Some(report.max_memory_mb),
                 init_ms: report.init_ms,
-                cold: Some(report.init_ms.is_some()),
+                start: StartKind::of_invocation(fact),
+                init_to_start_ms: fact.init_to_start_ms,
             }),
             environment: fact.environment_id.as_deref().map(|text| self.text(text)),
             environment_round: fact.environment_round,

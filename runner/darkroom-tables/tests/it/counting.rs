@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use darkroom_core::cell::{Architecture, Cell, Start};
+use darkroom_core::event::Again;
 
 use crate::journal::{Journal, Pass, cell};
 use crate::{Run, everything, float, integer, text, texts};
@@ -49,6 +50,7 @@ fn n_and_its_companions_add_up_to_all_rows_of_every_group() {
         "n",
         "n_failed",
         "n_wrong_start",
+        "n_proactive",
         "n_warm_up",
         "n_superseded",
         "n_missing",
@@ -111,6 +113,56 @@ fn a_last_attempt_of_the_wrong_start_is_not_a_sample_though_nobody_repeated_it()
             "{stage}"
         );
     }
+}
+
+#[test]
+fn a_start_in_an_environment_that_stood_ready_is_shown_apart_and_no_wrong_start() {
+    let cold = Cell {
+        start: Start::Cold,
+        ..cell("pillow")
+    };
+    let mut journal = Journal::of(std::slice::from_ref(&cold));
+    let pass = |repetition, init_to_start_ms| Pass {
+        init_ms: Some(80.0),
+        init_to_start_ms,
+        ..Pass::of(&cold, repetition, 100.0)
+    };
+    journal.pass(&pass(1, None)).pass(&pass(2, Some(82.5)));
+    journal.pass(&Pass {
+        again: Some(Again::Proactive),
+        ..pass(3, Some(6_080.0))
+    });
+    journal.pass(&Pass {
+        attempt: 2,
+        ..pass(3, Some(81.0))
+    });
+    // The last attempt allowed, which nobody repeats.
+    journal.pass(&pass(4, Some(60_080.0)));
+    let run = Run::of(&journal);
+    for (stage, metric) in [("greyscale", "cold_total_ms"), ("pipeline", "turnaround_s")] {
+        let row = run.summary(&cold, stage, metric);
+        let counts = ["n", "n_proactive", "n_wrong_start", "n_superseded"];
+        let counts = counts.map(|name| integer(&row, name));
+        assert_eq!(counts, [Some(3), Some(2), Some(0), Some(0)], "{stage}");
+        let note = text(&row, "note").unwrap();
+        assert!(note.contains("2 not counted: the platform had"), "{note}");
+    }
+    let rows = run.table("invocations");
+    let greyscale = texts(&rows, "stage");
+    let of = |name: &str| -> Vec<Option<f64>> {
+        let values = rows.column(name).unwrap().f64().unwrap();
+        let rows = (0..rows.height()).filter(|row| greyscale[*row] == "greyscale");
+        rows.map(|row| values.get(row)).collect()
+    };
+    assert_eq!(
+        of("init_gap_ms"),
+        [None, Some(2.5), Some(6_000.0), Some(1.0), Some(60_000.0)]
+    );
+    let kinds = texts(&rows, "start_kind").into_iter().zip(&greyscale);
+    let kinds: Vec<String> = kinds
+        .filter_map(|(kind, stage)| (stage == "greyscale").then_some(kind))
+        .collect();
+    assert_eq!(kinds, ["cold", "cold", "proactive", "cold", "proactive"]);
 }
 
 #[test]

@@ -52,6 +52,7 @@ pub struct Pass {
     /// Duration of every stage, ms.
     pub ms: [f64; 2],
     pub init_ms: Option<f64>,
+    pub init_to_start_ms: Option<f64>,
     pub status: [Status; 2],
     pub report: bool,
     pub again: Option<Again>,
@@ -70,6 +71,7 @@ impl Pass {
             attempt: 1,
             ms: [ms, ms / 2.0],
             init_ms: None,
+            init_to_start_ms: None,
             status: [Status::Ok; 2],
             report: true,
             again: None,
@@ -261,6 +263,7 @@ impl Journal {
             error_at: (status == Status::FunctionError).then(|| format!("{stage}.py:2")),
             request_id: Some(format!("00000000-0000-4000-8000-{:012x}", self.sequence)),
             report: answered.then_some(report),
+            init_to_start_ms: pass.init_to_start_ms,
             environment_id: None,
             environment_round: (pass.cell.start == Start::Warm)
                 .then_some((pass.repetition - 1) / 5 + 1),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
-use darkroom_core::cost::{PriceTable, keeping};
+use darkroom_core::cost::{OF_KEEPING, PriceTable, keeping};
 use darkroom_core::manifest::Cloud;
 use miette::Diagnostic;
 
@@ -146,7 +146,10 @@ fn kept(found: &Found, region: &str, prices: Option<&PriceTable>) -> String {
         )
     };
     let source = prices
-        .map(|prices| format!(" (prices of {})", prices.date))
+        .map(|prices| match prices.unconfirmed(OF_KEEPING) {
+            Some(keys) => format!(" (prices of {}; unconfirmed: {keys})", prices.date),
+            None => format!(" (prices of {})", prices.date),
+        })
         .unwrap_or_default();
     format!(
         "If you keep it, AWS bills per month: storage of {} in S3, {}; storage of {} of logs, \

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use darkroom_core::cell::{Cell, Start};
-use darkroom_core::cost::PriceTable;
+use darkroom_core::cost::{OF_TABLES, PriceTable};
 use darkroom_core::month::{Month, PerImage, month};
 use darkroom_report::{CellView, Run};
 use serde::Serialize;
@@ -26,6 +26,9 @@ struct Row {
     hosting_usd: f64,
     /// 95% interval, of the compute that the passes measured.
     hosting_usd_ci: Option<(f64, f64)>,
+    /// Prices that the table marks as unconfirmed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unconfirmed_prices: Option<String>,
 }
 
 pub fn run(args: &CostArgs, globals: Globals) -> Result<Outcome, Failure> {
@@ -106,6 +109,7 @@ fn rows(run: &Run, args: &CostArgs, prices: &PriceTable) -> Result<Vec<Row>, Fai
             per_image,
             hosting_usd: found.hosting_usd(),
             hosting_usd_ci: ci,
+            unconfirmed_prices: prices.unconfirmed(OF_TABLES),
             month: found,
         });
     }
@@ -236,9 +240,13 @@ fn text(run: &Run, args: &CostArgs, prices: &PriceTable, rows: &[Row]) -> String
     } else {
         ""
     };
+    let unconfirmed = prices
+        .unconfirmed(OF_TABLES)
+        .map(|keys| format!(" Unconfirmed prices: {keys}."))
+        .unwrap_or_default();
     format!(
         "\n{} images per month, {} prices of {}, {:.1}% cold starts, {} the free \
-         tier\n{table}\n{tiers} Not included: log ingestion, data transfer, storage.{measured}\n",
+         tier\n{table}\n{tiers} Not included: log ingestion, data transfer, storage.{measured}{unconfirmed}\n",
         args.images,
         prices.region,
         prices.date,

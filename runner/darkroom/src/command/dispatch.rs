@@ -3,8 +3,8 @@
 use super::notes::say_if_newer;
 use super::{
     aggregate, calibrate, cells, check, clean, compare, completions, cost, doctor, export,
-    generate, iam_policy, import, import_results, init, manual, plan, publish, report, resume, run,
-    schema, serve, validate, verify,
+    generate, iam_policy, import, import_results, init, manual, plan, prices, publish, report,
+    resume, run, schema, serve, validate, verify,
 };
 use crate::built::built;
 use crate::cli::{Cli, Command};
@@ -31,6 +31,7 @@ fn carry_out(cli: &Cli) -> Result<Outcome, Failure> {
         Command::Verify(args) => verify::run(args, globals),
         Command::Calibrate(args) => calibrate::run(args, globals),
         Command::Cost(args) => cost::run(args, globals),
+        Command::Prices(args) => prices::run(args, globals),
         Command::Validate(args) => validate::run(args, globals),
         Command::Cells(args) => cells::run(args, globals),
         Command::Plan(args) => plan::run(args, globals),

@@ -21,6 +21,7 @@ mod init;
 mod manual;
 mod notes;
 mod plan;
+mod prices;
 pub mod publish;
 pub mod report;
 pub mod resume;

@@ -3,7 +3,7 @@
 use darkroom_core::besides::{LOG_BYTES, LOOKS, METRICS};
 use darkroom_core::capability::NEW_ACCOUNT_MEMORY_MB;
 use darkroom_core::cell::Trigger;
-use darkroom_core::cost::PriceTable;
+use darkroom_core::cost::{OF_A_PLAN, PriceTable};
 use darkroom_core::estimate::Effort;
 use darkroom_core::event::PlannedCell;
 use darkroom_core::manifest::{Cloud, Manifest, Order, Repetitions, StoppingMetric, Until};
@@ -347,6 +347,10 @@ impl Page<'_> {
              sources",
             prices.date
         );
+        let what = match prices.unconfirmed(OF_A_PLAN) {
+            Some(keys) => format!("{what}. Unconfirmed: {keys}"),
+            None => what,
+        };
         match self.manifest.target.cloud {
             Cloud::Local => format!("{what}. The local cloud bills nothing"),
             Cloud::Aws => what,

@@ -87,9 +87,9 @@ pub fn summary(summary: &Summary, claims: &[String], look: Look) -> String {
 /// Whether no cell has a value, and none failed: then nothing was measured, for better or worse.
 fn is_nothing_measured(cells: &[&CellSummary]) -> bool {
     let stages = cells.iter().flat_map(|cell| &cell.stages);
-    stages
-        .into_iter()
-        .all(|of| of.time_ms.n == 0 && of.n_failed == 0 && of.n_wrong_start == 0)
+    stages.into_iter().all(|of| {
+        of.time_ms.n == 0 && of.n_failed == 0 && of.n_wrong_start == 0 && of.n_proactive == 0
+    })
 }
 
 fn heading(summary: &Summary, factors: &Factors) -> String {
@@ -243,6 +243,12 @@ fn remark(summary: &Summary, cell: &CellSummary, stage: Option<&str>) -> String 
         .filter(|of| is_here(&of.stage))
         .map(|of| of.n_wrong_start)
         .sum();
+    let ready: usize = cell
+        .stages
+        .iter()
+        .filter(|of| is_here(&of.stage))
+        .map(|of| of.n_proactive)
+        .sum();
     let mut remarks = Vec::new();
     let is_missing = |of: &&MissingStage| of.variant == cell.cell.variant && is_here(&of.stage);
     if let Some(missing) = summary.missing.iter().find(is_missing) {
@@ -256,6 +262,9 @@ fn remark(summary: &Summary, cell: &CellSummary, stage: Option<&str>) -> String 
     }
     if unmet > 0 && stage.is_some() {
         remarks.push(format!("{unmet} with the wrong start"));
+    }
+    if ready > 0 && stage.is_some() {
+        remarks.push(format!("{ready} initialised before the call"));
     }
     if cell.remembers.iter().any(|of| is_here(&of.stage)) {
         remarks.push("remembers".to_owned());
@@ -298,8 +307,8 @@ fn footnote(summary: &Summary) -> String {
          S3 $/100k: the S3 requests of a whole pass; add them. p95 is shown from n = 20 on.\nn = \
          images x repetitions x deployments. The images differ, so SD includes their \
          differences.{cold}",
-        summary.price_region, summary.price_date
-    )
+        summary.price_region, summary.price_date,
+    ) + &unconfirmed(summary)
 }
 
 /// Tells the run's sessions where one was cut short or measured cells again, and what that means
@@ -352,7 +361,11 @@ fn uncounted(measured: &[&CellSummary]) -> String {
         sum(|stage| stage.n_probe).map(|all| format!("not in the statistics: {all} of probes\n"));
     let again = sum(|stage| stage.n_superseded);
     let again = again.map(|all| format!("not in the statistics: {all} that were measured again\n"));
-    warm_ups.into_iter().chain(probes).chain(again).collect()
+    let ready = sum(|stage| stage.n_proactive).map(|all| {
+        format!("not in the statistics: {all} whose environment the platform had initialised before the call\n")
+    });
+    let parts = warm_ups.into_iter().chain(probes).chain(again);
+    parts.chain(ready).collect()
 }
 
 /// Says whose times are those of inputs that it has seen, and where nobody looked.
@@ -399,6 +412,34 @@ fn remembering(summary: &Summary, measured: &[&CellSummary]) -> String {
     text
 }
 
+/// Names the prices that may be wrong.
+fn unconfirmed(summary: &Summary) -> String {
+    summary
+        .prices_unconfirmed
+        .as_ref()
+        .map(|keys| format!("\nUnconfirmed prices: {keys} (see experiments/prices)."))
+        .unwrap_or_default()
+}
+
+/// Says what the lines that the platform logs cost beside.
+fn logs(summary: &Summary) -> String {
+    let Some(usd) = summary.logs_usd else {
+        return format!(
+            "Log lines come on top: their price in {} is unknown.",
+            summary.price_region
+        );
+    };
+    let dollars = super::plan::dollars(usd);
+    let mark = if summary.logs_unconfirmed {
+        ", at an unconfirmed price"
+    } else {
+        ""
+    };
+    format!(
+        "Log lines come on top: about {dollars}{mark}, without what handlers print."
+    )
+}
+
 /// Says once what the run cost, or what AWS would charge for it where nobody is sent a bill.
 fn money(summary: &Summary) -> String {
     let Some(Spent { usd, invocations }) = summary.spent.filter(|spent| spent.invocations > 0)
@@ -406,16 +447,28 @@ fn money(summary: &Summary) -> String {
         return String::new();
     };
     let all = super::count(invocations, "invocation");
-    let dollars = super::plan::dollars(usd);
+    let dollars = match &summary.prices_unconfirmed {
+        Some(keys) => format!(
+            "{} at unconfirmed prices ({keys})",
+            super::plan::dollars(usd)
+        ),
+        None => super::plan::dollars(usd),
+    };
     match summary.target.as_str() {
         IMPORTED => String::new(),
         "aws" => format!(
             "\nThis run cost about {dollars} (compute and S3 requests of {all}, including \
-             warm-ups, probes and repeated attempts).\n"
+             warm-ups, probes and repeated attempts). {}\n",
+            logs(summary)
+        ),
+        "local" => format!(
+            "\nWould cost on AWS: {dollars} (compute and S3 requests of {all}, including \
+             warm-ups, probes and repeated attempts). Nobody is billed for this run.\n"
         ),
         _ => format!(
             "\nWould cost on AWS: {dollars} (compute and S3 requests of {all}, including \
-             warm-ups, probes and repeated attempts). Nobody is billed for this run.\n"
+             warm-ups, probes and repeated attempts). {} Nobody is billed for this run.\n",
+            logs(summary)
         ),
     }
 }

@@ -35,6 +35,11 @@ pub struct Logged {
     pub started_ms: i64,
     /// The platform's clock, when it logged END; absent while it runs.
     pub ended_ms: Option<i64>,
+    /// From INIT_START to START, by the platform's clock, ms; of the first invocation in a stream,
+    /// where the events reach back to it and the initialisation did not fail.
+    pub init_to_start_ms: Option<f64>,
+    /// Its environment's first initialisation failed.
+    pub init_failed: bool,
     /// Absent while it runs, or while its last lines have not arrived.
     pub report: Option<Report>,
     pub failure: Option<LoggedFailure>,
@@ -54,6 +59,15 @@ impl Logged {
     /// Whether the platform has written its last line.
     pub fn is_over(&self) -> bool {
         self.report.is_some()
+    }
+
+    /// Notes that the start was cold, though the second initialisation was the invocation's own;
+    /// START may stand on either side of that one.
+    fn take_failed_init(&mut self, ms: f64) {
+        if let Some(report) = &mut self.report {
+            report.init_ms = report.init_ms.or(Some(ms));
+        }
+        (self.init_failed, self.init_to_start_ms) = (true, None);
     }
 }
 
@@ -78,6 +92,7 @@ enum Platform<'a> {
     End(Cow<'a, str>),
     /// Of JSON logs, which have no END: the record says both.
     Over(Box<ReportLine>),
+    InitStart,
     /// A first initialisation that failed after so long, ms.
     FailedInit(f64),
 }
@@ -89,7 +104,7 @@ fn of_stream(lines: &[&Line]) -> Vec<Logged> {
     // What came between two ENDs of one request: printed by it, unless it ends too.
     let mut doubted: Vec<Logged> = Vec::new();
     let mut ended: Option<(usize, i64)> = None;
-    let mut failed_init_ms = None;
+    let (mut init_started_ms, mut failed_init_ms) = (None, None);
     for line in lines {
         let text = line.message.trim_end_matches(['\n', '\r']);
         let after_end = ended.take();
@@ -99,7 +114,7 @@ fn of_stream(lines: &[&Line]) -> Vec<Logged> {
                 if found.last().is_none_or(Logged::is_over)
                     && found.iter().all(|known| known.request_id != request_id)
                 {
-                    found.push(begun(&request_id, line));
+                    found.push(begun(&request_id, line, init_started_ms.take()));
                 }
             }
             Some(Platform::End(request_id)) => {
@@ -117,6 +132,11 @@ fn of_stream(lines: &[&Line]) -> Vec<Logged> {
                     }
                 }
             }
+            // Code that is being initialised can print one too, but only later.
+            Some(Platform::InitStart) if found.is_empty() => {
+                init_started_ms.get_or_insert(line.timestamp_ms);
+            }
+            Some(Platform::InitStart) => {}
             // Later ones belong to an invocation, which counts their time.
             Some(Platform::FailedInit(ms)) if found.is_empty() => failed_init_ms = Some(ms),
             Some(Platform::FailedInit(_)) => {}
@@ -138,9 +158,8 @@ fn of_stream(lines: &[&Line]) -> Vec<Logged> {
             }
         }
     }
-    if let Some(report) = found.first_mut().and_then(|first| first.report.as_mut()) {
-        // The start was cold, though the second initialisation was the invocation's own.
-        report.init_ms = report.init_ms.or(failed_init_ms);
+    if let (Some(first), Some(failed_init_ms)) = (found.first_mut(), failed_init_ms) {
+        first.take_failed_init(failed_init_ms);
     }
     found
 }
@@ -157,6 +176,9 @@ fn of_text(text: &str) -> Option<Platform<'_>> {
     if let Some(request_id) = start_of(text) {
         return Some(Platform::Start(request_id.into()));
     }
+    if text.starts_with("INIT_START ") {
+        return Some(Platform::InitStart);
+    }
     if let Some(request_id) = text.strip_prefix("END RequestId: ") {
         return Some(Platform::End(request_id.trim_end().into()));
     }
@@ -171,6 +193,9 @@ fn of_json(text: &str) -> Option<Platform<'_>> {
         return Some(Platform::Over(Box::new(report)));
     }
     let event: Value = serde_json::from_str(text).ok()?;
+    if event["type"] == "platform.initStart" {
+        return Some(Platform::InitStart);
+    }
     if event["type"] == "platform.start" {
         let request_id = event["record"]["requestId"].as_str()?.to_owned();
         return Some(Platform::Start(request_id.into()));
@@ -213,12 +238,23 @@ fn start_of(text: &str) -> Option<&str> {
         .map(|(request_id, _)| request_id)
 }
 
-fn begun(request_id: &str, line: &Line) -> Logged {
+/// Returns when the environment of a stream began its first initialisation, epoch ms.
+pub fn init_started_ms(lines: &[Line], stream: &str) -> Option<i64> {
+    let begins = |line: &&Line| {
+        let read = of_text(&line.message).or_else(|| of_json(&line.message));
+        line.stream == stream && matches!(read, Some(Platform::InitStart))
+    };
+    lines.iter().find(begins).map(|line| line.timestamp_ms)
+}
+
+fn begun(request_id: &str, line: &Line, init_started_ms: Option<i64>) -> Logged {
     Logged {
         request_id: request_id.to_owned(),
         stream: line.stream.clone(),
         started_ms: line.timestamp_ms,
         ended_ms: None,
+        init_to_start_ms: init_started_ms.map(|ms| (line.timestamp_ms - ms) as f64),
+        init_failed: false,
         report: None,
         failure: None,
         profile: None,
@@ -347,6 +383,8 @@ pub fn only_begun(request_id: &str, started_ms: i64) -> Logged {
         stream: "s".into(),
         started_ms,
         ended_ms: None,
+        init_to_start_ms: None,
+        init_failed: false,
         report: None,
         failure: None,
         profile: None,
@@ -561,6 +599,49 @@ mod tests {
         // Printed within an invocation it says nothing.
         let printed = [&own[..1], &[text], &own[1..]].concat();
         assert_eq!(init_ms(&printed), [None, None]);
+    }
+
+    #[test]
+    fn the_beginning_of_an_initialisation_is_the_first_lines_of_its_stream() {
+        let at = |stream: &str, timestamp_ms, message: &str| Line {
+            stream: stream.into(),
+            timestamp_ms,
+            message: format!("{message}\n"),
+        };
+        let rest = |id: &str, at_ms| {
+            [
+                at("s", at_ms, &start(id)),
+                at("s", at_ms + 5, &end(id)),
+                at("s", at_ms + 5, &report(id, "5")),
+            ]
+        };
+        let found = |lines: &[Line]| -> Vec<Option<f64>> {
+            let found = invocations(lines);
+            found.iter().map(|logged| logged.init_to_start_ms).collect()
+        };
+        let mut lines = vec![
+            at("s", 1_000, "INIT_START Runtime Version: x"),
+            at("s", 1_900, "INIT_START printed by an import"),
+        ];
+        lines.extend(rest("a", 7_000));
+        // What a handler prints of another one counts for nothing.
+        lines.push(at("s", 7_500, "INIT_START printed"));
+        lines.extend(rest("b", 8_000));
+        assert_eq!(found(&lines), [Some(6_000.0), None]);
+        assert_eq!(found(&lines[2..]), [None, None]);
+        assert_eq!(init_started_ms(&lines, "s"), Some(1_000));
+        assert_eq!(init_started_ms(&lines, "t"), None);
+        let json = [
+            at("s", 50, &record("platform.initStart", r#""phase":"init""#)),
+            at("s", 80, &json_start("a")),
+        ];
+        assert_eq!(found(&json), [Some(30.0)]);
+        // One that failed tells nothing of the second.
+        let text = "INIT_REPORT Init Duration: 700.00 ms\tPhase: init\tStatus: timeout";
+        let mut failed = vec![at("s", 1_000, "INIT_START x"), at("s", 1_700, text)];
+        failed.extend(rest("a", 3_500));
+        assert_eq!(found(&failed), [None]);
+        assert!(invocations(&failed)[0].init_failed);
     }
 
     #[test]

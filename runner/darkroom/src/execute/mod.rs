@@ -12,7 +12,6 @@ mod dispatcher;
 pub mod event_shape;
 mod gate;
 mod invoke;
-mod late_init;
 mod log_lines;
 mod loops;
 mod money_budget;
@@ -27,6 +26,7 @@ mod payload;
 mod pictures;
 pub(crate) mod reconcile;
 mod setup;
+mod told_starts;
 mod trigger_s3;
 mod whole_logs;
 

@@ -35,7 +35,9 @@ impl Tried {
         match again {
             // To ask for another start costs an invocation each time, and a handler that dies is
             // never warm.
-            Again::WrongStart | Again::Unanswered => self.attempts - self.throttled < 5,
+            Again::WrongStart | Again::Proactive | Again::Unanswered => {
+                self.attempts - self.throttled < 5
+            }
             // A limit on what runs at once may take a minute to give way.
             Again::Throttled => self.attempts < 8,
         }
@@ -55,10 +57,10 @@ impl Pauses {
         }
     }
 
-    /// Returns how long to wait before the attempt after the `tried`-th. A wrong start is asked for
-    /// again at once.
+    /// Returns how long to wait before the attempt after the `tried`-th. Another start is asked for
+    /// at once.
     pub fn before_next(&mut self, tried: u32, again: Again) -> Duration {
-        if again == Again::WrongStart {
+        if matches!(again, Again::WrongStart | Again::Proactive) {
             return Duration::ZERO;
         }
         let bound = FIRST
@@ -142,9 +144,14 @@ mod tests {
             after(7, 7).once_more(Again::Throttled) && !after(8, 7).once_more(Again::Throttled)
         );
         assert!(
-            ![Again::Throttled, Again::WrongStart, Again::Unanswered]
-                .map(|it| Tried::ONCE.once_more(it))
-                .contains(&true)
+            ![
+                Again::Throttled,
+                Again::WrongStart,
+                Again::Proactive,
+                Again::Unanswered
+            ]
+            .map(|it| Tried::ONCE.once_more(it))
+            .contains(&true)
         );
     }
 

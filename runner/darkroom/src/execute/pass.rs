@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use darkroom_core::cell::{Input, Start, Trigger};
 use darkroom_core::event::{Again, Event, Invocation, PassKey, PassKind, PipelinePass, Status};
+use darkroom_core::ledger::StartKind;
 use darkroom_core::pipeline::{PAYLOAD_LIMIT, Transport};
 use serde_json::Value;
 use tokio::sync::Barrier;
@@ -20,12 +21,12 @@ use super::event_shape::{
 };
 use super::gate::{Due, Gate, Given, Look, OwnPixels, Seen, look};
 use super::invoke::{self, CallAnswer, invoke};
-use super::late_init;
 use super::loops;
 use super::not_ready;
 use super::pacing::Tried;
 use super::payload;
 use super::reconcile::Recorded;
+use super::told_starts;
 use super::trigger_s3::{self, Memory};
 use super::{CellUnderTest, ExecuteError, Function, Image, Setup, cold, objects};
 use crate::record::Emitter;
@@ -411,7 +412,7 @@ async fn measure(
         let goes_on = answer.status == Status::Ok && (!answers_with_image || told.image.is_some());
         let sequence = bench.sequence.fetch_add(1, Ordering::Relaxed);
         let invocation = fact(bench, pass, function, index, sequence, answer, reported_ms);
-        if late_init::may_be_hidden(&invocation, cell.cell.start == Start::Cold) {
+        if told_starts::may_be_hidden(&invocation, cell.cell.start == Start::Cold) {
             held.push(measured.invocations.len());
         } else {
             bench.emit_invocation(invocation.clone());
@@ -452,7 +453,7 @@ async fn measure(
 async fn release(bench: &Bench, measured: &mut PassMeasured, held: &[usize]) {
     for index in held {
         if let Some(invocation) = measured.invocations.get_mut(*index) {
-            late_init::look_up(bench, invocation).await;
+            told_starts::look_up(bench, invocation).await;
             bench.emit_invocation(invocation.clone());
         }
     }
@@ -559,6 +560,7 @@ fn fact(
         error_at: answer.error_at,
         request_id: answer.request_id,
         report: answer.report,
+        init_to_start_ms: None,
         environment_id: None,
         environment_round: pass.round,
         code_sha256: function.code_sha256.clone(),
@@ -665,13 +667,20 @@ fn again(
         return None; // A failure is an answer, and its environment may well have died with it.
     }
     let asked_cold = cell.cell.start == Start::Cold;
-    let wrong = |invocation: &Invocation| {
-        invocation
-            .report
-            .as_ref()
-            .is_some_and(|r| r.init_ms.is_some() != asked_cold)
+    let wrong = if asked_cold {
+        StartKind::Warm
+    } else {
+        StartKind::Cold
     };
-    invocations.iter().any(wrong).then_some(Again::WrongStart)
+    let any = |kind| {
+        let starts = invocations.iter().map(StartKind::of_invocation);
+        starts.flatten().any(|start| start == kind)
+    };
+    match (any(wrong), any(StartKind::Proactive)) {
+        (true, _) => Some(Again::WrongStart),
+        (false, true) => Some(Again::Proactive),
+        (false, false) => None,
+    }
 }
 
 async fn check_outputs(

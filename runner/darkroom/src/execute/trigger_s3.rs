@@ -20,6 +20,7 @@ use super::gate::{Look, look};
 use super::log_lines::{self, Logged};
 use super::loops::{self, Loop};
 use super::pass::{Bench, Keys, Pass, PassMeasured, clear};
+use super::told_starts;
 use super::whole_logs::{Bounds, LOG_SETTLE_TIME, until_whole};
 use super::{ExecuteError, Function};
 use crate::error_text::error_message;
@@ -112,10 +113,15 @@ pub async fn measure(
         _ => stopped_at.map_or(functions.len(), |stage| (stage + 1).min(functions.len())),
     };
     let Gathered {
-        logged,
+        mut logged,
         looped,
         stopped,
     } = chain.gather(started_ms, ran).await?;
+    for (function, runs) in functions.iter().zip(&mut logged) {
+        for run in runs {
+            told_starts::complete(bench, &function.name, run).await;
+        }
+    }
     let own = own(&logged, stopped_at);
     if let (Arrival::Seen { turnaround, .. }, Some(Some(first)), Some(Some(last))) =
         (arrival, own.first(), own.last())
@@ -559,6 +565,7 @@ impl Chain<'_> {
             error_at: None,
             request_id: logged.map(|logged| logged.request_id.clone()),
             report: logged.and_then(|logged| logged.report.clone()),
+            init_to_start_ms: logged.and_then(|logged| logged.init_to_start_ms),
             environment_id: logged.map(|logged| logged.stream.clone()),
             environment_round: self.pass.round,
             code_sha256: function.code_sha256.clone(),

@@ -2,6 +2,7 @@
 //!
 //! docs/aws.md says where each was read.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,7 +13,8 @@ use base64::prelude::BASE64_STANDARD;
 use darkroom::deploy::clean::{self, Which};
 use darkroom::deploy::{DeployError, bucket_name, deploy, session_over, tags};
 use darkroom_cloud::{Config, LocalCloud};
-use darkroom_core::event::{Event, Invocation};
+use darkroom_core::event::{Again, Event, Invocation};
+use darkroom_core::ledger::StartKind;
 use serde_json::Value;
 
 use crate::aws::{with_endpoint, with_patience};
@@ -719,5 +721,125 @@ async fn notifications_that_work_late_cost_warm_ups_and_no_measured_pass() {
         rows.clone().all(|attempt| attempt == 1),
         "no measured pass was lost"
     );
+    account.cloud.stop().await;
+}
+
+/// Environments that the platform initialised ahead of the calls that they serve: the first of
+/// every function by seconds, the second by more than is read of a log at first.
+#[derive(Default)]
+struct Ahead {
+    streams: HashMap<String, Vec<String>>,
+}
+
+/// How long before START the initialisation of an environment began, ms, in their order.
+const AHEAD_MS: [i64; 2] = [6_000, 600_000];
+
+impl Quirk for Ahead {
+    fn after(&mut self, request: &Request, answer: Vec<u8>) -> Vec<u8> {
+        if request.kind() != Kind::Logs {
+            return answer;
+        }
+        let asked: Value = serde_json::from_str(&request.body()).unwrap_or_default();
+        with_body(&answer, |body| self.moved(&asked, body))
+    }
+}
+
+impl Ahead {
+    fn moved(&mut self, asked: &Value, body: &str) -> String {
+        let Ok(mut body) = serde_json::from_str::<Value>(body) else {
+            return body.to_owned();
+        };
+        let group = asked["logGroupName"].as_str().unwrap_or_default();
+        let since_ms = asked["startTime"].as_i64().unwrap_or_default();
+        let streams = self.streams.entry(group.to_owned()).or_default();
+        let Some(events) = body["events"].as_array_mut() else {
+            return body.to_string();
+        };
+        events.retain_mut(|event| {
+            let stream = event["logStreamName"].as_str().unwrap().to_owned();
+            if !streams.contains(&stream) {
+                streams.push(stream.clone());
+            }
+            let nth = streams.iter().position(|known| *known == stream);
+            let ahead_ms = nth.and_then(|nth| AHEAD_MS.get(nth));
+            let begins = event["message"]
+                .as_str()
+                .unwrap()
+                .starts_with("INIT_START ");
+            let Some(ahead_ms) = ahead_ms.filter(|_| begins) else {
+                return true;
+            };
+            let began_ms = event["timestamp"].as_i64().unwrap() - ahead_ms;
+            event["timestamp"] = began_ms.into();
+            began_ms >= since_ms
+        });
+        body.to_string()
+    }
+}
+
+#[tokio::test]
+async fn starts_in_environments_that_stood_ready_are_no_cold_samples_and_no_wrong_starts() {
+    let account = Account::new().await;
+    let injector = Injector::with(account.cloud.endpoint_url(), 1, Ahead::default());
+    let project = copying(2);
+    project.images(&["one"]);
+    let starts = "matrix.start=[\"cold\"]";
+    let run = [
+        "run",
+        "m.toml",
+        "--target",
+        "aws",
+        "--yes",
+        "--set",
+        BOTH_TRIGGERS,
+        "--set",
+        starts,
+    ];
+    let (project, answer) = with_endpoint(&run, injector.url(), project).await;
+    let said = answer.exits(0).stdout();
+    assert!(
+        said.contains("whose environment the platform had initialised before the call"),
+        "{said}"
+    );
+    each_once(&latest(&project), 4);
+    let facts = facts(&latest(&project));
+    let mut cells = HashSet::new();
+    for event in &facts {
+        let Event::PipelineFinished(pass) = event else {
+            continue;
+        };
+        if let Some(again) = pass.again {
+            assert_eq!(again, Again::Proactive, "{pass:?}");
+            cells.insert(&pass.pass.cell_id);
+        }
+    }
+    assert_eq!(cells.len(), 2, "with each trigger: {cells:?}");
+
+    let rows = counted(&project);
+    let ready = rows
+        .iter()
+        .filter(|row| StartKind::of_invocation(row) == Some(StartKind::Proactive));
+    let gaps_ms: Vec<i64> = ready
+        .map(|row| row.init_to_start_ms.unwrap() as i64)
+        .collect();
+    assert!(gaps_ms.iter().any(|ms| *ms > 600_000), "{gaps_ms:?}");
+    // The last attempt of every repetition is a cold start, and the log says so too.
+    for row in &rows {
+        let init_ms = row.report.as_ref().unwrap().init_ms.unwrap();
+        let gap_ms = row.init_to_start_ms.unwrap() - init_ms;
+        assert!(gap_ms > -2.0, "{row:?}");
+    }
+    let last = |row: &&Invocation| {
+        let of = |other: &Invocation| {
+            (&other.pass.cell_id, other.pass.repetition) == (&row.pass.cell_id, row.pass.repetition)
+        };
+        rows.iter()
+            .filter(|other| of(other))
+            .all(|other| other.pass.attempt <= row.pass.attempt)
+    };
+    let cold = rows.iter().filter(last).map(StartKind::of_invocation);
+    let cold: Vec<_> = cold.collect();
+    assert_eq!(cold, [Some(StartKind::Cold); 8]);
+    drop(injector);
     account.cloud.stop().await;
 }

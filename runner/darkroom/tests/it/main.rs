@@ -43,6 +43,7 @@ mod misbehaving;
 mod odd_models;
 mod payload;
 mod peers;
+mod prices;
 mod processes;
 mod publish;
 mod reference;
