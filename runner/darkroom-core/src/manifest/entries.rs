@@ -156,13 +156,15 @@ impl Entries<'_> {
         if is_known || self.missing(written).is_empty() {
             return None;
         }
-        let mut help = match pipeline.model_meant(model) {
+        let help = match pipeline.model_meant(model) {
             Some(name) => format!("write `{name}`: `{model}` is what its vendor calls it"),
             None => suggestion(model, known(), "known models"),
         };
-        if !is_plain(model) {
-            help += &format!("; an entry's name has {LETTERS}");
-        }
+        let help = if is_plain(model) {
+            help
+        } else {
+            format!("{help}; an entry's name has {LETTERS}")
+        };
         let message = format!("unknown model `{model}`");
         let label = format!("no entry in {}", self.models_file());
         Some(Mistake::new("unknown_model", message, written.place("model"), label).help(help))

@@ -112,7 +112,7 @@ fn the_commonest_failure_is_told_with_its_line_and_nothing_of_a_model_is_markup(
 
 /// What a sample answered at the first stage, round by round: code, or what came instead.
 fn answered(variant: &str, allowed: u32, rounds: &[Option<&Outcome>]) -> Vec<Event> {
-    let round = |(round, missing): (u32, &Option<&Outcome>)| {
+    let round = |(round, missing): (u32, Option<&Outcome>)| {
         Event::ModelAsked(ModelAsked {
             variant: variant.into(),
             stage: STAGES[0].into(),
@@ -123,7 +123,7 @@ fn answered(variant: &str, allowed: u32, rounds: &[Option<&Outcome>]) -> Vec<Eve
             ..ModelAsked::default()
         })
     };
-    (0..).zip(rounds).map(round).collect()
+    (0..).zip(rounds.iter().copied()).map(round).collect()
 }
 
 #[test]

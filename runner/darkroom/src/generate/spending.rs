@@ -144,7 +144,9 @@ pub fn cost_of_variant(model: Option<&Model>, used: &[Ask], on_record: &[Answere
         costs.insert(key(&ask.answered), ask.cost_usd);
     }
     let mut all = Cost::default();
-    costs.into_values().for_each(|cost| all.count(cost));
+    for cost in costs.into_values() {
+        all.count(cost);
+    }
     all
 }
 
