@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use serde::de::DeserializeOwned;
+use toml::de::DeTable;
 
 /// A data file that says something wrong: `file:line: key: what`, the line itself, and how to mend
 /// it.
@@ -61,11 +62,20 @@ pub struct DataFile<'a> {
 impl DataFile<'_> {
     /// Returns the value the text spells, refusing keys that `T` does not know.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, DataFileError> {
-        toml::from_str(self.text).map_err(|error| {
-            let span = error.span().unwrap_or(0..0);
-            let help = about_backslashes(self.text, span.start);
-            self.error(span, "", error.message(), help.map(ToOwned::to_owned))
-        })
+        toml::from_str(self.text).map_err(|error| self.not_so(&error, ""))
+    }
+
+    /// Returns the text as a table whose keys and values know where they stand.
+    pub fn table(&self) -> Result<DeTable<'_>, DataFileError> {
+        let table = DeTable::parse(self.text).map_err(|error| self.not_so(&error, ""))?;
+        Ok(table.into_inner())
+    }
+
+    /// Returns what TOML or a type has to say against the text; `key` as for [`Self::error`].
+    pub fn not_so(&self, error: &toml::de::Error, key: &str) -> DataFileError {
+        let span = error.span().unwrap_or(0..0);
+        let help = about_backslashes(self.text, span.start);
+        self.error(span, key, error.message(), help.map(ToOwned::to_owned))
     }
 
     /// Returns an error about `key` of the table that stands at `table`, pointing at the key's own

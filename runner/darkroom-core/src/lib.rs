@@ -22,6 +22,7 @@ pub mod ledger;
 pub mod manifest;
 pub mod matrix;
 pub mod models;
+mod models_file;
 pub mod month;
 pub mod outcome;
 pub mod pipeline;

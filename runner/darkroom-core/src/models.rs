@@ -1,24 +1,24 @@
 //! The models that you can ask for a variant (`experiments/<pipeline>/models.toml`).
 //!
-//! Text → [`Models`]. Data only: the model's address, the variable that holds the key (never the
-//! key), the parameters, the price of a token, and what to do when the model is withdrawn. Knows
-//! nothing about HTTP.
+//! Data only: the model's address, the variable that holds the key (never the key), the parameters,
+//! the price of a token, and what to do when the model is withdrawn. Knows nothing about HTTP;
+//! [`crate::models_file`] reads the text.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::data_file::{DataFile, DataFileError};
+use crate::data_file::DataFileError;
 
 /// Longest wait for one answer unless the file says otherwise, s. Reasoning models take minutes.
 const TIMEOUT_S: u64 = 900;
 
 /// What `models.toml` says, by the name that `--model` takes.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Models {
-    #[serde(default)]
     pub models: BTreeMap<String, Model>,
+    /// Entries that can't be used, and why. The others can.
+    pub faults: BTreeMap<String, DataFileError>,
 }
 
 /// One model at one OpenAI-compatible endpoint.
@@ -79,128 +79,6 @@ impl Price {
     }
 }
 
-/// Keys that every model has, with what each is.
-const REQUIRED: [(&str, &str); 4] = [
-    ("title", "the name for people"),
-    ("base_url", "the address before /chat/completions"),
-    ("id", "the vendor's name for it in a request"),
-    (
-        "key_variable",
-        "the environment variable that holds the key",
-    ),
-];
-
-/// Keys that a model may have besides.
-const KNOWN: [&str; 6] = [
-    "parameters",
-    "timeout_s",
-    "price",
-    "price_unknown",
-    "successor",
-    "last_seen_working",
-];
-
-/// Says which keys models lack: all of them at once, where reading would stop at the first.
-fn missing(file: &DataFile<'_>) -> Option<DataFileError> {
-    let table: toml::Table = file.text.parse().ok()?;
-    let models = table.get("models")?.as_table()?;
-    let lacks = |model: &toml::Table| {
-        let address = model.get("base_url").and_then(toml::Value::as_str);
-        let needs_key = !address.is_some_and(is_local);
-        let named = REQUIRED
-            .iter()
-            .filter(|(key, _)| !model.contains_key(*key) && (*key != "key_variable" || needs_key));
-        let mut lacks: Vec<String> = named
-            .map(|(key, what)| format!("`{key}` ({what})"))
-            .collect();
-        if !model.contains_key("price") && !model.contains_key("price_unknown") {
-            lacks.push("`price` (or `price_unknown`: why it is unknown)".to_owned());
-        }
-        lacks
-    };
-    // A key that is misspelt is told as that, not as missing.
-    let is_known = |key: &String| {
-        KNOWN.contains(&key.as_str()) || REQUIRED.iter().any(|(known, _)| known == key)
-    };
-    if !models
-        .values()
-        .filter_map(toml::Value::as_table)
-        .flat_map(toml::Table::keys)
-        .all(is_known)
-    {
-        return None;
-    }
-    let mut all = Vec::new();
-    for (name, model) in models
-        .iter()
-        .filter_map(|(name, model)| Some((name, model.as_table()?)))
-    {
-        let lacks = lacks(model);
-        if !lacks.is_empty() {
-            all.push((name, lacks.join(", ")));
-        }
-    }
-    let (first, _) = all.first()?;
-    let said: Vec<String> = all
-        .iter()
-        .map(|(name, lacks)| format!("models.{name} lacks {lacks}"))
-        .collect();
-    let help = "see the entries of experiments/image-pipeline/models.toml; `successor` and \
-        `parameters` are optional";
-    Some(file.error(
-        span_of(file.text, first),
-        "",
-        said.join("; "),
-        Some(help.to_owned()),
-    ))
-}
-
-/// Returns where a model's table stands.
-fn span_of(text: &str, name: &str) -> std::ops::Range<usize> {
-    let headers = [format!("[models.{name}]"), format!("[models.\"{name}\"]")];
-    let start = headers
-        .iter()
-        .find_map(|header| text.find(header))
-        .unwrap_or(0);
-    let end = text[start..]
-        .find('\n')
-        .map_or(text.len(), |length| start + length);
-    start..end
-}
-
-impl Models {
-    /// Returns the models that `text` describes. `file` is its name for messages.
-    ///
-    /// Refuses unknown keys, a key that would travel in clear, a price without a source, and no
-    /// price without a reason.
-    pub fn parse(file: &str, text: &str) -> Result<Self, DataFileError> {
-        let file = DataFile { name: file, text };
-        if let Some(missing) = missing(&file) {
-            return Err(missing);
-        }
-        let models: Self = file.parse()?;
-        for (name, model) in &models.models {
-            if let Some((key, message)) = model.mistake() {
-                let headers = [format!("[models.{name}]"), format!("[models.\"{name}\"]")];
-                let start = headers
-                    .iter()
-                    .find_map(|header| text.find(header))
-                    .unwrap_or(0);
-                let end = text[start + 1..]
-                    .find("\n[")
-                    .map_or(text.len(), |length| start + 1 + length);
-                return Err(file.error_at_key(
-                    &(start..end),
-                    &format!("models.{name}.{key}"),
-                    message,
-                    None,
-                ));
-            }
-        }
-        Ok(models)
-    }
-}
-
 impl Model {
     /// Says whether an answer that names `answered` as its model came from the model that was
     /// asked.
@@ -251,7 +129,8 @@ impl Model {
         }
     }
 
-    fn mistake(&self) -> Option<(&'static str, String)> {
+    /// Says which key holds what it can't, and why.
+    pub(crate) fn mistake(&self) -> Option<(&'static str, String)> {
         const OURS: [&str; 3] = ["model", "messages", "n"];
         if !self.base_url.starts_with("https://") && !is_local(&self.base_url) {
             return Some((
@@ -337,7 +216,7 @@ impl Price {
 }
 
 /// Whether an address is this machine's own.
-fn is_local(base_url: &str) -> bool {
+pub(crate) fn is_local(base_url: &str) -> bool {
     let local = ["http://127.0.0.1:", "http://localhost:", "http://[::1]:"];
     local.iter().any(|start| base_url.starts_with(start))
 }
@@ -400,7 +279,7 @@ successor = "none"
             at("http://127.0.0.1:8431/v1").unwrap().models["scripted"].key_variable,
             ""
         );
-        let refused = at("https://vendor.example/v1").unwrap_err().to_string();
+        let refused = at("https://vendor.example/v1").unwrap().faults["scripted"].to_string();
         assert!(refused.contains("lacks `key_variable`"), "{refused}");
     }
 
@@ -425,24 +304,6 @@ successor = "none"
         let mut unknown = limited;
         (unknown.price, unknown.price_unknown) = (None, Some("private".into()));
         assert_eq!(unknown.why_unbounded().unwrap(), "price unknown: private");
-    }
-
-    #[test]
-    fn all_missing_keys_of_all_models_are_said_at_once_and_a_successor_may_be_missing() {
-        let text = ONE.replace("successor = \"none\"\n", "");
-        assert_eq!(
-            Models::parse("models.toml", &text).unwrap().models["scripted"].successor,
-            None
-        );
-        let text = format!(
-            "{ONE}\n[models.\"new-5.1\"]\ntitle = \"New\"\n\n[models.other]\nid = \"o\"\nprice_unknown = \"private\"\n"
-        );
-        let error = Models::parse("models.toml", &text).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "models.toml:10: models.new-5.1 lacks `base_url` (the address before /chat/completions), `id` (the vendor's name for it in a request), `key_variable` (the environment variable that holds the key), `price` (or \
-             `price_unknown`: why it is unknown); models.other lacks `title` (the name for people), `base_url` (the address before /chat/completions), `key_variable` (the environment variable that holds the key)"
-        );
     }
 
     #[test]
@@ -474,55 +335,6 @@ successor = "none"
                 same,
                 "{asked} answered by {answered}"
             );
-        }
-    }
-
-    #[test]
-    fn a_mistake_is_told_with_file_line_and_key() {
-        let cases = [
-            (
-                "http://127.0.0.1:1/v1",
-                "http://example.org/v1",
-                ":4: models.scripted.base_url: must begin with https://",
-            ),
-            (
-                "SCRIPTED_KEY",
-                "sk-canary",
-                ":6: models.scripted.key_variable: ",
-            ),
-            (
-                "successor = \"none\"",
-                "successor = \" \"",
-                ":8: models.scripted.successor: is empty",
-            ),
-            (
-                "date = \"2026-11-24\"",
-                "date = \"\"",
-                ":7: models.scripted.price: needs `source` and `date`",
-            ),
-            (
-                "price = {",
-                "# price = {",
-                "models.scripted lacks `price` (or `price_unknown`",
-            ),
-            (
-                "successor =",
-                "parameters = { n = 2 }\nsuccessor =",
-                "`n` is set by Darkroom",
-            ),
-            ("title =", "titel =", "unknown field `titel`"),
-            (
-                "successor =",
-                "last_seen_working = \"yesterday\"\nsuccessor =",
-                ":8: models.scripted.last_seen_working: must be a date like 2026-11-29",
-            ),
-        ];
-        for (from, to, expected) in cases {
-            assert!(ONE.contains(from), "the test replaces nothing");
-            let message = Models::parse("models.toml", &ONE.replacen(from, to, 1))
-                .unwrap_err()
-                .to_string();
-            assert!(message.contains(expected), "{to}: {message}");
         }
     }
 }

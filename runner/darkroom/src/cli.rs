@@ -571,6 +571,8 @@ pub struct ImportResultsArgs {
 }
 
 #[derive(Clone, Debug, Args)]
+#[command(override_usage = "darkroom generate [OPTIONS] <MANIFEST>\n       \
+                      darkroom generate [OPTIONS] --model <MODEL> --variant <VARIANT>")]
 pub struct GenerateArgs {
     /// Make all variants that this manifest's models are to write and that are missing
     #[arg(conflicts_with_all = ["model", "variant", "samples", "repair", "python", "pipeline",
@@ -579,11 +581,11 @@ pub struct GenerateArgs {
     /// Override a key of the manifest, for example experiment.seed=1; repeatable
     #[arg(long = "set", value_name = "KEY=VALUE", requires = "manifest")]
     pub set: Vec<String>,
-    /// Model to ask, a name in the pipeline's models.toml, for example gpt-5
-    #[arg(long, required_unless_present_any = ["dry_run", "manifest"])]
+    /// Without a manifest: model to ask, a name in the pipeline's models.toml, for example gpt-5
+    #[arg(long)]
     pub model: Option<String>,
     /// Name of the new variant, a folder under functions/
-    #[arg(long, required_unless_present_any = ["dry_run", "manifest"])]
+    #[arg(long)]
     pub variant: Option<String>,
     /// Create K independent variants, NAME-s1 to NAME-sK, and skip those that exist
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=100))]

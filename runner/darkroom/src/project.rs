@@ -310,14 +310,13 @@ impl Project {
     }
 
     /// Returns the models that `experiments/<pipeline>/models.toml` describes, or why it can't be
-    /// read.
-    pub fn models(&self, pipeline: &str) -> Result<Models, miette::Report> {
+    /// read at all.
+    pub fn models(&self, pipeline: &str) -> Result<Models, Fault> {
         let file = models_file(pipeline);
         let text = self.text(&self.root.join(&file)).map_err(|error| {
-            miette::miette!(
-                help = "it lists the models that you can ask, and where",
-                "{error}"
-            )
+            Fault::from(format!(
+                "{error}. It lists the models that you can ask, and where"
+            ))
         })?;
         Ok(Models::parse(&file, &text)?)
     }
@@ -558,10 +557,12 @@ impl Project {
             BTreeMap::new()
         };
         // A models file that can't be read or is wrong matters only where a model is to be asked.
-        let (models, models_fault) = match self.models(name) {
-            Ok(models) => (models.models.into_keys().collect(), None),
-            Err(error) => (Vec::new(), Some(error.to_string())),
+        let (read, models_fault) = match self.models(name) {
+            Ok(models) => (models, None),
+            Err(fault) => (Models::default(), Some(fault)),
         };
+        let models = read.models.into_iter();
+        let broken_models = read.faults.into_iter();
         let (pipeline, fault) = match parsed {
             Ok(pipeline) => (Some(pipeline), None),
             Err(fault) => (None, Some(fault.into())),
@@ -570,7 +571,10 @@ impl Project {
             pipeline,
             faults: fault.into_iter().collect(),
             image_sets,
-            models,
+            models: models.map(|(name, model)| (name, model.id)).collect(),
+            broken_models: broken_models
+                .map(|(name, fault)| (name, fault.into()))
+                .collect(),
             models_fault,
             prompts: self.prompts(name),
         }

@@ -2,7 +2,7 @@
 //! write, one a sample and prompt.
 //!
 //! Entries → names of variants, always the same ones, and what each must have been made with. Knows
-//! no files and asks nobody: whether a variant is there is for [`super::Known`] to say.
+//! no files and asks nobody: what is there, and what is wrong with an entry, [`super::entries`] says.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,8 +11,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::check::check;
-use super::known::{Known, KnownVariant};
-use super::mistake::{Mistake, suggestion};
+use super::known::KnownVariant;
 use super::tree::{Node, Place, Value};
 use crate::adapt::Adapt;
 use crate::cell::Architecture;
@@ -24,7 +23,9 @@ use crate::variant::{Build, Variant};
 /// Python of generated code unless an entry says otherwise.
 pub const PYTHON: &str = "3.13";
 /// Longest name that a generated variant may have.
-const LONGEST_NAME: usize = 60;
+pub(super) const LONGEST_NAME: usize = 60;
+/// What it may be spelt with.
+pub(super) const LETTERS: &str = "letters, digits, `-`, `_` and `.`";
 
 /// A variant, or a model that is to write some.
 #[derive(JsonSchema)]
@@ -137,7 +138,7 @@ impl Generation {
 
 impl ModelEntry {
     /// Returns the variants that the entry stands for. Whatever is not as usual shows in the name.
-    fn declared(&self) -> Vec<Declared> {
+    pub(super) fn declared(&self) -> Vec<Declared> {
         let of_prompt = |prompt: &String| {
             let stem = self.stem(prompt);
             let declared = |sample| Declared {
@@ -154,8 +155,13 @@ impl ModelEntry {
         self.prompts.iter().flat_map(of_prompt).collect()
     }
 
+    pub(super) fn names(&self) -> Vec<String> {
+        let declared = self.declared().into_iter();
+        declared.map(|declared| declared.variant).collect()
+    }
+
     /// Returns what all samples of a prompt begin with.
-    fn stem(&self, prompt: &str) -> String {
+    pub(super) fn stem(&self, prompt: &str) -> String {
         let unusual = [
             (prompt != PLAIN).then(|| prompt.to_owned()),
             (self.repair > 0).then(|| format!("repair{}", self.repair)),
@@ -169,17 +175,17 @@ impl ModelEntry {
 /// An entry, where it is written.
 #[derive(Debug)]
 pub(super) struct Written {
-    entry: ModelEntry,
-    node: Node,
+    pub entry: ModelEntry,
+    pub node: Node,
 }
 
 impl Written {
-    fn place(&self, key: &str) -> &Place {
+    pub(super) fn place(&self, key: &str) -> &Place {
         let entry = self.node.entry(key);
         entry.map_or(&self.node.at, |entry| &entry.node.at)
     }
 
-    fn place_of_prompt(&self, prompt: &str) -> &Place {
+    pub(super) fn place_of_prompt(&self, prompt: &str) -> &Place {
         let items = self.node.entry("prompts").map(|entry| entry.node.items());
         let item = |item: &&Node| item.as_str() == Some(prompt);
         let found = items.and_then(|items| items.iter().find(item));
@@ -207,218 +213,19 @@ pub(super) fn expand(root: &mut Node, schema: &Json) -> Vec<Written> {
     let Some(Value::Array(items)) = variants.map(|node| &mut node.value) else {
         return Vec::new();
     };
-    let mut written = Vec::new();
+    let (mut written, mut standing) = (Vec::new(), BTreeSet::new());
     let names = |item: Node| match Written::read(&item, schema) {
         None => vec![item],
         Some(read) => {
-            let names = read.entry.declared();
+            // What two entries stand for is one mistake of theirs, not one of each name.
+            let mut names = read.entry.names();
+            names.retain(|name| standing.insert(name.clone()));
             written.push(read);
-            let spelt = names.iter().map(|declared| item.spelt(&declared.variant));
-            spelt.collect()
+            names.iter().map(|name| item.spelt(name)).collect()
         }
     };
     *items = std::mem::take(items).into_iter().flat_map(names).collect();
     written
-}
-
-/// The entries of a manifest against what is there.
-pub(super) struct Entries<'a> {
-    pub written: &'a [Written],
-    pub known: &'a Known,
-    pub pipeline: &'a str,
-}
-
-impl Entries<'_> {
-    /// Returns what the entries come to. `listed` is every variant of the matrix.
-    pub fn generation(&self, listed: &[String]) -> Generation {
-        let mut generation = Generation::default();
-        for Written { entry, .. } in self.written {
-            let made = |declared: Declared| Declared {
-                made: self.known.variants.contains_key(&declared.variant),
-                ..declared
-            };
-            let declared = entry.declared();
-            generation.declared.extend(declared.into_iter().map(made));
-            for prompt in &entry.prompts {
-                let stem = entry.stem(prompt);
-                let beyond = |name: &&String| is_beyond(name, &stem, entry.samples);
-                let names = self.known.variants.keys().filter(beyond);
-                let names = names.filter(|name| !listed.contains(name));
-                generation.left_alone.extend(names.cloned());
-            }
-        }
-        let mut seen = BTreeSet::new();
-        let left = &mut generation.left_alone;
-        left.retain(|name| seen.insert(name.clone()));
-        generation
-    }
-
-    /// Returns what is wrong with the entries, beside what the schema says.
-    pub fn mistakes(&self) -> Vec<Mistake> {
-        let of_entry = |written: &Written| {
-            let mut mistakes = self.unknown(written);
-            mistakes.extend(bad_name(written));
-            for declared in written.entry.declared() {
-                if let Some(found) = self.known.variants.get(&declared.variant) {
-                    mistakes.extend(self.made_otherwise(written, &declared, found));
-                }
-            }
-            mistakes
-        };
-        self.written.iter().flat_map(of_entry).collect()
-    }
-
-    /// Says of each entry which variants are still to be made, and the command that makes them.
-    pub fn not_made(&self, command: &str) -> Vec<Mistake> {
-        let of_entry = |written: &Written| {
-            let missing = self.missing(written);
-            let first = missing.first()?;
-            let what = match missing.len() {
-                1 => format!("variant `{}` is not made yet", first.variant),
-                number => format!("{number} variants of `{}` are not made yet", first.model),
-            };
-            let names: Vec<&str> = missing.iter().map(|it| it.variant.as_str()).collect();
-            let label = shortened(&names);
-            let mistake = Mistake::new("not_generated", what, &written.node.at, label);
-            Some(mistake.help(format!("run {command} to make all that are missing")))
-        };
-        self.written.iter().filter_map(of_entry).collect()
-    }
-
-    fn missing(&self, written: &Written) -> Vec<Declared> {
-        let is_missing = |it: &Declared| !self.known.variants.contains_key(&it.variant);
-        let declared = written.entry.declared().into_iter();
-        declared.filter(is_missing).collect()
-    }
-
-    /// Names that nothing bears. Of an entry whose variants are all there nobody is asked.
-    fn unknown(&self, written: &Written) -> Vec<Mistake> {
-        let missing = self.missing(written);
-        let Some(pipeline) = self.known.pipelines.get(self.pipeline) else {
-            return Vec::new();
-        };
-        let mut mistakes = Vec::new();
-        let (model, place) = (&written.entry.model, written.place("model"));
-        let file = format!("experiments/{}/models.toml", self.pipeline);
-        if !missing.is_empty() && !pipeline.models.contains(model) {
-            let known = pipeline.models.iter().map(String::as_str);
-            let mistake = match &pipeline.models_fault {
-                Some(fault) => Mistake::new(
-                    "models_file",
-                    format!("model `{model}` cannot be asked: {fault}"),
-                    place,
-                    "named here",
-                ),
-                None => Mistake::new(
-                    "unknown_model",
-                    format!("unknown model `{model}`"),
-                    place,
-                    format!("no entry in {file}"),
-                )
-                .help(suggestion(model, known, "known models")),
-            };
-            mistakes.push(mistake);
-        }
-        for prompt in written.entry.prompts.iter().filter(|name| *name != PLAIN) {
-            let needed = missing.iter().any(|declared| declared.prompt == *prompt);
-            if needed && !pipeline.prompts.contains_key(prompt) {
-                let known = [PLAIN].into_iter();
-                let known = known.chain(pipeline.prompts.keys().map(String::as_str));
-                let message = format!("unknown prompt `{prompt}`");
-                let label = format!("no file experiments/{}/prompts/{prompt}.md", self.pipeline);
-                let place = written.place_of_prompt(prompt);
-                mistakes.push(
-                    Mistake::new("unknown_prompt", message, place, label).help(suggestion(
-                        prompt,
-                        known,
-                        "known prompts",
-                    )),
-                );
-            }
-        }
-        mistakes
-    }
-
-    /// A folder of that name that is another variant, or that was made otherwise.
-    fn made_otherwise(
-        &self,
-        written: &Written,
-        declared: &Declared,
-        found: &KnownVariant,
-    ) -> Option<Mistake> {
-        // One that can't be read has been complained about.
-        let variant = found.variant.as_ref()?;
-        let name = &declared.variant;
-        let (model, sample) = (&declared.model, declared.sample);
-        let mistake = |message: String, place: &Place, help: String| {
-            let label = format!("stands for functions/{name}");
-            Some(Mistake::new("made_otherwise", message, place, label).help(help))
-        };
-        if variant.model.as_ref() != Some(model) || variant.sample != Some(sample) {
-            let who = match (&variant.model, variant.sample) {
-                (Some(model), Some(sample)) => format!("sample {sample} of model `{model}`"),
-                (Some(model), None) => format!("code of model `{model}`, without a sample"),
-                (None, _) => "not generated".to_owned(),
-            };
-            let message = format!("functions/{name} is {who}, not sample {sample} of `{model}`");
-            let help = format!("rename functions/{name}; Darkroom never overwrites a variant");
-            return mistake(message, &written.node.at, help);
-        }
-        let asked = [
-            (
-                "prompts",
-                "prompt",
-                variant.prompt_name().unwrap_or(PLAIN).to_owned(),
-                declared.prompt.clone(),
-            ),
-            (
-                "python",
-                "Python",
-                variant.runtime.trim_start_matches("python").to_owned(),
-                declared.python.clone(),
-            ),
-            (
-                "repair",
-                "rounds of repair",
-                found.repair.unwrap_or(declared.repair).to_string(),
-                declared.repair.to_string(),
-            ),
-        ];
-        let generate = "remove or rename the folder, then generate it again";
-        if let Some((key, what, was, is)) = asked.into_iter().find(|(_, _, was, is)| was != is) {
-            let message =
-                format!("functions/{name} was made with {what} {was}, the manifest says {is}");
-            let help = format!("write `{key}` as it was made; or {generate}");
-            return mistake(message, written.place(key), help);
-        }
-        self.other_version(declared, found).and_then(|file| {
-            let message = format!(
-                "functions/{name} was made with another version of prompt `{}`",
-                declared.prompt
-            );
-            let help = format!(
-                "{file} was edited since: put it back, or give the new text a name of its own; \
-                 or {generate}"
-            );
-            mistake(message, written.place_of_prompt(&declared.prompt), help)
-        })
-    }
-
-    /// Returns the file of a prompt whose text is not the one that a variant was made with.
-    fn other_version(&self, declared: &Declared, found: &KnownVariant) -> Option<String> {
-        let prompts = &self.known.pipelines.get(self.pipeline)?.prompts;
-        let (is, was) = (
-            prompts.get(&declared.prompt)?,
-            found.prompt_template_sha256.as_ref()?,
-        );
-        let file = || {
-            format!(
-                "experiments/{}/prompts/{}.md",
-                self.pipeline, declared.prompt
-            )
-        };
-        (is != was).then(file)
-    }
 }
 
 /// The command that makes what a manifest's entries declare, in backticks.
@@ -431,57 +238,30 @@ pub fn generate_command(manifest: &str, sets: &[&str]) -> String {
     format!("`darkroom generate {manifest}{sets}`")
 }
 
-fn bad_name(written: &Written) -> Option<Mistake> {
-    let declared = written.entry.declared();
-    let bad = declared.iter().find(|it| !is_name(&it.variant))?;
-    let message = format!("`{}` cannot be the name of a variant", bad.variant);
-    let label = format!("use letters, digits, `-`, `_` and `.`, at most {LONGEST_NAME}");
-    Some(
-        Mistake::new("bad_name", message, &written.node.at, label)
-            .help("shorten the name in models.toml or of the prompt's file"),
-    )
-}
-
-/// Whether a name is that of a sample beyond the last that is asked for.
-fn is_beyond(name: &str, stem: &str, samples: u32) -> bool {
-    let number = name
-        .strip_prefix(stem)
-        .and_then(|rest| rest.strip_prefix("-s"));
-    number
-        .and_then(|number| number.parse::<u32>().ok())
-        .is_some_and(|number| number > samples)
-}
-
 /// Whether a name can be that of a generated variant.
 pub fn is_name(name: &str) -> bool {
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
-    !name.is_empty()
-        && name.len() <= LONGEST_NAME
-        && !name.starts_with('.')
-        && name.chars().all(plain)
+    !name.is_empty() && name.len() <= LONGEST_NAME && is_plain(name)
 }
 
-/// The first names of a list, and how many more there are.
-fn shortened(names: &[&str]) -> String {
-    const SHOWN: usize = 3;
-    let more = names.len().saturating_sub(SHOWN);
-    let shown = names[..names.len() - more].join(", ");
-    match more {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
+/// Whether a name has no letter that a generated variant's can't have.
+pub(super) fn is_plain(name: &str) -> bool {
+    !name.starts_with('.') && name.chars().all(is_letter)
+}
+
+pub(super) fn is_letter(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || "-_.".contains(letter)
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::tests::known;
     use super::super::{
-        InvalidManifest, Manifest, Override, mentioned, validate, validate_declared,
+        InvalidManifest, Known, Manifest, Mistake, Override, mentioned, validate_declared,
     };
     use super::*;
 
     /// A manifest with these variants.
-    fn text(variants: &str) -> String {
+    pub fn text(variants: &str) -> String {
         format!(
             "[experiment]\nname = \"t\"\n[matrix]\nvariants = {variants}\nimage_sets = [\"photos\"]\n"
         )
@@ -489,10 +269,10 @@ mod tests {
 
     /// A world whose pipeline knows the model `gpt-5` and the prompt `hints`, and where these
     /// samples of it are made.
-    fn world(made: &[&str]) -> Known {
+    pub fn world(made: &[&str]) -> Known {
         let mut known = known();
         let pipeline = known.pipelines.get_mut("image-pipeline").unwrap();
-        pipeline.models = vec!["gpt-5".into()];
+        pipeline.models = [("gpt-5".to_owned(), "gpt-5-2025".to_owned())].into();
         pipeline.prompts = [("hints".to_owned(), "aa".to_owned())].into();
         for name in made {
             let mut variant = known.variants["pillow"].clone();
@@ -505,16 +285,16 @@ mod tests {
         known
     }
 
-    fn read(variants: &str, known: &Known) -> Result<(Manifest, Generation), InvalidManifest> {
+    pub fn read(variants: &str, known: &Known) -> Result<(Manifest, Generation), InvalidManifest> {
         validate_declared("m.toml", &text(variants), &[], known)
     }
 
-    fn said(variants: &str, known: &Known) -> Vec<String> {
+    pub fn said(variants: &str, known: &Known) -> Vec<String> {
         let error = read(variants, known).unwrap_err();
         error.mistakes().iter().map(in_words).collect()
     }
 
-    fn in_words(mistake: &Mistake) -> String {
+    pub fn in_words(mistake: &Mistake) -> String {
         let help = miette::Diagnostic::help(mistake);
         format!(
             "{mistake}; {}",
@@ -545,74 +325,11 @@ mod tests {
     }
 
     #[test]
-    fn variants_that_are_not_made_are_declared_and_a_run_is_told_the_one_command() {
-        let variants = "[\"rust\", { model = \"gpt-5\", samples = 3 }]";
-        let known = world(&["gpt-5-s2"]);
-        let (_, generation) = read(variants, &known).unwrap();
-        let missing: Vec<&str> = generation.missing().map(|it| it.variant.as_str()).collect();
-        assert_eq!(missing, ["gpt-5-s1", "gpt-5-s3"]);
-        let sets = [Override::set("matrix.variants=[{ model = \"gpt-5\" }]")];
-        for (sets, what, command) in [
-            (
-                &[][..],
-                "2 variants of `gpt-5` are not made yet",
-                "`darkroom generate m.toml`".to_owned(),
-            ),
-            (
-                &sets[..],
-                "variant `gpt-5-s1` is not made yet",
-                format!(
-                    "`darkroom generate m.toml --set {}`",
-                    shell::quoted("matrix.variants=[{ model = \"gpt-5\" }]")
-                ),
-            ),
-        ] {
-            let error = validate("m.toml", &text(variants), sets, &known).unwrap_err();
-            let [mistake] = error.mistakes() else {
-                panic!("{:?}", error.mistakes());
-            };
-            let said = in_words(mistake);
-            assert!(said.contains(what) && said.contains(&command), "{said}");
-        }
-        let made = world(&["gpt-5-s1", "gpt-5-s2", "gpt-5-s3"]);
-        validate("m.toml", &text(variants), &[], &made).unwrap();
-    }
-
-    #[test]
     fn globs_and_excludes_name_variants_that_are_not_made_yet() {
         let variants = "[{ model = \"gpt-5\", samples = 2 }, \"rust\"]\n\
                         start = [\"warm\", \"cold\"]\nexclude = [{ variant = \"gpt-5-s*\", start = \"cold\" }]";
         let (manifest, _) = read(variants, &world(&[])).unwrap();
         assert_eq!(manifest.matrix.cells().count(), 2 + 2);
-    }
-
-    #[test]
-    fn names_that_nothing_bears_are_shown_with_the_nearest() {
-        let entry = "[{ model = \"gpt5\", prompts = [\"hint\"] }]";
-        let found = said(entry, &world(&[]));
-        assert_eq!(found.len(), 2, "{found:#?}");
-        assert!(
-            found[0].starts_with("unknown model `gpt5`; did you mean `gpt-5`?"),
-            "{found:#?}"
-        );
-        assert!(
-            found[1].starts_with(
-                "unknown prompt `hint`; did you mean `hints`? known prompts: plain, hints"
-            ),
-            "{found:#?}"
-        );
-        let mut broken = world(&[]);
-        let pipeline = broken.pipelines.get_mut("image-pipeline").unwrap();
-        pipeline.models.clear();
-        pipeline.models_fault = Some("models.toml:3: no".into());
-        let found = said("[{ model = \"gpt-5\" }]", &broken);
-        assert_eq!(
-            found[0],
-            "model `gpt-5` cannot be asked: models.toml:3: no; "
-        );
-        let mut made = broken;
-        made.variants.extend(world(&["gpt-5-s1"]).variants);
-        read("[{ model = \"gpt-5\" }]", &made).expect("nobody is asked for what is made");
     }
 
     #[test]
@@ -642,84 +359,11 @@ mod tests {
             ),
             (
                 "[{ model = \"gpt-5\" }, { model = \"gpt-5\", samples = 2 }]",
-                "duplicate level",
+                "two entries stand for the same variant: gpt-5-s1",
             ),
         ] {
             let found = said(entry, &world(&[]));
             assert!(found[0].contains(words), "{entry}: {found:#?}");
         }
-    }
-
-    #[test]
-    fn a_folder_that_is_another_variant_or_was_made_otherwise_is_refused() {
-        let entry = "[{ model = \"gpt-5\" }]";
-        let refused = |change: &dyn Fn(&mut KnownVariant), entry: &str, name: &str| {
-            let mut known = world(&[name]);
-            change(known.variants.get_mut(name).unwrap());
-            said(entry, &known).join("\n")
-        };
-        let found = refused(
-            &|it| it.variant.as_mut().unwrap().model = None,
-            entry,
-            "gpt-5-s1",
-        );
-        assert!(
-            found.contains("functions/gpt-5-s1 is not generated, not sample 1 of `gpt-5`")
-                && found.contains("rename functions/gpt-5-s1"),
-            "{found}"
-        );
-        let found = refused(
-            &|it| it.variant.as_mut().unwrap().sample = Some(2),
-            entry,
-            "gpt-5-s1",
-        );
-        assert!(
-            found.contains("is sample 2 of model `gpt-5`, not sample 1"),
-            "{found}"
-        );
-        let found = refused(
-            &|it| it.variant.as_mut().unwrap().runtime = "python3.14".into(),
-            entry,
-            "gpt-5-s1",
-        );
-        assert!(
-            found.contains("was made with Python 3.14, the manifest says 3.13"),
-            "{found}"
-        );
-        let found = refused(&|it| it.repair = Some(2), entry, "gpt-5-s1");
-        assert!(
-            found.contains("was made with rounds of repair 2, the manifest says 0"),
-            "{found}"
-        );
-        let hints = "[{ model = \"gpt-5\", prompts = [\"hints\"] }]";
-        let found = refused(&|_| (), hints, "gpt-5-hints-s1");
-        assert!(
-            found.contains("was made with prompt plain, the manifest says hints"),
-            "{found}"
-        );
-        let other = |it: &mut KnownVariant| {
-            it.variant.as_mut().unwrap().prompt = Some("hints".into());
-            it.prompt_template_sha256 = Some("bb".into());
-        };
-        let found = refused(&other, hints, "gpt-5-hints-s1");
-        assert!(
-            found.contains("made with another version of prompt `hints`")
-                && found.contains("experiments/image-pipeline/prompts/hints.md was edited since"),
-            "{found}"
-        );
-    }
-
-    #[test]
-    fn samples_beyond_those_that_are_asked_for_are_left_alone() {
-        let known = world(&["gpt-5-s1", "gpt-5-s2", "gpt-5-s3", "gpt-5-s4"]);
-        let (manifest, generation) = read("[{ model = \"gpt-5\", samples = 3 }]", &known).unwrap();
-        assert_eq!(
-            manifest.matrix.variants,
-            ["gpt-5-s1", "gpt-5-s2", "gpt-5-s3"]
-        );
-        assert_eq!(generation.left_alone, ["gpt-5-s4"]);
-        let listed = "[{ model = \"gpt-5\", samples = 3 }, \"gpt-5-s4\"]";
-        let (_, generation) = read(listed, &known).unwrap();
-        assert!(generation.left_alone.is_empty(), "named, and so measured");
     }
 }

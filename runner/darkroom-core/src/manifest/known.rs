@@ -83,11 +83,13 @@ pub struct KnownPipeline {
     pub faults: Vec<Fault>,
     /// `experiments/<pipeline>/image-sets/<name>/`, or `<name>.toml` for a generated one.
     pub image_sets: BTreeMap<String, KnownImageSet>,
-    /// Models that `experiments/<pipeline>/models.toml` has an entry for: those that can be asked
-    /// for a variant.
-    pub models: Vec<String>,
-    /// Why `models.toml` can't be read, where it can't.
-    pub models_fault: Option<String>,
+    /// Models that `experiments/<pipeline>/models.toml` has an entry for, those that can be asked
+    /// for a variant: by name, what the vendor calls it.
+    pub models: BTreeMap<String, String>,
+    /// Entries of it that can't be used, by name.
+    pub broken_models: BTreeMap<String, Fault>,
+    /// Why it can't be read at all, where it can't.
+    pub models_fault: Option<Fault>,
     /// `experiments/<pipeline>/prompts/<name>.md`: the sha256 of its text, hex.
     pub prompts: BTreeMap<String, String>,
 }
@@ -101,6 +103,25 @@ pub struct KnownImageSet {
     /// For `darkroom check` alone: its images are never timed.
     pub for_check_only: bool,
     pub faults: Vec<Fault>,
+}
+
+impl KnownPipeline {
+    /// Returns the names of all entries of `models.toml`, those that can't be used too.
+    pub(super) fn model_names(&self) -> impl Iterator<Item = &str> {
+        let names = self.models.keys().chain(self.broken_models.keys());
+        names.map(String::as_str)
+    }
+
+    /// Returns the entry of `models.toml` that people mean by a text: its name, or what its vendor
+    /// calls it.
+    pub(super) fn model_meant(&self, text: &str) -> Option<&str> {
+        let named = self.model_names().find(|name| *name == text);
+        named.or_else(|| {
+            let mut models = self.models.iter();
+            let (name, _) = models.find(|(_, id)| *id == text)?;
+            Some(name)
+        })
+    }
 }
 
 impl Known {

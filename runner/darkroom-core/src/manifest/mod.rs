@@ -8,6 +8,7 @@
 mod brackets;
 mod check;
 mod defaults;
+mod entries;
 mod generation;
 mod keys;
 mod known;

@@ -26,6 +26,12 @@ impl Place {
     pub fn source_span(&self) -> SourceSpan {
         self.span.clone().into()
     }
+
+    /// The line where it begins, from 1.
+    pub fn line(&self) -> usize {
+        let before = &self.source.inner().as_bytes()[..self.span.start];
+        before.split(|byte| *byte == b'\n').count()
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -11,7 +11,8 @@ use miette::NamedSource;
 use serde_json::Value as Json;
 
 use super::check::check;
-use super::generation::{self, Entries, Generation};
+use super::entries::Entries;
+use super::generation::{self, Generation};
 use super::mistake::{InvalidManifest, Mistake, suggestion};
 use super::schema::schema;
 use super::set::Override;
@@ -475,22 +476,24 @@ impl Meaning<'_> {
         }
     }
 
-    /// Says which command makes a variant that bears the name of a model, or of a sample of its
-    /// answers (`gpt-5-s2`).
+    /// Says what to write, or which command makes it, for a variant that bears the name of a model,
+    /// or of a sample of its answers (`gpt-5-s2`).
     fn how_to_generate(&self, variant: &str) -> Option<String> {
-        let models = &self.pipeline()?.models;
-        let has = |name: &str| models.iter().any(|model| model == name);
+        const SAMPLES: u32 = 5;
+        let known = self.pipeline()?;
         let pipeline = &self.manifest.experiment.pipeline;
         let entry =
             |model: &str| format!("entry `{model}` of models.toml in experiments/{pipeline}");
-        if has(variant) {
-            let entry = entry(variant);
+        if let Some(model) = known.model_meant(variant) {
+            let entry = entry(model);
             return Some(format!(
-                "run `darkroom generate --model {variant} --variant {variant}` to create it, \
-                 from {entry}"
+                "write `{{ model = \"{model}\", samples = {SAMPLES} }}` in its place to measure \
+                 {SAMPLES} samples of that model's answers ({entry}); or run `darkroom generate \
+                 --model {model} --variant {model}` to create a single variant"
             ));
         }
-        let (model, sample) = variant.rsplit_once("-s").filter(|(model, _)| has(model))?;
+        let (model, sample) = variant.rsplit_once("-s")?;
+        let model = known.model_names().find(|name| *name == model)?;
         let sample: u32 = sample.parse().ok().filter(|sample| *sample > 0)?;
         let entry = entry(model);
         Some(format!(

@@ -1,11 +1,14 @@
 //! The commonest failures in plain words, with the line of code that did it and the picture.
+//!
+//! Of every sample, the answer that it ended with is judged at each stage: the first one, or that
+//! after its rounds of repair. The two are different tasks, and are never counted together.
 
 use std::collections::BTreeSet;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use darkroom_tables::author_name;
 use darkroom_tables::read::Row;
+use darkroom_tables::{author_name, with_repair};
 use maud::{Markup, html};
 
 use crate::number::count;
@@ -16,8 +19,11 @@ const TOLD: usize = 10;
 /// Letters of an error's message that it tells.
 const LETTERS: usize = 240;
 
-/// Samples of one model that failed in the same way at the same stage; the first tells the rest.
+/// Samples of one author that failed in the same way at the same stage; the first tells the rest.
 struct SharedFailure<'a> {
+    author: String,
+    /// Rounds of repair that were made at this stage.
+    rounds: u32,
     first: Row<'a>,
     samples: usize,
 }
@@ -27,14 +33,53 @@ impl<'a> SharedFailure<'a> {
         self.first.text(column).filter(|text| !text.is_empty())
     }
 
-    /// What makes two failures alike.
-    fn key(row: &Row<'a>) -> [Option<&'a str>; 5] {
-        ["model", "prompt", "stage", "outcome", "detail"].map(|column| row.text(column))
+    fn is_like(&self, other: &Self) -> bool {
+        let how = |of: &Self| ["stage", "outcome", "detail"].map(|column| of.first.text(column));
+        (&self.author, self.rounds, how(self)) == (&other.author, other.rounds, how(other))
     }
+}
+
+/// What a run's authors differ in beside the model.
+struct Names {
+    several_prompts: bool,
+    several_repairs: bool,
+}
+
+impl Names {
+    fn of(run: &Run) -> Self {
+        let prompts = run.generation.iter().map(|row| row.text("prompt"));
+        let repairs = run.generation.iter().map(|row| allowed(&row));
+        Self {
+            several_prompts: prompts.collect::<BTreeSet<_>>().len() > 1,
+            several_repairs: repairs.collect::<BTreeSet<_>>().len() > 1,
+        }
+    }
+
+    /// Names who was asked, as the table of rates does.
+    fn author(&self, row: &Row<'_>) -> String {
+        let model = row.text("model").unwrap_or_default();
+        let prompt = row.text("prompt").unwrap_or_default();
+        if self.several_repairs {
+            author_name(
+                &with_repair(model, allowed(row)),
+                prompt,
+                self.several_prompts,
+            )
+        } else {
+            author_name(model, prompt, self.several_prompts)
+        }
+    }
+}
+
+/// Rounds of repair that a question's variant was allowed.
+fn allowed(row: &Row<'_>) -> u32 {
+    row.number("rounds_allowed")
+        .map_or(0, |rounds| rounds as u32)
 }
 
 /// Returns the failures that most samples have, the first of each model's plan first among equals.
 fn commonest(run: &Run) -> Vec<SharedFailure<'_>> {
+    let names = Names::of(run);
     let mut found: Vec<SharedFailure<'_>> = Vec::new();
     for row in run.generation.iter() {
         let failed = row
@@ -44,31 +89,44 @@ fn commonest(run: &Run) -> Vec<SharedFailure<'_>> {
         if !failed || !last {
             continue;
         }
-        let alike = |other: &&mut SharedFailure<'_>| {
-            SharedFailure::key(&other.first) == SharedFailure::key(&row)
+        let failure = SharedFailure {
+            author: names.author(&row),
+            rounds: rounds(run, &row),
+            first: row,
+            samples: 1,
         };
-        match found.iter_mut().find(alike) {
-            Some(failure) => failure.samples += 1,
-            None => found.push(SharedFailure {
-                first: row,
-                samples: 1,
-            }),
+        match found.iter_mut().find(|other| other.is_like(&failure)) {
+            Some(other) => other.samples += 1,
+            None => found.push(failure),
         }
     }
     found.sort_by_key(|failure| std::cmp::Reverse(failure.samples));
     found
 }
 
+/// Returns how often a stage of a sample was asked for again with its verdict.
+fn rounds(run: &Run, row: &Row<'_>) -> u32 {
+    let of_place = run
+        .generation
+        .iter()
+        .filter(|other| sample_stage(other) == sample_stage(row));
+    let rounds = of_place.filter_map(|other| other.number("round"));
+    rounds.map(|round| round as u32).max().unwrap_or(0)
+}
+
+/// A stage of a sample.
+fn sample_stage<'a>(row: &Row<'a>) -> [Option<&'a str>; 2] {
+    [row.text("variant"), row.text("stage")]
+}
+
 /// Says whether the stage has code all the same: of another answer, before or after it.
 fn is_followed(run: &Run, row: &Row<'_>) -> bool {
-    let place =
-        |row: &Row<'_>| [row.text("variant"), row.text("stage")].map(|t| t.map(str::to_owned));
-    let of_place = place(row);
+    let of_place = sample_stage(row);
     let is_code = row.truth("in_handler") == Some(true);
     let mut others = run
         .generation
         .iter()
-        .filter(|other| place(other) == of_place);
+        .filter(|other| sample_stage(other) == of_place);
     !is_code
         && others.any(|other| {
             let later = other.number("round") > row.number("round");
@@ -78,30 +136,31 @@ fn is_followed(run: &Run, row: &Row<'_>) -> bool {
 
 pub fn failures(run: &Run) -> Markup {
     let all = commonest(run);
-    let prompts = run.generation.iter().map(|row| row.text("prompt"));
-    let several = prompts.collect::<BTreeSet<_>>().len() > 1;
     html! {
         @if !all.is_empty() {
             h3 { "Commonest failures" }
             ol class="failures" {
-                @for failure in all.iter().take(TOLD) { (item(run, failure, several)) }
+                @for failure in all.iter().take(TOLD) { (item(run, failure)) }
             }
             @if all.len() > TOLD { p class="quiet" { (all.len() - TOLD) " more kinds of failure are in generation.csv." } }
         }
     }
 }
 
-fn item(run: &Run, failure: &SharedFailure<'_>, several_prompts: bool) -> Markup {
+fn item(run: &Run, failure: &SharedFailure<'_>) -> Markup {
     let text = |column| failure.text(column);
     let (said, line) = (text("said"), text("line"));
-    let author = ["model", "prompt"].map(|column| text(column).unwrap_or_default());
-    let name = author_name(author[0], author[1], several_prompts);
+    let after = match failure.rounds {
+        0 if allowed(&failure.first) > 0 => ", with the first answer".to_owned(),
+        0 => String::new(),
+        rounds => format!(", after {} of repair", count(rounds as usize, "round")),
+    };
     html! {
         li {
             p {
-                b { (name) " · " (text("stage").unwrap_or_default()) } ": "
+                b { (failure.author) " · " (text("stage").unwrap_or_default()) } ": "
                 (in_words(text("outcome").unwrap_or_default(), text("detail"))) ", in "
-                (count(failure.samples, "sample")) "."
+                (count(failure.samples, "sample")) (after) "."
                 @if let Some(said) = said { " " q { (shortened(said)) } }
             }
             @if let Some(line) = line {

@@ -110,6 +110,99 @@ fn the_commonest_failure_is_told_with_its_line_and_nothing_of_a_model_is_markup(
     assert!(beside.contains("<b>alpha-s1</b>: right") && beside.contains("<b>beta-s1</b>: right"));
 }
 
+/// What a sample answered at the first stage, round by round: code, or what came instead.
+fn answered(variant: &str, allowed: u32, rounds: &[Option<&Outcome>]) -> Vec<Event> {
+    let round = |(round, missing): (u32, Option<&Outcome>)| {
+        Event::ModelAsked(ModelAsked {
+            variant: variant.into(),
+            stage: STAGES[0].into(),
+            round,
+            rounds_allowed: allowed,
+            missing: missing.cloned(),
+            code: missing.is_none().then(|| CODE.to_owned()),
+            ..ModelAsked::default()
+        })
+    };
+    (0..).zip(rounds.iter().copied()).map(round).collect()
+}
+
+#[test]
+fn first_answers_and_repaired_ones_are_counted_apart_and_the_last_of_each_sample_is_judged() {
+    let (no_code, no_handler) = (
+        Outcome::from(Kind::NoAnswer),
+        Outcome::from(Kind::NoHandler),
+    );
+    let samples = [
+        ("m-s1", answered("m-s1", 0, &[Some(&no_code)])),
+        ("m-s2", answered("m-s2", 0, &[Some(&no_code)])),
+        // The same failure after repairs, which another failure came before.
+        (
+            "m-repair2-s1",
+            answered(
+                "m-repair2-s1",
+                2,
+                &[Some(&no_handler), None, Some(&no_code)],
+            ),
+        ),
+        (
+            "m-repair2-s2",
+            answered(
+                "m-repair2-s2",
+                2,
+                &[Some(&no_handler), Some(&no_handler), Some(&no_code)],
+            ),
+        ),
+        (
+            "m-repair2-s3",
+            answered("m-repair2-s3", 2, &[Some(&no_code)]),
+        ),
+    ];
+    let cells: Vec<_> = samples.iter().map(|(name, _)| cell(name)).collect();
+    let mut journal = Journal::of(&cells);
+    for planned in &mut started(&mut journal).cells {
+        planned.model = Some("m".to_owned());
+        planned.sample = Some(1);
+        // One of them has code, of its second answer.
+        if planned.cell.variant != "m-repair2-s1" {
+            planned.missing = BTreeMap::from([(STAGES[0].to_owned(), no_code.clone())]);
+        }
+    }
+    journal
+        .events
+        .extend(samples.into_iter().flat_map(|(_, asked)| asked));
+    for cell in &cells {
+        let mut pass = Pass::of(cell, 1, 10.0);
+        pass.status[0] = match cell.variant.as_str() {
+            "m-repair2-s1" => Status::FunctionError,
+            _ => Status::Throttled,
+        };
+        journal.pass(&pass);
+    }
+    let page = Made::of(&journal).html();
+    let section = section(&page);
+    let failures = &section[section.find("Commonest failures").unwrap()..];
+    let failures = &failures[..failures.find("</ol>").unwrap()];
+    let told: Vec<String> = failures.split("<li>").skip(1).map(in_words).collect();
+    assert_eq!(
+        told,
+        [
+            "m, repair 0 · greyscale: the answer is empty, in 2 samples.",
+            "m, repair 2 · greyscale: the handler raises ValueError, in 1 sample, after 2 rounds of repair.",
+            "m, repair 2 · greyscale: the answer is empty, in 1 sample, after 2 rounds of repair.",
+            "m, repair 2 · greyscale: the answer is empty, in 1 sample, with the first answer.",
+        ]
+    );
+}
+
+/// The first sentence of an item, without its markup.
+fn in_words(item: &str) -> String {
+    let mut words = String::new();
+    for part in item.split('<') {
+        words += part.split_once('>').map_or(part, |(_, text)| text);
+    }
+    words.split_inclusive('.').next().unwrap().trim().to_owned()
+}
+
 #[test]
 fn a_run_of_an_older_journal_has_the_rates_alone() {
     let mut journal = two_models();

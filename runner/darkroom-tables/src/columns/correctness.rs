@@ -2,7 +2,7 @@
 
 use super::Kind::{Float, Integer, Text};
 use super::Source::{Derived, Plan};
-use super::{Column, RUN_ID, Table, column};
+use super::{Column, RUN_ID, STAGE_OR_PIPELINE, STAGE_OR_PIPELINE_INDEX, Table, column};
 
 const fn count(name: &'static str, doc: &'static str) -> Column {
     column(name, Integer, "", Derived, doc)
@@ -35,20 +35,8 @@ pub const CORRECTNESS: Table = Table {
             Plan,
             "name of the prompt that it was asked with, `plain` is the standard one",
         ),
-        column(
-            "stage",
-            Text,
-            "",
-            Plan,
-            "stage of the pipeline, or `pipeline`",
-        ),
-        column(
-            "stage_index",
-            Integer,
-            "",
-            Plan,
-            "its place, from 0; null for the pipeline",
-        ),
+        STAGE_OR_PIPELINE,
+        STAGE_OR_PIPELINE_INDEX,
         column(
             "n",
             Integer,

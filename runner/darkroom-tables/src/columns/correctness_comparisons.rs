@@ -2,7 +2,7 @@
 
 use super::Kind::{Float, Integer, Text};
 use super::Source::{Derived, Plan};
-use super::{Column, RUN_ID, Table, column};
+use super::{Column, RUN_ID, STAGE_OR_PIPELINE, STAGE_OR_PIPELINE_INDEX, Table, column};
 
 const fn derived(name: &'static str, kind: super::Kind, doc: &'static str) -> Column {
     column(name, kind, "", Derived, doc)
@@ -43,28 +43,28 @@ pub const CORRECTNESS_COMPARISONS: Table = Table {
             Plan,
             "and the prompt it was asked with",
         ),
-        column(
-            "stage",
-            Text,
-            "",
-            Plan,
-            "stage of the pipeline, or `pipeline`",
-        ),
-        column(
-            "stage_index",
-            Integer,
-            "",
-            Plan,
-            "its place, from 0; null for the pipeline",
-        ),
+        STAGE_OR_PIPELINE,
+        STAGE_OR_PIPELINE_INDEX,
         derived(
             "right_a",
             Integer,
-            "right samples of the first; null, as all that follows, if nothing is known of a side",
+            "samples of `model_a` with `prompt_a` that are right; null, like every count, rate and p value of the row, if one of the two has no sample whose outcome is known",
         ),
-        derived("n_a", Integer, "of so many of which something is known"),
-        derived("right_b", Integer, "right samples of the second"),
-        derived("n_b", Integer, "of so many"),
+        derived(
+            "n_a",
+            Integer,
+            "samples of `model_a` with `prompt_a` whose outcome is known, right or not",
+        ),
+        derived(
+            "right_b",
+            Integer,
+            "samples of `model_b` with `prompt_b` that are right",
+        ),
+        derived(
+            "n_b",
+            Integer,
+            "samples of `model_b` with `prompt_b` whose outcome is known, right or not",
+        ),
         derived(
             "difference",
             Float,

@@ -2,7 +2,7 @@
 
 use super::Kind::{Bool, Float, Integer, Text, Time};
 use super::Source::{Contract, Derived, Plan, Platform, Runner};
-use super::{MODEL, PROMPT, RUN_ID, SAMPLE, Table, VARIANT, column};
+use super::{MODEL, PROMPT, RUN_ID, SAMPLE, STAGE, Table, VARIANT, column};
 
 pub const GENERATION: Table = Table {
     name: "generation",
@@ -15,7 +15,7 @@ pub const GENERATION: Table = Table {
         MODEL,
         SAMPLE,
         PROMPT,
-        column("stage", Text, "", Plan, "stage of the pipeline"),
+        STAGE,
         column(
             "stage_index",
             Integer,

@@ -132,8 +132,24 @@ pub(super) const STAGE_INDEX: Column = column(
     Integer,
     "",
     Plan,
-    "position of the stage, \
-    from 0",
+    "position of the stage, from 0",
+);
+
+/// Of a table that has rows for whole pipelines too.
+pub(super) const STAGE_OR_PIPELINE: Column = column(
+    "stage",
+    Text,
+    "",
+    Plan,
+    "stage of the pipeline; `pipeline` in the row of the whole pipeline",
+);
+
+pub(super) const STAGE_OR_PIPELINE_INDEX: Column = column(
+    "stage_index",
+    Integer,
+    "",
+    Plan,
+    "position of the stage, from 0; null in the row of the whole pipeline",
 );
 
 pub(super) const WARM_UP: Column = column(

@@ -297,8 +297,7 @@ pub const SUMMARY: Table = Table {
             Float,
             "fraction",
             Derived,
-            "for `duration_ms`: time on new pixels / on those of the image set (geometric mean \
-             over the probes, method section 7); null for fewer than 3 probes",
+            "for `duration_ms`: time on new pixels divided by time on the image set's own pixels, the geometric mean over all probes (passes with changed pixels); above 1 the code is slower on new pixels; null for fewer than 3 probes",
         ),
         column(
             "fresh_ratio_low",

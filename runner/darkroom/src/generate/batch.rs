@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::questions::{Prompts, Questions};
 use super::reading;
 use super::record::{self, Record};
-use super::spending::{self, Spending};
+use super::spending::{self, Cost, Spending};
 use super::wish::{Template, Wish};
 use crate::display::count;
 use crate::display::plan::dollars;
@@ -55,12 +55,16 @@ pub struct ToAsk {
     pub on_record: u64,
     /// Further questions if every round of repair is needed for every stage.
     pub repairs_at_most: u64,
-    /// The most that the answers can cost, USD, without those of `unbounded`.
-    pub most_usd: f64,
+    /// The most that the answers can cost, USD; null where nobody knows that of some model.
+    pub most_usd: Option<f64>,
+    /// The same without the models of `unbounded`.
+    pub most_usd_without_unbounded: f64,
     /// Models of which nobody knows what an answer can cost, and why.
     pub unbounded: BTreeMap<String, String>,
-    /// What the answers so far cost, USD, as far as known.
+    /// What the answers so far cost, USD, without those whose cost nobody knows.
     pub spent_usd: f64,
+    /// How many answers these are.
+    pub spent_unknown: u64,
     /// `[budget] generate_usd`.
     pub budget_usd: Option<f64>,
 }
@@ -80,19 +84,40 @@ impl ToAsk {
         );
         let before = (self.on_record > 0)
             .then(|| format!("{} answered before", count(self.on_record, "question")));
-        let whose: Vec<String> = self.unbounded.keys().cloned().collect();
-        let unknown = if whose.is_empty() {
-            String::new()
-        } else {
-            format!(" without the unknown cost of {}", listed(&whose))
-        };
-        let most = format!("at most {}{unknown}", dollars(self.most_usd));
-        let spent =
-            (self.spent_usd > 0.0).then(|| format!("{} spent so far", dollars(self.spent_usd)));
+        let spent = Spending::new(
+            None,
+            Cost {
+                usd: self.spent_usd,
+                unknown: self.spent_unknown,
+            },
+        );
         let budget = self.budget_usd;
         let budget = budget.map(|usd| format!("budget.generate_usd is {}", dollars(usd)));
-        let parts = [Some(asked), before, Some(most), spent, budget];
+        let parts = [
+            Some(asked),
+            before,
+            Some(self.most_in_words()),
+            spent.in_words(),
+            budget,
+        ];
         parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
+    }
+
+    /// Says the most that the answers can cost, and of which models nobody knows it.
+    fn most_in_words(&self) -> String {
+        let known = dollars(self.most_usd_without_unbounded);
+        let whose: Vec<String> = self.unbounded.keys().cloned().collect();
+        if whose.is_empty() {
+            return format!("at most {known}");
+        }
+        let whose = listed(&whose);
+        if self.unbounded.len() == self.models.len() {
+            format!(
+                "the cost is unknown: models.toml has no price or no limit of tokens for {whose}"
+            )
+        } else {
+            format!("at most {known} without {whose}, whose cost is unknown")
+        }
     }
 }
 
@@ -128,8 +153,10 @@ impl<'a> Batch<'a> {
         let spent = generation.declared.iter();
         let spent = spent.map(|declared| spent_on(project, &models, declared));
         Ok(Self {
-            // Not `sum`, which of nothing is -0.0.
-            spending: Spending::new(manifest.budget.generate_usd, spent.fold(0.0, |a, b| a + b)),
+            spending: Spending::new(
+                manifest.budget.generate_usd,
+                spent.fold(Cost::default(), |all, one| all + one),
+            ),
             project,
             questions,
             models,
@@ -171,15 +198,18 @@ impl<'a> Batch<'a> {
 
     /// Counts what is still to be asked; with `ask_again` also what is on record.
     pub fn to_ask(&self, ask_again: bool) -> ToAsk {
+        let spent = self.spending.cost();
         let mut to_ask = ToAsk {
             variants: 0,
             models: BTreeSet::new(),
             questions: 0,
             on_record: 0,
             repairs_at_most: 0,
-            most_usd: 0.0,
+            most_usd: None,
+            most_usd_without_unbounded: 0.0,
             unbounded: BTreeMap::new(),
-            spent_usd: self.spending.usd(),
+            spent_usd: spent.usd,
+            spent_unknown: spent.unknown,
             budget_usd: self.spending.limit(),
         };
         for declared in self.generation.missing() {
@@ -189,6 +219,8 @@ impl<'a> Batch<'a> {
             if let Some(why) = model.why_unbounded() {
                 to_ask.unbounded.insert(declared.model.clone(), why);
             }
+            // What nobody knows is in `unbounded`, and no part of the sum.
+            let most_usd = |bytes: u64| model.most_usd(bytes).unwrap_or_default();
             let wish = self.wish(declared, false);
             for (stage, prompt) in wish.prompts {
                 let bytes = prompt.len() as u64;
@@ -196,14 +228,16 @@ impl<'a> Batch<'a> {
                     to_ask.on_record += 1;
                 } else {
                     to_ask.questions += 1;
-                    to_ask.most_usd += model.most_usd(bytes).unwrap_or_default();
+                    to_ask.most_usd_without_unbounded += most_usd(bytes);
                 }
                 let again = bytes + model.max_output_tokens().unwrap_or_default() + SENT_BACK;
                 let repairs = u64::from(declared.repair);
                 to_ask.repairs_at_most += repairs;
-                to_ask.most_usd += repairs as f64 * model.most_usd(again).unwrap_or_default();
+                to_ask.most_usd_without_unbounded += repairs as f64 * most_usd(again);
             }
         }
+        let all_known = to_ask.unbounded.is_empty();
+        to_ask.most_usd = all_known.then_some(to_ask.most_usd_without_unbounded);
         to_ask
     }
 
@@ -245,7 +279,7 @@ fn key(declared: &Declared) -> (String, String) {
     (declared.python.clone(), declared.prompt.clone())
 }
 
-fn spent_on(project: &Project, models: &Models, declared: &Declared) -> f64 {
+fn spent_on(project: &Project, models: &Models, declared: &Declared) -> Cost {
     let used = provenance::asks(&project.variant_dir(&declared.variant));
     let on_record = Record::of(project, &declared.variant).all();
     spending::cost_of_variant(models.models.get(&declared.model), &used, &on_record)

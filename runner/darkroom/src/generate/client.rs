@@ -92,6 +92,25 @@ pub enum AskError {
     Interrupted,
 }
 
+impl AskError {
+    /// Names it in a few words, for a line of progress.
+    pub const fn in_short(&self) -> &'static str {
+        match self {
+            Self::Key { .. } => "refused key",
+            Self::NoModel { .. } => "unknown model",
+            Self::Limit { .. } => "rate limit",
+            Self::Server { .. } => "fault of the endpoint",
+            Self::Request { .. } => "refused request",
+            Self::Timeout { .. } => "no answer in time",
+            Self::Cut { .. } => "half an answer",
+            Self::Unreachable { .. } => "endpoint down",
+            Self::Malformed { .. } | Self::Streams => "not a chat completion",
+            Self::KeyInAnswer => "answer with the key in it",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
 impl ModelAnswer {
     /// What is known of it beside its text, as far as the answer itself tells.
     pub fn known(&self) -> Answered {

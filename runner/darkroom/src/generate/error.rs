@@ -61,6 +61,18 @@ impl Problem {
         }
     }
 
+    /// Names it in a few words, for a line of progress.
+    fn in_short(&self) -> &'static str {
+        match self {
+            Self::NoAnswer { error, .. } => error.in_short(),
+            Self::Substituted { .. } => "another model answered",
+            Self::Unfinished { .. } => "incomplete answer",
+            Self::Unjudged { .. } => "no Python to read the answer with",
+            Self::OverBudget { .. } => "budget",
+            Self::Folder(_) => "no folder",
+        }
+    }
+
     /// Ctrl-C, which is nobody's mistake.
     pub fn is_interrupt(&self) -> bool {
         matches!(
@@ -107,6 +119,11 @@ impl GenerateError {
     /// Says whether the model may be asked again in its turn.
     pub fn turn(&self) -> Turn {
         self.problem.turn()
+    }
+
+    /// `gpt-5-s1: not made (rate limit)`, without the sentence that the error itself is.
+    pub fn in_short(&self) -> String {
+        format!("{}: not made ({})", self.variant, self.problem.in_short())
     }
 
     /// Says whether another model's question would fail too: the disk is full, or the budget is

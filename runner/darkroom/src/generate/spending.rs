@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use darkroom_core::models::Model;
 
 use super::client::{Message, ModelAnswer};
+use crate::display::count;
+use crate::display::plan::dollars;
 use crate::provenance::{Answered, Ask};
 
 /// Dollars for answers: those of a manifest, or of one command.
@@ -15,7 +17,35 @@ use crate::provenance::{Answered, Ask};
 pub struct Spending {
     /// `[budget] generate_usd`.
     limit: Option<f64>,
-    spent: Cell<f64>,
+    spent: Cell<Cost>,
+}
+
+/// What answers cost: the dollars that are known, and how many answers whose cost nobody knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Cost {
+    pub usd: f64,
+    pub unknown: u64,
+}
+
+impl Cost {
+    /// Adds an answer's; `None` is not known, which is not 0.
+    pub fn count(&mut self, usd: Option<f64>) {
+        match usd {
+            Some(usd) => self.usd += usd,
+            None => self.unknown += 1,
+        }
+    }
+}
+
+impl std::ops::Add for Cost {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            usd: self.usd + other.usd,
+            unknown: self.unknown + other.unknown,
+        }
+    }
 }
 
 /// A question that could cost more than is left.
@@ -32,19 +62,40 @@ pub struct OverBudget {
 
 impl Spending {
     /// `spent` is what earlier answers cost.
-    pub fn new(limit: Option<f64>, spent: f64) -> Self {
+    pub fn new(limit: Option<f64>, spent: Cost) -> Self {
         Self {
             limit,
             spent: Cell::new(spent),
         }
     }
 
-    pub fn usd(&self) -> f64 {
+    pub fn cost(&self) -> Cost {
         self.spent.get()
     }
 
     pub fn limit(&self) -> Option<f64> {
         self.limit
+    }
+
+    /// `$1.20 of $5.00 spent so far, besides 3 answers whose cost is unknown`; `None` while nothing
+    /// is.
+    pub fn in_words(&self) -> Option<String> {
+        let Cost { usd, unknown } = self.cost();
+        let known = match self.limit {
+            Some(limit) => Some(format!(
+                "{} of {} spent so far",
+                dollars(usd),
+                dollars(limit)
+            )),
+            None => (usd > 0.0).then(|| format!("{} spent so far", dollars(usd))),
+        };
+        let unknown =
+            (unknown > 0).then(|| format!("{} whose cost is unknown", count(unknown, "answer")));
+        match (known, unknown) {
+            (Some(known), Some(unknown)) => Some(format!("{known}, besides {unknown}")),
+            (None, Some(unknown)) => Some(format!("so far {unknown}")),
+            (known, None) => known,
+        }
     }
 
     /// Refuses a question whose answer could cost more than is left. Where nobody knows what it
@@ -54,7 +105,7 @@ impl Spending {
             return Ok(());
         };
         let most = most_usd(model, messages).unwrap_or(f64::INFINITY);
-        let spent = self.usd();
+        let spent = self.cost().usd;
         if spent + most > limit {
             return Err(OverBudget { most, spent, limit });
         }
@@ -63,8 +114,9 @@ impl Spending {
 
     /// Counts an answer: what its tokens cost, or the most where the endpoint does not tell them.
     pub fn count(&self, model: &Model, messages: &[Message], answer: &ModelAnswer) {
-        let usd = cost_usd(model, &answer.known()).or_else(|| most_usd(model, messages));
-        self.spent.set(self.usd() + usd.unwrap_or_default());
+        let mut cost = self.cost();
+        cost.count(cost_usd(model, &answer.known()).or_else(|| most_usd(model, messages)));
+        self.spent.set(cost);
     }
 }
 
@@ -80,18 +132,22 @@ pub fn cost_usd(model: &Model, answered: &Answered) -> Option<f64> {
 }
 
 /// Returns what all answers for one variant cost: those in its provenance and those on record,
-/// each once. Those whose cost nobody knows count nothing.
-pub fn cost_of_variant(model: Option<&Model>, used: &[Ask], on_record: &[Answered]) -> f64 {
+/// each once.
+pub fn cost_of_variant(model: Option<&Model>, used: &[Ask], on_record: &[Answered]) -> Cost {
     let key = |answered: &Answered| (answered.asked_at.clone(), answered.answer_sha256.clone());
     let mut costs = BTreeMap::new();
     for answered in on_record {
         let cost = model.and_then(|model| cost_usd(model, answered));
-        costs.insert(key(answered), cost.unwrap_or_default());
+        costs.insert(key(answered), cost);
     }
     for ask in used {
-        costs.insert(key(&ask.answered), ask.cost_usd.unwrap_or_default());
+        costs.insert(key(&ask.answered), ask.cost_usd);
     }
-    costs.values().sum()
+    let mut all = Cost::default();
+    for cost in costs.into_values() {
+        all.count(cost);
+    }
+    all
 }
 
 #[cfg(test)]
@@ -116,14 +172,57 @@ mod tests {
         }
     }
 
+    fn known(usd: f64) -> Cost {
+        Cost { usd, unknown: 0 }
+    }
+
+    #[test]
+    fn what_nobody_knows_is_counted_and_never_added_as_nothing() {
+        let said = |limit, usd, unknown| Spending::new(limit, Cost { usd, unknown }).in_words();
+        assert_eq!(said(None, 0.0, 0), None);
+        assert_eq!(said(None, 0.5, 0).unwrap(), "$0.50 spent so far");
+        assert_eq!(
+            said(None, 0.0, 1).unwrap(),
+            "so far 1 answer whose cost is unknown"
+        );
+        assert_eq!(
+            said(Some(5.0), 0.5, 3).unwrap(),
+            "$0.50 of $5.00 spent so far, besides 3 answers whose cost is unknown"
+        );
+        let unlimited = model("parameters = { temperature = 0.5 }");
+        let mut priceless = unlimited.clone();
+        priceless.price = None;
+        let spending = Spending::default();
+        let answer = |tokens| ModelAnswer {
+            text: String::new(),
+            model: "m".into(),
+            id: None,
+            finish_reason: None,
+            refusal: None,
+            input_tokens: tokens,
+            output_tokens: tokens,
+        };
+        spending.count(&priceless, &[], &answer(Some(1_000)));
+        spending.count(&unlimited, &[], &answer(None));
+        assert_eq!(
+            spending.cost(),
+            Cost {
+                usd: 0.0,
+                unknown: 2
+            }
+        );
+        spending.count(&unlimited, &[], &answer(Some(1_000)));
+        assert!((spending.cost().usd - 0.01).abs() < 1e-12);
+    }
+
     #[test]
     fn a_question_is_refused_when_its_answer_could_cost_more_than_is_left() {
         let limited = model("parameters = { max_tokens = 1000 }");
         let question = [Message::user("abc")];
         let most = (3.0 * 2.0 + 1000.0 * 8.0) / 1e6;
-        let exactly = Spending::new(Some(0.5), 0.5 - most);
+        let exactly = Spending::new(Some(0.5), known(0.5 - most));
         assert_eq!(exactly.may_ask(&limited, &question), Ok(()));
-        let over = Spending::new(Some(0.5), 0.5 - most / 2.0);
+        let over = Spending::new(Some(0.5), known(0.5 - most / 2.0));
         let said = over.may_ask(&limited, &question).unwrap_err().to_string();
         assert!(
             said.contains("up to $0.0080") && said.contains("budget.generate_usd = 0.5"),
@@ -148,6 +247,7 @@ mod tests {
         };
         let on_record = [one, answered("2", Some(1_000)), answered("3", None)];
         let all = cost_of_variant(Some(&model("")), &[ask], &on_record);
-        assert!((all - 0.02).abs() < 1e-12, "{all}");
+        assert!((all.usd - 0.02).abs() < 1e-12, "{all:?}");
+        assert_eq!(all.unknown, 1, "the one without tokens");
     }
 }

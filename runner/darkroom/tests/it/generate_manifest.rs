@@ -310,16 +310,113 @@ fn a_budget_that_nothing_bounds_is_refused_and_an_unknown_cost_is_said() {
     );
     manifest(&project, BOTH);
     let page = project.darkroom(&["plan", "m.toml"]).exits(0).stdout();
-    assert!(
-        page.contains("without the unknown cost of other and scripted"),
-        "{page}"
+    let unknown = "models.toml has no price or no limit of tokens for";
+    let said = format!(
+        "4 variants of 2 models: 8 questions to ask; the cost is unknown: {unknown} other and scripted;"
     );
+    assert!(page.contains(&said) && !page.contains("$0.00"), "{page}");
     generate(&project, &["--set", "budget.generate_usd=5"])
         .exits(2)
         .says("budget.generate_usd cannot be kept")
         .says("other (neither `max_tokens` nor `max_completion_tokens` is set)")
         .says("add `price` and `max_tokens` in experiments/image-pipeline/models.toml");
     assert_eq!(endpoint.asked().len(), 0);
+}
+
+#[test]
+fn a_cost_that_is_not_known_is_said_and_never_added_as_nothing() {
+    let endpoint = Endpoint::new(answers(&["scripted", "scripted", "other", "other"]));
+    let project = project(&endpoint, &endpoint);
+    let file = "experiments/image-pipeline/models.toml";
+    let priced = text(&project, file);
+    let (first, second) = priced.split_at(priced.find("[models.other]").unwrap());
+    let second = second.lines().map(|line| match line.split_once(" = ") {
+        Some(("price", _)) => "price_unknown = \"nobody says\"\n".to_owned(),
+        _ => format!("{line}\n"),
+    });
+    project.write(file, first.to_owned() + &second.collect::<String>());
+    manifest(&project, "{ model = \"scripted\" }, { model = \"other\" }");
+    let plan = || {
+        let plan = project.darkroom(&["plan", "m.toml", "--json"]).exits(0);
+        let plan: Json = serde_json::from_str(&plan.stdout()).unwrap();
+        plan["generate"].clone()
+    };
+    let before = plan();
+    assert!(before["most_usd"].is_null(), "{before:#}");
+    assert!(before["most_usd_without_unbounded"].as_f64().unwrap() > 0.0);
+    assert_eq!(before["unbounded"]["other"], "price unknown: nobody says");
+    let page = project.darkroom(&["plan", "m.toml"]).exits(0).stdout();
+    assert!(
+        page.contains(" without other, whose cost is unknown;"),
+        "{page}"
+    );
+    generate(&project, &[]).exits(0);
+    manifest(
+        &project,
+        "{ model = \"scripted\", samples = 2 }, { model = \"other\", samples = 2 }",
+    );
+    let after = plan();
+    assert_eq!(after["spent_unknown"], json!(2), "{after:#}");
+    assert!((after["spent_usd"].as_f64().unwrap() - 0.012).abs() < 1e-9);
+    let page = project.darkroom(&["plan", "m.toml"]).exits(0).stdout();
+    assert!(
+        page.contains("$0.0120 spent so far, besides 2 answers whose cost is unknown"),
+        "{page}"
+    );
+}
+
+#[test]
+fn an_entry_of_models_toml_that_is_wrong_is_refused_alone() {
+    let endpoint = Endpoint::new(answers(&["scripted"; 4]));
+    let project = project(&endpoint, &endpoint);
+    let file = "experiments/image-pipeline/models.toml";
+    let wrong = text(&project, file).replace("id = \"other-model\"", "idd = \"other-model\"");
+    project.write(file, wrong);
+    manifest(&project, BOTH);
+    for command in ["generate", "plan", "run"] {
+        let answer = project
+            .darkroom_with(&[command, "m.toml"], &KEYS)
+            .exits(2)
+            .before_any_effect()
+            .says("model `other` can't be used: models.other.idd: unknown field `idd`")
+            .says(&format!("{file}:11:"));
+        assert!(
+            !answer.stderr().contains("`scripted` can't"),
+            "{}",
+            answer.stderr()
+        );
+    }
+    let single = ["generate", "--model", "other", "--variant", "new"];
+    project
+        .darkroom_with(&single, &KEYS)
+        .exits(2)
+        .before_any_effect()
+        .says(&format!("{file}:11: models.other.idd: unknown field"));
+    assert!(endpoint.asked().is_empty());
+    manifest(&project, "{ model = \"scripted\" }");
+    generate(&project, &[]).exits(0);
+    let single = ["generate", "--model", "scripted", "--variant", "new"];
+    project.darkroom_with(&single, &KEYS).exits(0);
+    assert_eq!(made(&project), ["new", "scripted-s1"]);
+}
+
+#[test]
+fn a_models_name_among_the_variants_is_told_as_the_entry_that_measures_it() {
+    let endpoint = Endpoint::new(vec![]);
+    let project = project(&endpoint, &endpoint);
+    // The name of an entry, and what its vendor calls it.
+    for written in ["other", "other-model"] {
+        manifest(&project, &format!("\"{written}\""));
+        let refused = project
+            .darkroom(&["plan", "m.toml"])
+            .exits(2)
+            .says("write `{ model = \"other\", samples = 5 }` in its place");
+        let shown = refused.one_line();
+        let entry = shown.split('`').find(|text| text.starts_with('{')).unwrap();
+        manifest(&project, entry);
+        let cells = project.darkroom(&["cells", "m.toml"]).exits(0).stdout();
+        assert_eq!(cells.lines().count(), 5, "{cells}");
+    }
 }
 
 #[test]
@@ -369,8 +466,16 @@ fn an_endpoint_that_is_down_stalls_no_other_model_and_nothing_is_lost() {
     let answer = generate(&project, &[])
         .exits(1)
         .says("2 variants were not made")
+        .says("scripted-s1: not made (endpoint down); why stands at the end")
         .says("variant `scripted-s1` was not created: stage greyscale:")
         .says("run the same command again");
+    let sentence = "was not created: stage greyscale";
+    assert_eq!(
+        answer.one_line().matches(sentence).count(),
+        1,
+        "the sentence stands once: {}",
+        answer.stderr()
+    );
     assert_eq!(answer.stdout(), "functions/other-s1\nfunctions/other-s2\n");
     let back = Endpoint::new(answers(&["scripted"; 4]));
     models(&project, back.url(), back.url(), "max_tokens = 1000");

@@ -428,6 +428,23 @@ fn the_study_says_which_command_makes_its_variants_and_is_valid_without_them() {
 }
 
 #[test]
+fn the_studys_successors_are_models_that_can_be_asked_beside_those_that_they_follow() {
+    let project = Project::new();
+    let study = std::fs::read_to_string(repository().join("manifests/llm-study.toml")).unwrap();
+    let successors = "    # { model = ";
+    assert_eq!(study.matches(successors).count(), 2, "{study}");
+    project.write("m.toml", study.replace(successors, "    { model = "));
+    let models =
+        std::fs::read(repository().join("experiments/image-pipeline/models.toml")).unwrap();
+    project.write("experiments/image-pipeline/models.toml", models);
+    let cells = project.darkroom(&["cells", "m.toml"]).exits(0).stdout();
+    assert_eq!(cells.lines().count(), (3 * 5 + 2 * 6) * 2, "{cells}");
+    for name in ["gpt-5-s5.", "gpt-6.1-sol-s6.", "gemini-3.8-flash-s6."] {
+        assert!(cells.contains(name), "{name} in {cells}");
+    }
+}
+
+#[test]
 fn the_help_page_reads_like_a_page_of_the_readme() {
     insta::assert_snapshot!(Project::new().darkroom(&["--help"]).exits(0).stdout());
 }

@@ -244,6 +244,11 @@ impl Answer {
         String::from_utf8(self.output.stderr.clone()).unwrap()
     }
 
+    /// What it said on stderr, wherever it wraps.
+    pub fn one_line(&self) -> String {
+        one_line(&self.stderr())
+    }
+
     /// The wrong request changed nothing: no word on stdout, no folder made.
     #[track_caller]
     pub fn before_any_effect(self) -> Self {

@@ -14,7 +14,6 @@ use super::keys::keys;
 use super::shown::{self, Made, ended, say};
 use super::wrong::wrong;
 use crate::cli::{GenerateArgs, Globals};
-use crate::display::plan::dollars;
 use crate::display::{self, count};
 use crate::exit::{Failure, Outcome};
 use crate::generate::{self, Batch, Endpoint, GenerateError, Turn, Turns, gate};
@@ -115,6 +114,9 @@ fn endpoints<'a>(
     models.into_iter().map(endpoint).collect()
 }
 
+/// Why variants were not made, by their names.
+type Faults = BTreeMap<String, GenerateError>;
+
 /// The work on what is missing.
 struct Making<'a> {
     project: &'a Project,
@@ -132,7 +134,7 @@ impl Making<'_> {
         let missing = self.generation.missing();
         let mut turns = Turns::of(missing.map(|it| (it.model.clone(), it)));
         let mut made = Vec::new();
-        let mut faults = BTreeMap::new();
+        let mut faults = Faults::new();
         let (mut introduced, mut tried) = (HashSet::new(), HashSet::new());
         while let Some(&declared) = turns.whose() {
             let name = &declared.variant;
@@ -145,6 +147,7 @@ impl Making<'_> {
             let ask_again = self.ask_again && tried.insert(name);
             match self.one(declared, ask_again) {
                 Ok(None) => {
+                    self.say_why(&faults);
                     self.say(
                         "interrupted; finished variants stay, and the same command goes on with \
                          the answers so far",
@@ -158,9 +161,9 @@ impl Making<'_> {
                     turns.ended(Turn::Done);
                 }
                 Err(failure) => {
-                    let fault = self.of_model(failure, &made)?;
+                    let fault = self.of_model(failure, &made, &faults)?;
                     turns.ended(fault.turn());
-                    faults.insert(name, fault);
+                    faults.insert(name.clone(), fault);
                 }
             }
         }
@@ -174,18 +177,32 @@ impl Making<'_> {
         }
     }
 
-    /// Returns a failure after which other models go on; any other ends the command.
-    fn of_model(&self, failure: Failure, made: &[Made]) -> Result<GenerateError, Failure> {
+    /// Returns a failure after which other models go on; any other ends the command. Its sentence
+    /// is said once, at the end.
+    fn of_model(
+        &self,
+        failure: Failure,
+        made: &[Made],
+        earlier: &Faults,
+    ) -> Result<GenerateError, Failure> {
         let fault = failure
             .into_report()
             .downcast::<GenerateError>()
             .map_err(Failure::broken)?;
-        self.say(&format!("  {fault}"));
         if fault.ends_all() {
+            self.say_why(earlier);
             self.answer(made)?;
             return Err(Failure::broken(fault));
         }
+        self.say(&format!("  {}; why stands at the end", fault.in_short()));
         Ok(fault)
+    }
+
+    /// Says why variants were not made, where no error at the end does.
+    fn say_why(&self, faults: &Faults) {
+        for fault in faults.values() {
+            self.say(&format!("  {fault}"));
+        }
     }
 
     fn one(&self, declared: &Declared, again: bool) -> Result<Option<generate::Made>, Failure> {
@@ -200,12 +217,8 @@ impl Making<'_> {
     fn announce(&self, declared: &Declared, made_now: usize) {
         let all = self.generation.declared.len();
         let before = all - self.generation.missing().count();
-        let spent = self.batch.spending.usd();
-        let spent = match self.batch.spending.limit() {
-            Some(limit) => format!("; {} of {} spent", dollars(spent), dollars(limit)),
-            None if spent > 0.0 => format!("; {} spent", dollars(spent)),
-            None => String::new(),
-        };
+        let spent = self.batch.spending.in_words();
+        let spent = spent.map_or_else(String::new, |spent| format!("; {spent}"));
         let model = self.batch.model(declared);
         self.say(&format!(
             "{}: {}, {} of {all} variants made{spent}",

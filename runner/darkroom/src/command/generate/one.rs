@@ -89,8 +89,12 @@ pub fn run(args: &GenerateArgs, globals: Globals) -> Result<Outcome, Failure> {
 }
 
 fn chosen<'a>(models: &'a Models, name: &str, pipeline: &Pipeline) -> Result<&'a Model, Failure> {
+    if let Some(fault) = models.faults.get(name) {
+        return Err(Failure::wrong_request(fault.clone()));
+    }
     models.models.get(name).ok_or_else(|| {
-        let known: Vec<_> = models.models.keys().map(String::as_str).collect();
+        let known = models.models.keys().chain(models.faults.keys());
+        let known: Vec<_> = known.map(String::as_str).collect();
         let help = format!(
             "{} has: {}",
             project::models_file(&pipeline.name),
