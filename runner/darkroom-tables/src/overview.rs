@@ -92,7 +92,9 @@ pub fn overview(
         price_region: prices.region.clone(),
         price_date: prices.date.clone(),
         prices_unconfirmed: prices.unconfirmed(OF_TABLES),
-        logs_usd: seen.spent.and_then(|spent| logs_usd(spent.invocations, prices)),
+        logs_usd: seen
+            .spent
+            .and_then(|spent| logs_usd(spent.invocations, prices)),
         logs_unconfirmed: prices.log_ingest().is_some_and(|price| price.unconfirmed),
         until: run.until,
         vary_inputs: run.vary_inputs,

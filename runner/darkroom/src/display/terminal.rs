@@ -435,9 +435,7 @@ fn logs(summary: &Summary) -> String {
     } else {
         ""
     };
-    format!(
-        "Log lines come on top: about {dollars}{mark}, without what handlers print."
-    )
+    format!("Log lines come on top: about {dollars}{mark}, without what handlers print.")
 }
 
 /// Says once what the run cost, or what AWS would charge for it where nobody is sent a bill.
