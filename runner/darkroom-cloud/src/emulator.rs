@@ -97,6 +97,7 @@ impl Emulator {
     }
 
     /// Returns the same emulator as a sandbox with a root of its own sees it.
+    #[must_use]
     pub fn inside(&self) -> Self {
         Self {
             program: INSIDE_PROGRAM.into(),
@@ -132,7 +133,7 @@ pub fn find(architecture: &str) -> Result<Emulator, EmulatorNotFound> {
 fn find_in(
     architecture: &str,
     path: &OsString,
-    named: Option<PathBuf>,
+    chosen: Option<PathBuf>,
     host: &Path,
 ) -> Result<Emulator, EmulatorNotFound> {
     let not_found = |missing| EmulatorNotFound {
@@ -165,13 +166,12 @@ fn find_in(
     }
     let cross_root = host.join(cross_root.trim_start_matches('/'));
     let has_linker = |root: &PathBuf| root.join(linker).exists();
-    let root = match named {
+    let root = match chosen {
         Some(root) if has_linker(&root) => Some(Some(root)),
-        // One that was named and holds nothing is a mistake, not a choice.
-        Some(_) => None,
         None if has_linker(&cross_root) => Some(Some(cross_root)),
         None if host.join(linker).exists() => Some(None),
-        None => None,
+        // A root that was chosen and holds nothing is a mistake: no other stands in for it.
+        _ => None,
     };
     if root.is_none() {
         let how = format!(

@@ -524,7 +524,7 @@ pub struct Invocation {
     pub request_id: Option<String>,
     /// The platform's REPORT line; `None` when none arrived.
     pub report: Option<Report>,
-    /// From INIT_START to START, by the platform's clock, ms; of the first invocation of an
+    /// From `INIT_START` to START, by the platform's clock, ms; of the first invocation of an
     /// environment. `None` where its log was not read for it, or does not show both, or the first
     /// initialisation failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -399,62 +399,16 @@ pub fn renewed(
 }
 
 /// Returns the text of a price table, as `PriceTable::parse` reads it.
-pub fn spelled(table: &PriceTable) -> String {
-    let mut text = format!(
+///
+/// # Errors
+/// TOML can hold every table; an error would be one of the `toml` crate.
+pub fn spelled(table: &PriceTable) -> Result<String, toml::ser::Error> {
+    let prices = toml::to_string(table)?;
+    Ok(format!(
         "# What AWS charges on demand in one region, in USD, before tax. Each `source` says where its price was read;\n\
-         # `unconfirmed = true` marks a price that may be wrong. Written by Darkroom, from AWS's price lists.\n\n\
-         region = \"{}\"\ndate = \"{}\"\n",
-        table.region, table.date
-    );
-    let mut entry = |head: &str, usd: f64, up_to: Option<u64>, unconfirmed: bool, source: &str| {
-        text += &format!("\n{head}\nusd = {usd}\n");
-        if let Some(up_to) = up_to {
-            text += &format!("up_to_gb_s = {up_to}\n");
-        }
-        if unconfirmed {
-            text += "unconfirmed = true\n";
-        }
-        text += &format!("source = {}\n", toml::Value::from(source));
-    };
-    let mut price = |key: &str, price: Option<&Price>| {
-        if let Some(of) = price {
-            entry(
-                &format!("[{key}]"),
-                of.usd,
-                None,
-                of.unconfirmed,
-                &of.source,
-            );
-        }
-    };
-    price("lambda.request", Some(&table.lambda.request));
-    price("lambda.ephemeral", Some(&table.lambda.ephemeral));
-    price("s3.put", Some(&table.s3.put));
-    price("s3.get", Some(&table.s3.get));
-    price("s3.storage_gb_month", table.s3.storage_gb_month.as_ref());
-    let logs = table.logs.as_ref();
-    price("logs.ingest_gb", table.log_ingest());
-    price(
-        "logs.storage_gb_month",
-        logs.and_then(|logs| logs.storage_gb_month.as_ref()),
-    );
-    price("metrics.requested", table.metric_requested());
-    let compute = &table.lambda.compute;
-    for (name, tiers) in [("x86_64", &compute.x86_64), ("arm64", &compute.arm64)] {
-        for of in tiers {
-            let head = format!("[[lambda.compute.{name}]]");
-            entry(&head, of.usd, of.up_to_gb_s, of.unconfirmed, &of.source);
-        }
-    }
-    let free = &table.lambda.free_tier;
-    text += &format!(
-        "\n[lambda.free_tier]          # a month; never applied unless asked for\n\
-         requests = {}\ngb_s = {}\nsource = {}\n",
-        free.requests,
-        free.gb_s,
-        toml::Value::from(free.source.as_str())
-    );
-    text
+         # `unconfirmed = true` marks a price that may be wrong. The free tier is a month's, and never applied unless\n\
+         # asked for. Written by Darkroom, from AWS's price lists.\n\n{prices}"
+    ))
 }
 
 #[cfg(test)]
@@ -632,8 +586,8 @@ mod tests {
         assert_eq!((new.s3.put.usd, new.s3.put.unconfirmed), (0.000_006, false));
         assert_eq!(new.s3.put.source, "AWS Price List, AmazonS3 of 2026-11-20");
         assert_eq!((&new.s3.get, &new.lambda), (&old.s3.get, &old.lambda));
-        assert_eq!(PriceTable::parse(&spelled(&new)).unwrap(), new);
-        assert_eq!(PriceTable::parse(&spelled(&old)).unwrap(), old);
+        assert_eq!(PriceTable::parse(&spelled(&new).unwrap()).unwrap(), new);
+        assert_eq!(PriceTable::parse(&spelled(&old).unwrap()).unwrap(), old);
         let nothing = renewed(None, &[], "us-east-1", free).unwrap_err();
         assert!(nothing.contains(&"lambda.compute.arm64"), "{nothing:?}");
     }

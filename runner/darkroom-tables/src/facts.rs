@@ -129,7 +129,7 @@ pub struct ReportFact {
     pub init_ms: Option<f64>,
     /// `None` only where another harness did not record it.
     pub start: Option<StartKind>,
-    /// From INIT_START to START.
+    /// From `INIT_START` to START.
     pub init_to_start_ms: Option<f64>,
 }
 

@@ -473,8 +473,8 @@ pub struct CheckArgs {
     /// Check only this stage; repeatable
     #[arg(long = "stage", value_name = "STAGE")]
     pub stages: Vec<String>,
-    /// Check the package for x86_64 or arm64; the other processor is emulated by qemu, and nothing
-    /// is timed [default: this machine's]
+    /// Check the package for this processor; one that is not this machine's is emulated by qemu,
+    /// and nothing is timed [default: this machine's]
     #[arg(long, value_parser = architectures())]
     pub architecture: Option<Architecture>,
     /// Check on this Python runtime, for example python3.14 [default: the one in variant.toml]

@@ -35,7 +35,7 @@ impl StartKind {
         }
     }
 
-    /// Decides it from REPORT, and from the time between INIT_START and START where the log was
+    /// Decides it from REPORT, and from the time between `INIT_START` and START where the log was
     /// read for it. Without that time, REPORT alone decides.
     pub fn of(report: &Report, init_to_start_ms: Option<f64>) -> Self {
         let ahead = match (

@@ -37,7 +37,7 @@ fn run() -> RunStarted {
     reason = "a report, and whether it tells how it started"
 )]
 enum Fact {
-    /// Status, and the init of its report, if it has one, 100 ms; and the time from INIT_START to
+    /// Status, and the init of its report, if it has one, 100 ms; and the time from `INIT_START` to
     /// START.
     Row(PassKey, Status, Option<Option<f64>>, Option<f64>),
     Imported(PassKey, Status, Option<Option<bool>>),

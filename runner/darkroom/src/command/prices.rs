@@ -216,8 +216,9 @@ fn write(
             missing.join(", ")
         ))
     })?;
-    let text = price_list::spelled(&new);
-    fs::write(path, text).map_err(|error| {
-        Failure::broken(miette::miette!("cannot write {}: {error}", path.display()))
+    let text = price_list::spelled(&new).map_err(|error| error.to_string());
+    let written = text.and_then(|text| fs::write(path, text).map_err(|error| error.to_string()));
+    written.map_err(|reason| {
+        Failure::broken(miette::miette!("cannot write {}: {reason}", path.display()))
     })
 }

@@ -35,7 +35,7 @@ pub struct Logged {
     pub started_ms: i64,
     /// The platform's clock, when it logged END; absent while it runs.
     pub ended_ms: Option<i64>,
-    /// From INIT_START to START, by the platform's clock, ms; of the first invocation in a stream,
+    /// From `INIT_START` to START, by the platform's clock, ms; of the first invocation in a stream,
     /// where the events reach back to it and the initialisation did not fail.
     pub init_to_start_ms: Option<f64>,
     /// Its environment's first initialisation failed.
@@ -136,10 +136,9 @@ fn of_stream(lines: &[&Line]) -> Vec<Logged> {
             Some(Platform::InitStart) if found.is_empty() => {
                 init_started_ms.get_or_insert(line.timestamp_ms);
             }
-            Some(Platform::InitStart) => {}
             // Later ones belong to an invocation, which counts their time.
             Some(Platform::FailedInit(ms)) if found.is_empty() => failed_init_ms = Some(ms),
-            Some(Platform::FailedInit(_)) => {}
+            Some(Platform::InitStart | Platform::FailedInit(_)) => {}
             None => {
                 if let Some((at, ended_ms)) = after_end {
                     let report = report_line::parse_line(text)

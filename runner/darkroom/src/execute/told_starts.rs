@@ -1,6 +1,6 @@
 //! Starts of which REPORT does not tell everything: the log does.
 //!
-//! An environment may have been initialised before the call; then INIT_START stands long before
+//! An environment may have been initialised before the call; then `INIT_START` stands long before
 //! START. And after ten seconds the platform gives up an initialisation and makes it again, within
 //! the invocation; REPORT then has no Init Duration, though the start was cold. Only calls of which
 //! REPORT says that their environment is new, or that may be such a start, are looked up, outside

@@ -17,8 +17,8 @@ use super::elf;
 use super::error::PackageError;
 
 /// Libraries that Lambda's Python and OS-only runtimes have. Source: the manylinux policies
-/// (PEP 513, PEP 600: glibc's own, libgcc_s, libstdc++), without what they allow of X11, GL and
-/// GLib, which Lambda has not.
+/// (PEP 513, PEP 600: glibc's own, `libgcc_s`, libstdc++), without what they allow of X11, GL and
+/// `GLib`, which Lambda has not.
 #[rustfmt::skip]
 const ON_LAMBDA: [&str; 14] = [
     "ld-linux-aarch64.so.1", "ld-linux-x86-64.so.2", "libanl.so.1", "libc.so.6", "libdl.so.2", "libgcc_s.so.1",

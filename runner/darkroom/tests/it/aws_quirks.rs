@@ -826,8 +826,8 @@ async fn starts_in_environments_that_stood_ready_are_no_cold_samples_and_no_wron
     // The last attempt of every repetition is a cold start, and the log says so too.
     for row in &rows {
         let init_ms = row.report.as_ref().unwrap().init_ms.unwrap();
-        let gap_ms = row.init_to_start_ms.unwrap() - init_ms;
-        assert!(gap_ms > -2.0, "{row:?}");
+        let ready_ms = row.init_to_start_ms.unwrap() - init_ms;
+        assert!(ready_ms > -2.0, "{row:?}");
     }
     let last = |row: &&Invocation| {
         let of = |other: &Invocation| {
