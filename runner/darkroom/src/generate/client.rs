@@ -20,6 +20,8 @@ use futures::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Mutex;
 
 use crate::error_text::causes;
 use crate::provenance::{Answered, hash};
@@ -38,6 +40,9 @@ pub struct Endpoint<'a> {
     client: Client<OpenAIConfig>,
     key: String,
     runtime: Runtime,
+    /// One stream for all questions, so that a Ctrl-C between two of them is not lost. `None` where
+    /// there can be none: then a Ctrl-C ends the process.
+    interrupts: Mutex<Option<Signal>>,
 }
 
 /// One message of a conversation.
@@ -174,11 +179,16 @@ impl<'a> Endpoint<'a> {
             .pool_max_idle_per_host(0)
             .build()?;
         let client = Client::with_config(config).with_http_client(http);
+        let interrupts = {
+            let _inside = runtime.enter();
+            signal(SignalKind::interrupt()).ok()
+        };
         Ok(Self {
             model,
             client,
             key: key.to_owned(),
             runtime,
+            interrupts: Mutex::new(interrupts),
         })
     }
 
@@ -195,7 +205,9 @@ impl<'a> Endpoint<'a> {
         let response = self.runtime.block_on(async {
             let asked = self.sent(Value::Object(request));
             tokio::select! {
-                _ = tokio::signal::ctrl_c() => None,
+                // First: who was interrupted asks nothing.
+                biased;
+                () = self.interrupted() => None,
                 answered = tokio::time::timeout(Duration::from_secs(seconds), asked) => Some(answered),
             }
         });
@@ -204,6 +216,16 @@ impl<'a> Endpoint<'a> {
             Some(Err(_)) => Err(AskError::Timeout { seconds }),
             Some(Ok(Err(error))) => Err(self.ask_error(&error)),
             Some(Ok(Ok(json))) => self.read(json),
+        }
+    }
+
+    /// Waits for a Ctrl-C, one since the last question included.
+    async fn interrupted(&self) {
+        match &mut *self.interrupts.lock().await {
+            Some(interrupts) => {
+                interrupts.recv().await;
+            }
+            None => std::future::pending().await,
         }
     }
 
