@@ -111,6 +111,7 @@ impl Tier {
         Entry {
             key,
             usd: self.usd,
+            up_to: self.up_to_gb_s,
             unconfirmed: self.unconfirmed,
             source: &self.source,
         }
@@ -145,6 +146,8 @@ pub struct Entry<'a> {
     /// As the file spells it: `s3.put`. Tiers share one.
     pub key: &'static str,
     pub usd: f64,
+    /// As [`Tier::up_to_gb_s`]; of other prices `None`.
+    pub up_to: Option<u64>,
     pub unconfirmed: bool,
     pub source: &'a str,
 }
@@ -208,6 +211,7 @@ impl PriceTable {
             Some(Entry {
                 key,
                 usd: price.usd,
+                up_to: None,
                 unconfirmed: price.unconfirmed,
                 source: &price.source,
             })

@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use crate::cost::{
-    ComputePrices, FreeTier, LambdaPrices, LogsPrices, MetricsPrices, Price, PriceTable, S3Prices,
-    Tier,
+    ComputePrices, Entry, FreeTier, LambdaPrices, LogsPrices, MetricsPrices, Price, PriceTable,
+    S3Prices, Tier,
 };
 
 /// Prices closer than this, as a share, are the same: files round to ten digits.
@@ -256,7 +256,7 @@ pub fn check(table: Option<&PriceTable>, lists: &[PriceList], region: &str) -> V
     let entries = table.map(PriceTable::entries).unwrap_or_default();
     let of = |wanted: &Wanted| {
         let known = entries.iter().filter(|entry| entry.key == wanted.key);
-        let known: Vec<f64> = known.map(|entry| entry.usd).collect();
+        let known: Vec<Entry<'_>> = known.copied().collect();
         Checked {
             key: wanted.key,
             offer: wanted.offer,
@@ -272,7 +272,7 @@ fn listed(wanted: &Wanted, lists: &[PriceList], region: &str) -> Option<Vec<Vec<
     Some(list.found(wanted, region))
 }
 
-fn finding(known: &[f64], listed: Option<Vec<Vec<ListedTier>>>) -> Finding {
+fn finding(known: &[Entry<'_>], listed: Option<Vec<Vec<ListedTier>>>) -> Finding {
     let Some(mut listed) = listed else {
         return Finding::NoList;
     };
@@ -283,17 +283,22 @@ fn finding(known: &[f64], listed: Option<Vec<Vec<ListedTier>>>) -> Finding {
         listed.push(tiers);
         return Finding::Several(listed.iter().map(|tiers| tiers[0].usd).collect());
     }
-    // The first tier is what costs are quoted at; the table may lack the others.
-    let same = |(one, tier): (&f64, &ListedTier)| (one - tier.usd).abs() <= SAME * tier.usd;
-    match known {
-        [] => Finding::New(tiers),
-        [usd, ..] if known.iter().zip(&tiers).all(same) && known.len() <= tiers.len() => {
-            Finding::Agrees { usd: *usd }
-        }
-        _ => Finding::Differs {
-            table: known.to_vec(),
+    // Of compute the table has every tier, with its bound; of the rest only the first.
+    let in_tiers = |entry: &Entry<'_>| entry.key.starts_with("lambda.compute.");
+    let same = |(one, tier): (&Entry<'_>, &ListedTier)| {
+        (one.usd - tier.usd).abs() <= SAME * tier.usd && (!in_tiers(one) || one.up_to == tier.up_to)
+    };
+    let Some(first) = known.first() else {
+        return Finding::New(tiers);
+    };
+    let complete = !in_tiers(first) || known.len() == tiers.len();
+    if complete && known.iter().zip(&tiers).all(same) && known.len() <= tiers.len() {
+        Finding::Agrees { usd: first.usd }
+    } else {
+        Finding::Differs {
+            table: known.iter().map(|entry| entry.usd).collect(),
             list: tiers,
-        },
+        }
     }
 }
 
@@ -376,12 +381,7 @@ pub fn renewed(
     }
     Ok(PriceTable {
         region: region.to_owned(),
-        date: lists
-            .iter()
-            .map(PriceList::day)
-            .max()
-            .unwrap_or_default()
-            .to_owned(),
+        date: day(old, lists),
         lambda: LambdaPrices {
             request,
             compute: ComputePrices { x86_64, arm64 },
@@ -396,6 +396,17 @@ pub fn renewed(
         logs: (logs.ingest_gb.is_some() || logs.storage_gb_month.is_some()).then_some(logs),
         metrics: requested.map(|requested| MetricsPrices { requested }),
     })
+}
+
+/// Returns the day of a renewed table: that of its newest list. Where prices of services without a
+/// list stay as they were, so does the table's day.
+fn day(old: Option<&PriceTable>, lists: &[PriceList]) -> String {
+    let newest = lists.iter().map(PriceList::day).max().unwrap_or_default();
+    let has_list = |wanted: &Wanted| lists.iter().any(|list| list.offer_code == wanted.offer);
+    match old {
+        Some(old) if !WANTED.iter().all(has_list) || *old.date > *newest => old.date.clone(),
+        _ => newest.to_owned(),
+    }
 }
 
 /// Returns the text of a price table, as `PriceTable::parse` reads it.

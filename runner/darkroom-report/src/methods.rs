@@ -470,7 +470,7 @@ const NAMED: usize = 6;
 
 /// Names every variant's runtime, compiler and dependencies, with versions.
 fn code(run: &Run) -> String {
-    let mut variants: Vec<(&str, String, Vec<String>)> = Vec::new();
+    let mut variants: Vec<(&str, Vec<&str>, Vec<String>)> = Vec::new();
     for row in run.builds.iter() {
         let Some(variant) = row.text("variant") else {
             continue;
@@ -479,17 +479,18 @@ fn code(run: &Run) -> String {
             .iter()
             .position(|(of, ..)| *of == variant)
             .unwrap_or_else(|| {
-                let compiler = row
-                    .text("compiler")
-                    .and_then(|text| text.split(['\n', ';']).next());
-                let built = [row.text("runtime"), compiler]
-                    .into_iter()
-                    .flatten()
-                    .collect::<Vec<_>>()
-                    .join(", ");
-                variants.push((variant, built, Vec::new()));
+                variants.push((variant, Vec::new(), Vec::new()));
                 variants.len() - 1
             });
+        let compiler = row
+            .text("compiler")
+            .and_then(|text| text.split(['\n', ';']).next());
+        // A variant can have several runtimes, each a package of its own.
+        for built in [row.text("runtime"), compiler].into_iter().flatten() {
+            if !variants[place].1.contains(&built) {
+                variants[place].1.push(built);
+            }
+        }
         if let (Some(name), Some(version)) = (row.text("dependency"), row.text("version")) {
             let named = format!("{name} {version}");
             if !variants[place].2.contains(&named) {
@@ -497,13 +498,13 @@ fn code(run: &Run) -> String {
             }
         }
     }
-    let told = |(variant, built, dependencies): &(&str, String, Vec<String>)| {
+    let told = |(variant, built, dependencies): &(&str, Vec<&str>, Vec<String>)| {
         let with = match dependencies.len() {
             0 => String::new(),
             few if few <= NAMED => format!("; {}", dependencies.join(", ")),
             many => format!("; {many} dependencies, listed in builds.parquet"),
         };
-        format!("{variant} ({built}{with})")
+        format!("{variant} ({}{with})", built.join(", "))
     };
     if variants.is_empty() {
         "not recorded".into()

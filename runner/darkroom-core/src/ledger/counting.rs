@@ -131,7 +131,7 @@ impl Ledger {
             CountsAs::WarmUp
         } else if attempt.wrong_start || ended.again == Some(Again::WrongStart) {
             CountsAs::WrongStart
-        } else if attempt.proactive || ended.again == Some(Again::Proactive) {
+        } else if ended.again == Some(Again::Proactive) || (attempt.proactive && ended.complete) {
             CountsAs::Proactive
         } else if !attempt.last {
             CountsAs::Superseded

@@ -291,8 +291,8 @@ impl Slow<'_> {
         let kind = self.0[place].key().unwrap().kind();
         let wrong_start =
             again == Some(Again::WrongStart) || self.attempt(place).any(Self::is_wrong_start);
-        let proactive =
-            again == Some(Again::Proactive) || self.attempt(place).any(Self::is_proactive);
+        let proactive = again == Some(Again::Proactive)
+            || (complete && self.attempt(place).any(Self::is_proactive));
         let rules = [
             (self.is_old(place), CountsAs::Superseded),
             (kind == PassKind::WarmUp, CountsAs::WarmUp),

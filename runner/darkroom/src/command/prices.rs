@@ -62,7 +62,7 @@ fn read(path: &Path) -> Result<PriceList, Failure> {
             code = "prices::list",
             help = "download a service's list of one region as JSON, also of AmazonS3 and \
                 AmazonCloudWatch:\nhttps://pricing.us-east-1.amazonaws.com/offers/v1.0/aws/AWSLambda/current/us-east-1/index.json",
-            "{} is no offer file of AWS's price list: {why}",
+            "{} is not an AWS price list (offer file): {why}",
             path.display()
         ))
     };
@@ -175,7 +175,7 @@ fn text(
             Finding::Several(all) => {
                 format!("UNCLEAR    the list has several prices: ${}", dollars(all))
             }
-            Finding::NoList => format!("unchecked  give {}'s list too", of.offer),
+            Finding::NoList => format!("not checked: add the list of {}", of.offer),
         };
         let _ = writeln!(text, "{:<22} {said}{mark}", of.key);
     }

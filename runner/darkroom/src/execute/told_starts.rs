@@ -18,6 +18,8 @@ use super::pass::Bench;
 const UNEXPLAINED_MS: f64 = 5_000.0;
 /// Filters the lines with which initialisations begin, of both formats of logs.
 const INITS: &str = "?\"INIT_START \" ?\"platform.initStart\"";
+/// In the error of a call that these credentials may not make.
+const DENIED: &str = "AccessDenied";
 /// An environment that is not called does not live as long as this, ms.
 const LONGEST_IDLE_MS: i64 = 3_600_000;
 
@@ -49,7 +51,12 @@ pub async fn look_up(bench: &Bench, invocation: &mut Invocation) {
     let mut pause = FIRST_PAUSE;
     loop {
         let lines = bench.setup.logs.lines(&invocation.function, since_ms, None);
-        let logged = log_lines::invocations(&lines.await.unwrap_or_default())
+        let lines = match lines.await {
+            // Nothing comes of waiting for what these credentials may not read.
+            Err(reason) if reason.contains(DENIED) => return,
+            lines => lines.unwrap_or_default(),
+        };
+        let logged = log_lines::invocations(&lines)
             .into_iter()
             .find(|logged| logged.request_id == request_id && logged.is_over());
         if let Some(mut logged) = logged {
@@ -76,9 +83,21 @@ pub async fn complete(bench: &Bench, function: &str, logged: &mut Logged) {
         return;
     }
     let since_ms = logged.started_ms - LONGEST_IDLE_MS;
-    let lines = bench.setup.logs.lines(function, since_ms, Some(INITS));
-    // A log that can't be read leaves it unknown.
-    let lines = lines.await.unwrap_or_default();
+    let deadline = Instant::now() + bench.setup.patience.logs;
+    // An error is no answer: without this line an environment that stood ready looks cold.
+    let lines = loop {
+        let read = bench
+            .setup
+            .logs
+            .lines(function, since_ms, Some(INITS))
+            .await;
+        match read {
+            Ok(lines) => break lines,
+            // A log that can't be read leaves it unknown.
+            Err(reason) if reason.contains(DENIED) || Instant::now() >= deadline => return,
+            Err(_) => tokio::time::sleep(LONGEST_PAUSE).await,
+        }
+    };
     logged.init_to_start_ms = log_lines::init_started_ms(&lines, &logged.stream)
         .filter(|began_ms| *began_ms <= logged.started_ms)
         .map(|began_ms| (logged.started_ms - began_ms) as f64);

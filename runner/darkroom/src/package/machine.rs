@@ -66,6 +66,9 @@ fn help(foreign: &Compiled, own: &str) -> String {
             "the wheel of {wheel} is not for {own}: write the hash of its manylinux {machine} wheel \
              into the requirements file, or replace the wheel that --find-links leads to"
         ),
+        None if machine == own => {
+            format!("build the file for {own}, or leave {own} out of the matrix")
+        }
         None => format!("build the file for {own} ({machine}), or leave {own} out of the matrix"),
     }
 }

@@ -143,10 +143,17 @@ fn say_what_is_missing(
             None if gap.is_some() => continue,
             fewest => fewest.unwrap_or(0),
         };
-        // Nor can the runner make the platform start a cold environment.
-        if fewest + failed + cell.passes_proactive < planned {
+        // Nor can the runner make the platform start a cold environment; a cell without any is
+        // not measured all the same.
+        let ready = cell.passes_proactive;
+        if fewest + failed + ready < planned || (fewest == 0 && ready > 0) {
+            let ahead = if ready > 0 {
+                format!("; {ready} in environments that were initialised before the call")
+            } else {
+                String::new()
+            };
             lines.push(format!(
-                "INCOMPLETE {}: {fewest} of {planned} passes done ({})",
+                "INCOMPLETE {}: {fewest} of {planned} passes done ({}){ahead}",
                 cell.cell_id,
                 product(images, repetitions, run.deployments)
             ));

@@ -466,7 +466,7 @@ fn an_endpoint_that_is_down_stalls_no_other_model_and_nothing_is_lost() {
     let answer = generate(&project, &[])
         .exits(1)
         .says("2 variants were not made")
-        .says("scripted-s1: not made (endpoint down); why stands at the end")
+        .says("scripted-s1: not made (endpoint down); the reason is printed at the end")
         .says("variant `scripted-s1` was not created: stage greyscale:")
         .says("run the same command again");
     let sentence = "was not created: stage greyscale";

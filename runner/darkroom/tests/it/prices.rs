@@ -100,7 +100,7 @@ fn lists_that_do_not_fit_are_refused_by_name() {
     let project = crate::runs::project();
     project.write("list.json", "{}").write("other.toml", "");
     let said = project.darkroom(&["prices", "check", "list.json"]).exits(2);
-    said.says("list.json is no offer file of AWS's price list")
+    said.says("list.json is not an AWS price list (offer file)")
         .says("AWSLambda/current/us-east-1/index.json");
     let (s3, lambda) = (list("AmazonS3"), list("AWSLambda"));
     project

@@ -194,7 +194,10 @@ impl Making<'_> {
             self.answer(made)?;
             return Err(Failure::broken(fault));
         }
-        self.say(&format!("  {}; why stands at the end", fault.in_short()));
+        self.say(&format!(
+            "  {}; the reason is printed at the end",
+            fault.in_short()
+        ));
         Ok(fault)
     }
 
