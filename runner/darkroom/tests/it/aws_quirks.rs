@@ -32,6 +32,18 @@ fn copying(count: u32) -> Project {
 }
 
 const BOTH_TRIGGERS: &str = "matrix.trigger=[\"direct\", \"s3\"]";
+/// Cold starts by both triggers.
+const COLD_BY_BOTH: [&str; 9] = [
+    "run",
+    "m.toml",
+    "--target",
+    "aws",
+    "--yes",
+    "--set",
+    BOTH_TRIGGERS,
+    "--set",
+    "matrix.start=[\"cold\"]",
+];
 
 /// Counted invocations of the latest run.
 fn counted(project: &Project) -> Vec<Invocation> {
@@ -219,20 +231,8 @@ async fn an_initialisation_that_takes_too_long_is_a_cold_start_and_its_cell_is_m
         "functions/copy/second.py",
         format!("import time\ntime.sleep(1)\n{COPY}"),
     );
-    let starts = "matrix.start=[\"cold\"]";
-    let run = [
-        "run",
-        "m.toml",
-        "--target",
-        "aws",
-        "--yes",
-        "--set",
-        BOTH_TRIGGERS,
-        "--set",
-        starts,
-    ];
     let endpoint = cloud.endpoint_url().to_owned();
-    let (project, answer) = with_endpoint(&run, &endpoint, project).await;
+    let (project, answer) = with_endpoint(&COLD_BY_BOTH, &endpoint, project).await;
     answer.exits(0);
     each_once(&latest(&project), 2);
     let rows = counted(&project);
@@ -783,19 +783,7 @@ async fn starts_in_environments_that_stood_ready_are_no_cold_samples_and_no_wron
     let injector = Injector::with(account.cloud.endpoint_url(), 1, Ahead::default());
     let project = copying(2);
     project.images(&["one"]);
-    let starts = "matrix.start=[\"cold\"]";
-    let run = [
-        "run",
-        "m.toml",
-        "--target",
-        "aws",
-        "--yes",
-        "--set",
-        BOTH_TRIGGERS,
-        "--set",
-        starts,
-    ];
-    let (project, answer) = with_endpoint(&run, injector.url(), project).await;
+    let (project, answer) = with_endpoint(&COLD_BY_BOTH, injector.url(), project).await;
     let said = answer.exits(0).stdout();
     assert!(
         said.contains("whose environment the platform had initialised before the call"),
