@@ -233,11 +233,12 @@ fn last_segment(id: &str) -> &str {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     const COMMITTED: &str = include_str!("../../../experiments/image-pipeline/models.toml");
-    const ONE: &str = r#"
+    /// A file with one model.
+    pub(crate) const ONE: &str = r#"
 [models.scripted]
 title = "Scripted"
 base_url = "http://127.0.0.1:1/v1"

@@ -158,16 +158,7 @@ fn lacks(table: &DeTable<'_>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const ONE: &str = r#"
-[models.scripted]
-title = "Scripted"
-base_url = "http://127.0.0.1:1/v1"
-id = "scripted-model"
-key_variable = "SCRIPTED_KEY"
-price = { input_usd = 2.0, output_usd = 8.0, source = "made up", date = "2026-11-24" }
-successor = "none"
-"#;
+    use crate::models::tests::ONE;
 
     fn fault(text: &str, name: &str) -> String {
         let models = Models::parse("models.toml", text).unwrap();
