@@ -210,7 +210,8 @@ def author(costs, asks):
     if asks.is_empty() or asks["rounds_allowed"].n_unique() == 1:
         return costs["model"]
     rounds = dict(asks.select("variant", "rounds_allowed").iter_rows())
-    named = lambda model, variant: f"{model}, repair {rounds[variant]}" if variant in rounds else model  # noqa: E731
+    after = lambda n: f"repair {n}" if n else "no repair"  # noqa: E731
+    named = lambda model, variant: f"{model}, {after(rounds[variant])}" if variant in rounds else model  # noqa: E731
     return pl.Series([named(*row) for row in costs.select("model", "variant").iter_rows()])
 
 

@@ -186,7 +186,7 @@ fn first_answers_and_repaired_ones_are_counted_apart_and_the_last_of_each_sample
     assert_eq!(
         told,
         [
-            "m, repair 0 · greyscale: the answer is empty, in 2 samples.",
+            "m, no repair · greyscale: the answer is empty, in 2 samples.",
             "m, repair 2 · greyscale: the handler raises ValueError, in 1 sample, after 2 rounds of repair.",
             "m, repair 2 · greyscale: the answer is empty, in 1 sample, after 2 rounds of repair.",
             "m, repair 2 · greyscale: the answer is empty, in 1 sample, with the first answer.",

@@ -26,7 +26,7 @@ pub const CORRECTNESS: Table = Table {
             Text,
             "",
             Plan,
-            "LLM that wrote the samples; with `, repair N` in a run that allowed several numbers of rounds of repair, which are never pooled",
+            "LLM that wrote the samples; with `, no repair` or `, repair N` in a run that allowed several numbers of rounds of repair, which are never pooled",
         ),
         column(
             "prompt",

@@ -85,7 +85,10 @@ impl Repairs {
 
 /// Names a model with its rounds of repair, in a run that has several numbers of them.
 pub fn with_repair(model: &str, rounds: u32) -> String {
-    format!("{model}, repair {rounds}")
+    match rounds {
+        0 => format!("{model}, no repair"),
+        _ => format!("{model}, repair {rounds}"),
+    }
 }
 
 /// All samples of one author that the plan can run.
