@@ -841,7 +841,8 @@ fn complete(levels: &mut Levels, manifest: &Manifest) -> Vec<(&'static str, usiz
         fill!(runtime from runtimes);
     }
     fill!(architecture from architectures, memory_mb from memory_mb, image_set from image_sets,
-        trigger from trigger, input from input, start from start, concurrency from concurrency);
+        trigger from trigger, input from input, start from start, snapstart from snapstart,
+        concurrency from concurrency);
     open
 }
 
@@ -857,7 +858,7 @@ fn absent_levels(manifest: &Manifest, levels: &Levels) -> Vec<(&'static str, Str
         )+};
     }
     look!(variant in variants, runtime in runtimes, architecture in architectures, memory_mb in memory_mb, image_set in image_sets,
-        trigger in trigger, input in input, start in start, concurrency in concurrency);
+        trigger in trigger, input in input, start in start, snapstart in snapstart, concurrency in concurrency);
     absent
 }
 
