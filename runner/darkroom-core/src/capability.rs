@@ -22,8 +22,8 @@ pub struct Capability {
     pub max_memory_mb: u32,
     pub triggers: Vec<Trigger>,
     pub starts: Vec<Start>,
-    /// Whether environments can be restored from snapshots here.
-    pub snapstart: bool,
+    /// Why no environment can be restored from a snapshot here; `None` where one can.
+    pub no_snapstart: Option<String>,
     pub max_concurrency: u32,
     /// Processors of the machine that handlers run on; `None` where the platform has as many as it
     /// promises.
@@ -154,7 +154,10 @@ impl Capability {
             (memory_mb <= self.max_memory_mb, Obstacle::Memory(memory_mb)),
             (self.triggers.contains(&trigger), Obstacle::Trigger(trigger)),
             (self.starts.contains(&start), Obstacle::Start(start)),
-            (self.snapstart || snapstart.is_off(), Obstacle::Snapshots),
+            (
+                self.no_snapstart.is_none() || snapstart.is_off(),
+                Obstacle::Snapshots,
+            ),
             (
                 snapstart.is_off() || has_snapshots(runs_on),
                 Obstacle::SnapshotsOf(runs_on),
@@ -220,8 +223,8 @@ impl Capability {
                 list(&self.starts)
             ),
             Obstacle::Snapshots => format!(
-                "{here} has no snapshots of environments, so there is no SnapStart: measure that \
-                 on AWS"
+                "{here} has no SnapStart: {}",
+                self.no_snapstart.as_deref().unwrap_or("no snapshots")
             ),
             Obstacle::SnapshotsOf(runtime) => format!(
                 "AWS has no SnapStart for {runtime}, only for Python \
@@ -280,7 +283,7 @@ mod tests {
             max_memory_mb: 3008,
             triggers: vec![Trigger::Direct],
             starts: vec![Start::Warm],
-            snapstart: false,
+            no_snapstart: Some("it takes no snapshots".into()),
             max_concurrency: 10,
             cores: None,
             billed: false,
@@ -346,15 +349,14 @@ mod tests {
             snapstart: SnapStart::On,
             ..demand()
         };
-        assert!(
-            why(&on).starts_with("the local cloud on this x86_64 machine has no snapshots"),
-            "{}",
-            why(&on)
+        assert_eq!(
+            why(&on),
+            "the local cloud on this x86_64 machine has no SnapStart: it takes no snapshots"
         );
         let aws = Capability {
             name: "AWS".into(),
             runtimes: vec!["python3.11".into(), "python3.12".into()],
-            snapstart: true,
+            no_snapstart: None,
             ..here()
         };
         let of = |runtime, own_runtime| {

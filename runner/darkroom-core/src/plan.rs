@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::besides::{self, Besides, Requests};
 use crate::capability::{Capability, Demand, Obstacle};
-use crate::cell::{Architecture, Cell, Start, Trigger};
+use crate::cell::{Architecture, Cell, SnapStart, Start, Trigger};
 use crate::cost::PriceTable;
 use crate::estimate::{Effort, Rates, hosting_usd};
 use crate::event::PlannedCell;
@@ -385,7 +385,15 @@ impl Work<'_> {
 }
 
 /// Levels that have functions of their own.
-type FunctionLevels<'a> = (&'a str, Option<&'a str>, Architecture, u32, Trigger, Start);
+type FunctionLevels<'a> = (
+    &'a str,
+    Option<&'a str>,
+    Architecture,
+    u32,
+    Trigger,
+    Start,
+    SnapStart,
+);
 
 #[derive(Debug, Default)]
 struct Totals<'a> {
@@ -419,7 +427,7 @@ pub(crate) mod tests {
             max_memory_mb: 10_240,
             triggers: vec![Trigger::Direct],
             starts: vec![Start::Warm],
-            snapstart: false,
+            no_snapstart: Some("it takes no snapshots".into()),
             max_concurrency: 10,
             cores: None,
             billed: false,

@@ -76,6 +76,14 @@ pub(super) const START: Column = column(
     "start kind the cell asks for: `warm` or `cold`",
 );
 
+pub(super) const SNAPSTART: Column = column(
+    "snapstart",
+    Text,
+    "",
+    Plan,
+    "`on`: environments are restored from a snapshot (Lambda SnapStart); else `off`",
+);
+
 pub(super) const CONCURRENCY: Column = column(
     "concurrency",
     Integer,
