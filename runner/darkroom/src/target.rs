@@ -349,7 +349,7 @@ impl Target {
                 "firecracker"
             }
             .to_owned(),
-            capability: capability(Cloud::Aws),
+            capability: capability(Cloud::Aws, region),
             patience,
             // An endpoint that stands for AWS has no such limits and delays.
             policy_settles: if endpoint.is_some() {

@@ -35,7 +35,7 @@ pub struct Logged {
     pub started_ms: i64,
     /// The platform's clock, when it logged END; absent while it runs.
     pub ended_ms: Option<i64>,
-    /// From `INIT_START` to START, by the platform's clock, ms; of the first invocation in a stream,
+    /// From `INIT_START`, or `RESTORE_START`, to START, by the platform's clock, ms; of the first invocation in a stream,
     /// where the events reach back to it and the initialisation did not fail.
     pub init_to_start_ms: Option<f64>,
     /// Its environment's first initialisation failed.
@@ -93,6 +93,8 @@ enum Platform<'a> {
     /// Of JSON logs, which have no END: the record says both.
     Over(Box<ReportLine>),
     InitStart,
+    /// The environment is restored from a snapshot.
+    RestoreStart,
     /// A first initialisation that failed after so long, ms.
     FailedInit(f64),
 }
@@ -136,9 +138,13 @@ fn of_stream(lines: &[&Line]) -> Vec<Logged> {
             Some(Platform::InitStart) if found.is_empty() => {
                 init_started_ms.get_or_insert(line.timestamp_ms);
             }
+            // A snapshot may hold what its own initialisation wrote.
+            Some(Platform::RestoreStart) if found.is_empty() => {
+                init_started_ms = Some(line.timestamp_ms);
+            }
             // Later ones belong to an invocation, which counts their time.
             Some(Platform::FailedInit(ms)) if found.is_empty() => failed_init_ms = Some(ms),
-            Some(Platform::InitStart | Platform::FailedInit(_)) => {}
+            Some(Platform::InitStart | Platform::RestoreStart | Platform::FailedInit(_)) => {}
             None => {
                 if let Some((at, ended_ms)) = after_end {
                     let report = report_line::parse_line(text)
@@ -168,7 +174,10 @@ fn of_stream(lines: &[&Line]) -> Vec<Logged> {
 fn is_json(lines: &[&Line]) -> bool {
     let any = |is: fn(&str) -> bool| lines.iter().any(|line| is(&line.message));
     any(|text| matches!(of_json(text), Some(Platform::Start(_))))
-        && !any(|text| text.starts_with("INIT_START ") || start_of(text).is_some())
+        && !any(|text| {
+            let begins = |with: &str| text.starts_with(with);
+            begins("INIT_START ") || begins("RESTORE_START ") || start_of(text).is_some()
+        })
 }
 
 fn of_text(text: &str) -> Option<Platform<'_>> {
@@ -177,6 +186,9 @@ fn of_text(text: &str) -> Option<Platform<'_>> {
     }
     if text.starts_with("INIT_START ") {
         return Some(Platform::InitStart);
+    }
+    if text.starts_with("RESTORE_START ") {
+        return Some(Platform::RestoreStart);
     }
     if let Some(request_id) = text.strip_prefix("END RequestId: ") {
         return Some(Platform::End(request_id.trim_end().into()));
@@ -194,6 +206,9 @@ fn of_json(text: &str) -> Option<Platform<'_>> {
     let event: Value = serde_json::from_str(text).ok()?;
     if event["type"] == "platform.initStart" {
         return Some(Platform::InitStart);
+    }
+    if event["type"] == "platform.restoreStart" {
+        return Some(Platform::RestoreStart);
     }
     if event["type"] == "platform.start" {
         let request_id = event["record"]["requestId"].as_str()?.to_owned();
@@ -237,13 +252,14 @@ fn start_of(text: &str) -> Option<&str> {
         .map(|(request_id, _)| request_id)
 }
 
-/// Returns when the environment of a stream began its first initialisation, epoch ms.
+/// Returns when the environment of a stream began its restore, or else its first initialisation,
+/// epoch ms.
 pub fn init_started_ms(lines: &[Line], stream: &str) -> Option<i64> {
-    let begins = |line: &&Line| {
-        let read = of_text(&line.message).or_else(|| of_json(&line.message));
-        line.stream == stream && matches!(read, Some(Platform::InitStart))
-    };
-    lines.iter().find(begins).map(|line| line.timestamp_ms)
+    let read = |line: &Line| of_text(&line.message).or_else(|| of_json(&line.message));
+    let in_stream = || lines.iter().filter(|line| line.stream == stream);
+    let restored = in_stream().find(|line| matches!(read(line), Some(Platform::RestoreStart)));
+    let began = in_stream().find(|line| matches!(read(line), Some(Platform::InitStart)));
+    restored.or(began).map(|line| line.timestamp_ms)
 }
 
 fn begun(request_id: &str, line: &Line, init_started_ms: Option<i64>) -> Logged {
@@ -311,6 +327,7 @@ fn most_of(one: &Report, other: &Report) -> Report {
             .into_iter()
             .chain(other.init_ms)
             .reduce(f64::max),
+        restore: one.restore.or(other.restore),
     }
 }
 
