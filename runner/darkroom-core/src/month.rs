@@ -137,6 +137,7 @@ mod tests {
             requests: 0.0,
             s3_puts: 0.0,
             s3_gets: 0.0,
+            restored_gb: 0.0,
         };
         let of =
             |images: f64| month(&work, images, Architecture::X86_64, &prices(), false).compute_usd;
@@ -158,6 +159,21 @@ mod tests {
             (2e6 * 0.3575 - 400_000.0) * 0.000_016_666_7,
         );
         close(large.requests_usd, 9e6 * 0.000_000_2);
+    }
+
+    #[test]
+    fn restored_environments_are_paid_for_by_their_memory() {
+        let restored = PerImage {
+            restored_gb: 2.5,
+            ..WORKED
+        };
+        let of = |work: &PerImage| month(work, 1000.0, Architecture::X86_64, &prices(), false);
+        let (with, without) = (of(&restored), of(&WORKED));
+        close(with.restore_usd, 1000.0 * 2.5 * 0.000_139_799_8);
+        close(
+            with.hosting_usd(),
+            without.hosting_usd() + with.restore_usd,
+        );
     }
 
     #[test]

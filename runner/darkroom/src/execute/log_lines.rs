@@ -61,6 +61,19 @@ impl Logged {
         self.report.is_some()
     }
 
+    /// Notes when the restore of its environment began, if REPORT says that there was one: code can
+    /// print such a line while it is initialised.
+    fn take_restore(&mut self, began_ms: i64) {
+        if self.is_restored() {
+            self.init_to_start_ms = Some((self.started_ms - began_ms) as f64);
+        }
+    }
+
+    /// Whether its environment was restored from a snapshot.
+    pub fn is_restored(&self) -> bool {
+        self.report.as_ref().is_some_and(|it| it.restore.is_some())
+    }
+
     /// Notes that the start was cold, though the second initialisation was the invocation's own;
     /// START may stand on either side of that one.
     fn take_failed_init(&mut self, ms: f64) {
@@ -107,6 +120,7 @@ fn of_stream(lines: &[&Line]) -> Vec<Logged> {
     let mut doubted: Vec<Logged> = Vec::new();
     let mut ended: Option<(usize, i64)> = None;
     let (mut init_started_ms, mut failed_init_ms) = (None, None);
+    let mut restore_started_ms = None;
     for line in lines {
         let text = line.message.trim_end_matches(['\n', '\r']);
         let after_end = ended.take();
@@ -138,9 +152,8 @@ fn of_stream(lines: &[&Line]) -> Vec<Logged> {
             Some(Platform::InitStart) if found.is_empty() => {
                 init_started_ms.get_or_insert(line.timestamp_ms);
             }
-            // A snapshot may hold what its own initialisation wrote.
             Some(Platform::RestoreStart) if found.is_empty() => {
-                init_started_ms = Some(line.timestamp_ms);
+                restore_started_ms.get_or_insert(line.timestamp_ms);
             }
             // Later ones belong to an invocation, which counts their time.
             Some(Platform::FailedInit(ms)) if found.is_empty() => failed_init_ms = Some(ms),
@@ -165,6 +178,9 @@ fn of_stream(lines: &[&Line]) -> Vec<Logged> {
     }
     if let (Some(first), Some(failed_init_ms)) = (found.first_mut(), failed_init_ms) {
         first.take_failed_init(failed_init_ms);
+    }
+    if let (Some(first), Some(began_ms)) = (found.first_mut(), restore_started_ms) {
+        first.take_restore(began_ms);
     }
     found
 }
@@ -252,14 +268,19 @@ fn start_of(text: &str) -> Option<&str> {
         .map(|(request_id, _)| request_id)
 }
 
-/// Returns when the environment of a stream began its restore, or else its first initialisation,
-/// epoch ms.
-pub fn init_started_ms(lines: &[Line], stream: &str) -> Option<i64> {
-    let read = |line: &Line| of_text(&line.message).or_else(|| of_json(&line.message));
-    let in_stream = || lines.iter().filter(|line| line.stream == stream);
-    let restored = in_stream().find(|line| matches!(read(line), Some(Platform::RestoreStart)));
-    let began = in_stream().find(|line| matches!(read(line), Some(Platform::InitStart)));
-    restored.or(began).map(|line| line.timestamp_ms)
+/// Returns when the environment of a stream began its first initialisation, or its restore, epoch
+/// ms.
+pub fn began_ms(lines: &[Line], stream: &str, restored: bool) -> Option<i64> {
+    let begins = |line: &&Line| {
+        let read = of_text(&line.message).or_else(|| of_json(&line.message));
+        let begins = match read {
+            Some(Platform::InitStart) => !restored,
+            Some(Platform::RestoreStart) => restored,
+            _ => false,
+        };
+        line.stream == stream && begins
+    };
+    lines.iter().find(begins).map(|line| line.timestamp_ms)
 }
 
 fn begun(request_id: &str, line: &Line, init_started_ms: Option<i64>) -> Logged {
@@ -592,6 +613,38 @@ mod tests {
     }
 
     #[test]
+    fn a_restore_begins_an_environment_and_what_code_prints_of_one_does_not() {
+        let at = |timestamp_ms, message: &str| Line {
+            stream: "s".into(),
+            timestamp_ms,
+            message: format!("{message}\n"),
+        };
+        let plain = report("a", "2");
+        let restored =
+            format!("{plain}Restore Duration: 412.13 ms\tBilled Restore Duration: 18 ms");
+        let lines = |report: &str| {
+            [
+                at(1_000, "INIT_START Runtime Version: x"),
+                at(
+                    90_000,
+                    "RESTORE_START Runtime Version: x\tRuntime Version ARN: y",
+                ),
+                at(90_412, "RESTORE_REPORT Restore Duration: 412.13 ms"),
+                at(90_414, "START RequestId: a Version: 7"),
+                at(90_416, &end("a")),
+                at(90_416, report),
+            ]
+        };
+        let found = |report: &str| invocations(&lines(report)).remove(0);
+        let first = found(&restored);
+        let restore = first.report.as_ref().unwrap().restore.unwrap();
+        assert_eq!((restore.ms, restore.billed_ms), (412.13, Some(18)));
+        assert_eq!(first.init_to_start_ms, Some(414.0));
+        assert_eq!(began_ms(&lines(&restored), "s", true), Some(90_000));
+        assert_eq!(found(&plain).init_to_start_ms, Some(89_414.0));
+    }
+
+    #[test]
     fn a_start_whose_first_initialisation_failed_is_cold() {
         let text = "INIT_REPORT Init Duration: 10008.64 ms\tPhase: init\tStatus: timeout";
         let json = record(
@@ -645,8 +698,9 @@ mod tests {
         lines.extend(rest("b", 8_000));
         assert_eq!(found(&lines), [Some(6_000.0), None]);
         assert_eq!(found(&lines[2..]), [None, None]);
-        assert_eq!(init_started_ms(&lines, "s"), Some(1_000));
-        assert_eq!(init_started_ms(&lines, "t"), None);
+        assert_eq!(began_ms(&lines, "s", false), Some(1_000));
+        assert_eq!(began_ms(&lines, "s", true), None);
+        assert_eq!(began_ms(&lines, "t", false), None);
         let json = [
             at("s", 50, &record("platform.initStart", r#""phase":"init""#)),
             at("s", 80, &json_start("a")),

@@ -99,7 +99,7 @@ pub async fn complete(bench: &Bench, function: &str, logged: &mut Logged) {
             Err(_) => tokio::time::sleep(LONGEST_PAUSE).await,
         }
     };
-    logged.init_to_start_ms = log_lines::init_started_ms(&lines, &logged.stream)
+    logged.init_to_start_ms = log_lines::began_ms(&lines, &logged.stream, logged.is_restored())
         .filter(|began_ms| *began_ms <= logged.started_ms)
         .map(|began_ms| (logged.started_ms - began_ms) as f64);
 }
