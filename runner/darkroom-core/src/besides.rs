@@ -164,7 +164,13 @@ mod tests {
             puts: 1_000.0,
             gets: 10_000.0,
         };
-        let all = Besides::new(requests, 1_000_000, 10, Snapshots::default(), Some(&prices()));
+        let all = Besides::new(
+            requests,
+            1_000_000,
+            10,
+            Snapshots::default(),
+            Some(&prices()),
+        );
         // $0.005 a thousand PUTs, $0.0004 a thousand GETs; 1.1 GB in GiB at $0.50; 560 metrics at
         // $0.01 a thousand.
         let near = |usd: Option<f64>, expected: f64| {
@@ -179,7 +185,13 @@ mod tests {
             metrics: None,
             ..prices()
         };
-        let some = Besides::new(requests, 1_000_000, 10, Snapshots::default(), Some(&without));
+        let some = Besides::new(
+            requests,
+            1_000_000,
+            10,
+            Snapshots::default(),
+            Some(&without),
+        );
         assert_eq!(
             (some.logs_usd, some.metrics_usd, some.usd().1),
             (None, None, vec!["logs", "metrics"])

@@ -170,10 +170,7 @@ mod tests {
         let of = |work: &PerImage| month(work, 1000.0, Architecture::X86_64, &prices(), false);
         let (with, without) = (of(&restored), of(&WORKED));
         close(with.restore_usd, 1000.0 * 2.5 * 0.000_139_799_8);
-        close(
-            with.hosting_usd(),
-            without.hosting_usd() + with.restore_usd,
-        );
+        close(with.hosting_usd(), without.hosting_usd() + with.restore_usd);
     }
 
     #[test]

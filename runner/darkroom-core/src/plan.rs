@@ -98,7 +98,7 @@ impl<'a> Plan<'a> {
             let (made_for, runtime) = known
                 .variant(cell.variant)
                 .map_or((&[][..], ""), |variant| {
-                    (&variant.architectures, &variant.runtime)
+                    (&variant.architectures[..], variant.runtime.as_str())
                 });
             let demand = Demand::new(&cell, made_for, runtime);
             (cell, capability.obstacle(&demand))

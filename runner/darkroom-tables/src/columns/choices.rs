@@ -4,7 +4,8 @@ use super::Kind::{Bool, Float, Integer, Text};
 use super::Source::Derived;
 use super::{
     ARCHITECTURE, CELL_ID, CONCURRENCY, IMAGE_SET, INPUT, MEMORY_MB, MODEL, NOTE, OUTPUTS_OK,
-    PROMPT, REASON, RUN_ID, RUNTIME, SAMPLE, SNAPSTART, START, TARGET, TRIGGER, Table, VARIANT, column,
+    PROMPT, REASON, RUN_ID, RUNTIME, SAMPLE, SNAPSTART, START, TARGET, TRIGGER, Table, VARIANT,
+    column,
 };
 
 pub const CHOICES: Table = Table {

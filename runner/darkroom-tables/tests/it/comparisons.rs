@@ -133,10 +133,16 @@ fn snapstart_is_compared_by_what_a_new_environment_takes_in_all() {
     let row = comparison(&run, &off, &on, "greyscale", "cold_total_ms");
     assert_eq!(text(&row, "factor").unwrap(), "snapstart");
     assert_eq!(
-        (text(&row, "level_a").unwrap(), text(&row, "level_b").unwrap()),
+        (
+            text(&row, "level_a").unwrap(),
+            text(&row, "level_b").unwrap()
+        ),
         ("off".into(), "on".into())
     );
-    assert!((float(&row, "ratio_mean").unwrap() - 0.5).abs() < 1e-9, "{row}");
+    assert!(
+        (float(&row, "ratio_mean").unwrap() - 0.5).abs() < 1e-9,
+        "{row}"
+    );
     // Each has its own part of it, and not the other's.
     let described = |cell: &Cell, metric| {
         let row = run.summary(cell, "greyscale", metric);

@@ -190,7 +190,7 @@ async fn remove_others(
         let page = page.map_err(|error| failed("listing of versions", &error))?;
         let versions = page.versions().iter().filter_map(|it| it.version());
         let others_of_page = versions
-            .filter(|version| *version != UNPUBLISHED && !stay.contains(&Some(version)))
+            .filter(|version| *version != UNPUBLISHED && !stay.contains(&Some(*version)))
             .map(str::to_owned);
         others.extend(others_of_page);
         marker = page.next_marker().map(str::to_owned);

@@ -260,7 +260,10 @@ impl Page<'_> {
         ];
         let snapshots = &besides.snapshots;
         if snapshots.taken > 0 {
-            rows.push(("SnapStart", self.snapshots(&usd(besides.snapshots_usd, "at least "))));
+            rows.push((
+                "SnapStart",
+                self.snapshots(&usd(besides.snapshots_usd, "at least ")),
+            ));
         }
         if let Some(compute) = at_most.usd {
             let (beside, unknown) = besides.usd();

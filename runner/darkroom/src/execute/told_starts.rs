@@ -79,7 +79,12 @@ pub async fn look_up(bench: &Bench, invocation: &mut Invocation) {
 /// Looks further back for the beginning of an initialisation, where what was read of the log does
 /// not reach to it: the environment stood ready for longer.
 pub async fn complete(bench: &Bench, function: &str, logged: &mut Logged) {
-    let is_new = |logged: &Logged| logged.report.as_ref().is_some_and(|r| r.ready_ms().is_some());
+    let is_new = |logged: &Logged| {
+        logged
+            .report
+            .as_ref()
+            .is_some_and(|r| r.ready_ms().is_some())
+    };
     if !is_new(logged) || logged.init_to_start_ms.is_some() || logged.init_failed {
         return;
     }

@@ -388,7 +388,10 @@ fn cells_that_have_no_snapshots_are_listed_with_their_reason() {
     assert!(cells.contains(".warm.snapstart.c1"), "{cells}");
     let plan = with(&["plan", "m.toml"]);
     assert!(plan.contains("2, 1 of them runnable"), "{plan}");
-    assert!(plan.contains("has no SnapStart: it takes no snapshots"), "{plan}");
+    assert!(
+        plan.contains("has no SnapStart: it takes no snapshots"),
+        "{plan}"
+    );
     assert!(!plan.contains("SnapStart    "), "{plan}");
     let plan = with(&["plan", "m.toml", "--target", "aws", "--set", COLD]);
     // One snapshot of both stages' functions for the deployment, and one for each of the 2 passes.
@@ -398,5 +401,8 @@ fn cells_that_have_no_snapshots_are_listed_with_their_reason() {
     );
     let far = "target.region=\"ap-east-2\"";
     let plan = with(&["plan", "m.toml", "--target", "aws", "--set", far]);
-    assert!(plan.contains("AWS does not offer it in ap-east-2"), "{plan}");
+    assert!(
+        plan.contains("AWS does not offer it in ap-east-2"),
+        "{plan}"
+    );
 }
