@@ -52,7 +52,7 @@ pub const CHOICES: Table = Table {
             "",
             Derived,
             "on the Pareto front: no other right cell of the same image set, trigger, input, \
-             start and concurrency is as good in both means and better in one; null if outputs \
+             start, snapstart and concurrency is as good in both means and better in one; null if outputs \
              did not pass or nothing was measured",
         ),
         column(

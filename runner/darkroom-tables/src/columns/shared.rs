@@ -216,7 +216,7 @@ pub(super) const RANK: Column = column(
     Integer,
     "",
     Derived,
-    "rank by the mean, 1 = lowest, among cells of the same image set, trigger, input, start and \
+    "rank by the mean, 1 = lowest, among cells of the same image set, trigger, input, start, snapstart and \
      concurrency whose outputs passed; null unless `comparisons` claims a difference from each \
      of them, and null beside samples of a model",
 );
