@@ -297,10 +297,13 @@ fn footnote(summary: &Summary) -> String {
         .iter()
         .flat_map(|cell| &cell.stages)
         .any(|stage| stage.metric == "cold_total_ms");
-    let cold = if cold {
-        "\nIn cold cells, a stage's time is init + duration."
-    } else {
-        ""
+    let restored = summary.cells.iter().any(|it| it.cell.snapstart.is_on());
+    let cold = match (cold, restored) {
+        (true, false) => "\nIn cold cells, a stage's time is init + duration.",
+        (true, true) => {
+            "\nIn cold cells, a stage's time is init + duration; with SnapStart, restore + duration."
+        }
+        (false, _) => "",
     };
     format!(
         "$/100k: {durations}, per 100,000 images: compute and requests at the {} prices\nof {}. \
