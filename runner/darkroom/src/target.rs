@@ -198,8 +198,7 @@ pub fn local_capability() -> Capability {
         triggers: vec![Trigger::Direct, Trigger::S3],
         starts: vec![Start::Warm, Start::Cold],
         no_snapstart: Some(
-            "it takes no snapshots of environments, so only AWS can tell what restoring one takes"
-                .to_owned(),
+            "it takes no snapshots of environments; measure this on AWS".to_owned(),
         ),
         max_concurrency: 1000,
         cores: std::thread::available_parallelism()

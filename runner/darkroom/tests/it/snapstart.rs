@@ -208,13 +208,13 @@ async fn restored_starts_are_measured_by_both_triggers_and_are_no_cold_ones() {
     let quirk = Snapshots::default();
     *quirk.throttled.lock().unwrap() = 1;
     let injector = Injector::with(account.cloud.endpoint_url(), 1, quirk);
-    let project = copying(2);
+    let project = copying(1);
     project.images(&["one"]);
     let arguments = run(&[BOTH_TRIGGERS, COLD, OFF_AND_ON]);
     let (project, answer) = with_endpoint(&arguments, injector.url(), project).await;
     let said = answer.exits(0).stdout();
     assert!(said.contains("SnapStart: about $"), "{said}");
-    each_once(&latest(&project), 8);
+    each_once(&latest(&project), 4);
 
     let rows = counted(&project);
     let ok = |row: &&Invocation| row.status == Status::Ok;
@@ -241,7 +241,7 @@ async fn restored_starts_are_measured_by_both_triggers_and_are_no_cold_ones() {
         _ => None,
     };
     let again: Vec<Again> = facts(&latest(&project)).iter().filter_map(again).collect();
-    assert_eq!(again, [Again::Throttled]);
+    assert!(again.contains(&Again::Throttled), "{again:?}");
 
     let clients = account.clients();
     for function in deployed(&project) {
@@ -250,7 +250,8 @@ async fn restored_starts_are_measured_by_both_triggers_and_are_no_cold_ones() {
         if !is_snapped(&name) {
             continue;
         }
-        // Of the last pass, and the one before it, to which a call could still have been on its way.
+        // Of the last pass, and the one before it, to which a call could still have been on its
+        // way.
         let (published, called) = versions(&clients.lambda, &name).await;
         assert_eq!(published.len(), 2, "{name}: {published:?}");
         assert_eq!(published.last(), Some(&called));
@@ -356,7 +357,7 @@ async fn code_that_cannot_be_initialised_has_no_snapshot_and_its_calls_are_rows(
     project.images(&["one"]);
     let arguments = run(&[ON, COLD]);
     let (project, answer) = with_endpoint(&arguments, injector.url(), project).await;
-    let told = answer.exits(0).told();
+    let told = answer.exits(1).told();
     assert!(
         told.contains("could not be initialised, so there is no snapshot"),
         "{told}"
