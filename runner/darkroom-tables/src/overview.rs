@@ -36,6 +36,7 @@ pub struct Seen {
     last_look: Option<Look>,
     sessions: Vec<Session>,
     spent: Option<Spent>,
+    snapshots: Snapshots,
 }
 
 /// Returns what the summary needs of the facts themselves.
@@ -48,6 +49,7 @@ pub fn seen(facts: &JournalFacts) -> Seen {
         refused_calls: refused_calls(facts),
         misdeeds: misdeeds(facts),
         damaged: facts.damaged.clone(),
+        snapshots: snapshots(facts),
         last_look: facts.last_look.clone(),
         sessions: facts.sessions.clone(),
         spent: facts.spent,
@@ -71,7 +73,7 @@ pub fn overview(
     tables: Vec<TableFile>,
 ) -> Summary {
     let run = &facts.run;
-    let snapshots = snapshots(facts);
+    let snapshots = seen.snapshots;
     let ahead = passes_proactive(facts);
     let cells = (0u32..).zip(&run.cells).map(|(index, planned)| {
         let rows: Vec<&SummaryRow> = rows.iter().filter(|row| row.cell == index).collect();

@@ -128,9 +128,9 @@ pub struct Matrix {
     #[serde(default = "defaults::start")]
     #[schemars(length(min = 1), extend("uniqueItems" = true))]
     pub start: Vec<Start>,
-    /// Lambda SnapStart: whether environments are restored from a snapshot of an initialised one. On
-    /// AWS, Python 3.12 and later only; every snapshot costs at least three hours of cache. Default:
-    /// off.
+    /// Lambda SnapStart: whether environments are restored from a snapshot of an initialised one.
+    /// For Python 3.12 and later on AWS; every snapshot costs at least three hours of cache.
+    /// Default: off.
     #[serde(
         default = "defaults::snapstart",
         skip_serializing_if = "defaults::is_without_snapstart"

@@ -21,7 +21,7 @@ use super::tree::{self, Node, Value};
 use super::{
     Fault, Known, KnownImageSet, KnownPipeline, Levels, Manifest, Order, StoppingMetric, Until,
 };
-use crate::cell::{Input, Trigger};
+use crate::cell::{Input, SnapStart, Trigger};
 use crate::pipeline::{PAYLOAD_LIMIT, Pipeline, Transport, base64_bytes};
 use crate::variant::Variant;
 
@@ -841,8 +841,11 @@ fn complete(levels: &mut Levels, manifest: &Manifest) -> Vec<(&'static str, usiz
         fill!(runtime from runtimes);
     }
     fill!(architecture from architectures, memory_mb from memory_mb, image_set from image_sets,
-        trigger from trigger, input from input, start from start, snapstart from snapstart,
-        concurrency from concurrency);
+        trigger from trigger, input from input, start from start, concurrency from concurrency);
+    // Off needs no saying, so a manifest that does not ask for it stays as it was.
+    if matrix.snapstart != [SnapStart::Off] {
+        fill!(snapstart from snapstart);
+    }
     open
 }
 
