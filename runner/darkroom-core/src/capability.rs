@@ -224,7 +224,7 @@ impl Capability {
             ),
             Obstacle::Snapshots => format!(
                 "{here} has no SnapStart: {}",
-                self.no_snapstart.as_deref().unwrap_or("no snapshots")
+                self.no_snapstart.as_deref().unwrap_or_default()
             ),
             Obstacle::SnapshotsOf(runtime) => format!(
                 "AWS has no SnapStart for {runtime}, only for Python \
