@@ -77,9 +77,7 @@ fn names(keys: &[&Comparable]) -> Vec<(Option<String>, Option<String>)> {
 }
 
 /// Levels as one would say them.
-fn spoken(
-    (images, trigger, input, start, snapstart, concurrency): &Comparable,
-) -> [String; 6] {
+fn spoken((images, trigger, input, start, snapstart, concurrency): &Comparable) -> [String; 6] {
     let trigger = match trigger {
         Trigger::Direct => "direct calls",
         Trigger::S3 => "S3 triggers",

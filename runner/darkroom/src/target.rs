@@ -197,9 +197,7 @@ pub fn local_capability() -> Capability {
         max_memory_mb: 10_240,
         triggers: vec![Trigger::Direct, Trigger::S3],
         starts: vec![Start::Warm, Start::Cold],
-        no_snapstart: Some(
-            "it takes no snapshots of environments; measure this on AWS".to_owned(),
-        ),
+        no_snapstart: Some("it takes no snapshots of environments; measure this on AWS".to_owned()),
         max_concurrency: 1000,
         cores: std::thread::available_parallelism()
             .ok()

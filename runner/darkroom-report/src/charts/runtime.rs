@@ -78,8 +78,7 @@ fn of_stage(run: &Run, stage: &str, width: u32) -> Option<Figure> {
             },
             match (cold, restored) {
                 (true, false) => " Cold cells: init + duration.",
-                (true, true) =>
-                    " Cold cells: init + duration; with SnapStart, restore + duration.",
+                (true, true) => " Cold cells: init + duration; with SnapStart, restore + duration.",
                 (false, _) => "",
             }
         ),
