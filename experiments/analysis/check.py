@@ -97,18 +97,24 @@ def check_starts(check, invocations):
     if "start_kind" not in invocations.columns:  # tables of schema 9 and older
         return
     columns = ["start", "status", "counts_as", "duration_ms", "init_ms", "cold", "init_to_start_ms", "init_gap_ms", "start_kind", "target"]
+    columns += [column for column in ["restore_ms", "snapstart"] if column in invocations.columns]  # tables of schema 11
     for number, row in enumerate(invocations.select(columns).iter_rows(named=True)):
         what, init, until_start = f"invocations row {number}", row["init_ms"], row["init_to_start_ms"]
+        restore = row.get("restore_ms")
+        check.equal(f"{what} is initialised or restored, not both", init is None or restore is None, True)
+        init = init if restore is None else restore
         gap = until_start - init if None not in (until_start, init) else None
         check.same(f"{what} init_gap_ms", row["init_gap_ms"], gap)
         ready = gap > 1000 if gap is not None else init is None and until_start is not None and until_start > 10_000
         cold = row["cold"]  # of imported rows: what the other tool recorded, if anything
         if row["target"] != "imported":
             check.equal(f"{what} cold", cold, None if row["duration_ms"] is None else init is not None)
-        expected = None if cold is None else "proactive" if ready else "cold" if cold else "warm"
+        new = "cold" if restore is None else "restored"
+        expected = None if cold is None else "proactive" if ready else new if cold else "warm"
         check.equal(f"{what} start_kind", row["start_kind"], expected)
         if row["counts_as"] in ("sample", "probe") and expected is not None:
-            check.equal(f"{what} start of a {row['counts_as']}", row["start_kind"], row["start"])
+            asked = "restored" if (row["start"], row.get("snapstart")) == ("cold", "on") else row["start"]
+            check.equal(f"{what} start of a {row['counts_as']}", row["start_kind"], asked)
         if row["counts_as"] == "proactive":
             check.equal(f"{what} counts as", (row["start_kind"], row["status"]), ("proactive", "ok"))
 
@@ -440,6 +446,12 @@ def check_costs(check, costs, pipelines, invocations, prices):
     counted = invocations.filter(pl.col("billed_ms").is_not_null())
     for row in counted.sample(min(500, counted.height), seed=562).iter_rows(named=True):
         usd = row["memory_mb"] / 1024 * row["billed_ms"] / 1000 * gb_s[row["architecture"]] + request
+        if row.get("restore_ms") is not None:
+            restore = prices["lambda"].get("snapstart", {}).get("restore_gb")
+            usd = None if restore is None else usd + row["memory_mb"] / 1024 * restore["usd"]
+        if usd is None:
+            check.same(f"invocations {row['request_id']} cost_usd", row["cost_usd"], None)
+            continue
         check.same(f"invocations {row['request_id']} cost_usd", row["cost_usd"] * 1e5, usd * 1e5)
     for row in costs.iter_rows(named=True):
         sample = pipelines.filter((pl.col("cell_id") == row["cell_id"]) & (pl.col("counts_as") == "sample"))
@@ -449,7 +461,7 @@ def check_costs(check, costs, pipelines, invocations, prices):
         total = sample["cost_usd"].mean()
         check.same(f"{what} cost", row["cost_usd_per_100k"], None if total is None else total * 1e5)
         if total is not None:
-            parts = sum(row[f"{part}_usd_per_100k"] for part in ["compute", "init", "request", "ephemeral"])
+            parts = sum(row.get(f"{part}_usd_per_100k", 0) for part in ["compute", "init", "request", "ephemeral", "restore"])
             check.same(f"{what} parts", parts, total * 1e5)
 
 
@@ -537,6 +549,7 @@ def check_choices(check, choices, comparisons, pipelines, summary):
             means[row["cell_id"]] = (cost * 1e5, time)
     alike, family = ["image_set", "trigger", "input", "start", "concurrency"], ["variant", "architecture"]
     family += [column for column in ["runtime"] if column in choices.columns]  # tables of schema 10
+    alike += [column for column in ["snapstart"] if column in choices.columns]  # tables of schema 11
     group = lambda row, keys: tuple(row[key] for key in keys)  # noqa: E731
     rows = [row for row in choices.iter_rows(named=True) if row["cell_id"] in means]
     for row in choices.iter_rows(named=True):

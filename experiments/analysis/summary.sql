@@ -9,8 +9,8 @@ select decode(key) as key, decode(value) as value
 from parquet_kv_metadata('summary.parquet')
 where decode(key) in ('darkroom.run_id', 'darkroom.target', 'darkroom.isolation', 'darkroom.price_region', 'darkroom.price_date');
 
--- Run time of each stage, ms. A cold cell's is init + duration.
-select variant, architecture, memory_mb, start, stage, n, round(mean, 2) as mean_ms, round(sd, 2) as sd_ms,
+-- Run time of each stage, ms. A cold cell's is init + duration, with SnapStart restore + duration.
+select variant, architecture, memory_mb, start, snapstart, stage, n, round(mean, 2) as mean_ms, round(sd, 2) as sd_ms,
        round(cv, 3) as cv, round(p50, 2) as p50_ms, round(p95, 2) as p95_ms, rank, outputs_ok, note
 from 'summary.parquet'
 where metric = if(start = 'cold', 'cold_total_ms', 'duration_ms') and stage <> 'pipeline'
@@ -26,8 +26,7 @@ order by t.mean;
 -- arm64 compared with x86_64: the same code, all else equal.
 select x.variant, x.memory_mb, x.start, x.stage, round(a.mean / x.mean, 3) as arm64_over_x86_64
 from 'summary.parquet' x join 'summary.parquet' a
-  on (a.variant, a.memory_mb, a.image_set, a.trigger, a.input, a.start, a.concurrency, a.stage, a.metric)
-   = (x.variant, x.memory_mb, x.image_set, x.trigger, x.input, x.start, x.concurrency, x.stage, x.metric)
+  on (replace(a.cell_id, '.arm64.', '.x86_64.'), a.stage, a.metric) = (x.cell_id, x.stage, x.metric)
 where x.architecture = 'x86_64' and a.architecture = 'arm64' and x.metric = 'duration_ms' and a.n > 0 and x.n > 0;
 
 -- Which rows the statistics use (counts_as = sample), and which they leave out.

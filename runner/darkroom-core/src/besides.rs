@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::cell::{Cell, Input, Trigger};
 use crate::cost::{GB_BYTES, Price, PriceTable};
 use crate::pipeline::{Pipeline, Stage, Transport};
+use crate::snapshots::Snapshots;
 
 /// Log of an invocation, bytes: Lambda's START, END and REPORT and the profile's line, about, as
 /// the local cloud writes them. What a handler prints comes on top.
@@ -98,6 +99,10 @@ pub struct Besides {
     /// At most, of one session.
     pub metrics: u64,
     pub metrics_usd: Option<f64>,
+    /// Of cells with SnapStart; none without.
+    pub snapshots: Snapshots,
+    /// At least: each snapshot is cached for as long as its version exists.
+    pub snapshots_usd: Option<f64>,
 }
 
 impl Besides {
@@ -105,6 +110,7 @@ impl Besides {
         requests: Requests,
         invocations: u64,
         functions: u64,
+        snapshots: Snapshots,
         prices: Option<&PriceTable>,
     ) -> Self {
         let (log_bytes, metrics) = (invocations * LOG_BYTES, functions * METRICS * LOOKS);
@@ -119,15 +125,24 @@ impl Besides {
             logs_usd: usd(log_bytes as f64 / GB_BYTES, PriceTable::log_ingest),
             metrics,
             metrics_usd: usd(metrics as f64, PriceTable::metric_requested),
+            snapshots,
+            snapshots_usd: prices.and_then(|prices| snapshots.usd(prices)),
         }
     }
 
     /// Returns the sum of what has a price, and the names of what has none.
     pub fn usd(&self) -> (f64, Vec<&'static str>) {
+        let without = self.snapshots == Snapshots::default();
+        let snapshots = if without {
+            Some(0.0)
+        } else {
+            self.snapshots_usd
+        };
         let parts = [
             ("S3", self.s3_usd),
             ("logs", self.logs_usd),
             ("metrics", self.metrics_usd),
+            ("SnapStart", snapshots),
         ];
         let unknown = parts
             .iter()
@@ -149,7 +164,13 @@ mod tests {
             puts: 1_000.0,
             gets: 10_000.0,
         };
-        let all = Besides::new(requests, 1_000_000, 10, Some(&prices()));
+        let all = Besides::new(
+            requests,
+            1_000_000,
+            10,
+            Snapshots::default(),
+            Some(&prices()),
+        );
         // $0.005 a thousand PUTs, $0.0004 a thousand GETs; 1.1 GB in GiB at $0.50; 560 metrics at
         // $0.01 a thousand.
         let near = |usd: Option<f64>, expected: f64| {
@@ -164,14 +185,20 @@ mod tests {
             metrics: None,
             ..prices()
         };
-        let some = Besides::new(requests, 1_000_000, 10, Some(&without));
+        let some = Besides::new(
+            requests,
+            1_000_000,
+            10,
+            Snapshots::default(),
+            Some(&without),
+        );
         assert_eq!(
             (some.logs_usd, some.metrics_usd, some.usd().1),
             (None, None, vec!["logs", "metrics"])
         );
         assert!((some.usd().0 - 0.009).abs() < 1e-12);
         assert_eq!(
-            Besides::new(requests, 1, 1, None).usd(),
+            Besides::new(requests, 1, 1, Snapshots::default(), None).usd(),
             (0.0, vec!["S3", "logs", "metrics"])
         );
     }

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use crate::cell::{Architecture, Start, Trigger};
+use crate::cell::{Architecture, SnapStart, Start, Trigger};
 use crate::matrix::CellRef;
 
 /// What one target can run, as far as known before anything is deployed.
@@ -22,6 +22,8 @@ pub struct Capability {
     pub max_memory_mb: u32,
     pub triggers: Vec<Trigger>,
     pub starts: Vec<Start>,
+    /// Why no environment can be restored from a snapshot here; `None` where one can.
+    pub no_snapstart: Option<String>,
     pub max_concurrency: u32,
     /// Processors of the machine that handlers run on; `None` where the platform has as many as it
     /// promises.
@@ -41,6 +43,18 @@ pub const MB_PER_CORE: u32 = 1769;
 /// reduced memory quotas.
 pub const NEW_ACCOUNT_MEMORY_MB: u32 = 3008;
 
+/// The oldest minor version of Python 3 that AWS takes snapshots of. Source: AWS Lambda developer
+/// guide, "Improving startup performance with Lambda SnapStart", "Supported features and
+/// limitations": Python 3.12 and later; no OS-only runtime.
+const OLDEST_SNAPPED_PYTHON: u8 = 12;
+
+/// Whether AWS takes snapshots of environments of a runtime that Darkroom knows.
+fn has_snapshots(runtime: &str) -> bool {
+    let minor = runtime.strip_prefix("python3.");
+    let minor = minor.and_then(|minor| minor.parse::<u8>().ok());
+    minor.is_some_and(|minor| minor >= OLDEST_SNAPPED_PYTHON)
+}
+
 /// Why a cell can't run: the level that stands in the way. [`Capability::why_not`] makes it a
 /// sentence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -58,6 +72,10 @@ pub enum Obstacle<'a> {
     Memory(u32),
     Trigger(Trigger),
     Start(Start),
+    /// The target takes no snapshots.
+    Snapshots,
+    /// No snapshots are taken of this runtime.
+    SnapshotsOf(&'a str),
     Concurrency(u32),
     /// Passes at once that S3 triggers: the logs can't tell them apart.
     TriggeredAtOnce(u32),
@@ -72,22 +90,27 @@ pub struct Demand<'a> {
     pub architecture: Architecture,
     /// `None`: the variant's own.
     pub runtime: Option<&'a str>,
+    /// The variant's own.
+    pub own_runtime: &'a str,
     pub memory_mb: u32,
     pub trigger: Trigger,
     pub start: Start,
+    pub snapstart: SnapStart,
     pub concurrency: u32,
 }
 
 impl<'a> Demand<'a> {
-    pub fn new(cell: &CellRef<'a>, made_for: &'a [Architecture]) -> Self {
+    pub fn new(cell: &CellRef<'a>, made_for: &'a [Architecture], own_runtime: &'a str) -> Self {
         Self {
             variant: cell.variant,
             made_for,
             architecture: cell.architecture,
             runtime: cell.runtime,
+            own_runtime,
             memory_mb: cell.memory_mb,
             trigger: cell.trigger,
             start: cell.start,
+            snapstart: cell.snapstart,
             concurrency: cell.concurrency,
         }
     }
@@ -101,13 +124,16 @@ impl Capability {
             made_for,
             architecture,
             runtime,
+            own_runtime,
             memory_mb,
             trigger,
             start,
+            snapstart,
             concurrency,
         } = *demand;
         let has = |runtime: &str| self.runtimes.iter().any(|known| known == runtime);
         let by_s3 = trigger == Trigger::S3;
+        let runs_on = runtime.unwrap_or(own_runtime);
         let checks = [
             (
                 made_for.contains(&architecture),
@@ -128,6 +154,14 @@ impl Capability {
             (memory_mb <= self.max_memory_mb, Obstacle::Memory(memory_mb)),
             (self.triggers.contains(&trigger), Obstacle::Trigger(trigger)),
             (self.starts.contains(&start), Obstacle::Start(start)),
+            (
+                self.no_snapstart.is_none() || snapstart.is_off(),
+                Obstacle::Snapshots,
+            ),
+            (
+                snapstart.is_off() || has_snapshots(runs_on),
+                Obstacle::SnapshotsOf(runs_on),
+            ),
             (
                 concurrency <= self.max_concurrency,
                 Obstacle::Concurrency(concurrency),
@@ -188,6 +222,14 @@ impl Capability {
                 "{here} does not support {level} starts, only {}",
                 list(&self.starts)
             ),
+            Obstacle::Snapshots => format!(
+                "{here} has no SnapStart: {}",
+                self.no_snapstart.as_deref().unwrap_or_default()
+            ),
+            Obstacle::SnapshotsOf(runtime) => format!(
+                "AWS has no SnapStart for {runtime}, only for Python \
+                 3.{OLDEST_SNAPPED_PYTHON} and later"
+            ),
             Obstacle::Concurrency(level) => {
                 format!(
                     "{here} cannot run {level} pipelines at once, at most {}",
@@ -241,6 +283,7 @@ mod tests {
             max_memory_mb: 3008,
             triggers: vec![Trigger::Direct],
             starts: vec![Start::Warm],
+            no_snapstart: Some("it takes no snapshots".into()),
             max_concurrency: 10,
             cores: None,
             billed: false,
@@ -254,9 +297,11 @@ mod tests {
             made_for: Architecture::ALL,
             architecture: Architecture::X86_64,
             runtime: None,
+            own_runtime: "python3.13",
             memory_mb: 512,
             trigger: Trigger::Direct,
             start: Start::Warm,
+            snapstart: SnapStart::Off,
             concurrency: 1,
         }
     }
@@ -296,6 +341,49 @@ mod tests {
             }),
             None
         );
+    }
+
+    #[test]
+    fn snapshots_are_of_targets_that_take_them_and_of_new_pythons_only() {
+        let on = Demand {
+            snapstart: SnapStart::On,
+            ..demand()
+        };
+        assert_eq!(
+            why(&on),
+            "the local cloud on this x86_64 machine has no SnapStart: it takes no snapshots"
+        );
+        let aws = Capability {
+            name: "AWS".into(),
+            runtimes: vec!["python3.11".into(), "python3.12".into()],
+            no_snapstart: None,
+            ..here()
+        };
+        let of = |runtime, own_runtime| {
+            let demand = Demand {
+                runtime,
+                own_runtime,
+                ..on
+            };
+            let obstacle = aws.obstacle(&demand);
+            obstacle.map(|obstacle| aws.why_not(&obstacle))
+        };
+        assert_eq!(of(None, "python3.13"), None);
+        assert_eq!(of(Some("python3.12"), "python3.13"), None);
+        let only = "only for Python 3.12 and later";
+        assert_eq!(
+            of(Some("python3.11"), "python3.13").unwrap(),
+            format!("AWS has no SnapStart for python3.11, {only}")
+        );
+        assert_eq!(
+            of(None, "provided.al2023").unwrap(),
+            format!("AWS has no SnapStart for provided.al2023, {only}")
+        );
+        let off = Demand {
+            own_runtime: "provided.al2023",
+            ..demand()
+        };
+        assert_eq!(aws.obstacle(&off), None);
     }
 
     #[test]

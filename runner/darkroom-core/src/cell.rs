@@ -54,6 +54,44 @@ pub enum Start {
     Cold,
 }
 
+/// Whether environments are restored from a snapshot that Lambda takes of an initialised one when a
+/// version is published (Lambda SnapStart).
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum SnapStart {
+    #[default]
+    Off,
+    On,
+}
+
+impl SnapStart {
+    /// Whether it is off, as everywhere where nothing says otherwise.
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde hands a reference to `skip_serializing_if`"
+    )]
+    pub const fn is_off(&self) -> bool {
+        matches!(self, Self::Off)
+    }
+
+    pub const fn is_on(self) -> bool {
+        matches!(self, Self::On)
+    }
+}
+
 macro_rules! spelt {
     ($($ty:ident { $($variant:ident => $text:literal),+ $(,)? })+) => {$(
         impl $ty {
@@ -74,6 +112,7 @@ spelt! {
     Trigger { Direct => "direct", S3 => "s3" }
     Input { Chained => "chained", Reference => "reference" }
     Start { Warm => "warm", Cold => "cold" }
+    SnapStart { Off => "off", On => "on" }
 }
 
 /// The stable, readable name of a cell, for example `pillow.arm64.1024mb.photos.s3.warm.c1`.
@@ -120,6 +159,8 @@ pub struct Cell {
     pub trigger: Trigger,
     pub input: Input,
     pub start: Start,
+    #[serde(default, skip_serializing_if = "SnapStart::is_off")]
+    pub snapstart: SnapStart,
     /// Pipelines of this cell that run at once, at least 1.
     pub concurrency: u32,
 }
@@ -128,15 +169,20 @@ impl Cell {
     /// Returns the id: the levels in declaration order, joined by dots.
     ///
     /// `input` is spelt only when it is `reference`, because `chained` is what a pipeline does.
-    /// `runtime` is spelt only when the matrix names it.
+    /// `runtime` is spelt only when the matrix names it, `snapstart` only when it is on.
     pub fn id(&self) -> CellId {
         let input = match self.input {
             Input::Chained => "",
             Input::Reference => ".reference",
         };
         let runtime = self.runtime.as_ref().map(|runtime| format!(".{runtime}"));
+        let snapstart = if self.snapstart.is_on() {
+            ".snapstart"
+        } else {
+            ""
+        };
         CellId(format!(
-            "{}{}.{}.{}mb.{}.{}{input}.{}.c{}",
+            "{}{}.{}.{}mb.{}.{}{input}.{}{snapstart}.c{}",
             self.variant,
             runtime.unwrap_or_default(),
             self.architecture,
@@ -150,7 +196,7 @@ impl Cell {
 }
 
 /// Number of factors.
-const FACTORS: usize = 9;
+const FACTORS: usize = 10;
 
 /// Which factors differ between cells: only these need saying of every one.
 #[derive(Clone, Debug)]
@@ -171,6 +217,11 @@ fn levels(cell: &Cell) -> [String; FACTORS] {
         cell.trigger.to_string(),
         cell.input.to_string(),
         cell.start.to_string(),
+        if cell.snapstart.is_on() {
+            "snapstart".to_owned()
+        } else {
+            String::new()
+        },
         format!("concurrency {}", cell.concurrency),
     ]
 }
@@ -224,6 +275,7 @@ mod tests {
             trigger: Trigger::S3,
             input: Input::Chained,
             start: Start::Warm,
+            snapstart: SnapStart::Off,
             concurrency: 1,
         };
         assert_eq!(cell.id().as_str(), "pillow.arm64.1024mb.photos.s3.warm.c1");
@@ -238,6 +290,42 @@ mod tests {
             cell.id().as_str(),
             "pillow.python3.14.arm64.1024mb.photos.direct.reference.warm.c1"
         );
+        cell.snapstart = SnapStart::On;
+        assert_eq!(
+            cell.id().as_str(),
+            "pillow.python3.14.arm64.1024mb.photos.direct.reference.warm.snapstart.c1"
+        );
+    }
+
+    #[test]
+    fn snapstart_is_said_only_where_it_is_on() {
+        let off = Cell {
+            variant: "pillow".into(),
+            runtime: None,
+            architecture: Architecture::X86_64,
+            memory_mb: 512,
+            image_set: "photos".into(),
+            trigger: Trigger::Direct,
+            input: Input::Chained,
+            start: Start::Cold,
+            snapstart: SnapStart::Off,
+            concurrency: 1,
+        };
+        let on = Cell {
+            snapstart: SnapStart::On,
+            ..off.clone()
+        };
+        let factors = Factors::of([&off, &on].into_iter());
+        assert_eq!(
+            [factors.label(&off), factors.label(&on)],
+            ["pillow", "pillow snapstart"]
+        );
+        let without = serde_json::to_string(&off).unwrap();
+        assert!(
+            !without.contains("snapstart"),
+            "journals stay as they were: {without}"
+        );
+        assert_eq!(serde_json::from_str::<Cell>(&without).unwrap(), off);
     }
 
     #[test]
@@ -251,6 +339,7 @@ mod tests {
             trigger: Trigger::Direct,
             input: Input::Chained,
             start: Start::Warm,
+            snapstart: SnapStart::Off,
             concurrency: 1,
         };
         let named = |runtime: &str| Cell {

@@ -41,7 +41,20 @@ pub struct LambdaPrices {
     pub compute: ComputePrices,
     /// Of one GB-second of `/tmp` beyond [`FREE_EPHEMERAL_MB`].
     pub ephemeral: Price,
+    /// `None`: what SnapStart costs is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapstart: Option<SnapStartPrices>,
     pub free_tier: FreeTier,
+}
+
+/// Prices of SnapStart for Python, by the functions' memory.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SnapStartPrices {
+    /// Of a GB of a snapshot cached for a second.
+    pub cache_gb_second: Price,
+    /// Of a GB restored.
+    pub restore_gb: Price,
 }
 
 /// Price of a GB-second by monthly volume; the first tier is the one quoted.
@@ -190,6 +203,11 @@ impl PriceTable {
         }
     }
 
+    /// Returns the prices of SnapStart.
+    pub fn snapstart(&self) -> Option<&SnapStartPrices> {
+        self.lambda.snapstart.as_ref()
+    }
+
     fn logs_storage(&self) -> Option<&Price> {
         self.logs.as_ref()?.storage_gb_month.as_ref()
     }
@@ -199,6 +217,14 @@ impl PriceTable {
         let prices = [
             ("lambda.request", Some(&self.lambda.request)),
             ("lambda.ephemeral", Some(&self.lambda.ephemeral)),
+            (
+                "lambda.snapstart.cache_gb_second",
+                self.snapstart().map(|it| &it.cache_gb_second),
+            ),
+            (
+                "lambda.snapstart.restore_gb",
+                self.snapstart().map(|it| &it.restore_gb),
+            ),
             ("s3.put", Some(&self.s3.put)),
             ("s3.get", Some(&self.s3.get)),
             ("s3.storage_gb_month", self.s3.storage_gb_month.as_ref()),
@@ -296,8 +322,11 @@ pub struct Usage {
     pub memory_mb: u32,
     /// As the REPORT line gives it, or from [`billed_ms`].
     pub billed_ms: u64,
-    /// The REPORT line has an Init Duration: only then does any of the billed time pay for init.
+    /// The REPORT line has an Init Duration or a Restore Duration: only then does any of the billed
+    /// time pay for init, or for what is billed of a restore.
     pub cold: bool,
+    /// It has a Restore Duration.
+    pub restored: bool,
     /// Of the handler alone, ms; splits the init's share off the billed time.
     pub duration_ms: f64,
     /// Configured `/tmp`, MB.
@@ -312,17 +341,19 @@ pub struct Cost {
     /// GB-seconds at their price, for handler and init together: equal billed times cost exactly
     /// the same.
     pub gb_seconds: f64,
-    /// The part of `gb_seconds` that pays for the cold start.
+    /// The part of `gb_seconds` that pays for the cold or restored start.
     pub init: f64,
     pub request: f64,
     pub ephemeral: f64,
+    /// What restoring the environment from a snapshot costs besides its time.
+    pub restore: f64,
     pub s3: f64,
 }
 
 impl Cost {
     /// Returns the hosting cost: all parts but S3 requests, which are the same for every variant.
     pub fn hosting(&self) -> f64 {
-        self.gb_seconds + self.request + self.ephemeral
+        self.gb_seconds + self.request + self.ephemeral + self.restore
     }
 
     /// Returns the part of the GB-seconds that pays for the handler.
@@ -340,6 +371,7 @@ impl Add for Cost {
             init: self.init + other.init,
             request: self.request + other.request,
             ephemeral: self.ephemeral + other.ephemeral,
+            restore: self.restore + other.restore,
             s3: self.s3 + other.s3,
         }
     }
@@ -357,21 +389,28 @@ impl Sum for Cost {
     }
 }
 
-/// Returns what one invocation costs on demand, first tier, no free tier.
-pub fn cost(usage: &Usage, prices: &PriceTable) -> Cost {
+/// Returns what one invocation costs on demand, first tier, no free tier; `None` of a restored start
+/// where the table has no price of it.
+pub fn cost(usage: &Usage, prices: &PriceTable) -> Option<Cost> {
     let billed_s = usage.billed_ms as f64 / 1000.0;
     let gb = f64::from(usage.memory_mb) / 1024.0;
     let gb_second = prices.gb_second_usd(usage.architecture);
     let init_s = init_share_ms(usage) as f64 / 1000.0;
+    let restore = match prices.snapstart() {
+        _ if !usage.restored => 0.0,
+        Some(snapstart) => gb * snapstart.restore_gb.usd,
+        None => return None,
+    };
     let extra_gb = f64::from(usage.ephemeral_mb.saturating_sub(FREE_EPHEMERAL_MB)) / 1024.0;
-    Cost {
+    Some(Cost {
         gb_seconds: gb * billed_s * gb_second,
         init: gb * init_s * gb_second,
         request: prices.lambda.request.usd,
         ephemeral: extra_gb * billed_s * prices.lambda.ephemeral.usd,
+        restore,
         s3: f64::from(usage.s3_puts) * prices.s3.put.usd
             + f64::from(usage.s3_gets) * prices.s3.get.usd,
-    }
+    })
 }
 
 /// What keeping something for a month costs, USD; `None` where the table has no price of it.
@@ -438,6 +477,7 @@ mod tests {
             memory_mb,
             billed_ms,
             cold: false,
+            restored: false,
             duration_ms: billed_ms as f64 - 0.5,
             ephemeral_mb: 512,
             s3_puts: 1,
@@ -446,12 +486,14 @@ mod tests {
     }
 
     fn per_100k(usages: &[Usage]) -> Cost {
-        let one: Cost = usages.iter().map(|usage| cost(usage, &prices())).sum();
+        let costs = usages.iter().map(|usage| cost(usage, &prices()).unwrap());
+        let one: Cost = costs.sum();
         Cost {
             gb_seconds: one.gb_seconds * QUOTED_IMAGES,
             init: one.init * QUOTED_IMAGES,
             request: one.request * QUOTED_IMAGES,
             ephemeral: one.ephemeral * QUOTED_IMAGES,
+            restore: one.restore * QUOTED_IMAGES,
             s3: one.s3 * QUOTED_IMAGES,
         }
     }
@@ -484,7 +526,7 @@ mod tests {
             Some("lambda.compute.x86_64, s3.put, logs.ingest_gb")
         );
         assert_eq!(marked.unconfirmed(OF_KEEPING), None);
-        assert_eq!(prices().entries().len(), 14, "every price of the file");
+        assert_eq!(prices().entries().len(), 16, "every price of the file");
     }
 
     #[test]
@@ -543,8 +585,28 @@ mod tests {
         let mut usage = warm(Architecture::X86_64, 512, 100);
         usage.duration_ms = 250.0;
         usage.cold = true;
-        let cost = cost(&usage, &prices());
+        let cost = cost(&usage, &prices()).unwrap();
         assert!(cost.init == 0.0 && cost.compute() > 0.0);
+    }
+
+    /// The REPORT line of `report_line`'s test: 182 ms of the restore are billed as time, and each
+    /// GB restored costs besides.
+    #[test]
+    fn a_restored_start_pays_for_its_restore_and_is_not_free_without_a_price() {
+        let mut usage = warm(Architecture::X86_64, 2048, 2521);
+        (usage.cold, usage.restored, usage.duration_ms) = (true, true, 2338.66);
+        let found = per_100k(&[usage]);
+        assert_usd(found.init, 0.182 * 2.0 * 0.000_016_666_7 * QUOTED_IMAGES);
+        assert_usd(found.restore, 2.0 * 0.000_139_799_8 * QUOTED_IMAGES);
+        assert_usd(
+            found.hosting(),
+            found.gb_seconds + found.request + found.restore,
+        );
+        let mut unpriced = prices();
+        unpriced.lambda.snapstart = None;
+        assert_eq!(cost(&usage, &unpriced), None);
+        usage.restored = false;
+        assert!(cost(&usage, &unpriced).is_some());
     }
 
     #[test]

@@ -105,12 +105,14 @@ pub fn hosting_usd(cell: &Cell, billed_ms: u64, prices: &PriceTable) -> f64 {
         memory_mb: cell.memory_mb,
         billed_ms,
         cold: false,
+        restored: false,
         duration_ms: billed_ms as f64,
         ephemeral_mb: FREE_EPHEMERAL_MB,
         s3_puts: 0,
         s3_gets: 0,
     };
-    cost(&usage, prices).hosting()
+    // What was not restored has a price in every table.
+    cost(&usage, prices).unwrap_or_default().hosting()
 }
 
 #[cfg(test)]

@@ -19,13 +19,14 @@ use crate::statistics::StoppedBy;
 /// Version of the journal's lines. Raised whenever a field is added, removed or changes meaning.
 ///
 /// A reader refuses a newer number; what an older one lacks is `None` or empty (`serde(default)`).
-/// 10: how long before START an environment's initialisation began. 9: which prompt a model was asked with; what it was asked and answered, with the code; where in
+/// 11: restores of environments from snapshots, and which version of a function was published for
+/// them. 10: how long before START an environment's initialisation began. 9: which prompt a model was asked with; what it was asked and answered, with the code; where in
 /// its code a handler raised. 8: which stages a model gave no code for. 7: which passes are probes, with pixels of their own; what code did that no honest code does. 6:
 /// calls of handlers that the local cloud refused. 5: that repetitions were added to a finished
 /// run; what no check tells; the quality of a JPEG. 4: which JPEG decoder a dependency brings. 2:
 /// what a handler's inside view, a chain's hops and a build say of themselves; how a function is
 /// fed.
-pub const JOURNAL_VERSION: u32 = 10;
+pub const JOURNAL_VERSION: u32 = 11;
 
 /// Something that happened during a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -250,6 +251,9 @@ pub struct FunctionDeployed {
     /// Layers' sha256, base64, in order.
     pub layers_sha256: Vec<String>,
     pub code_bytes: u64,
+    /// The version whose snapshot its environments are restored from; `None` without SnapStart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
 }
 
 /// A variant's package for one architecture, as it is deployed.
@@ -609,6 +613,27 @@ pub struct Report {
     /// or took over ten seconds it is the time until the platform gave it up; the second is in
     /// `duration_ms`.
     pub init_ms: Option<f64>,
+    /// Present where the environment was restored from a snapshot for this invocation, or ahead of
+    /// it. There is no `init_ms` then: that was when the snapshot was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore: Option<Restore>,
+}
+
+/// What Lambda's REPORT line says of the restore of an environment (SnapStart).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Restore {
+    /// Restore Duration: to read the snapshot back, load the runtime and run its hooks.
+    pub ms: f64,
+    /// Billed Restore Duration: what of it is charged for; it is part of `billed_ms`.
+    pub billed_ms: Option<u64>,
+}
+
+impl Report {
+    /// Returns how long the environment took to be there, ms: its initialisation or its restore;
+    /// `None` where it had served before.
+    pub fn ready_ms(&self) -> Option<f64> {
+        self.init_ms.or(self.restore.map(|restore| restore.ms))
+    }
 }
 
 /// One image through the whole pipeline once (or, with `input = "reference"`, through every stage

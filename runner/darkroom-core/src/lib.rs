@@ -35,6 +35,7 @@ pub mod schedule;
 pub mod selection;
 pub mod shell;
 pub mod shown;
+pub mod snapshots;
 pub mod spending;
 pub mod statistics;
 pub mod until;

@@ -5,7 +5,7 @@
 //! there once, whatever `runtimes` names. Lazy: a million cells are a counter. Knows nothing of
 //! targets.
 
-use crate::cell::{Architecture, Cell, Input, Start, Trigger};
+use crate::cell::{Architecture, Cell, Input, SnapStart, Start, Trigger};
 use crate::manifest::{Levels, Matrix};
 
 /// A cell whose names are borrowed from the manifest, so that looking at a million costs no memory.
@@ -20,6 +20,7 @@ pub struct CellRef<'a> {
     pub trigger: Trigger,
     pub input: Input,
     pub start: Start,
+    pub snapstart: SnapStart,
     pub concurrency: u32,
 }
 
@@ -34,6 +35,7 @@ impl CellRef<'_> {
             trigger: self.trigger,
             input: self.input,
             start: self.start,
+            snapstart: self.snapstart,
             concurrency: self.concurrency,
         }
     }
@@ -48,6 +50,7 @@ impl CellRef<'_> {
             && agrees(levels.trigger, self.trigger)
             && agrees(levels.input, self.input)
             && agrees(levels.start, self.start)
+            && agrees(levels.snapstart, self.snapstart)
             && agrees(levels.concurrency, self.concurrency)
             && agrees(levels.variant.as_deref(), self.variant)
             && agrees(levels.runtime.as_deref().map(Some), self.runtime)
@@ -57,7 +60,7 @@ impl CellRef<'_> {
 
 impl Levels {
     /// Returns the cell that these levels are, when there is one for every factor. Without a runtime
-    /// it is a cell of the variant's own.
+    /// it is a cell of the variant's own, without `snapstart` one that does without.
     pub fn as_cell(&self) -> Option<CellRef<'_>> {
         Some(CellRef {
             variant: self.variant.as_deref()?,
@@ -68,6 +71,7 @@ impl Levels {
             trigger: self.trigger?,
             input: self.input?,
             start: self.start?,
+            snapstart: self.snapstart.unwrap_or_default(),
             concurrency: self.concurrency?,
         })
     }
@@ -86,6 +90,7 @@ impl Matrix {
             self.trigger.len(),
             self.input.len(),
             self.start.len(),
+            self.snapstart.len(),
             self.concurrency.len(),
         ]
         .into_iter()
@@ -121,6 +126,7 @@ impl Matrix {
         };
         // Last factor first: it changes fastest.
         let concurrency = self.concurrency[digit(self.concurrency.len())];
+        let snapstart = self.snapstart[digit(self.snapstart.len())];
         let start = self.start[digit(self.start.len())];
         let input = self.input[digit(self.input.len())];
         let trigger = self.trigger[digit(self.trigger.len())];
@@ -146,6 +152,7 @@ impl Matrix {
             trigger,
             input,
             start,
+            snapstart,
             concurrency,
         })
     }
@@ -170,6 +177,7 @@ pub(crate) mod tests {
             trigger: vec![Trigger::Direct],
             input: vec![Input::Chained],
             start: vec![Start::Warm],
+            snapstart: vec![SnapStart::Off],
             concurrency: vec![1],
             exclude: vec![],
             include: vec![],
@@ -221,6 +229,7 @@ pub(crate) mod tests {
             trigger: Some(added.trigger),
             input: Some(added.input),
             start: Some(added.start),
+            snapstart: Some(added.snapstart),
             concurrency: Some(1),
         }];
         assert_eq!(ids(&matrix), ["pillow.128", "rust.512"]);
@@ -262,6 +271,7 @@ pub(crate) mod tests {
                 some(Trigger::ALL),
                 some(Input::ALL),
                 some(Start::ALL),
+                some(SnapStart::ALL),
                 numbers(),
             ),
         )
@@ -269,7 +279,7 @@ pub(crate) mod tests {
                 |(
                     (variants, architectures, memory_mb, image_sets),
                     runtimes,
-                    (trigger, input, start, concurrency),
+                    (trigger, input, start, snapstart, concurrency),
                 )| Matrix {
                     variants: variants.into_iter().collect(),
                     runtimes: runtimes.into_iter().map(str::to_owned).collect(),
@@ -280,6 +290,7 @@ pub(crate) mod tests {
                     trigger,
                     input,
                     start,
+                    snapstart,
                     concurrency: concurrency.into_iter().collect(),
                     exclude: vec![],
                     include: vec![],

@@ -18,6 +18,8 @@ pub struct PerImage {
     pub requests: f64,
     pub s3_puts: f64,
     pub s3_gets: f64,
+    /// GB of environments restored from snapshots.
+    pub restored_gb: f64,
 }
 
 impl PerImage {
@@ -30,6 +32,7 @@ impl PerImage {
             requests: of(|w| w.requests),
             s3_puts: of(|w| w.s3_puts),
             s3_gets: of(|w| w.s3_gets),
+            restored_gb: of(|w| w.restored_gb),
         }
     }
 }
@@ -40,13 +43,15 @@ pub struct Month {
     pub gb_s: f64,
     pub compute_usd: f64,
     pub requests_usd: f64,
+    /// Restores of environments from snapshots; keeping the snapshots comes on top.
+    pub restore_usd: f64,
     /// Beside the hosting cost: equal for every variant.
     pub s3_usd: f64,
 }
 
 impl Month {
     pub fn hosting_usd(&self) -> f64 {
-        self.compute_usd + self.requests_usd
+        self.compute_usd + self.requests_usd + self.restore_usd
     }
 }
 
@@ -65,11 +70,15 @@ pub fn month(
     } else {
         (0.0, 0.0)
     };
+    let restore_gb = prices
+        .snapstart()
+        .map_or(0.0, |snapstart| snapstart.restore_gb.usd);
     let (gb_s, requests) = (per_image.gb_s * images, per_image.requests * images);
     Month {
         gb_s,
         compute_usd: tiered(prices.tiers(architecture), free_gb_s, gb_s),
         requests_usd: (requests - free_requests).max(0.0) * prices.lambda.request.usd,
+        restore_usd: images * per_image.restored_gb * restore_gb,
         s3_usd: images
             * (per_image.s3_puts * prices.s3.put.usd + per_image.s3_gets * prices.s3.get.usd),
     }
@@ -102,6 +111,7 @@ mod tests {
         requests: 5.0,
         s3_puts: 5.0,
         s3_gets: 5.0,
+        restored_gb: 0.0,
     };
 
     fn close(found: f64, expected: f64) {
@@ -127,6 +137,7 @@ mod tests {
             requests: 0.0,
             s3_puts: 0.0,
             s3_gets: 0.0,
+            restored_gb: 0.0,
         };
         let of =
             |images: f64| month(&work, images, Architecture::X86_64, &prices(), false).compute_usd;
@@ -148,6 +159,18 @@ mod tests {
             (2e6 * 0.3575 - 400_000.0) * 0.000_016_666_7,
         );
         close(large.requests_usd, 9e6 * 0.000_000_2);
+    }
+
+    #[test]
+    fn restored_environments_are_paid_for_by_their_memory() {
+        let restored = PerImage {
+            restored_gb: 2.5,
+            ..WORKED
+        };
+        let of = |work: &PerImage| month(work, 1000.0, Architecture::X86_64, &prices(), false);
+        let (with, without) = (of(&restored), of(&WORKED));
+        close(with.restore_usd, 1000.0 * 2.5 * 0.000_139_799_8);
+        close(with.hosting_usd(), without.hosting_usd() + with.restore_usd);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::besides::{self, Besides, Requests};
 use crate::capability::{Capability, Demand, Obstacle};
-use crate::cell::{Architecture, Cell, Start, Trigger};
+use crate::cell::{Architecture, Cell, SnapStart, Start, Trigger};
 use crate::cost::PriceTable;
 use crate::estimate::{Effort, Rates, hosting_usd};
 use crate::event::PlannedCell;
@@ -19,6 +19,7 @@ use crate::matrix::CellRef;
 use crate::outcome;
 use crate::pipeline::Stage;
 use crate::schedule::{CellShape, Schedule, probes};
+use crate::snapshots::Snapshots;
 
 /// A manifest seen against what is known and what the target can do.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +38,7 @@ pub struct Summary {
     /// Sentences that say why, and how many cells each keeps from running, the most first.
     pub not_runnable: Vec<NotRunnable>,
     /// Functions to deploy: one a stage and deployment of every (variant, runtime, architecture,
-    /// memory, trigger, start) in a runnable cell.
+    /// memory, trigger, start, snapstart) in a runnable cell.
     pub functions: u64,
     /// Images through the whole pipeline that count.
     pub passes: u64,
@@ -94,10 +95,13 @@ impl<'a> Plan<'a> {
             capability,
         } = *self;
         manifest.matrix.cells().map(move |cell| {
-            let made_for = known
+            let (made_for, runtime) = known
                 .variant(cell.variant)
-                .map_or(&[][..], |variant| &variant.architectures);
-            (cell, capability.obstacle(&Demand::new(&cell, made_for)))
+                .map_or((&[][..], ""), |variant| {
+                    (&variant.architectures[..], variant.runtime.as_str())
+                });
+            let demand = Demand::new(&cell, made_for, runtime);
+            (cell, capability.obstacle(&demand))
         })
     }
 
@@ -181,6 +185,7 @@ impl<'a> Plan<'a> {
                     cell.memory_mb,
                     cell.trigger,
                     cell.start,
+                    cell.snapstart,
                 ))
                 .or_default();
             functions.extend((0..stages.len()).filter(|index| called[*index]));
@@ -197,6 +202,9 @@ impl<'a> Plan<'a> {
             totals.warm_up_passes += warm_up;
             let calls = called.iter().filter(|called| **called).count() as u64;
             totals.invocations += (counted + warm_up + probes) * calls;
+            if cell.snapstart.is_on() {
+                snapped(&mut totals.snapshots, &cell, counted + probes, calls);
+            }
             let passes = (counted + warm_up + probes) as f64;
             if let Some(pipeline) = pipeline {
                 totals
@@ -287,6 +295,7 @@ impl<'a> Plan<'a> {
         let functions = totals.deployed.values().map(BTreeSet::len).sum::<usize>() as u64
             * u64::from(self.manifest.repetitions.deployments);
         let invocations = totals.invocations;
+        let snapshots = self.snapshots(totals);
         Summary {
             cells: totals.cells,
             runnable,
@@ -301,8 +310,39 @@ impl<'a> Plan<'a> {
                 seconds: totals.longest_s,
                 usd: prices.map(|_| totals.dearest_usd),
             },
-            besides: Besides::new(totals.requests, invocations, functions, prices),
+            besides: Besides::new(totals.requests, invocations, functions, snapshots, prices),
         }
+    }
+
+    /// Returns the snapshots and restores of the plan: those of cold passes, and of every function
+    /// one for its deployment and one for each further round of warm environments.
+    fn snapshots(&self, totals: &Totals) -> Snapshots {
+        let repetitions = &self.manifest.repetitions;
+        let mut snapshots = totals.snapshots;
+        for (&(.., memory_mb, _, start, snapstart), stages) in &totals.deployed {
+            if snapstart.is_off() {
+                continue;
+            }
+            let functions = stages.len() as u64 * u64::from(repetitions.deployments);
+            let rounds = match start {
+                Start::Warm => u64::from(repetitions.rounds()),
+                Start::Cold => 1,
+            };
+            snapshots.take(memory_mb, functions * rounds);
+            if start == Start::Warm {
+                snapshots.restore(memory_mb, functions * rounds);
+            }
+        }
+        snapshots
+    }
+}
+
+/// Counts the snapshots and restores of a cell's passes: in a cold one every function has a new
+/// snapshot, and every call restores an environment.
+fn snapped(snapshots: &mut Snapshots, cell: &CellRef, passes: u64, calls: u64) {
+    if cell.start == Start::Cold {
+        snapshots.take(cell.memory_mb, passes * calls);
+        snapshots.restore(cell.memory_mb, passes * calls);
     }
 }
 
@@ -345,7 +385,15 @@ impl Work<'_> {
 }
 
 /// Levels that have functions of their own.
-type FunctionLevels<'a> = (&'a str, Option<&'a str>, Architecture, u32, Trigger, Start);
+type FunctionLevels<'a> = (
+    &'a str,
+    Option<&'a str>,
+    Architecture,
+    u32,
+    Trigger,
+    Start,
+    SnapStart,
+);
 
 #[derive(Debug, Default)]
 struct Totals<'a> {
@@ -356,6 +404,8 @@ struct Totals<'a> {
     longest_s: f64,
     dearest_usd: f64,
     requests: Requests,
+    /// Of cold passes.
+    snapshots: Snapshots,
     short_of_cores: BTreeSet<u32>,
     obstacles: HashMap<Obstacle<'a>, u64>,
     /// Stages that are called, by what functions of theirs are deployed for.
@@ -377,6 +427,7 @@ pub(crate) mod tests {
             max_memory_mb: 10_240,
             triggers: vec![Trigger::Direct],
             starts: vec![Start::Warm],
+            no_snapstart: Some("it takes no snapshots".into()),
             max_concurrency: 10,
             cores: None,
             billed: false,

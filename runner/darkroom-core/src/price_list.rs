@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::cost::{
     ComputePrices, Entry, FreeTier, LambdaPrices, LogsPrices, MetricsPrices, Price, PriceTable,
-    S3Prices, Tier,
+    S3Prices, SnapStartPrices, Tier,
 };
 
 /// Prices closer than this, as a share, are the same: files round to ten digits.
@@ -111,7 +111,7 @@ const LAMBDA: &str = "AWSLambda";
 const S3: &str = "AmazonS3";
 const CLOUDWATCH: &str = "AmazonCloudWatch";
 
-const WANTED: [Wanted; 10] = [
+const WANTED: [Wanted; 12] = [
     Wanted {
         key: "lambda.request",
         offer: LAMBDA,
@@ -138,6 +138,18 @@ const WANTED: [Wanted; 10] = [
             "AWS-Lambda-Storage-Duration-ARM",
         ],
         usage: "",
+    },
+    Wanted {
+        key: "lambda.snapstart.cache_gb_second",
+        offer: LAMBDA,
+        groups: &[],
+        usage: "Lambda-SnapStart-Cached-GB-S",
+    },
+    Wanted {
+        key: "lambda.snapstart.restore_gb",
+        offer: LAMBDA,
+        groups: &[],
+        usage: "Lambda-SnapStart-Restored-GB",
     },
     Wanted {
         key: "s3.put",
@@ -348,6 +360,7 @@ pub fn renewed(
     let lambda = old.map(|old| &old.lambda);
     let request = first("lambda.request", lambda.map(|it| &it.request));
     let ephemeral = first("lambda.ephemeral", lambda.map(|it| &it.ephemeral));
+    let snapstart = snapstart(old, first);
     let put = first("s3.put", old.map(|old| &old.s3.put));
     let get = first("s3.get", old.map(|old| &old.s3.get));
     let (request, ephemeral) = (
@@ -386,6 +399,7 @@ pub fn renewed(
             request,
             compute: ComputePrices { x86_64, arm64 },
             ephemeral,
+            snapstart,
             free_tier: lambda.map_or_else(|| free.clone(), |it| it.free_tier.clone()),
         },
         s3: S3Prices {
@@ -395,6 +409,20 @@ pub fn renewed(
         },
         logs: (logs.ingest_gb.is_some() || logs.storage_gb_month.is_some()).then_some(logs),
         metrics: requested.map(|requested| MetricsPrices { requested }),
+    })
+}
+
+/// Returns the prices of SnapStart, where there are both.
+fn snapstart(
+    old: Option<&PriceTable>,
+    first: impl Fn(&str, Option<&Price>) -> Option<Price>,
+) -> Option<SnapStartPrices> {
+    let old = old.and_then(PriceTable::snapstart);
+    let cache = old.map(|it| &it.cache_gb_second);
+    let restore = old.map(|it| &it.restore_gb);
+    Some(SnapStartPrices {
+        cache_gb_second: first("lambda.snapstart.cache_gb_second", cache)?,
+        restore_gb: first("lambda.snapstart.restore_gb", restore)?,
     })
 }
 
@@ -520,7 +548,7 @@ mod tests {
             Finding::NotInList
         );
         assert_eq!(finding_of(&checked, "lambda.request"), Finding::NoList);
-        assert_eq!(checked.len(), 10);
+        assert_eq!(checked.len(), 12);
     }
 
     #[test]

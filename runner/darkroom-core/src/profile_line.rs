@@ -92,6 +92,7 @@ mod tests {
             memory_mb: 128,
             max_memory_mb: 36,
             init_ms: None,
+            restore: None,
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! It covers everything that is billed: warm-ups, failures, repeated attempts, duplicate deliveries
 //! by S3. If a fact does not say how long an invocation took, its stage's whole timeout counts, so
-//! the budget errs on the expensive side. Logs, metrics and transfer are not included.
+//! the budget errs on the expensive side; so every restore counts a snapshot of its own. Logs, metrics
+//! and transfer are not included, nor SnapStart where its price is not known.
 
 use std::collections::HashMap;
 
@@ -12,6 +13,7 @@ use crate::cost::PriceTable;
 use crate::estimate::hosting_usd;
 use crate::event::{Event, Invocation, RunStarted, Status};
 use crate::pipeline::Pipeline;
+use crate::snapshots::Snapshots;
 
 /// What is billed of a run so far, whatever it is billed at.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +39,8 @@ struct OfStage {
     billed_ms: u64,
     /// Those without one.
     unknown: u64,
+    /// Those whose environment was restored from a snapshot.
+    restored: u64,
 }
 
 impl Billed {
@@ -72,7 +76,10 @@ impl Billed {
         let stage = &mut cell.stages[index];
         stage.invocations += 1;
         match &invocation.report {
-            Some(report) => stage.billed_ms += report.billed_ms,
+            Some(report) => {
+                stage.billed_ms += report.billed_ms;
+                stage.restored += u64::from(report.restore.is_some());
+            }
             None => stage.unknown += 1,
         }
     }
@@ -134,7 +141,12 @@ impl Spending {
             let for_each = hosting_usd(cell, 0, &self.prices);
             let requests =
                 for_each + besides::of_invocation(&self.pipeline, stage).usd(&self.prices);
-            hosting_usd(cell, billed_ms, &self.prices) - for_each + of.invocations as f64 * requests
+            let mut snapshots = Snapshots::default();
+            snapshots.take(cell.memory_mb, of.restored);
+            snapshots.restore(cell.memory_mb, of.restored);
+            hosting_usd(cell, billed_ms, &self.prices) - for_each
+                + of.invocations as f64 * requests
+                + snapshots.usd(&self.prices).unwrap_or(0.0)
         });
         passes + invocations.sum::<f64>()
     }

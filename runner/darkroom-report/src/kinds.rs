@@ -1,7 +1,7 @@
 //! Kinds of work: groups of cells that may be compared (same image set, trigger, input, start,
-//! concurrency), and their names within a run.
+//! SnapStart, concurrency), and their names within a run.
 
-use darkroom_core::cell::{Cell, Input, Start, Trigger};
+use darkroom_core::cell::{Cell, Input, SnapStart, Start, Trigger};
 use darkroom_core::prompt::listed;
 use darkroom_tables::{Comparable, comparable};
 
@@ -42,19 +42,20 @@ pub fn kinds<T>(
 
 /// Names each by the levels that differ among them: as labels have it, and as a sentence has it.
 fn names(keys: &[&Comparable]) -> Vec<(Option<String>, Option<String>)> {
-    let levels = |(images, trigger, input, start, concurrency): &Comparable| {
+    let levels = |(images, trigger, input, start, snapstart, concurrency): &Comparable| {
         [
             images.clone(),
             trigger.to_string(),
             input.to_string(),
             start.to_string(),
+            format!("snapstart {snapstart}"),
             format!("concurrency {concurrency}"),
         ]
     };
-    let all: Vec<[String; 5]> = keys.iter().map(|key| levels(key)).collect();
+    let all: Vec<[String; 6]> = keys.iter().map(|key| levels(key)).collect();
     let differs = |place: usize| all.iter().any(|levels| levels[place] != all[0][place]);
-    let differing: Vec<usize> = (0..5).filter(|place| differs(*place)).collect();
-    let of = |levels: &[String; 5]| {
+    let differing: Vec<usize> = (0..6).filter(|place| differs(*place)).collect();
+    let of = |levels: &[String; 6]| {
         differing
             .iter()
             .map(|place| levels[*place].clone())
@@ -76,7 +77,7 @@ fn names(keys: &[&Comparable]) -> Vec<(Option<String>, Option<String>)> {
 }
 
 /// Levels as one would say them.
-fn spoken((images, trigger, input, start, concurrency): &Comparable) -> [String; 5] {
+fn spoken((images, trigger, input, start, snapstart, concurrency): &Comparable) -> [String; 6] {
     let trigger = match trigger {
         Trigger::Direct => "direct calls",
         Trigger::S3 => "S3 triggers",
@@ -89,6 +90,10 @@ fn spoken((images, trigger, input, start, concurrency): &Comparable) -> [String;
         Start::Warm => "warm starts",
         Start::Cold => "cold starts",
     };
+    let snapstart = match snapstart {
+        SnapStart::Off => "without SnapStart",
+        SnapStart::On => "with SnapStart",
+    };
     let at_once = if *concurrency == 1 {
         "one image at a time".into()
     } else {
@@ -99,6 +104,7 @@ fn spoken((images, trigger, input, start, concurrency): &Comparable) -> [String;
         trigger.into(),
         input.into(),
         start.into(),
+        snapstart.into(),
         at_once,
     ]
 }

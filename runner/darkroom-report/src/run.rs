@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use darkroom_core::capability::isolation_in_words;
-use darkroom_core::cell::{Architecture, Cell, Factors, Input, Start, Trigger};
+use darkroom_core::cell::{Architecture, Cell, Factors, Input, SnapStart, Start, Trigger};
 use darkroom_core::imported::{IMPORTED, ResultsImported};
 use darkroom_tables::read::{Row, Rows, Wanted, provenance, read};
 use darkroom_tables::{CellMeasured, Session, TablesError, author_name, with_repair};
@@ -339,6 +339,7 @@ const INVOCATION_COLUMNS: &[&str] = &[
     "client_ms",
     "duration_ms",
     "init_ms",
+    "restore_ms",
     "cold_total_ms",
     "cold",
     "status",
@@ -622,6 +623,11 @@ fn cell(row: Row<'_>) -> Option<Cell> {
         trigger: level(Trigger::ALL, row.text("trigger")?)?,
         input: level(Input::ALL, row.text("input")?)?,
         start: level(Start::ALL, row.text("start")?)?,
+        // Tables of before schema 11 do not have it.
+        snapstart: row
+            .text("snapstart")
+            .and_then(|text| level(SnapStart::ALL, text))
+            .unwrap_or_default(),
         concurrency: row.number("concurrency")? as u32,
     })
 }

@@ -71,7 +71,7 @@ pub fn numbers(run: &Run) -> Markup {
             }
             p class="quiet" { "n = images × repetitions × deployments. The images differ in \
                 size, so SD and CV include that. Rank: among cells of the same image set, \
-                trigger, input, start and concurrency with right outputs; only if a difference \
+                trigger, input, start, SnapStart and concurrency with right outputs; only if a difference \
                 from each of them is claimed, and never for a sample of a model. p95 from n = 20 \
                 on. Mind: read this before you use the row." }
         }

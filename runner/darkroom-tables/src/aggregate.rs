@@ -26,7 +26,7 @@ use crate::samples::{GroupCounts, SampleGroup, Samples};
 /// Adjusted p of a trend below which a sample is called not stationary.
 const TREND_SIGNIFICANCE: f64 = 0.01;
 /// Columns of `pipelines` that metrics and costs are made of.
-pub const PIPELINE_COLUMNS: [&str; 8] = [
+pub const PIPELINE_COLUMNS: [&str; 9] = [
     "turnaround_s",
     "resolution_ms",
     "cost_usd",
@@ -34,6 +34,7 @@ pub const PIPELINE_COLUMNS: [&str; 8] = [
     "cost_init_usd",
     "cost_request_usd",
     "cost_ephemeral_usd",
+    "cost_restore_usd",
     "cost_s3_usd",
 ];
 /// The metric by which memories are told.
@@ -66,13 +67,16 @@ const fn metric(
     }
 }
 
-const STAGE_METRICS: [Metric; 9] = [
+const STAGE_METRICS: [Metric; 10] = [
     metric("duration_ms", "duration_ms", 1.0, |_| true),
     metric("cold_total_ms", "cold_total_ms", 1.0, |cell| {
         matches!(cell.start, Start::Cold)
     }),
     metric("init_ms", "init_ms", 1.0, |cell| {
-        matches!(cell.start, Start::Cold)
+        matches!(cell.start, Start::Cold) && cell.snapstart.is_off()
+    }),
+    metric("restore_ms", "restore_ms", 1.0, |cell| {
+        matches!(cell.start, Start::Cold) && cell.snapstart.is_on()
     }),
     metric("client_ms", "client_ms", 1.0, |cell| {
         matches!(cell.trigger, Trigger::Direct)

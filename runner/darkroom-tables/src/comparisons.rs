@@ -43,7 +43,7 @@ const FEWEST_PAIRS: usize = 6;
 /// different work.
 type Factor = (&'static str, fn(&Cell) -> String);
 
-const FACTORS: [Factor; 8] = [
+const FACTORS: [Factor; 9] = [
     ("variant", |cell| cell.variant.clone()),
     ("runtime", own_or_named),
     ("architecture", |cell| cell.architecture.to_string()),
@@ -51,6 +51,7 @@ const FACTORS: [Factor; 8] = [
     ("image_set", |cell| cell.image_set.clone()),
     ("trigger", |cell| cell.trigger.to_string()),
     ("start", |cell| cell.start.to_string()),
+    ("snapstart", |cell| cell.snapstart.to_string()),
     ("concurrency", |cell| cell.concurrency.to_string()),
 ];
 

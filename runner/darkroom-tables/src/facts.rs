@@ -15,7 +15,7 @@ use darkroom_core::cell::Cell;
 use darkroom_core::cost::{Cost, FREE_EPHEMERAL_MB, PriceTable, Usage, cost};
 use darkroom_core::event::{
     Again, CallsRefused, CodeExamined, FunctionDeployed, Look, Misbehaved, ModelAsked,
-    PackageBuilt, Profile, Reconciliation, RunStarted, Status, Verdict,
+    PackageBuilt, Profile, Reconciliation, Restore, RunStarted, Status, Verdict,
 };
 use darkroom_core::imported::ResultsImported;
 use darkroom_core::ledger::{AttemptId, Ledger, StartKind};
@@ -127,9 +127,10 @@ pub struct ReportFact {
     pub billed_ms: Option<u64>,
     pub max_memory_mb: Option<u32>,
     pub init_ms: Option<f64>,
+    pub restore: Option<Restore>,
     /// `None` only where another harness did not record it.
     pub start: Option<StartKind>,
-    /// From `INIT_START` to START.
+    /// From `INIT_START` or `RESTORE_START` to START.
     pub init_to_start_ms: Option<f64>,
 }
 
@@ -210,7 +211,8 @@ impl JournalFacts {
         }
     }
 
-    /// Returns what an invocation costs; `None` when no REPORT line says how long it was billed.
+    /// Returns what an invocation costs; `None` when no REPORT line says how long it was billed, and
+    /// of a restored one where the price of restores is not known.
     ///
     /// S3 requests are those of the contract: one GET of the input and one PUT of the output; where
     /// images travel in payloads, the last stage's PUT alone.
@@ -226,13 +228,14 @@ impl JournalFacts {
             architecture: cell.architecture,
             memory_mb: cell.memory_mb,
             billed_ms: report.billed_ms?,
-            cold: report.init_ms.is_some(),
+            cold: report.ready_ms().is_some(),
+            restored: report.restore.is_some(),
             duration_ms: report.duration_ms,
             ephemeral_mb: FREE_EPHEMERAL_MB,
             s3_puts,
             s3_gets,
         };
-        Some(cost(&usage, prices))
+        cost(&usage, prices)
     }
 
     /// Returns the runtime of a cell's functions: the one that its matrix names, else the one that
@@ -285,9 +288,14 @@ impl JournalFacts {
 }
 
 impl ReportFact {
-    /// Returns init + duration, which is the duration alone when warm; `None` when it is not a
-    /// finite number.
+    /// Returns how long the environment took to be there: its initialisation or its restore.
+    pub fn ready_ms(self) -> Option<f64> {
+        self.init_ms.or(self.restore.map(|restore| restore.ms))
+    }
+
+    /// Returns init or restore + duration, which is the duration alone when warm; `None` when it is
+    /// not a finite number.
     pub fn headline_ms(self) -> Option<f64> {
-        Some(self.duration_ms + self.init_ms.unwrap_or(0.0)).filter(|ms| ms.is_finite())
+        Some(self.duration_ms + self.ready_ms().unwrap_or(0.0)).filter(|ms| ms.is_finite())
     }
 }

@@ -123,6 +123,7 @@ pub fn cell_columns(facts: &JournalFacts, cells: &[u32]) -> PolarsResult<Vec<Col
         text("trigger", &|c| Some(c.cell.trigger.to_string()))?,
         text("input", &|c| Some(c.cell.input.to_string()))?,
         text("start", &|c| Some(c.cell.start.to_string()))?,
+        text("snapstart", &|c| Some(c.cell.snapstart.to_string()))?,
         integer("concurrency", &|c| Some(c.cell.concurrency.into())),
         text("model", &|c| c.model.clone())?,
         integer("sample", &|c| c.sample.map(i64::from)),
@@ -279,8 +280,16 @@ impl<'a> Frames<'a> {
             integers("billed_ms", report().map(|r| Some(r?.billed_ms? as i64))),
             floats("init_ms", report().map(|r| r.and_then(|r| r.init_ms))),
             floats(
+                "restore_ms",
+                report().map(|r| r.and_then(|r| Some(r.restore?.ms))),
+            ),
+            integers(
+                "billed_restore_ms",
+                report().map(|r| Some(r?.restore?.billed_ms? as i64)),
+            ),
+            floats(
                 "cold_total_ms",
-                report().map(|r| r.and_then(|r| Some(r.init_ms? + r.duration_ms))),
+                report().map(|r| r.and_then(|r| Some(r.ready_ms()? + r.duration_ms))),
             ),
             integers(
                 "max_memory_mb",
@@ -293,7 +302,7 @@ impl<'a> Frames<'a> {
             ),
             floats(
                 "init_gap_ms",
-                report().map(|r| r.and_then(|r| init_gap_ms(r.init_ms, r.init_to_start_ms))),
+                report().map(|r| r.and_then(|r| init_gap_ms(r.ready_ms(), r.init_to_start_ms))),
             ),
             texts(
                 "start_kind",
@@ -384,6 +393,7 @@ impl<'a> Frames<'a> {
             bools("outlier", outlier),
             floats("cost_usd", cost().map(|c| c.map(|c| c.hosting()))),
             floats("cost_init_usd", cost().map(|c| c.map(|c| c.init))),
+            floats("cost_restore_usd", cost().map(|c| c.map(|c| c.restore))),
         ]
     }
 
@@ -445,6 +455,7 @@ impl<'a> Frames<'a> {
             floats("cost_init_usd", cost().map(|c| c.map(|c| c.init))),
             floats("cost_request_usd", cost().map(|c| c.map(|c| c.request))),
             floats("cost_ephemeral_usd", cost().map(|c| c.map(|c| c.ephemeral))),
+            floats("cost_restore_usd", cost().map(|c| c.map(|c| c.restore))),
             floats("cost_s3_usd", cost().map(|c| c.map(|c| c.s3))),
         ]);
         frame(&columns::PIPELINES, columns)
@@ -559,12 +570,12 @@ impl<'a> Frames<'a> {
     }
 }
 
-/// Says whether the platform reported an initialisation, whoever waited for it.
+/// Says whether the platform reported that the environment is new, whoever waited for it.
 fn is_cold(report: &ReportFact) -> Option<bool> {
     match report.start? {
-        StartKind::Cold => Some(true),
+        StartKind::Cold | StartKind::Restored => Some(true),
         StartKind::Warm => Some(false),
-        StartKind::Proactive => Some(report.init_ms.is_some()),
+        StartKind::Proactive => Some(report.ready_ms().is_some()),
     }
 }
 

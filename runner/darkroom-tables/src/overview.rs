@@ -10,6 +10,7 @@ use darkroom_core::event::{
     FunctionDeployed, Look, Misbehaved, PassKind, PlannedCell, ReconciledMetric,
 };
 use darkroom_core::ledger::{AttemptId, CountsAs};
+use darkroom_core::snapshots::Snapshots;
 
 use crate::aggregate::SummaryRow;
 use crate::comparisons::{self, ComparisonRow};
@@ -35,6 +36,7 @@ pub struct Seen {
     last_look: Option<Look>,
     sessions: Vec<Session>,
     spent: Option<Spent>,
+    snapshots: Snapshots,
 }
 
 /// Returns what the summary needs of the facts themselves.
@@ -47,6 +49,7 @@ pub fn seen(facts: &JournalFacts) -> Seen {
         refused_calls: refused_calls(facts),
         misdeeds: misdeeds(facts),
         damaged: facts.damaged.clone(),
+        snapshots: snapshots(facts),
         last_look: facts.last_look.clone(),
         sessions: facts.sessions.clone(),
         spent: facts.spent,
@@ -70,6 +73,7 @@ pub fn overview(
     tables: Vec<TableFile>,
 ) -> Summary {
     let run = &facts.run;
+    let snapshots = seen.snapshots;
     let ahead = passes_proactive(facts);
     let cells = (0u32..).zip(&run.cells).map(|(index, planned)| {
         let rows: Vec<&SummaryRow> = rows.iter().filter(|row| row.cell == index).collect();
@@ -96,6 +100,8 @@ pub fn overview(
             .spent
             .and_then(|spent| logs_usd(spent.invocations, prices)),
         logs_unconfirmed: prices.log_ingest().is_some_and(|price| price.unconfirmed),
+        snapshots,
+        snapshots_usd: snapshots.usd(prices),
         until: run.until,
         vary_inputs: run.vary_inputs,
         last_look: seen.last_look,
@@ -291,6 +297,19 @@ fn cell_summary(
 fn logs_usd(invocations: u64, prices: &PriceTable) -> Option<f64> {
     let price = prices.log_ingest()?;
     Some((invocations * LOG_BYTES) as f64 / GB_BYTES * price.usd)
+}
+
+/// Counts restores of environments, and a snapshot for each.
+fn snapshots(facts: &JournalFacts) -> Snapshots {
+    let mut snapshots = Snapshots::default();
+    for row in &facts.invocations {
+        if row.report.is_some_and(|report| report.restore.is_some()) {
+            let cell = &facts.run.cells[facts.cell_of(row.pass) as usize].cell;
+            snapshots.take(cell.memory_mb, 1);
+            snapshots.restore(cell.memory_mb, 1);
+        }
+    }
+    snapshots
 }
 
 /// Counts, by cell, the passes that no further attempt will replace, and that met an environment

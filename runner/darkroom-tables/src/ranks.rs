@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use darkroom_core::cell::{Cell, Input, Start, Trigger};
+use darkroom_core::cell::{Cell, Input, SnapStart, Start, Trigger};
 use darkroom_core::event::PlannedCell;
 
 use crate::aggregate::SummaryRow;
@@ -19,7 +19,7 @@ const COST: &str = "cost_usd";
 const PER_100K: &str = "cost_usd_per_100k";
 
 /// The levels that two cells must share to be ranked against each other.
-pub type Comparable = (String, Trigger, Input, Start, u32);
+pub type Comparable = (String, Trigger, Input, Start, SnapStart, u32);
 
 pub fn comparable(cell: &Cell) -> Comparable {
     (
@@ -27,6 +27,7 @@ pub fn comparable(cell: &Cell) -> Comparable {
         cell.trigger,
         cell.input,
         cell.start,
+        cell.snapstart,
         cell.concurrency,
     )
 }

@@ -10,6 +10,7 @@ use darkroom_core::cell::Cell;
 use darkroom_core::event::Look;
 use darkroom_core::manifest::Until;
 use darkroom_core::outcome::Outcome;
+use darkroom_core::snapshots::Snapshots;
 use serde::{Deserialize, Serialize};
 
 use crate::compared::RatesCompared;
@@ -36,6 +37,10 @@ pub struct Summary {
     pub logs_usd: Option<f64>,
     /// The price table marks that price as unconfirmed.
     pub logs_unconfirmed: bool,
+    /// Restores of environments, and a snapshot for each: a part of `spent`, counted as there.
+    pub snapshots: Snapshots,
+    /// `None` where their price is not known.
+    pub snapshots_usd: Option<f64>,
     /// When it may stop; `None`: after a fixed number of repetitions.
     pub until: Option<Until>,
     /// Every repetition had pixels of its own, so nothing could be remembered.

@@ -19,7 +19,7 @@ use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use darkroom::execute::{CellUnderTest, Function, Image, LogReader, Patience, Setup, execute};
 use darkroom::record::{History, Journal, Recorder};
 use darkroom_cloud::{Config, LocalCloud};
-use darkroom_core::cell::{self, Cell, Input, Start, Trigger};
+use darkroom_core::cell::{self, Cell, Input, SnapStart, Start, Trigger};
 use darkroom_core::event::{Event, RunStarted};
 use darkroom_core::manifest::{Order, Repetitions};
 use darkroom_core::pipeline::Pipeline;
@@ -361,6 +361,7 @@ impl Bench {
             trigger: Trigger::Direct,
             input: Input::Chained,
             start: Start::Warm,
+            snapstart: SnapStart::Off,
             concurrency: 1,
         };
         let image = Image {

@@ -115,6 +115,28 @@ pub const PERMISSIONS: &[Permission] = &[
         &["lambda:TagResource"],
         On::NewFunctions,
     ),
+    // What environments are restored from where SnapStart is on.
+    needs(
+        "lambda:PublishVersion",
+        &["lambda:PublishVersion"],
+        On::TaggedFunctions,
+    ),
+    needs(
+        "lambda:ListVersionsByFunction",
+        &["lambda:ListVersionsByFunction"],
+        On::Functions,
+    ),
+    needs("lambda:GetAlias", &["lambda:GetAlias"], On::Functions),
+    needs(
+        "lambda:CreateAlias",
+        &["lambda:CreateAlias"],
+        On::TaggedFunctions,
+    ),
+    needs(
+        "lambda:UpdateAlias",
+        &["lambda:UpdateAlias"],
+        On::TaggedFunctions,
+    ),
     needs(
         "lambda:AddPermission",
         &["lambda:AddPermission"],

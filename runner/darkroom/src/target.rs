@@ -148,8 +148,13 @@ pub struct TargetFacts {
 /// How long emulated code may take to initialise: it is some twenty times slower, and not timed.
 const EMULATED_INIT: Duration = Duration::from_mins(5);
 
-/// Returns what a target can run, without starting it.
-pub fn capability(cloud: Cloud) -> Capability {
+/// Regions in which AWS does not offer SnapStart. Source: AWS Lambda developer guide, "Improving
+/// startup performance with Lambda SnapStart", "Supported Regions": all commercial ones but Asia
+/// Pacific (New Zealand) and Asia Pacific (Taipei).
+const WITHOUT_SNAPSTART: [&str; 2] = ["ap-southeast-6", "ap-east-2"];
+
+/// Returns what a target can run in a region, without starting it.
+pub fn capability(cloud: Cloud, region: &str) -> Capability {
     match cloud {
         Cloud::Local => local_capability(),
         Cloud::Aws => Capability {
@@ -159,6 +164,9 @@ pub fn capability(cloud: Cloud) -> Capability {
             max_memory_mb: 10_240,
             triggers: vec![Trigger::Direct, Trigger::S3],
             starts: vec![Start::Warm, Start::Cold],
+            no_snapstart: WITHOUT_SNAPSTART
+                .contains(&region)
+                .then(|| format!("AWS does not offer it in {region}")),
             max_concurrency: 1000,
             cores: None,
             billed: true,
@@ -189,6 +197,7 @@ pub fn local_capability() -> Capability {
         max_memory_mb: 10_240,
         triggers: vec![Trigger::Direct, Trigger::S3],
         starts: vec![Start::Warm, Start::Cold],
+        no_snapstart: Some("it takes no snapshots of environments; measure this on AWS".to_owned()),
         max_concurrency: 1000,
         cores: std::thread::available_parallelism()
             .ok()
@@ -337,7 +346,7 @@ impl Target {
                 "firecracker"
             }
             .to_owned(),
-            capability: capability(Cloud::Aws),
+            capability: capability(Cloud::Aws, region),
             patience,
             // An endpoint that stands for AWS has no such limits and delays.
             policy_settles: if endpoint.is_some() {

@@ -6,7 +6,8 @@
 use std::collections::HashMap;
 
 use super::counting::Ending;
-use crate::cell::{CellId, Start};
+use super::start::StartKind;
+use crate::cell::CellId;
 use crate::event::{Again, Event, PassKey, PassKind, RunStarted};
 
 /// An attempt's place in the order in which attempts were first heard of, from 0.
@@ -43,7 +44,7 @@ pub(super) struct Attempt {
     pub(super) last: bool,
     /// `None`: cut off, or still in progress.
     pub(super) ended: Option<AttemptEnd>,
-    /// A row ended well, but cold where the cell asks for warm, or the reverse.
+    /// A row ended well, but of another start than the cell asks for.
     pub(super) wrong_start: bool,
     /// A row ended well, in an environment that was initialised before the call.
     pub(super) proactive: bool,
@@ -84,7 +85,7 @@ pub struct Ledger {
 /// What the ledger knows of a cell.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Book {
-    pub(super) cold: bool,
+    pub(super) asked: StartKind,
     /// How often the cell was measured again.
     pub(super) epoch: u32,
 }
@@ -101,7 +102,7 @@ impl Ledger {
                 .cells
                 .iter()
                 .map(|planned| Book {
-                    cold: planned.cell.start == Start::Cold,
+                    asked: StartKind::asked(&planned.cell),
                     epoch: 0,
                 })
                 .collect(),

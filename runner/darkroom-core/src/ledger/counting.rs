@@ -158,15 +158,11 @@ impl Ledger {
         self.check_counts(id) && ended.is_some_and(|ended| ended.again.is_none())
     }
 
-    /// Says whether a row ended well, but cold where its cell asks for warm, or the reverse.
+    /// Says whether a row ended well, but of another start than its cell asks for.
     pub(super) fn is_wrong_start(&self, id: AttemptId, ending: Ending) -> bool {
         let cell = self.attempts[id as usize].repetition.cell;
-        let wrong = if self.books[cell as usize].cold {
-            StartKind::Warm
-        } else {
-            StartKind::Cold
-        };
-        ending.status == Status::Ok && ending.start == Some(wrong)
+        let asked = self.books[cell as usize].asked;
+        ending.status == Status::Ok && ending.start.is_some_and(|start| start.is_wrong(asked))
     }
 
     /// Says whether the cell was measured again since.

@@ -1,6 +1,7 @@
 //! How an invocation started: cold, warm, or in an environment that was initialised before anybody
 //! called (`method.md` section 1).
 
+use crate::cell::{Cell, Start};
 use crate::event::{Invocation, Report};
 
 /// The longest time from the end of an initialisation to START in which the call may still have
@@ -21,7 +22,9 @@ pub enum StartKind {
     Cold,
     /// Its environment had served before.
     Warm,
-    /// It is the first of an environment that the platform had initialised ahead of it.
+    /// Its environment was restored for it from a snapshot of an initialised one.
+    Restored,
+    /// It is the first of an environment that the platform had made ready ahead of it.
     Proactive,
 }
 
@@ -31,25 +34,40 @@ impl StartKind {
         match self {
             Self::Cold => "cold",
             Self::Warm => "warm",
+            Self::Restored => "restored",
             Self::Proactive => "proactive",
         }
     }
 
-    /// Decides it from REPORT, and from the time between `INIT_START` and START where the log was
-    /// read for it. Without that time, REPORT alone decides.
+    /// Returns the kind of start that a cell asks for.
+    pub fn asked(cell: &Cell) -> Self {
+        match cell.start {
+            Start::Warm => Self::Warm,
+            Start::Cold if cell.snapstart.is_on() => Self::Restored,
+            Start::Cold => Self::Cold,
+        }
+    }
+
+    /// Says whether a cell that asks for `asked` must not count a start of this kind. One in an
+    /// environment that stood ready is told apart, and is no wrong one.
+    pub fn is_wrong(self, asked: Self) -> bool {
+        self != asked && self != Self::Proactive
+    }
+
+    /// Decides it from REPORT, and from the time between `INIT_START` or `RESTORE_START` and START
+    /// where the log was read for it. Without that time, REPORT alone decides.
     pub fn of(report: &Report, init_to_start_ms: Option<f64>) -> Self {
-        let ahead = match (
-            init_gap_ms(report.init_ms, init_to_start_ms),
-            report.init_ms,
-        ) {
+        let ready_ms = report.ready_ms();
+        let ahead = match (init_gap_ms(ready_ms, init_to_start_ms), ready_ms) {
             (Some(gap_ms), _) => gap_ms > LONGEST_GAP_MS,
             (None, None) => init_to_start_ms.is_some_and(|ms| ms > LONGEST_INIT_MS),
             (None, Some(_)) => false,
         };
-        match (ahead, report.init_ms) {
-            (true, _) => Self::Proactive,
-            (false, Some(_)) => Self::Cold,
-            (false, None) => Self::Warm,
+        match (ahead, report.restore, report.init_ms) {
+            (true, ..) => Self::Proactive,
+            (false, Some(_), _) => Self::Restored,
+            (false, None, Some(_)) => Self::Cold,
+            (false, None, None) => Self::Warm,
         }
     }
 
@@ -60,25 +78,70 @@ impl StartKind {
     }
 }
 
-/// Returns the time from the end of an environment's initialisation to START, ms; slightly negative
-/// where both times are rounded. `None` unless both are known.
-pub fn init_gap_ms(init_ms: Option<f64>, init_to_start_ms: Option<f64>) -> Option<f64> {
-    Some(init_to_start_ms? - init_ms?)
+/// Returns the time from the end of an environment's initialisation or restore to START, ms;
+/// slightly negative where both times are rounded. `None` unless both are known.
+pub fn init_gap_ms(ready_ms: Option<f64>, init_to_start_ms: Option<f64>) -> Option<f64> {
+    Some(init_to_start_ms? - ready_ms?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cell::{Architecture, Input, SnapStart, Trigger};
+    use crate::event::Restore;
 
-    fn start(init_ms: Option<f64>, init_to_start_ms: Option<f64>) -> StartKind {
-        let report = Report {
+    fn report(init_ms: Option<f64>, restore_ms: Option<f64>) -> Report {
+        Report {
             duration_ms: 9.0,
             billed_ms: 9,
             memory_mb: 512,
             max_memory_mb: 90,
             init_ms,
+            restore: restore_ms.map(|ms| Restore {
+                ms,
+                billed_ms: None,
+            }),
+        }
+    }
+
+    fn start(init_ms: Option<f64>, init_to_start_ms: Option<f64>) -> StartKind {
+        StartKind::of(&report(init_ms, None), init_to_start_ms)
+    }
+
+    #[test]
+    fn a_restored_environment_is_neither_cold_nor_warm() {
+        let start = |until_start_ms| StartKind::of(&report(None, Some(412.13)), until_start_ms);
+        assert_eq!(start(None), StartKind::Restored);
+        assert_eq!(start(Some(415.0)), StartKind::Restored);
+        assert_eq!(start(Some(60_000.0)), StartKind::Proactive);
+        let kinds = [StartKind::Warm, StartKind::Cold, StartKind::Restored];
+        for asked in kinds {
+            for kind in kinds {
+                assert_eq!(kind.is_wrong(asked), kind != asked);
+            }
+            assert!(!StartKind::Proactive.is_wrong(asked));
+        }
+    }
+
+    #[test]
+    fn with_snapstart_a_cold_cell_asks_for_restored_starts() {
+        let mut cell = Cell {
+            variant: "pillow".into(),
+            runtime: None,
+            architecture: Architecture::X86_64,
+            memory_mb: 512,
+            image_set: "photos".into(),
+            trigger: Trigger::Direct,
+            input: Input::Chained,
+            start: Start::Cold,
+            snapstart: SnapStart::Off,
+            concurrency: 1,
         };
-        StartKind::of(&report, init_to_start_ms)
+        assert_eq!(StartKind::asked(&cell), StartKind::Cold);
+        cell.snapstart = SnapStart::On;
+        assert_eq!(StartKind::asked(&cell), StartKind::Restored);
+        cell.start = Start::Warm;
+        assert_eq!(StartKind::asked(&cell), StartKind::Warm);
     }
 
     #[test]

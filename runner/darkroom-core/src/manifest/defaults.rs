@@ -1,6 +1,6 @@
 //! The defaults of keys, where they are not those of their types.
 
-use crate::cell::{Architecture, Input, Start, Trigger};
+use crate::cell::{Architecture, Input, SnapStart, Start, Trigger};
 
 pub(super) const fn profile() -> bool {
     true
@@ -26,6 +26,13 @@ pub(super) fn input() -> Vec<Input> {
 }
 pub(super) fn start() -> Vec<Start> {
     vec![Start::Warm]
+}
+pub(super) fn snapstart() -> Vec<SnapStart> {
+    vec![SnapStart::Off]
+}
+/// A manifest that does not ask for it does not mention it.
+pub(super) fn is_without_snapstart(levels: &[SnapStart]) -> bool {
+    levels == [SnapStart::Off]
 }
 pub(super) fn concurrency() -> Vec<u32> {
     vec![1]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::cell::{Architecture, Input, Start, Trigger};
+use crate::cell::{Architecture, Input, SnapStart, Start, Trigger};
 use crate::statistics::StoppingRule;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -128,6 +128,15 @@ pub struct Matrix {
     #[serde(default = "defaults::start")]
     #[schemars(length(min = 1), extend("uniqueItems" = true))]
     pub start: Vec<Start>,
+    /// Lambda SnapStart: whether environments are restored from a snapshot of an initialised one.
+    /// For Python 3.12 and later on AWS; every snapshot costs at least three hours of cache.
+    /// Default: off.
+    #[serde(
+        default = "defaults::snapstart",
+        skip_serializing_if = "defaults::is_without_snapstart"
+    )]
+    #[schemars(length(min = 1), extend("uniqueItems" = true))]
+    pub snapstart: Vec<SnapStart>,
     /// Pipelines of one cell that run at once. Default: 1.
     #[serde(default = "defaults::concurrency")]
     #[schemars(length(min = 1), inner(range(min = 1, max = 1000)), extend("uniqueItems" = true))]
@@ -170,6 +179,9 @@ pub struct Levels {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Start")]
     pub start: Option<Start>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "SnapStart")]
+    pub snapstart: Option<SnapStart>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u32", range(min = 1, max = 1000))]
     pub concurrency: Option<u32>,

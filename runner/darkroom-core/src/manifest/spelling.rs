@@ -9,7 +9,7 @@ use super::mistake::{Mistake, suggestion};
 use super::tree::{Node, Value};
 
 /// Lists of the matrix: as they are called, and the other number.
-pub(super) const LISTS: [(&str, &str); 8] = [
+pub(super) const LISTS: [(&str, &str); 9] = [
     ("variants", "variant"),
     ("runtimes", "runtime"),
     ("architectures", "architecture"),
@@ -17,6 +17,7 @@ pub(super) const LISTS: [(&str, &str); 8] = [
     ("trigger", "triggers"),
     ("input", "inputs"),
     ("start", "starts"),
+    ("snapstart", "snapstarts"),
     ("concurrency", "concurrencies"),
 ];
 

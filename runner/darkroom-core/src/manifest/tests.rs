@@ -275,6 +275,30 @@ fn an_include_takes_the_only_level_of_a_list() {
     );
 }
 
+#[test]
+fn snapstart_multiplies_where_it_is_asked_for_and_is_not_mentioned_elsewhere() {
+    let ids = |more: &str| -> Vec<String> {
+        let manifest = read(&format!("{MINIMAL}{more}\n"), &[]).unwrap();
+        let cells = manifest.matrix.cells();
+        cells.map(|cell| cell.to_cell().id().to_string()).collect()
+    };
+    let off = "pillow.x86_64.1769mb.photos.direct.warm.c1";
+    let on = "pillow.x86_64.1769mb.photos.direct.warm.snapstart.c1";
+    assert_eq!(ids("snapstart = [\"off\", \"on\"]"), [off, on]);
+    assert_eq!(ids("snapstarts = [\"on\"]"), [on]);
+    let exclude = "exclude = [{ snapstart = \"off\" }]";
+    assert_eq!(
+        ids(&format!("snapstart = [\"off\", \"on\"]\n{exclude}")),
+        [on]
+    );
+    let include = "include = [{ memory_mb = 512 }]";
+    let with = read(&format!("{MINIMAL}{include}\n"), &[]).unwrap();
+    assert!(!toml::to_string(&with).unwrap().contains("snapstart"));
+    assert_eq!(ids(include)[1], off.replace("1769", "512"));
+    let told = read(&format!("{MINIMAL}snapstart = [\"yes\"]\n"), &[]).unwrap_err();
+    assert!(told.contains("snapstart"), "{told}");
+}
+
 /// Two variants, one of them not Python, with `runtimes` and what comes after them in `[matrix]`.
 fn on_runtimes(runtimes: &str, more: &str) -> Result<Manifest, String> {
     let variants = "variants = [\"pillow\", \"rust\"]";

@@ -21,7 +21,7 @@ use super::tree::{self, Node, Value};
 use super::{
     Fault, Known, KnownImageSet, KnownPipeline, Levels, Manifest, Order, StoppingMetric, Until,
 };
-use crate::cell::{Input, Trigger};
+use crate::cell::{Input, SnapStart, Trigger};
 use crate::pipeline::{PAYLOAD_LIMIT, Pipeline, Transport, base64_bytes};
 use crate::variant::Variant;
 
@@ -842,6 +842,10 @@ fn complete(levels: &mut Levels, manifest: &Manifest) -> Vec<(&'static str, usiz
     }
     fill!(architecture from architectures, memory_mb from memory_mb, image_set from image_sets,
         trigger from trigger, input from input, start from start, concurrency from concurrency);
+    // Off needs no saying, so a manifest that does not ask for it stays as it was.
+    if matrix.snapstart != [SnapStart::Off] {
+        fill!(snapstart from snapstart);
+    }
     open
 }
 
@@ -857,7 +861,7 @@ fn absent_levels(manifest: &Manifest, levels: &Levels) -> Vec<(&'static str, Str
         )+};
     }
     look!(variant in variants, runtime in runtimes, architecture in architectures, memory_mb in memory_mb, image_set in image_sets,
-        trigger in trigger, input in input, start in start, concurrency in concurrency);
+        trigger in trigger, input in input, start in start, snapstart in snapstart, concurrency in concurrency);
     absent
 }
 

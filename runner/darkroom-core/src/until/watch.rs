@@ -264,7 +264,7 @@ impl Watch {
 /// number.
 fn row(invocation: &Invocation) -> Option<StageValue> {
     let report = invocation.report.as_ref()?;
-    let ms = report.duration_ms + report.init_ms.unwrap_or(0.0);
+    let ms = report.duration_ms + report.ready_ms().unwrap_or(0.0);
     let (stage, sequence) = (invocation.stage_index as usize, invocation.sequence);
     ms.is_finite().then(|| StageValue {
         stage,

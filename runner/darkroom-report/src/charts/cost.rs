@@ -10,11 +10,12 @@ use crate::notes::sentences;
 use crate::number::{figure as spelt, interval};
 use crate::run::{PIPELINE, Run};
 
-const PARTS: [(&str, &str); 4] = [
+const PARTS: [(&str, &str); 5] = [
     ("compute_usd_per_100k", "compute"),
     ("init_usd_per_100k", "init"),
     ("request_usd_per_100k", "requests"),
     ("ephemeral_usd_per_100k", "/tmp over 512 MB"),
+    ("restore_usd_per_100k", "restores"),
 ];
 
 /// Place of the colour of S3 requests.

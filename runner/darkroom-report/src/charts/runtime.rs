@@ -65,6 +65,7 @@ fn of_stage(run: &Run, stage: &str, width: u32) -> Option<Figure> {
     let cold = rows
         .iter()
         .any(|(cell, ..)| Run::time_metric(cell) == "cold_total_ms");
+    let restored = rows.iter().any(|(cell, ..)| cell.cell.snapstart.is_on());
     Some(Figure {
         id: format!("runtime-{stage}"),
         title: format!("Runtime of {stage}"),
@@ -75,10 +76,10 @@ fn of_stage(run: &Run, stage: &str, width: u32) -> Option<Figure> {
             } else {
                 "Lambda's own duration"
             },
-            if cold {
-                " Cold cells: init + duration."
-            } else {
-                ""
+            match (cold, restored) {
+                (true, false) => " Cold cells: init + duration.",
+                (true, true) => " Cold cells: init + duration; with SnapStart, restore + duration.",
+                (false, _) => "",
             }
         ),
         alternative: rows

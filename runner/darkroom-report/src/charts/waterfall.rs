@@ -73,7 +73,7 @@ pub fn figure(run: &Run, width: u32) -> Option<Figure> {
         .iter()
         .any(|(.., stretches)| stretches.iter().any(|stretch| stretch.part == INIT))
     {
-        legend.push((colour(INIT), "init (cold)".into()));
+        legend.push((colour(INIT), "init or restore (new environment)".into()));
     }
     legend.push((colour(WAIT), "between: calls, triggers, polling".into()));
     Some(Figure {
@@ -152,7 +152,8 @@ fn lay_out(run: &Run, turnaround: f64, stages: &[Row<'_>]) -> Vec<Stretch> {
         let stage = &run.stages[index];
         let seconds = |column: &str| row.number(column).map(|ms| ms / 1000.0);
         let (init, duration) = (
-            seconds("init_ms").unwrap_or(0.0),
+            // An environment is initialised or restored, never both.
+            seconds("init_ms").or(seconds("restore_ms")).unwrap_or(0.0),
             seconds("duration_ms").unwrap_or(0.0),
         );
         // A hop's delay holds the init that the hop caused.
@@ -184,7 +185,7 @@ fn lay_out(run: &Run, turnaround: f64, stages: &[Row<'_>]) -> Vec<Stretch> {
             init,
             INIT,
             false,
-            format!("{stage}: init {} s", spelt(init)),
+            format!("{stage}: init or restore {} s", spelt(init)),
         );
         push(
             s3,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use darkroom_core::cell::{Architecture, Cell, Input, Start, Trigger};
+use darkroom_core::cell::{Architecture, Cell, Input, SnapStart, Start, Trigger};
 use darkroom_core::cost::billed_ms;
 use darkroom_core::event::{
     Event, Invocation, JOURNAL_VERSION, OutputCheck, PassKey, PipelinePass, PlannedCell, Report,
@@ -76,6 +76,7 @@ pub fn cells() -> Vec<Cell> {
                     trigger: Trigger::Direct,
                     input: Input::Chained,
                     start,
+                    snapstart: SnapStart::Off,
                     concurrency: 1,
                 });
             }
@@ -189,6 +190,7 @@ fn invocation(
             memory_mb,
             max_memory_mb: 90,
             init_ms,
+            restore: None,
         }),
         init_to_start_ms: None,
         environment_id: Some(format!("2026/11/24/[$LATEST]{:032x}", index % 97)),

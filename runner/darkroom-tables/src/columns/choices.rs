@@ -4,7 +4,8 @@ use super::Kind::{Bool, Float, Integer, Text};
 use super::Source::Derived;
 use super::{
     ARCHITECTURE, CELL_ID, CONCURRENCY, IMAGE_SET, INPUT, MEMORY_MB, MODEL, NOTE, OUTPUTS_OK,
-    PROMPT, REASON, RUN_ID, RUNTIME, SAMPLE, START, TARGET, TRIGGER, Table, VARIANT, column,
+    PROMPT, REASON, RUN_ID, RUNTIME, SAMPLE, SNAPSTART, START, TARGET, TRIGGER, Table, VARIANT,
+    column,
 };
 
 pub const CHOICES: Table = Table {
@@ -22,6 +23,7 @@ pub const CHOICES: Table = Table {
         TRIGGER,
         INPUT,
         START,
+        SNAPSTART,
         CONCURRENCY,
         MODEL,
         SAMPLE,
@@ -50,7 +52,7 @@ pub const CHOICES: Table = Table {
             "",
             Derived,
             "on the Pareto front: no other right cell of the same image set, trigger, input, \
-             start and concurrency is as good in both means and better in one; null if outputs \
+             start, snapstart and concurrency is as good in both means and better in one; null if outputs \
              did not pass or nothing was measured",
         ),
         column(

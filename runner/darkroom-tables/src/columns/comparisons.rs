@@ -15,7 +15,7 @@ pub const COMPARISONS: Table = Table {
             Text,
             "",
             Plan,
-            "variant, runtime, architecture, memory_mb, image_set, trigger, start or concurrency; `model`: all samples of one LLM's answers against all of another's; `deployment`: the same code deployed twice, whose difference is the noise floor. Not `input`: chained and reference input are different work",
+            "variant, runtime, architecture, memory_mb, image_set, trigger, start, snapstart or concurrency; `model`: all samples of one LLM's answers against all of another's; `deployment`: the same code deployed twice, whose difference is the noise floor. Not `input`: chained and reference input are different work",
         ),
         column("level_a", Text, "", Plan, "baseline's level"),
         column("level_b", Text, "", Plan, "the other's"),

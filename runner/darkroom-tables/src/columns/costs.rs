@@ -4,7 +4,8 @@ use super::Kind::{Float, Integer, Text};
 use super::Source::{Derived, Plan};
 use super::{
     ARCHITECTURE, CELL_ID, CONCURRENCY, IMAGE_SET, INPUT, MEMORY_MB, MODEL, NOTE, OUTPUTS_OK,
-    PROMPT, RANK, REASON, RUN_ID, RUNTIME, SAMPLE, START, TARGET, TRIGGER, Table, VARIANT, column,
+    PROMPT, RANK, REASON, RUN_ID, RUNTIME, SAMPLE, SNAPSTART, START, TARGET, TRIGGER, Table,
+    VARIANT, column,
 };
 
 pub const COSTS: Table = Table {
@@ -21,6 +22,7 @@ pub const COSTS: Table = Table {
         TRIGGER,
         INPUT,
         START,
+        SNAPSTART,
         CONCURRENCY,
         MODEL,
         SAMPLE,
@@ -56,7 +58,13 @@ pub const COSTS: Table = Table {
             Derived,
             "handler time",
         ),
-        column("init_usd_per_100k", Float, "USD", Derived, "cold starts"),
+        column(
+            "init_usd_per_100k",
+            Float,
+            "USD",
+            Derived,
+            "cold starts, and the billed time of restored ones",
+        ),
         column(
             "request_usd_per_100k",
             Float,
@@ -70,6 +78,13 @@ pub const COSTS: Table = Table {
             "USD",
             Derived,
             "`/tmp` above 512 MB",
+        ),
+        column(
+            "restore_usd_per_100k",
+            Float,
+            "USD",
+            Derived,
+            "restores of environments from snapshots; keeping the snapshots comes on top",
         ),
         column(
             "s3_usd_per_100k",

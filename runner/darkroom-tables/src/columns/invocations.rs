@@ -4,8 +4,8 @@ use super::Kind::{Bool, Float, Integer, Text, Time};
 use super::Source::{Derived, Inside, Platform, Runner};
 use super::{
     ARCHITECTURE, ATTEMPT, CELL_ID, CONCURRENCY, DEPLOYMENT, ENVIRONMENT_ROUND, IMAGE, IMAGE_SET,
-    INPUT, MEMORY_MB, MODEL, PROMPT, REPETITION, RUN_ID, RUNTIME, SAMPLE, STAGE, STAGE_INDEX,
-    START, TARGET, TRIGGER, Table, VARIANT, WARM_UP, column,
+    INPUT, MEMORY_MB, MODEL, PROMPT, REPETITION, RUN_ID, RUNTIME, SAMPLE, SNAPSTART, STAGE,
+    STAGE_INDEX, START, TARGET, TRIGGER, Table, VARIANT, WARM_UP, column,
 };
 
 pub const INVOCATIONS: Table = Table {
@@ -23,6 +23,7 @@ pub const INVOCATIONS: Table = Table {
         TRIGGER,
         INPUT,
         START,
+        SNAPSTART,
         CONCURRENCY,
         MODEL,
         SAMPLE,
@@ -112,11 +113,27 @@ pub const INVOCATIONS: Table = Table {
              the platform gave it up; `duration_ms` then includes the second one",
         ),
         column(
+            "restore_ms",
+            Float,
+            "ms",
+            Platform,
+            "REPORT Restore Duration: to read a snapshot back and load the runtime; null unless the \
+             environment was restored",
+        ),
+        column(
+            "billed_restore_ms",
+            Integer,
+            "ms",
+            Platform,
+            "REPORT Billed Restore Duration: what of it is charged for, part of `billed_ms`",
+        ),
+        column(
             "cold_total_ms",
             Float,
             "ms",
             Derived,
-            "`init_ms + duration_ms`, the headline of a cold start; null when warm",
+            "`init_ms + duration_ms`, the headline of a cold start, or `restore_ms + duration_ms`, \
+             that of a restored one; null when warm",
         ),
         column(
             "max_memory_mb",
@@ -130,7 +147,7 @@ pub const INVOCATIONS: Table = Table {
             Bool,
             "",
             Derived,
-            "`init_ms` is present; null if no REPORT came, because it is never inferred from \
+            "`init_ms` or `restore_ms` is present: the environment is new; null if no REPORT came, because it is never inferred from \
              latency; `faas.coldstart`",
         ),
         column(
@@ -138,7 +155,7 @@ pub const INVOCATIONS: Table = Table {
             Float,
             "ms",
             Platform,
-            "from INIT_START to START in the function's log, of an environment's first invocation; \
+            "from INIT_START, or RESTORE_START, to START in the function's log, of an environment's first invocation; \
              null if it is a later one, the log was not read for it or lacks a line, or the first \
              initialisation failed",
         ),
@@ -147,7 +164,7 @@ pub const INVOCATIONS: Table = Table {
             Float,
             "ms",
             Derived,
-            "`init_to_start_ms - init_ms`: how long the environment stood ready before the call; \
+            "`init_to_start_ms - init_ms`, or `- restore_ms`: how long the environment stood ready before the call; \
              a few ms for a cold start; null without either",
         ),
         column(
@@ -155,8 +172,8 @@ pub const INVOCATIONS: Table = Table {
             Text,
             "",
             Derived,
-            "`cold`, `warm`, or `proactive`: the platform had initialised the environment before \
-             the call (`init_gap_ms` over 1,000, or without `init_ms` an `init_to_start_ms` over \
+            "`cold`, `warm`, `restored` (its environment came from a snapshot), or `proactive`: the \
+             platform had made the environment ready before the call (`init_gap_ms` over 1,000, or without `init_ms` an `init_to_start_ms` over \
              10,000), so nobody waited for the init; null if no REPORT came",
         ),
         column(
@@ -379,14 +396,21 @@ pub const INVOCATIONS: Table = Table {
             Float,
             "USD",
             Derived,
-            "compute + init + request + ephemeral at the price table's rates, without S3 requests; null without REPORT",
+            "compute + init + request + ephemeral + restore at the price table's rates, without S3 requests; null without REPORT",
         ),
         column(
             "cost_init_usd",
             Float,
             "USD",
             Derived,
-            "the part of it that pays for init",
+            "the part of it that pays for init, or for the billed time of a restore",
+        ),
+        column(
+            "cost_restore_usd",
+            Float,
+            "USD",
+            Derived,
+            "the part of it that pays for restoring a snapshot; keeping it comes on top",
         ),
         TARGET,
         column(

@@ -4,8 +4,8 @@ use super::Kind::{Bool, Float, Integer, Text};
 use super::Source::{Contract, Derived};
 use super::{
     ARCHITECTURE, ATTEMPT, CELL_ID, CONCURRENCY, DEPLOYMENT, IMAGE, IMAGE_SET, INPUT, MEMORY_MB,
-    MODEL, PROMPT, REPETITION, RUN_ID, RUNTIME, SAMPLE, STAGE, STAGE_INDEX, START, TARGET, TRIGGER,
-    Table, VARIANT, WARM_UP, column,
+    MODEL, PROMPT, REPETITION, RUN_ID, RUNTIME, SAMPLE, SNAPSTART, STAGE, STAGE_INDEX, START,
+    TARGET, TRIGGER, Table, VARIANT, WARM_UP, column,
 };
 
 pub const OUTPUTS: Table = Table {
@@ -23,6 +23,7 @@ pub const OUTPUTS: Table = Table {
         TRIGGER,
         INPUT,
         START,
+        SNAPSTART,
         CONCURRENCY,
         MODEL,
         SAMPLE,

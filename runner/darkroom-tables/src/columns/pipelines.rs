@@ -4,8 +4,8 @@ use super::Kind::{Bool, Float, Integer, Text, Time};
 use super::Source::{Derived, Runner};
 use super::{
     ARCHITECTURE, ATTEMPT, CELL_ID, CONCURRENCY, DEPLOYMENT, ENVIRONMENT_ROUND, IMAGE, IMAGE_SET,
-    INPUT, MEMORY_MB, MODEL, PROMPT, REPETITION, RUN_ID, RUNTIME, SAMPLE, START, TARGET, TRIGGER,
-    Table, VARIANT, WARM_UP, column,
+    INPUT, MEMORY_MB, MODEL, PROMPT, REPETITION, RUN_ID, RUNTIME, SAMPLE, SNAPSTART, START, TARGET,
+    TRIGGER, Table, VARIANT, WARM_UP, column,
 };
 
 pub const PIPELINES: Table = Table {
@@ -24,6 +24,7 @@ pub const PIPELINES: Table = Table {
         TRIGGER,
         INPUT,
         START,
+        SNAPSTART,
         CONCURRENCY,
         MODEL,
         SAMPLE,
@@ -139,10 +140,16 @@ pub const PIPELINES: Table = Table {
             Float,
             "USD",
             Derived,
-            "hosting cost of the pass: the four parts below; null unless every stage has one",
+            "hosting cost of the pass: the five parts below; null unless every stage has one",
         ),
         column("cost_compute_usd", Float, "USD", Derived, "handler time"),
-        column("cost_init_usd", Float, "USD", Derived, "cold starts"),
+        column(
+            "cost_init_usd",
+            Float,
+            "USD",
+            Derived,
+            "cold starts, and the billed time of restored ones",
+        ),
         column(
             "cost_request_usd",
             Float,
@@ -156,6 +163,13 @@ pub const PIPELINES: Table = Table {
             "USD",
             Derived,
             "`/tmp` above 512 MB",
+        ),
+        column(
+            "cost_restore_usd",
+            Float,
+            "USD",
+            Derived,
+            "restores of environments from snapshots; keeping the snapshots comes on top",
         ),
         column(
             "cost_s3_usd",

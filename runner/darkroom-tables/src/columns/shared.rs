@@ -76,6 +76,14 @@ pub(super) const START: Column = column(
     "start kind the cell asks for: `warm` or `cold`",
 );
 
+pub(super) const SNAPSTART: Column = column(
+    "snapstart",
+    Text,
+    "",
+    Plan,
+    "`on`: environments are restored from a snapshot (Lambda SnapStart); else `off`",
+);
+
 pub(super) const CONCURRENCY: Column = column(
     "concurrency",
     Integer,
@@ -208,7 +216,7 @@ pub(super) const RANK: Column = column(
     Integer,
     "",
     Derived,
-    "rank by the mean, 1 = lowest, among cells of the same image set, trigger, input, start and \
+    "rank by the mean, 1 = lowest, among cells of the same image set, trigger, input, start, snapstart and \
      concurrency whose outputs passed; null unless `comparisons` claims a difference from each \
      of them, and null beside samples of a model",
 );

@@ -4,7 +4,8 @@ use super::Kind::{Bool, Float, Integer, Text};
 use super::Source::{Derived, Plan};
 use super::{
     ARCHITECTURE, CELL_ID, CONCURRENCY, IMAGE_SET, INPUT, MEMORY_MB, MODEL, NOTE, OUTPUTS_OK,
-    PROMPT, RANK, REASON, RUN_ID, RUNTIME, SAMPLE, START, TARGET, TRIGGER, Table, VARIANT, column,
+    PROMPT, RANK, REASON, RUN_ID, RUNTIME, SAMPLE, SNAPSTART, START, TARGET, TRIGGER, Table,
+    VARIANT, column,
 };
 
 pub const SUMMARY: Table = Table {
@@ -21,6 +22,7 @@ pub const SUMMARY: Table = Table {
         TRIGGER,
         INPUT,
         START,
+        SNAPSTART,
         CONCURRENCY,
         MODEL,
         SAMPLE,

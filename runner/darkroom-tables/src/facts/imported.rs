@@ -65,6 +65,7 @@ impl JournalFacts {
                 billed_ms: fact.billed_ms,
                 max_memory_mb: fact.max_memory_mb,
                 init_ms: fact.init_ms,
+                restore: None,
                 start: Ending::from(fact).start,
                 init_to_start_ms: None,
             }),

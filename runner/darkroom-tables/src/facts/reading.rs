@@ -205,6 +205,7 @@ impl JournalFacts {
                 billed_ms: Some(report.billed_ms),
                 max_memory_mb: Some(report.max_memory_mb),
                 init_ms: report.init_ms,
+                restore: report.restore,
                 start: StartKind::of_invocation(fact),
                 init_to_start_ms: fact.init_to_start_ms,
             }),

@@ -1,6 +1,7 @@
 //! Cells compared within a run, and what is not claimed of them.
 
-use darkroom_core::cell::{Architecture, Cell, Input, Start};
+use darkroom_core::cell::{Architecture, Cell, Input, SnapStart, Start};
+use darkroom_core::event::Restore;
 use polars::prelude::DataFrame;
 
 use crate::journal::{Journal, Pass, cell};
@@ -99,6 +100,68 @@ fn runtimes_are_compared_and_a_variant_with_its_own_with_each() {
     assert_eq!(of(new), ["python3.14"]);
     // No package of it was recorded, and the matrix names none.
     assert_eq!(of(rust), ["null"]);
+}
+
+#[test]
+fn snapstart_is_compared_by_what_a_new_environment_takes_in_all() {
+    let off = Cell {
+        start: Start::Cold,
+        ..cell("pillow")
+    };
+    let on = Cell {
+        snapstart: SnapStart::On,
+        ..off.clone()
+    };
+    let mut journal = Journal::of(&[off.clone(), on.clone()]);
+    for of in [&off, &on] {
+        journal.check_all(of);
+    }
+    for repetition in 1..=10 {
+        journal.pass(&Pass {
+            init_ms: Some(80.0),
+            ..Pass::of(&off, repetition, 20.0)
+        });
+        journal.pass(&Pass {
+            restore: Some(Restore {
+                ms: 30.0,
+                billed_ms: Some(18),
+            }),
+            ..Pass::of(&on, repetition, 20.0)
+        });
+    }
+    let run = Run::of(&journal);
+    let row = comparison(&run, &off, &on, "greyscale", "cold_total_ms");
+    assert_eq!(text(&row, "factor").unwrap(), "snapstart");
+    assert_eq!(
+        (
+            text(&row, "level_a").unwrap(),
+            text(&row, "level_b").unwrap()
+        ),
+        ("off".into(), "on".into())
+    );
+    assert!(
+        (float(&row, "ratio_mean").unwrap() - 0.5).abs() < 1e-9,
+        "{row}"
+    );
+    // Each has its own part of it, and not the other's.
+    let described = |cell: &Cell, metric| {
+        let row = run.summary(cell, "greyscale", metric);
+        (row.height() > 0).then(|| float(&row, "mean").unwrap())
+    };
+    assert_eq!(described(&off, "init_ms"), Some(80.0));
+    assert_eq!(described(&off, "restore_ms"), None);
+    assert_eq!(described(&on, "restore_ms"), Some(30.0));
+    assert_eq!(described(&on, "init_ms"), None);
+    let invocations = run.table("invocations");
+    let of = |cell: &Cell, column: &str| {
+        let id = cell.id().to_string();
+        let mut found = texts(&rows(&invocations, &[("cell_id", &id)]), column);
+        found.dedup();
+        found
+    };
+    assert_eq!(of(&off, "start_kind"), ["cold"]);
+    assert_eq!(of(&on, "start_kind"), ["restored"]);
+    assert_eq!(of(&on, "snapstart"), ["on"]);
 }
 
 /// Two variants of one code, deployed twice, of which each deployment had its luck.

@@ -1,6 +1,7 @@
 //! What passes and 100,000 images cost.
 
-use darkroom_core::cell::{Cell, Input, Start};
+use darkroom_core::cell::{Cell, Input, SnapStart, Start};
+use darkroom_core::event::Restore;
 
 use crate::journal::{Journal, Pass, cell};
 use crate::{Run, everything, float, integer};
@@ -18,6 +19,33 @@ fn stages_that_ran_independently_have_a_cost_and_no_turnaround() {
     );
     assert_eq!(run.summary.cells[4].turnaround_s, None);
     assert_eq!(run.summary.cells[4].cost_usd_per_100k.n, 10);
+}
+
+#[test]
+fn a_restore_is_a_part_of_the_cost() {
+    let on = Cell {
+        start: Start::Cold,
+        snapstart: SnapStart::On,
+        ..cell("pillow")
+    };
+    let mut journal = Journal::of(std::slice::from_ref(&on));
+    journal.pass(&Pass {
+        ms: [99.2, 99.2],
+        restore: Some(Restore {
+            ms: 300.0,
+            billed_ms: Some(180),
+        }),
+        ..Pass::of(&on, 1, 0.0)
+    });
+    let run = Run::of(&journal);
+    let costs = run.table("costs");
+    let usd = |column: &str| float(&costs, &format!("{column}_usd_per_100k")).unwrap();
+    // As a cold start of the method's example, and 0.5 GB restored in each of two stages.
+    let restore = 2.0 * 0.5 * 0.000_139_799_8 * 1e5;
+    assert!((usd("restore") - restore).abs() < 1e-9);
+    assert!((usd("cost") - 2.0 * 0.253_333_8 - restore).abs() < 1e-9);
+    let parts = ["compute", "init", "request", "ephemeral", "restore"].map(usd);
+    assert!((parts.iter().sum::<f64>() - usd("cost")).abs() < 1e-12);
 }
 
 #[test]

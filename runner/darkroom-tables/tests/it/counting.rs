@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use darkroom_core::cell::{Architecture, Cell, Start};
-use darkroom_core::event::Again;
+use darkroom_core::cell::{Architecture, Cell, SnapStart, Start};
+use darkroom_core::event::{Again, Restore};
 
 use crate::journal::{Journal, Pass, cell};
 use crate::{Run, everything, float, integer, text, texts};
@@ -113,6 +113,41 @@ fn a_last_attempt_of_the_wrong_start_is_not_a_sample_though_nobody_repeated_it()
             "{stage}"
         );
     }
+}
+
+#[test]
+fn a_restored_start_is_no_cold_one_nor_a_cold_one_a_restored_one() {
+    let off = Cell {
+        start: Start::Cold,
+        ..cell("pillow")
+    };
+    let on = Cell {
+        snapstart: SnapStart::On,
+        ..off.clone()
+    };
+    let mut journal = Journal::of(&[off.clone(), on.clone()]);
+    let restore = Some(Restore {
+        ms: 412.13,
+        billed_ms: Some(430),
+    });
+    for cell in [&off, &on] {
+        journal.pass(&Pass {
+            init_ms: Some(80.0),
+            ..Pass::of(cell, 1, 100.0)
+        });
+        journal.pass(&Pass {
+            restore,
+            ..Pass::of(cell, 2, 100.0)
+        });
+    }
+    let run = Run::of(&journal);
+    for (cell, ms) in [(&off, 180.0), (&on, 512.13)] {
+        let row = run.summary(cell, "greyscale", "cold_total_ms");
+        let counts = (integer(&row, "n"), integer(&row, "n_wrong_start"));
+        assert_eq!(counts, (Some(1), Some(1)), "{row}");
+        assert_eq!(float(&row, "mean"), Some(ms), "{row}");
+    }
+    assert_eq!(run.summary.snapshots.restores, 4, "of two stages");
 }
 
 #[test]

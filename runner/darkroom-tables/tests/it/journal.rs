@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use darkroom_core::cell::{Architecture, Cell, CellId, Input, Start, Trigger};
+use darkroom_core::cell::{Architecture, Cell, CellId, Input, SnapStart, Start, Trigger};
 use darkroom_core::cost::{PriceTable, billed_ms};
 use darkroom_core::event::{
     Again, Build, Dependency, Event, FunctionDeployed, Invocation, JOURNAL_VERSION, Misbehaved,
     OutputCheck, PackageBuilt, PassKey, PipelinePass, PlannedCell, Profile, ReconciledMetric,
-    Reconciliation, Report, RunStarted, Status, Verdict,
+    Reconciliation, Report, Restore, RunStarted, Status, Verdict,
 };
 
 pub const STAGES: [&str; 2] = ["greyscale", "resize"];
@@ -29,6 +29,7 @@ pub fn cell(variant: &str) -> Cell {
         trigger: Trigger::Direct,
         input: Input::Chained,
         start: Start::Warm,
+        snapstart: SnapStart::Off,
         concurrency: 1,
     }
 }
@@ -52,6 +53,7 @@ pub struct Pass {
     /// Duration of every stage, ms.
     pub ms: [f64; 2],
     pub init_ms: Option<f64>,
+    pub restore: Option<Restore>,
     pub init_to_start_ms: Option<f64>,
     pub status: [Status; 2],
     pub report: bool,
@@ -71,6 +73,7 @@ impl Pass {
             attempt: 1,
             ms: [ms, ms / 2.0],
             init_ms: None,
+            restore: None,
             init_to_start_ms: None,
             status: [Status::Ok; 2],
             report: true,
@@ -150,6 +153,7 @@ impl Journal {
             code_sha256: "c29tZSBoYXNo".into(),
             layers_sha256: vec![],
             code_bytes: 1000,
+            version: None,
         };
         let built = PackageBuilt {
             at: at(0),
@@ -243,10 +247,15 @@ impl Journal {
         let answered = pass.report && !matches!(status, Status::Throttled | Status::CallError);
         let report = Report {
             duration_ms: pass.ms[index],
-            billed_ms: billed_ms(pass.ms[index], pass.init_ms),
+            billed_ms: billed_ms(pass.ms[index], pass.init_ms)
+                + pass
+                    .restore
+                    .and_then(|restore| restore.billed_ms)
+                    .unwrap_or(0),
             memory_mb: pass.cell.memory_mb,
             max_memory_mb: 80,
             init_ms: pass.init_ms,
+            restore: pass.restore,
         };
         self.events.push(Event::InvocationFinished(Invocation {
             pass: pass.key(),

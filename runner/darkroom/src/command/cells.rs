@@ -22,7 +22,8 @@ pub fn run(args: &CellsArgs, globals: Globals) -> Result<Outcome, Failure> {
             .collect();
         selection.check(&ids).map_err(Failure::wrong_request)?;
     }
-    let capability = target::capability(loaded.manifest.target.cloud);
+    let capability =
+        target::capability(loaded.manifest.target.cloud, &loaded.manifest.target.region);
     let plan = Plan::new(&loaded.manifest, &loaded.known, &capability);
     let chosen = plan
         .planned_cells()

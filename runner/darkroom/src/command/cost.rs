@@ -142,12 +142,17 @@ fn work(run: &Run, cell: &CellView) -> Option<PerImage> {
     } else {
         (stages, stages)
     };
-    let gb_s = f64::from(cell.cell.memory_mb) / 1024.0 * billed? / 1000.0;
+    let gb = f64::from(cell.cell.memory_mb) / 1024.0;
+    let gb_s = gb * billed? / 1000.0;
+    // Every start of such a cell restores an environment.
+    let restored = cell.cell.start == Start::Cold && cell.cell.snapstart.is_on();
+    let restored_gb = if restored { stages * gb } else { 0.0 };
     Some(PerImage {
         gb_s,
         requests: stages,
         s3_puts,
         s3_gets,
+        restored_gb,
     })
 }
 

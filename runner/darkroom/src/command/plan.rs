@@ -60,7 +60,7 @@ pub fn run(args: &PlanArgs, globals: Globals) -> Result<Outcome, Failure> {
     super::say_which(&project, globals);
     super::say_what_is_left_alone(&generation, globals);
     super::say_what_differs(&project, &manifest, globals);
-    let capability = target::capability(manifest.target.cloud);
+    let capability = target::capability(manifest.target.cloud, &manifest.target.region);
     let prices = results::prices(&project, &manifest.target.region)?;
     let plan = Plan::new(&manifest, &known, &capability);
     let summary = plan.summary(prices.as_ref());

@@ -58,7 +58,7 @@ pub fn run(args: &ResumeArgs, globals: Globals) -> Result<Outcome, Failure> {
         ..
     } = &loaded;
     super::say_which(project, globals);
-    let capability = &target::capability(manifest.target.cloud);
+    let capability = &target::capability(manifest.target.cloud, &manifest.target.region);
     let prices = results::prices(project, &manifest.target.region)?;
     let configuration = Configuration {
         project,

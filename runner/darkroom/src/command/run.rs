@@ -33,7 +33,7 @@ pub fn run(args: &RunArgs, globals: Globals) -> Result<Outcome, Failure> {
     super::say_which(project, globals);
     super::say_what_is_left_alone(generation, globals);
     super::say_what_differs(project, manifest, globals);
-    let capability = &target::capability(manifest.target.cloud);
+    let capability = &target::capability(manifest.target.cloud, &manifest.target.region);
     let prices = results::prices(project, &manifest.target.region)?;
     let configuration = Configuration {
         project,

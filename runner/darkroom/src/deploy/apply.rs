@@ -9,7 +9,7 @@ use aws_sdk_lambda::error::ProvideErrorMetadata;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{
     Architecture as LambdaArchitecture, Environment, FunctionCode, LayerVersionContentInput,
-    Runtime,
+    Runtime, SnapStart, SnapStartApplyOn,
 };
 use aws_sdk_s3::operation::head_object::HeadObjectError;
 use aws_sdk_s3::primitives::ByteStream;
@@ -22,7 +22,8 @@ use super::desired::{
 };
 use super::error::DeployError;
 use super::observe::{self, call};
-use super::patience::{PATIENCE, is_there, patiently};
+use super::patience::{PATIENCE, Waits, is_there, patiently};
+use super::published::{self, Before, Published};
 use super::wanted::DeploySettings;
 use super::{bucket, names, tags};
 use crate::package::Archive;
@@ -50,6 +51,8 @@ pub struct Done {
     pub arn: String,
     pub code_sha256: String,
     pub change: Change,
+    /// The version that is called, where environments are restored from its snapshot.
+    pub published: Option<Published>,
 }
 
 /// The zips behind what is wanted.
@@ -97,6 +100,7 @@ pub async fn functions(
         .map(|(name, target)| {
             let one = OneFunction {
                 lambda: &clients.lambda,
+                waits: &clients.waits,
                 name,
                 target,
                 layers,
@@ -152,6 +156,7 @@ async fn publish(
 /// Everything about one function that its calls need.
 struct OneFunction<'a> {
     lambda: &'a aws_sdk_lambda::Client,
+    waits: &'a Waits,
     name: &'a str,
     target: &'a DesiredConfiguration,
     layers: &'a BTreeMap<LayerId, String>,
@@ -208,12 +213,47 @@ impl OneFunction<'_> {
                 differences,
             });
         }
+        let published = self.publish().await?;
+        let arn = match &published {
+            Some(_) => format!("{}:{}", have.arn, published::ALIAS),
+            None => have.arn,
+        };
         Ok(Done {
             name: self.name.to_owned(),
-            arn: have.arn,
+            arn,
             code_sha256: have.code_sha256,
             change: change.clone(),
+            published,
         })
+    }
+
+    /// Publishes what the function is now, where environments are restored from snapshots.
+    async fn publish(&self) -> Result<Option<Published>, DeployError> {
+        if !self.target.snapstart {
+            return Ok(None);
+        }
+        let sha256 = &self.target.code_sha256;
+        let publish = published::publish(self.lambda, self.name, sha256, Before::Goes);
+        let what = || {
+            format!(
+                "function {}: Lambda takes a snapshot of its initialised environment, which takes \
+                 minutes",
+                self.name
+            )
+        };
+        let published = self.waits.said(what, publish).await;
+        let published = published.map_err(|error| DeployError::Snapshot {
+            function: self.name.to_owned(),
+            reason: error.to_string(),
+        })?;
+        if let Some(reason) = &published.code_failed {
+            self.waits.say(&format!(
+                "function {}: its code could not be initialised, so there is no snapshot, and its \
+                 calls will fail: {reason}",
+                self.name
+            ));
+        }
+        Ok(Some(published))
     }
 
     /// Makes a function as it must be of one that appeared after all had been observed.
@@ -260,6 +300,7 @@ impl OneFunction<'_> {
                     .timeout(signed(target.timeout_s))
                     .environment(self.environment())
                     .set_layers(Some(self.layer_arns()))
+                    .set_snap_start(self.snap_start())
                     .set_tags(Some(target.tags.clone().into_iter().collect()))
                     .send()
                     .await;
@@ -341,6 +382,7 @@ impl OneFunction<'_> {
             .timeout(signed(target.timeout_s))
             .environment(self.environment())
             .set_layers(Some(self.layer_arns()))
+            .set_snap_start(self.snap_start())
             .send()
             .await
             .map(|_| ())
@@ -377,6 +419,12 @@ impl OneFunction<'_> {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    /// Absent where nothing asks for it, as functions of before are.
+    fn snap_start(&self) -> Option<SnapStart> {
+        let on = SnapStart::builder().apply_on(SnapStartApplyOn::PublishedVersions);
+        self.target.snapstart.then(|| on.build())
     }
 
     fn resource(&self) -> String {

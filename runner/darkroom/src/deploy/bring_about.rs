@@ -11,7 +11,7 @@ use super::desired::{self, RoleStep, Steps};
 use super::error::DeployError;
 use super::goal::{goal, intended, layer_id};
 use super::wanted::{DeploySettings, WantedFunction};
-use super::{apply, log_groups, names, notifications, observe, quotas, role};
+use super::{apply, log_groups, names, notifications, observe, published, quotas, role};
 
 /// Makes every function of `want` exist as packaged, several at once, and returns them.
 ///
@@ -70,6 +70,7 @@ async fn deployed(
         counts.add(&done.change);
         on_event(FunctionDeployed {
             code_sha256: done.code_sha256.clone(),
+            version: done.published.as_ref().map(|it| it.version.clone()),
             ..intended(&settings.experiment, wanted)
         });
         let output_prefix = names::output_prefix(&wanted.key);
@@ -77,12 +78,15 @@ async fn deployed(
             name,
             arn,
             code_sha256,
+            published,
             ..
         } = done;
+        let qualifier = published.map(|_| published::ALIAS);
         let triggered_by = wanted.triggered_by.clone();
         let function = DeployedFunction {
             name,
             arn,
+            qualifier,
             code_sha256,
             output_prefix,
             triggered_by,

@@ -11,7 +11,10 @@ use super::wanted::FunctionKey;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeployedFunction {
     pub name: String,
+    /// With the alias that is called, where there is one.
     pub arn: String,
+    /// The alias that is called; `None`: the function as it is.
+    pub qualifier: Option<&'static str>,
     /// `CodeSha256` as Lambda reports it; equal to the zip's on disk.
     pub code_sha256: String,
     /// `OUTPUT_PREFIX`: where its outputs land in the bucket, ends with `/`.

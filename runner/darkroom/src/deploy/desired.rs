@@ -32,6 +32,8 @@ pub struct DesiredConfiguration {
     pub timeout_s: u32,
     pub role_arn: String,
     pub layers: Vec<LayerId>,
+    /// Environments are restored from the snapshot of a published version.
+    pub snapstart: bool,
     pub environment: BTreeMap<String, String>,
     pub tags: BTreeMap<String, String>,
 }
@@ -103,6 +105,7 @@ pub struct HaveFunction {
     pub timeout_s: u32,
     pub role_arn: String,
     pub layer_arns: Vec<String>,
+    pub snapstart: bool,
     pub environment: BTreeMap<String, String>,
     pub tags: BTreeMap<String, String>,
     pub revision_id: Option<String>,
@@ -369,6 +372,7 @@ pub fn differences(
         ("timeout", found.timeout_s != target.timeout_s),
         ("role", found.role_arn != target.role_arn),
         ("layers", !same_layers),
+        ("snapstart", found.snapstart != target.snapstart),
         ("environment", !environment.eq(&target.environment)),
     ];
     differs
@@ -398,6 +402,7 @@ mod tests {
             timeout_s: 30,
             role_arn: "arn:aws:iam::000000000000:role/darkroom".into(),
             layers: vec![layer()],
+            snapstart: false,
             environment: BTreeMap::from([("OUTPUT_BUCKET".into(), "b".into())]),
             tags: BTreeMap::from([(tags::EXPERIMENT.into(), "smoke".into())]),
         }
@@ -437,6 +442,7 @@ mod tests {
             timeout_s: target.timeout_s,
             role_arn: target.role_arn,
             layer_arns: vec!["arn:layer:1".into()],
+            snapstart: false,
             environment: target.environment,
             tags: target.tags,
             revision_id: None,

@@ -81,6 +81,12 @@ pub enum DeployError {
         help("run it again; if that fails too, remove the function and run it once more")
     )]
     NotReady { function: String, reason: String },
+    #[error("function {function} has no version to restore environments from: {reason}")]
+    #[diagnostic(
+        code(deploy::snapshot),
+        help("run it again; if that fails too, take `snapstart` out of the manifest's matrix")
+    )]
+    Snapshot { function: String, reason: String },
     #[error(
         "{resource} holds other code than was packaged: its CodeSha256 is {found}, that of the \
          zip is {expected}"

@@ -33,6 +33,7 @@ pub fn goal(settings: &DeploySettings, want: &[WantedFunction]) -> Result<Want, 
                 .iter()
                 .map(|layer| layer_id(settings, layer))
                 .collect(),
+            snapstart: function.key.snapstart.is_on(),
             environment: environment(settings, function, &bucket)
                 .into_iter()
                 .chain(variables)
@@ -114,5 +115,6 @@ pub fn intended(experiment: &str, wanted: &WantedFunction) -> FunctionDeployed {
             .map(|layer| layer.archive.sha256_base64.clone())
             .collect(),
         code_bytes: package.archive.bytes,
+        version: None,
     }
 }

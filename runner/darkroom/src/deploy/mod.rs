@@ -20,6 +20,7 @@ pub mod names;
 mod notifications;
 mod observe;
 mod patience;
+pub mod published;
 mod quotas;
 pub mod role;
 pub mod tags;

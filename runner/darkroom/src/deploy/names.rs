@@ -29,8 +29,8 @@ const LAYER_LIMIT: usize = 64;
 
 /// Returns a function's name:
 /// `dkr-<experiment>-<variant>-<architecture>-<memory>-<stage>-d<deployment>`, followed by the
-/// trigger and the start where these are not `direct` and `warm`, and by the runtime where the
-/// matrix names one (`python314`).
+/// trigger and the start where these are not `direct` and `warm`, by the runtime where the matrix
+/// names one (`python314`), and by `snapstart` where that is on.
 ///
 /// Characters that Lambda does not allow become `-`. A name that was changed or is too long ends in
 /// a hash of the whole, so that two functions never share one.
@@ -78,8 +78,8 @@ fn group(key: &FunctionKey) -> String {
     )
 }
 
-/// Spells trigger and start where they are not what a plain call of a warm function is, and a
-/// runtime that the matrix names.
+/// Spells trigger and start where they are not what a plain call of a warm function is, a runtime
+/// that the matrix names, and SnapStart.
 fn levels(key: &FunctionKey) -> String {
     let trigger = if key.trigger == Trigger::Direct {
         String::new()
@@ -93,7 +93,12 @@ fn levels(key: &FunctionKey) -> String {
     };
     let runtime = key.runtime.as_ref();
     let runtime = runtime.map(|runtime| format!("-{}", plain_runtime(runtime)));
-    trigger + &start + &runtime.unwrap_or_default()
+    let snapstart = if key.snapstart.is_on() {
+        "-snapstart"
+    } else {
+        ""
+    };
+    trigger + &start + &runtime.unwrap_or_default() + snapstart
 }
 
 /// Spells a runtime without its dot, which no function's name may hold: `python314`.
@@ -202,7 +207,7 @@ fn within(plain: &str, limit: usize, allowed: impl Fn(char) -> bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use darkroom_core::cell::Architecture;
+    use darkroom_core::cell::{Architecture, SnapStart};
     use proptest::prelude::*;
 
     fn key(variant: &str, stage: &str) -> FunctionKey {
@@ -214,6 +219,7 @@ mod tests {
             deployment: 2,
             trigger: Trigger::Direct,
             start: Start::Warm,
+            snapstart: SnapStart::Off,
             stage: stage.into(),
         }
     }
@@ -264,6 +270,14 @@ mod tests {
         assert_eq!(
             output_prefix(&on_runtime),
             "pillow-x86_64-1024-d2-s3-cold-python314/resize/"
+        );
+        let restored = FunctionKey {
+            snapstart: SnapStart::On,
+            ..key("pillow", "resize")
+        };
+        assert_eq!(
+            function("smoke", &restored),
+            "dkr-smoke-pillow-x86_64-1024-resize-d2-snapstart"
         );
     }
 

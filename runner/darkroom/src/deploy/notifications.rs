@@ -220,6 +220,7 @@ async fn permit(
             .lambda
             .add_permission()
             .function_name(&function.name)
+            .set_qualifier(function.qualifier.map(str::to_owned))
             .statement_id(format!("{STATEMENT}-{bucket}"));
         let permission = permission
             .action("lambda:InvokeFunction")
@@ -237,7 +238,8 @@ async fn permit(
     let once = clients
         .lambda
         .put_function_event_invoke_config()
-        .function_name(&function.name);
+        .function_name(&function.name)
+        .set_qualifier(function.qualifier.map(str::to_owned));
     // A delivery that was throttled for so long belongs to no pass any more.
     let once = once
         .maximum_retry_attempts(0)

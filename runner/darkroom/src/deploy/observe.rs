@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
 use aws_sdk_lambda::types::{
-    Concurrency, FunctionConfiguration, LastUpdateStatus, Runtime, State, TagsError,
+    Concurrency, FunctionConfiguration, LastUpdateStatus, Runtime, SnapStartApplyOn, State,
+    TagsError,
 };
 use aws_sdk_s3::operation::head_bucket::HeadBucketError;
 use darkroom_core::capability::NEW_ACCOUNT_MEMORY_MB;
@@ -294,6 +295,8 @@ fn have(found: &GetFunctionOutput) -> HaveFunction {
             .iter()
             .map(|layer| text(layer.arn()))
             .collect(),
+        snapstart: configuration.snap_start().and_then(|it| it.apply_on())
+            == Some(&SnapStartApplyOn::PublishedVersions),
         environment: configuration
             .environment()
             .and_then(|it| it.variables())

@@ -34,10 +34,20 @@ impl Waits {
         Self(Some(Arc::new(say)))
     }
 
-    fn say(&self, text: &str) {
+    pub fn say(&self, text: &str) {
         if let Some(say) = &self.0 {
             say(text);
         }
+    }
+
+    /// Waits for `work`, and says `what` it is once that takes long.
+    pub async fn said<T>(&self, what: impl Fn() -> String, work: impl Future<Output = T>) -> T {
+        tokio::pin!(work);
+        if let Ok(done) = tokio::time::timeout(SAID_AFTER, &mut work).await {
+            return done;
+        }
+        self.say(&what());
+        work.await
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use darkroom_core::cell::{Architecture, Start, Trigger};
+use darkroom_core::cell::{Architecture, SnapStart, Start, Trigger};
 
 use crate::package::Package;
 
@@ -27,6 +27,7 @@ pub struct FunctionKey {
     pub trigger: Trigger,
     /// Renewing a cold cell's environments must not end a warm cell's.
     pub start: Start,
+    pub snapstart: SnapStart,
     pub stage: String,
 }
 

@@ -9,6 +9,7 @@ use darkroom_core::event::PlannedCell;
 use darkroom_core::manifest::{Cloud, Manifest, Order, Repetitions, StoppingMetric, Until};
 use darkroom_core::plan::{Expected, Summary};
 use darkroom_core::schedule::FEWEST_PASSES;
+use darkroom_core::snapshots::{LEAST_CACHED_S, Snapshots};
 use darkroom_core::statistics::LOOK_EVERY;
 
 use serde::Serialize;
@@ -257,9 +258,21 @@ impl Page<'_> {
                 ),
             ),
         ];
+        let snapshots = &besides.snapshots;
+        if snapshots.taken > 0 {
+            rows.push((
+                "SnapStart",
+                self.snapshots(&usd(besides.snapshots_usd, "at least ")),
+            ));
+        }
         if let Some(compute) = at_most.usd {
             let (beside, unknown) = besides.usd();
-            let apart: Vec<&str> = unknown.into_iter().chain(["data transfer"]).collect();
+            let kept = (snapshots.taken > 0).then_some("snapshots kept for over 3 hours");
+            let apart: Vec<&str> = unknown
+                .into_iter()
+                .chain(kept)
+                .chain(["data transfer"])
+                .collect();
             rows.push((
                 "in all",
                 format!(
@@ -270,6 +283,20 @@ impl Page<'_> {
             ));
         }
         rows
+    }
+
+    /// What snapshots cost, and the time that they take.
+    fn snapshots(&self, usd: &str) -> String {
+        let Snapshots {
+            taken, restores, ..
+        } = self.summary.besides.snapshots;
+        let hours = LEAST_CACHED_S / 3600.0;
+        format!(
+            "{usd}: {}, each cached for {hours} hours or longer, and {}; AWS takes minutes for each \
+             new snapshot, and a cold pass waits for those of all its functions",
+            count(taken, "snapshot"),
+            count(restores, "restore")
+        )
     }
 
     /// Whether any pass is started by an upload, whose end is looked for.

@@ -297,10 +297,13 @@ fn footnote(summary: &Summary) -> String {
         .iter()
         .flat_map(|cell| &cell.stages)
         .any(|stage| stage.metric == "cold_total_ms");
-    let cold = if cold {
-        "\nIn cold cells, a stage's time is init + duration."
-    } else {
-        ""
+    let restored = summary.cells.iter().any(|it| it.cell.snapstart.is_on());
+    let cold = match (cold, restored) {
+        (true, false) => "\nIn cold cells, a stage's time is init + duration.",
+        (true, true) => {
+            "\nIn cold cells, a stage's time is init + duration; with SnapStart, restore + duration."
+        }
+        (false, _) => "",
     };
     format!(
         "$/100k: {durations}, per 100,000 images: compute and requests at the {} prices\nof {}. \
@@ -438,6 +441,23 @@ fn logs(summary: &Summary) -> String {
     format!("Log lines come on top: about {dollars}{mark}, without what handlers print.")
 }
 
+/// Says what of it all is for snapshots, which cost more for as long as they are kept.
+fn snapshots(summary: &Summary) -> String {
+    let restores = summary.snapshots.restores;
+    if restores == 0 {
+        return String::new();
+    }
+    let usd = summary.snapshots_usd.map_or_else(
+        || format!("their price in {} is unknown", summary.price_region),
+        |usd| format!("about {} of it", super::plan::dollars(usd)),
+    );
+    format!(
+        " SnapStart: {usd}, for {} and 3 hours of cache each; functions that are kept go on \
+         costing cache.",
+        super::count(restores, "restore")
+    )
+}
+
 /// Says once what the run cost, or what AWS would charge for it where nobody is sent a bill.
 fn money(summary: &Summary) -> String {
     let Some(Spent { usd, invocations }) = summary.spent.filter(|spent| spent.invocations > 0)
@@ -456,8 +476,9 @@ fn money(summary: &Summary) -> String {
         IMPORTED => String::new(),
         "aws" => format!(
             "\nThis run cost about {dollars} (compute and S3 requests of {all}, including \
-             warm-ups, probes and repeated attempts). {}\n",
-            logs(summary)
+             warm-ups, probes and repeated attempts). {}{}\n",
+            logs(summary),
+            snapshots(summary)
         ),
         "local" => format!(
             "\nWould cost on AWS: {dollars} (compute and S3 requests of {all}, including \
@@ -465,8 +486,10 @@ fn money(summary: &Summary) -> String {
         ),
         _ => format!(
             "\nWould cost on AWS: {dollars} (compute and S3 requests of {all}, including \
-             warm-ups, probes and repeated attempts). {} Nobody is billed for this run.\n",
-            logs(summary)
+             warm-ups, probes and repeated attempts). {}{} Nobody is billed for this \
+             run.\n",
+            logs(summary),
+            snapshots(summary)
         ),
     }
 }

@@ -14,6 +14,9 @@ use darkroom_core::schedule::PlannedPass;
 #[derive(Clone, Debug)]
 pub struct Function {
     pub name: String,
+    /// The alias that is called, where environments are restored from the snapshot of a published
+    /// version.
+    pub qualifier: Option<&'static str>,
     /// CodeSha256 as Lambda reports it, proven equal to the package.
     pub code_sha256: String,
     /// Where it writes: `OUTPUT_PREFIX`, ends with `/`.

@@ -9,6 +9,7 @@ use aws_sdk_lambda::operation::update_function_configuration::UpdateFunctionConf
 use aws_sdk_lambda::types::{Environment, LastUpdateStatus};
 
 use super::{ExecuteError, Function};
+use crate::deploy::published::{self, Before};
 use crate::error_text::error_message;
 
 /// The environment variable whose value changes; handlers have no use for it.
@@ -19,6 +20,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// Renews the environments of `function` and waits until the change is in force.
+///
+/// Where environments are restored from the snapshot of a version, the changed configuration becomes
+/// a version of its own: AWS names no other way to have an environment restored anew.
 ///
 /// In force means LastUpdateStatus `Successful` under a RevisionId other than the one before the
 /// update: an older `Successful` can still be seen for a while after the call. Source: AWS Lambda
@@ -45,7 +49,13 @@ pub async fn renew(control: &Client, function: &Function, nonce: &str) -> Result
         in_force(control, function, before.revision_id()).await
     };
     let waited = tokio::time::timeout(PATIENCE, changed).await;
-    waited.unwrap_or_else(|_| Err(fail("the changed configuration did not take effect")))
+    waited.unwrap_or_else(|_| Err(fail("the changed configuration did not take effect")))?;
+    if function.qualifier.is_some() {
+        let sha256 = &function.code_sha256;
+        let publish = published::publish(control, &function.name, sha256, Before::Stays);
+        publish.await.map_err(|error| fail(&error.to_string()))?;
+    }
+    Ok(())
 }
 
 /// Changes the configuration. An update that is in progress is waited for: it may be this very one,

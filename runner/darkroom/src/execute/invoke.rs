@@ -14,6 +14,7 @@ use darkroom_core::event::{NO_ANSWER, Profile, Report, Status};
 use darkroom_core::pipeline::PAYLOAD_LIMIT;
 use darkroom_core::{profile_line, report_line};
 
+use super::Function;
 use crate::error_text;
 
 /// What one call gave.
@@ -39,10 +40,11 @@ pub struct CallAnswer {
 
 /// Calls `function` once and waits for its answer. A failure of the function or of the call is an
 /// answer too.
-pub async fn invoke(client: &Client, function: &str, payload: Vec<u8>) -> CallAnswer {
+pub async fn invoke(client: &Client, function: &Function, payload: Vec<u8>) -> CallAnswer {
     let call = client
         .invoke()
-        .function_name(function)
+        .function_name(&function.name)
+        .set_qualifier(function.qualifier.map(str::to_owned))
         .log_type(LogType::Tail)
         .payload(Blob::new(payload));
     let started_at = super::now();
@@ -245,6 +247,9 @@ fn is_modelled(error: &InvokeError) -> bool {
         || error.is_invalid_subnet_id_exception()
         || error.is_invalid_zip_file_exception()
         || error.is_resource_not_ready_exception()
+        || error.is_snap_start_exception()
+        || error.is_snap_start_not_ready_exception()
+        || error.is_snap_start_timeout_exception()
         || error.is_subnet_ip_address_limit_reached_exception()
 }
 

@@ -35,7 +35,7 @@ pub struct Logged {
     pub started_ms: i64,
     /// The platform's clock, when it logged END; absent while it runs.
     pub ended_ms: Option<i64>,
-    /// From `INIT_START` to START, by the platform's clock, ms; of the first invocation in a stream,
+    /// From `INIT_START`, or `RESTORE_START`, to START, by the platform's clock, ms; of the first invocation in a stream,
     /// where the events reach back to it and the initialisation did not fail.
     pub init_to_start_ms: Option<f64>,
     /// Its environment's first initialisation failed.
@@ -59,6 +59,19 @@ impl Logged {
     /// Whether the platform has written its last line.
     pub fn is_over(&self) -> bool {
         self.report.is_some()
+    }
+
+    /// Notes when the restore of its environment began, if REPORT says that there was one: code can
+    /// print such a line while it is initialised.
+    fn take_restore(&mut self, began_ms: i64) {
+        if self.is_restored() {
+            self.init_to_start_ms = Some((self.started_ms - began_ms) as f64);
+        }
+    }
+
+    /// Whether its environment was restored from a snapshot.
+    pub fn is_restored(&self) -> bool {
+        self.report.as_ref().is_some_and(|it| it.restore.is_some())
     }
 
     /// Notes that the start was cold, though the second initialisation was the invocation's own;
@@ -93,6 +106,8 @@ enum Platform<'a> {
     /// Of JSON logs, which have no END: the record says both.
     Over(Box<ReportLine>),
     InitStart,
+    /// The environment is restored from a snapshot.
+    RestoreStart,
     /// A first initialisation that failed after so long, ms.
     FailedInit(f64),
 }
@@ -105,6 +120,7 @@ fn of_stream(lines: &[&Line]) -> Vec<Logged> {
     let mut doubted: Vec<Logged> = Vec::new();
     let mut ended: Option<(usize, i64)> = None;
     let (mut init_started_ms, mut failed_init_ms) = (None, None);
+    let mut restore_started_ms = None;
     for line in lines {
         let text = line.message.trim_end_matches(['\n', '\r']);
         let after_end = ended.take();
@@ -136,9 +152,12 @@ fn of_stream(lines: &[&Line]) -> Vec<Logged> {
             Some(Platform::InitStart) if found.is_empty() => {
                 init_started_ms.get_or_insert(line.timestamp_ms);
             }
+            Some(Platform::RestoreStart) if found.is_empty() => {
+                restore_started_ms.get_or_insert(line.timestamp_ms);
+            }
             // Later ones belong to an invocation, which counts their time.
             Some(Platform::FailedInit(ms)) if found.is_empty() => failed_init_ms = Some(ms),
-            Some(Platform::InitStart | Platform::FailedInit(_)) => {}
+            Some(Platform::InitStart | Platform::RestoreStart | Platform::FailedInit(_)) => {}
             None => {
                 if let Some((at, ended_ms)) = after_end {
                     let report = report_line::parse_line(text)
@@ -160,6 +179,9 @@ fn of_stream(lines: &[&Line]) -> Vec<Logged> {
     if let (Some(first), Some(failed_init_ms)) = (found.first_mut(), failed_init_ms) {
         first.take_failed_init(failed_init_ms);
     }
+    if let (Some(first), Some(began_ms)) = (found.first_mut(), restore_started_ms) {
+        first.take_restore(began_ms);
+    }
     found
 }
 
@@ -168,7 +190,10 @@ fn of_stream(lines: &[&Line]) -> Vec<Logged> {
 fn is_json(lines: &[&Line]) -> bool {
     let any = |is: fn(&str) -> bool| lines.iter().any(|line| is(&line.message));
     any(|text| matches!(of_json(text), Some(Platform::Start(_))))
-        && !any(|text| text.starts_with("INIT_START ") || start_of(text).is_some())
+        && !any(|text| {
+            let begins = |with: &str| text.starts_with(with);
+            begins("INIT_START ") || begins("RESTORE_START ") || start_of(text).is_some()
+        })
 }
 
 fn of_text(text: &str) -> Option<Platform<'_>> {
@@ -177,6 +202,9 @@ fn of_text(text: &str) -> Option<Platform<'_>> {
     }
     if text.starts_with("INIT_START ") {
         return Some(Platform::InitStart);
+    }
+    if text.starts_with("RESTORE_START ") {
+        return Some(Platform::RestoreStart);
     }
     if let Some(request_id) = text.strip_prefix("END RequestId: ") {
         return Some(Platform::End(request_id.trim_end().into()));
@@ -194,6 +222,9 @@ fn of_json(text: &str) -> Option<Platform<'_>> {
     let event: Value = serde_json::from_str(text).ok()?;
     if event["type"] == "platform.initStart" {
         return Some(Platform::InitStart);
+    }
+    if event["type"] == "platform.restoreStart" {
+        return Some(Platform::RestoreStart);
     }
     if event["type"] == "platform.start" {
         let request_id = event["record"]["requestId"].as_str()?.to_owned();
@@ -237,11 +268,17 @@ fn start_of(text: &str) -> Option<&str> {
         .map(|(request_id, _)| request_id)
 }
 
-/// Returns when the environment of a stream began its first initialisation, epoch ms.
-pub fn init_started_ms(lines: &[Line], stream: &str) -> Option<i64> {
+/// Returns when the environment of a stream began its first initialisation, or its restore, epoch
+/// ms.
+pub fn began_ms(lines: &[Line], stream: &str, restored: bool) -> Option<i64> {
     let begins = |line: &&Line| {
         let read = of_text(&line.message).or_else(|| of_json(&line.message));
-        line.stream == stream && matches!(read, Some(Platform::InitStart))
+        let begins = match read {
+            Some(Platform::InitStart) => !restored,
+            Some(Platform::RestoreStart) => restored,
+            _ => false,
+        };
+        line.stream == stream && begins
     };
     lines.iter().find(begins).map(|line| line.timestamp_ms)
 }
@@ -311,6 +348,7 @@ fn most_of(one: &Report, other: &Report) -> Report {
             .into_iter()
             .chain(other.init_ms)
             .reduce(f64::max),
+        restore: one.restore.or(other.restore),
     }
 }
 
@@ -575,6 +613,38 @@ mod tests {
     }
 
     #[test]
+    fn a_restore_begins_an_environment_and_what_code_prints_of_one_does_not() {
+        let at = |timestamp_ms, message: &str| Line {
+            stream: "s".into(),
+            timestamp_ms,
+            message: format!("{message}\n"),
+        };
+        let plain = report("a", "2");
+        let restored =
+            format!("{plain}Restore Duration: 412.13 ms\tBilled Restore Duration: 18 ms");
+        let lines = |report: &str| {
+            [
+                at(1_000, "INIT_START Runtime Version: x"),
+                at(
+                    90_000,
+                    "RESTORE_START Runtime Version: x\tRuntime Version ARN: y",
+                ),
+                at(90_412, "RESTORE_REPORT Restore Duration: 412.13 ms"),
+                at(90_414, "START RequestId: a Version: 7"),
+                at(90_416, &end("a")),
+                at(90_416, report),
+            ]
+        };
+        let found = |report: &str| invocations(&lines(report)).remove(0);
+        let first = found(&restored);
+        let restore = first.report.as_ref().unwrap().restore.unwrap();
+        assert_eq!((restore.ms, restore.billed_ms), (412.13, Some(18)));
+        assert_eq!(first.init_to_start_ms, Some(414.0));
+        assert_eq!(began_ms(&lines(&restored), "s", true), Some(90_000));
+        assert_eq!(found(&plain).init_to_start_ms, Some(89_414.0));
+    }
+
+    #[test]
     fn a_start_whose_first_initialisation_failed_is_cold() {
         let text = "INIT_REPORT Init Duration: 10008.64 ms\tPhase: init\tStatus: timeout";
         let json = record(
@@ -628,8 +698,9 @@ mod tests {
         lines.extend(rest("b", 8_000));
         assert_eq!(found(&lines), [Some(6_000.0), None]);
         assert_eq!(found(&lines[2..]), [None, None]);
-        assert_eq!(init_started_ms(&lines, "s"), Some(1_000));
-        assert_eq!(init_started_ms(&lines, "t"), None);
+        assert_eq!(began_ms(&lines, "s", false), Some(1_000));
+        assert_eq!(began_ms(&lines, "s", true), None);
+        assert_eq!(began_ms(&lines, "t", false), None);
         let json = [
             at("s", 50, &record("platform.initStart", r#""phase":"init""#)),
             at("s", 80, &json_start("a")),

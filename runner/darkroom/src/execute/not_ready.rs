@@ -8,7 +8,7 @@
 use darkroom_core::event::{Invocation, Status};
 
 /// Refusals of the call itself.
-const OF_CALLS: [&str; 7] = [
+const OF_CALLS: [&str; 8] = [
     "AccessDenied",
     "AccessDeniedException",
     "KMSAccessDeniedException",
@@ -16,6 +16,7 @@ const OF_CALLS: [&str; 7] = [
     "KMSNotFoundException",
     "ResourceConflictException",
     "ResourceNotReadyException",
+    "SnapStartNotReadyException",
 ];
 /// What a handler says whose role may not yet do what it may.
 const OF_HANDLERS: [&str; 3] = ["AccessDenied", "KMSAccessDenied", "(403)"];

@@ -402,7 +402,7 @@ async fn measure(
         let answer = if event.len() as u64 > PAYLOAD_LIMIT {
             invoke::too_large(&pipeline.stages[index].name, event.len())
         } else {
-            invoke(&bench.setup.measured, &function.name, event).await
+            invoke(&bench.setup.measured, function, event).await
         };
         let answers_with_image = pipeline.answers_with_image(&pipeline.stages[index]);
         let in_vain = answer
@@ -666,17 +666,11 @@ fn again(
     {
         return None; // A failure is an answer, and its environment may well have died with it.
     }
-    let asked_cold = cell.cell.start == Start::Cold;
-    let wrong = if asked_cold {
-        StartKind::Warm
-    } else {
-        StartKind::Cold
-    };
-    let any = |kind| {
-        let starts = invocations.iter().map(StartKind::of_invocation);
-        starts.flatten().any(|start| start == kind)
-    };
-    match (any(wrong), any(StartKind::Proactive)) {
+    let asked = StartKind::asked(&cell.cell);
+    let starts = || invocations.iter().filter_map(StartKind::of_invocation);
+    let wrong = starts().any(|start| start.is_wrong(asked));
+    let ahead = starts().any(|start| start == StartKind::Proactive);
+    match (wrong, ahead) {
         (true, _) => Some(Again::WrongStart),
         (false, true) => Some(Again::Proactive),
         (false, false) => None,

@@ -16,8 +16,9 @@ use super::pass::Bench;
 
 /// A call that took so much longer than REPORT says, ms, may have waited for an initialisation.
 const UNEXPLAINED_MS: f64 = 5_000.0;
-/// Filters the lines with which initialisations begin, of both formats of logs.
-const INITS: &str = "?\"INIT_START \" ?\"platform.initStart\"";
+/// Filters the lines with which initialisations and restores begin, of both formats of logs.
+const INITS: &str = "?\"INIT_START \" ?\"platform.initStart\" ?\"RESTORE_START \" \
+                     ?\"platform.restoreStart\"";
 /// In the error of a call that these credentials may not make.
 const DENIED: &str = "AccessDenied";
 /// An environment that is not called does not live as long as this, ms.
@@ -28,7 +29,7 @@ pub fn may_be_hidden(invocation: &Invocation, asked_cold: bool) -> bool {
     let Some(report) = &invocation.report else {
         return false;
     };
-    if report.init_ms.is_some() {
+    if report.ready_ms().is_some() {
         // A warm-up's start decides nothing.
         return invocation.pass.kind() != PassKind::WarmUp;
     }
@@ -78,7 +79,12 @@ pub async fn look_up(bench: &Bench, invocation: &mut Invocation) {
 /// Looks further back for the beginning of an initialisation, where what was read of the log does
 /// not reach to it: the environment stood ready for longer.
 pub async fn complete(bench: &Bench, function: &str, logged: &mut Logged) {
-    let is_new = |logged: &Logged| logged.report.as_ref().is_some_and(|r| r.init_ms.is_some());
+    let is_new = |logged: &Logged| {
+        logged
+            .report
+            .as_ref()
+            .is_some_and(|r| r.ready_ms().is_some())
+    };
     if !is_new(logged) || logged.init_to_start_ms.is_some() || logged.init_failed {
         return;
     }
@@ -98,7 +104,7 @@ pub async fn complete(bench: &Bench, function: &str, logged: &mut Logged) {
             Err(_) => tokio::time::sleep(LONGEST_PAUSE).await,
         }
     };
-    logged.init_to_start_ms = log_lines::init_started_ms(&lines, &logged.stream)
+    logged.init_to_start_ms = log_lines::began_ms(&lines, &logged.stream, logged.is_restored())
         .filter(|began_ms| *began_ms <= logged.started_ms)
         .map(|began_ms| (logged.started_ms - began_ms) as f64);
 }

@@ -778,6 +778,7 @@ mod tests {
                 memory_mb: 512,
                 max_memory_mb: 60,
                 init_ms: None,
+                restore: None,
             }),
             ..run(id, started_ms)
         };

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use darkroom_core::cell::{Architecture, Cell, Input, Start, Trigger};
+use darkroom_core::cell::{Architecture, Cell, Input, SnapStart, Start, Trigger};
 use darkroom_core::event::{PassKey, PlannedCell, Status as EventStatus};
 use darkroom_core::imported::{ImportedRow, RefusedRow};
 
@@ -217,6 +217,7 @@ fn row(
         trigger: level(&of.needed(Field::Trigger)?, "trigger", Trigger::ALL)?,
         input: level(&of.needed(Field::Input)?, "input", Input::ALL)?,
         start: level(&of.needed(Field::Start)?, "start", Start::ALL)?,
+        snapstart: SnapStart::Off,
         concurrency: of.whole(Field::Concurrency)?.unwrap_or(1),
     };
     let planned = PlannedCell {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use darkroom_cloud::emulator::Emulator;
 use darkroom_cloud::python;
-use darkroom_core::cell::{Architecture, Cell, Input, Start, Trigger};
+use darkroom_core::cell::{Architecture, Cell, Input, SnapStart, Start, Trigger};
 use darkroom_core::event::{CallsRefused, Event, Invocation, OutputCheck, PlannedCell, Status};
 use darkroom_core::image_set::{Expect, ImageSet};
 use darkroom_core::manifest::{
@@ -847,6 +847,7 @@ fn cell(
         trigger: Trigger::Direct,
         input: Input::Chained,
         start: Start::Warm,
+        snapstart: SnapStart::Off,
         concurrency: 1,
     }
 }
@@ -861,6 +862,7 @@ fn manifest(pipeline: &str, cell: &Cell) -> Manifest {
         trigger,
         input,
         start,
+        snapstart,
         concurrency,
     } = cell.clone();
     Manifest {
@@ -882,6 +884,7 @@ fn manifest(pipeline: &str, cell: &Cell) -> Manifest {
             trigger: vec![trigger],
             input: vec![input],
             start: vec![start],
+            snapstart: vec![snapstart],
             concurrency: vec![concurrency],
             exclude: Vec::new(),
             include: Vec::new(),

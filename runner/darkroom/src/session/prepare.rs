@@ -504,6 +504,7 @@ fn key(cell: &darkroom_core::cell::Cell, deployment: u32, stage: &str) -> Functi
         deployment,
         trigger: cell.trigger,
         start: cell.start,
+        snapstart: cell.snapstart,
         stage: stage.to_owned(),
     }
 }
@@ -539,6 +540,7 @@ pub fn cells_under_test(
             })?;
         Ok(Function {
             name: deployed.name.clone(),
+            qualifier: deployed.qualifier,
             code_sha256: deployed.code_sha256.clone(),
             output_prefix: deployed.output_prefix.clone(),
             triggered_by: deployed.triggered_by.clone(),

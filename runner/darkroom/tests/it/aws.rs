@@ -88,7 +88,7 @@ fn at(endpoint: &str) -> [(&str, &str); 3] {
     ]
 }
 
-async fn nothing_is_left(clients: &Clients) {
+pub async fn nothing_is_left(clients: &Clients) {
     assert!(
         clients
             .lambda

@@ -24,14 +24,14 @@ use crate::runs::{COPY, each_once, facts, latest, manifest, project, variant};
 use crate::story::{HOST, Project};
 
 /// A project with one variant, to be measured `count` times.
-fn copying(count: u32) -> Project {
+pub fn copying(count: u32) -> Project {
     let project = project();
     variant(&project, "copy", COPY);
     manifest(&project, "\"copy\"", &format!("\"{HOST}\""), count);
     project
 }
 
-const BOTH_TRIGGERS: &str = "matrix.trigger=[\"direct\", \"s3\"]";
+pub const BOTH_TRIGGERS: &str = "matrix.trigger=[\"direct\", \"s3\"]";
 /// Cold starts by both triggers.
 const COLD_BY_BOTH: [&str; 9] = [
     "run",
@@ -46,7 +46,7 @@ const COLD_BY_BOTH: [&str; 9] = [
 ];
 
 /// Counted invocations of the latest run.
-fn counted(project: &Project) -> Vec<Invocation> {
+pub fn counted(project: &Project) -> Vec<Invocation> {
     let counted = |event| match event {
         Event::InvocationFinished(row) if !row.pass.warm_up && !row.pass.probe => Some(row),
         _ => None,

@@ -17,7 +17,7 @@ use darkroom::deploy::{
 };
 use darkroom::package::{Archive, LayerPackage, Package};
 use darkroom_cloud::{Config, LocalCloud};
-use darkroom_core::cell::{Architecture, Start, Trigger};
+use darkroom_core::cell::{Architecture, SnapStart, Start, Trigger};
 use darkroom_core::event::FunctionDeployed;
 use sha2::{Digest, Sha256};
 
@@ -89,6 +89,7 @@ impl Account {
                             deployment,
                             trigger: Trigger::Direct,
                             start: Start::Warm,
+                            snapstart: SnapStart::Off,
                             stage: stage.into(),
                         },
                         package: Arc::clone(&package),

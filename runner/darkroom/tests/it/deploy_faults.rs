@@ -12,7 +12,7 @@ use darkroom::deploy::{
     Clients, Counts, DeployError, DeploySettings, Deployment, FunctionKey, WantedFunction, deploy,
 };
 use darkroom::package::{Archive, Package};
-use darkroom_core::cell::{Architecture, Start, Trigger};
+use darkroom_core::cell::{Architecture, SnapStart, Start, Trigger};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -239,6 +239,7 @@ async fn deploy_one(
         deployment: 1,
         trigger: Trigger::Direct,
         start: Start::Warm,
+        snapstart: SnapStart::Off,
         stage: "resize".into(),
     };
     let package = Package {

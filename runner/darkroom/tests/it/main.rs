@@ -54,6 +54,7 @@ mod runs;
 mod runtimes;
 mod scripted;
 mod serve;
+mod snapstart;
 mod story;
 mod suggestions;
 mod tour;
