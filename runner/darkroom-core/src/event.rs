@@ -19,13 +19,13 @@ use crate::statistics::StoppedBy;
 /// Version of the journal's lines. Raised whenever a field is added, removed or changes meaning.
 ///
 /// A reader refuses a newer number; what an older one lacks is `None` or empty (`serde(default)`).
-/// 10: how long before START an environment's initialisation began. 9: which prompt a model was asked with; what it was asked and answered, with the code; where in
+/// 11: how many other passes were under way. 10: how long before START an environment's initialisation began. 9: which prompt a model was asked with; what it was asked and answered, with the code; where in
 /// its code a handler raised. 8: which stages a model gave no code for. 7: which passes are probes, with pixels of their own; what code did that no honest code does. 6:
 /// calls of handlers that the local cloud refused. 5: that repetitions were added to a finished
 /// run; what no check tells; the quality of a JPEG. 4: which JPEG decoder a dependency brings. 2:
 /// what a handler's inside view, a chain's hops and a build say of themselves; how a function is
 /// fed.
-pub const JOURNAL_VERSION: u32 = 10;
+pub const JOURNAL_VERSION: u32 = 11;
 
 /// Something that happened during a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -642,6 +642,10 @@ pub struct PipelinePass {
     /// How often the runner looked for the final object while the chain ran; 0 for direct calls.
     #[serde(default)]
     pub polls: u32,
+    /// Passes of other lanes that were under way when this one began; those that its cell runs at
+    /// once with it are not counted. `None` in older journals, which had one lane.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub others_under_way: Option<u32>,
 }
 
 /// Calls of one function's code that were refused for lack of a permission.

@@ -65,7 +65,7 @@ pub use verify::{Verified, verify};
 
 /// Version of the tables' columns, in every file's metadata. Raised when a column is added, removed
 /// or changes meaning.
-pub const SCHEMA_VERSION: u32 = 10;
+pub const SCHEMA_VERSION: u32 = 11;
 
 /// Tables could not be made.
 #[derive(Debug, thiserror::Error)]

@@ -278,6 +278,8 @@ impl Bench {
             vec![CellShape {
                 images: 1,
                 warm: true,
+                functions: 0,
+                concurrency: 1,
             }],
             repetitions,
             Order::Interleaved,
@@ -314,6 +316,7 @@ impl Bench {
                 metrics_after: Duration::ZERO,
                 alone: true,
             },
+            lanes: Width::new(1, Lanes::Fixed(1)),
             seed: 562,
             vary_inputs: false,
             pictures: None,

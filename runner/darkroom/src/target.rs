@@ -162,6 +162,7 @@ pub fn capability(cloud: Cloud) -> Capability {
             max_concurrency: 1000,
             cores: None,
             billed: true,
+            account_bounds: true,
             installs_runtimes: false,
         },
     }
@@ -194,6 +195,7 @@ pub fn local_capability() -> Capability {
             .ok()
             .and_then(|cores| u32::try_from(cores.get()).ok()),
         billed: false,
+        account_bounds: false,
         installs_runtimes: true,
     }
 }

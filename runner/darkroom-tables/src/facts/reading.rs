@@ -285,6 +285,7 @@ impl JournalFacts {
             again: fact.again,
             input_bytes: fact.input_bytes,
             output_bytes: fact.output_bytes,
+            others_under_way: fact.others_under_way,
         };
         self.passes[pass as usize].finished = Some(finished);
         Ok(())

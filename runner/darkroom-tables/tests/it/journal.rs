@@ -303,6 +303,7 @@ impl Journal {
             input_bytes: vec![Some(5000), Some(1234)],
             output_bytes: vec![Some(1234), Some(900)],
             polls: 0,
+            others_under_way: Some(pass.others_under_way),
         }));
     }
 

@@ -29,6 +29,10 @@ impl Tried {
         throttled: 0,
     };
 
+    pub const fn is_once(self) -> bool {
+        self.attempts == Self::ONCE.attempts
+    }
+
     /// Says whether a repetition that ended so is tried again in this session; if not, its last
     /// attempt stands, whatever it was.
     pub const fn once_more(self, again: Again) -> bool {

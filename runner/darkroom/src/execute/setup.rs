@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use darkroom_core::pipeline::Pipeline;
+use darkroom_core::schedule::lanes::Width;
 
 use super::{CellUnderTest, LogReader, MoneyBudget, Pictures};
 
@@ -26,6 +27,8 @@ pub struct Setup {
     /// `None` without a price table of the region: what a run costs is not known then.
     pub money_budget: Option<MoneyBudget>,
     pub patience: Patience,
+    /// How many lanes take passes.
+    pub lanes: Width,
     /// Of the manifest: pauses are drawn from it.
     pub seed: u64,
     /// Every repetition has pixels of its own (`repetitions.vary_inputs`).

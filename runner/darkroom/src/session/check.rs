@@ -648,6 +648,7 @@ fn setup(
         time_budget: None,
         money_budget: None,
         patience: target.patience,
+        lanes: Width::new(1, Lanes::Fixed(1)),
         seed: 0,
         vary_inputs: false,
         pictures: Some(pictures),
