@@ -21,8 +21,9 @@ use darkroom::record::{History, Journal, Recorder};
 use darkroom_cloud::{Config, LocalCloud};
 use darkroom_core::cell::{self, Cell, Input, Start, Trigger};
 use darkroom_core::event::{Event, RunStarted};
-use darkroom_core::manifest::{Order, Repetitions};
+use darkroom_core::manifest::{Lanes, Order, Repetitions};
 use darkroom_core::pipeline::Pipeline;
+use darkroom_core::schedule::lanes::Width;
 use darkroom_core::schedule::{CellShape, Schedule};
 
 const ROUNDS: usize = 5;

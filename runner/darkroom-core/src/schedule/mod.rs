@@ -14,6 +14,7 @@ mod probes;
 mod queue;
 mod session;
 mod shuffle;
+pub mod simulated;
 
 pub use order::{CellShape, PlannedPass, Schedule};
 pub use probes::{FEWEST_PASSES, probes};

@@ -13,11 +13,12 @@ use darkroom_core::cell::{Architecture, Cell, Input, Start, Trigger};
 use darkroom_core::event::{CallsRefused, Event, Invocation, OutputCheck, PlannedCell, Status};
 use darkroom_core::image_set::{Expect, ImageSet};
 use darkroom_core::manifest::{
-    Budget, Experiment, Fault, Known, Manifest, Matrix, Output, Repetitions, Schedule, TargetKeys,
-    Unusable,
+    Budget, Experiment, Fault, Known, Lanes, Manifest, Matrix, Output, Repetitions, Schedule,
+    TargetKeys, Unusable,
 };
 use darkroom_core::outcome::Outcome;
 use darkroom_core::pipeline::{Pipeline, Stage};
+use darkroom_core::schedule::lanes::Width;
 use darkroom_core::variant::Variant;
 use futures::stream::{self, StreamExt, TryStreamExt};
 

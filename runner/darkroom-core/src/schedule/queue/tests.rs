@@ -7,6 +7,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use super::*;
+use crate::schedule::simulated::{Happened, Taken, on_lanes};
 use crate::manifest::{Order, Repetitions, StoppingMetric, Until};
 
 fn repetitions(count: u32) -> Repetitions {
@@ -33,67 +34,16 @@ fn alone(cells: usize, images: usize) -> Vec<CellShape> {
     (0..cells).map(|cell| shape(cell, images, 1)).collect()
 }
 
-/// One batch on its lane.
-#[derive(Clone, Debug)]
-struct Taken {
-    batch: Batch,
-    began: f64,
-    ended: f64,
-    /// Under way when it began.
-    beside: usize,
-}
-
-#[derive(Debug)]
-enum Happened {
-    Took(Taken),
-    Alone(Step),
-}
-
-/// Lets lanes take all of a session; a batch takes as long as `duration_s` says of it and of when
-/// it begins.
 fn simulated(
     schedule: &Schedule,
-    lanes: usize,
+    lanes: u32,
     is_complete: impl Fn(&PlannedPass) -> bool + Clone,
     mut duration_s: impl FnMut(&Batch, f64) -> f64,
 ) -> Vec<Happened> {
-    let mut queue = schedule.queue(lanes as u32, is_complete);
-    let (mut now, mut under_way, mut happened) = (0.0, Vec::<Taken>::new(), Vec::new());
-    loop {
-        let next = if under_way.len() < lanes {
-            queue.next()
-        } else {
-            Next::Wait
-        };
-        match next {
-            Next::Take(batch) => {
-                let taken = Taken {
-                    began: now,
-                    ended: now + duration_s(&batch, now),
-                    beside: under_way.len(),
-                    batch,
-                };
-                under_way.push(taken.clone());
-                happened.push(Happened::Took(taken));
-            }
-            Next::Alone(step) => {
-                assert!(under_way.is_empty(), "{step:?} beside {under_way:?}");
-                happened.push(Happened::Alone(step));
-            }
-            Next::Wait => {
-                let first = (0..under_way.len())
-                    .min_by(|a, b| under_way[*a].ended.total_cmp(&under_way[*b].ended))
-                    .expect("who waits, waits for something");
-                let over = under_way.swap_remove(first);
-                now = over.ended;
-                queue.ended(&over.batch);
-            }
-            Next::Over => {
-                assert!(under_way.is_empty());
-                return happened;
-            }
-        }
-    }
+    let queue = schedule.queue(lanes, is_complete);
+    on_lanes(queue, lanes, |starts| {
+        duration_s(starts.batch, starts.now_s)
+    })
 }
 
 fn taken(happened: &[Happened]) -> impl Iterator<Item = &Taken> {
@@ -111,7 +61,7 @@ fn by_chance(seed: u64) -> impl FnMut(&Batch, f64) -> f64 {
 #[derive(Clone, Debug)]
 struct Case {
     schedule: Schedule,
-    lanes: usize,
+    lanes: u32,
     seed: u64,
 }
 
@@ -119,7 +69,7 @@ fn cases() -> impl Strategy<Value = Case> {
     let shapes = prop::collection::vec((0_usize..4, 1_usize..4, 1_u32..4, any::<bool>()), 1..6);
     let counts = (1_u32..8, 0_u32..3, 1_u32..3);
     let renewed = prop::option::of(1_u32..5);
-    (shapes, counts, renewed, 1_usize..8, any::<u64>()).prop_map(
+    (shapes, counts, renewed, 1_u32..8, any::<u64>()).prop_map(
         |(shapes, (count, warm_up, deployments), renewed, lanes, seed)| {
             let shapes = shapes
                 .into_iter()
@@ -165,9 +115,9 @@ proptest! {
         let Case { schedule, lanes, seed } = case;
         let happened = simulated(&schedule, lanes, |_| false, by_chance(seed));
         let mut busy_until: HashMap<(usize, u32), f64> = HashMap::new();
-        for Taken { batch, began, ended, beside } in taken(&happened) {
+        for Taken { batch, began_s: began, ended_s: ended, others: beside } in taken(&happened) {
             let first = batch.passes[0];
-            prop_assert!(*beside < lanes);
+            prop_assert!(*beside < lanes as usize);
             prop_assert!(batch.passes.iter().all(|pass| (pass.cell, pass.deployment) == (first.cell, first.deployment)));
             prop_assert!(batch.passes.len() <= schedule.shapes[first.cell].concurrency as usize);
             let functions = (schedule.shapes[first.cell].functions, first.deployment);
@@ -246,7 +196,7 @@ fn a_look_sees_whole_blocks_and_nothing_is_under_way() {
 /// Where in a run the passes of each cell begin, on average over seeds: 0 its start, 1 its end.
 fn mean_places(
     cells: usize,
-    lanes: usize,
+    lanes: u32,
     duration_s: impl Fn(usize, f64) -> f64 + Copy,
 ) -> Vec<f64> {
     const SEEDS: u64 = 100;
@@ -258,8 +208,8 @@ fn mean_places(
             let noise = 0.9 + 0.2 * f64::from(generator.next_u32()) / f64::from(u32::MAX);
             duration_s(batch.passes[0].cell, noise)
         });
-        let end = taken(&happened).map(|it| it.began).fold(0.0, f64::max);
-        for Taken { batch, began, .. } in taken(&happened) {
+        let end = taken(&happened).map(|it| it.began_s).fold(0.0, f64::max);
+        for Taken { batch, began_s: began, .. } in taken(&happened) {
             let sum = &mut sums[batch.passes[0].cell];
             (sum.0, sum.1) = (sum.0 + began / end, sum.1 + 1.0);
         }
@@ -295,7 +245,7 @@ fn a_drift_over_the_run_makes_no_difference_between_cells() {
             speed(batch.passes[0].cell) * drifted(now)
         });
         let mut of_cells: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
-        for Taken { batch, began, .. } in taken(&happened) {
+        for Taken { batch, began_s: began, .. } in taken(&happened) {
             let of_cell = of_cells.entry(batch.passes[0].cell).or_default();
             of_cell.push(drifted(*began));
         }
@@ -319,13 +269,13 @@ fn lanes_shorten_a_run_to_what_its_slowest_functions_take() {
         let happened = simulated(&schedule, lanes, |_| false, |batch, _| {
             if batch.passes[0].cell == 0 { slowest } else { 1.0 }
         });
-        taken(&happened).map(|it| it.ended).fold(0.0, f64::max)
+        taken(&happened).map(|it| it.ended_s).fold(0.0, f64::max)
     };
     let one = took(1, 1.0);
     assert!((one - all).abs() < 1e-9, "{one} of {all}");
     for lanes in [2, 4, 6] {
         let ratio = one / took(lanes, 1.0);
-        assert!(ratio > 0.8 * lanes as f64, "{lanes} lanes: {ratio} times");
+        assert!(ratio > 0.8 * f64::from(lanes), "{lanes} lanes: {ratio} times");
     }
     // Those of one cell come one after another, and hold nobody up beyond that.
     let slow = took(12, 5.0);
