@@ -589,7 +589,7 @@ pub(crate) mod tests {
             spans,
             [
                 (8, LaneBound::Account, one_s / 8.0),
-                (12, LaneBound::Slowest, one_s / 12.0)
+                (12, LaneBound::Deployments, one_s / 12.0)
             ]
         );
     }

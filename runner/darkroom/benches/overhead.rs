@@ -16,7 +16,9 @@ use aws_sdk_lambda::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Architecture, Environment, FunctionCode, LogType, Runtime};
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
-use darkroom::execute::{CellUnderTest, Function, Image, LogReader, Patience, Setup, execute};
+use darkroom::execute::{
+    CellUnderTest, ControlPace, Function, Image, LogReader, Patience, Setup, execute,
+};
 use darkroom::record::{History, Journal, Recorder};
 use darkroom_cloud::{Config, LocalCloud};
 use darkroom_core::cell::{self, Cell, Input, Start, Trigger};
@@ -294,6 +296,7 @@ impl Bench {
                 .into_owned(),
             measured: self.lambda(),
             control: self.lambda(),
+            control_pace: ControlPace::UNBOUNDED,
             s3: self.s3(),
             logs: LogReader::new(
                 aws_sdk_cloudwatchlogs::Client::new(&self.config),

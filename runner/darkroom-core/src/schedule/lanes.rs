@@ -55,7 +55,8 @@ pub struct Span {
 pub fn span(asked: Lanes, limits: LaneLimits, all_s: f64, slowest_s: f64) -> Span {
     let LaneCount { lanes, bound } = count(asked, limits);
     let shared_s = all_s / f64::from(lanes);
-    let slowest = lanes > 1 && slowest_s >= shared_s;
+    // Where all are equally slow, it is their number that bounds.
+    let slowest = slowest_s > 1.01 * shared_s;
     Span {
         lanes,
         bound: if slowest { LaneBound::Slowest } else { bound },

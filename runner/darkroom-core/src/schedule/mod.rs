@@ -18,7 +18,7 @@ pub mod simulated;
 
 pub use order::{CellShape, PlannedPass, Schedule};
 pub use probes::{FEWEST_PASSES, probes};
-pub use queue::{Batch, Next, Queue};
+pub use queue::{Next, PassBatch, Queue};
 pub use session::Step;
 
 #[cfg(test)]

@@ -19,12 +19,12 @@ use super::session::Step;
 /// Passes of one deployment of one cell that begin together, at most as many as the cell runs at
 /// once; or one warm-up, or one probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Batch {
+pub struct PassBatch {
     /// At least one.
     pub passes: Vec<PlannedPass>,
 }
 
-impl Batch {
+impl PassBatch {
     fn of(pass: PlannedPass) -> Self {
         Self { passes: vec![pass] }
     }
@@ -41,7 +41,7 @@ impl Batch {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
     /// Measure this, and say when it is over ([`Queue::ended`]).
-    Take(Batch),
+    Take(PassBatch),
     /// Ask again when something under way has ended.
     Wait,
     /// Renew environments or look at intervals: nothing is under way, and nothing may be meanwhile.
@@ -61,7 +61,7 @@ pub struct Queue<'a> {
     /// Passes of a (cell, deployment) of which not as many have come as the cell runs at once.
     gathering: BTreeMap<(usize, u32), Vec<PlannedPass>>,
     /// The block that is being taken, each batch with its turn.
-    block: VecDeque<(usize, Batch)>,
+    block: VecDeque<(usize, PassBatch)>,
     under_way: BTreeSet<Functions>,
 }
 
@@ -99,13 +99,13 @@ impl Queue<'_> {
     }
 
     /// Takes note that a batch is over, however it ended: its functions are free.
-    pub fn ended(&mut self, batch: &Batch) {
+    pub fn ended(&mut self, batch: &PassBatch) {
         let functions = self.functions(batch);
         self.under_way.remove(&functions);
     }
 
     /// The first of the block, among those whose turn it is, whose functions are free.
-    fn take(&mut self) -> Option<Batch> {
+    fn take(&mut self) -> Option<PassBatch> {
         let turn = self.block.front()?.0;
         let place = self
             .block
@@ -118,7 +118,7 @@ impl Queue<'_> {
         Some(batch)
     }
 
-    fn functions(&self, batch: &Batch) -> Functions {
+    fn functions(&self, batch: &PassBatch) -> Functions {
         let PlannedPass {
             cell, deployment, ..
         } = batch.passes[0];
@@ -131,7 +131,7 @@ impl Queue<'_> {
         let mut block = Vec::new();
         while block.is_empty() && self.read_block(&mut block) {}
         let mut turns: HashMap<Functions, usize> = HashMap::new();
-        let mut in_turns: Vec<(usize, Batch)> = block
+        let mut in_turns: Vec<(usize, PassBatch)> = block
             .into_iter()
             .map(|batch| {
                 let turn = turns.entry(self.functions(&batch)).or_default();
@@ -144,7 +144,7 @@ impl Queue<'_> {
     }
 
     /// Reads one block; returns whether there may be another before something that is done alone.
-    fn read_block(&mut self, block: &mut Vec<Batch>) -> bool {
+    fn read_block(&mut self, block: &mut Vec<PassBatch>) -> bool {
         let mut current = None;
         loop {
             let Some(Step::Pass(pass)) = self.steps.peek() else {
@@ -162,13 +162,13 @@ impl Queue<'_> {
         }
     }
 
-    fn gather(&mut self, pass: PlannedPass, block: &mut Vec<Batch>) {
+    fn gather(&mut self, pass: PlannedPass, block: &mut Vec<PassBatch>) {
         if pass.probe {
-            return block.push(Batch::of(pass));
+            return block.push(PassBatch::of(pass));
         }
         if pass.warm_up {
             self.flush(block);
-            return block.push(Batch::of(pass));
+            return block.push(PassBatch::of(pass));
         }
         let at = (pass.cell, pass.deployment);
         let most = self.shapes[pass.cell].concurrency.max(1) as usize;
@@ -176,15 +176,15 @@ impl Queue<'_> {
         passes.push(pass);
         if passes.len() >= most {
             let passes = std::mem::take(passes);
-            block.push(Batch { passes });
+            block.push(PassBatch { passes });
         }
     }
 
     /// Lets those go that did not become as many as their cell runs at once.
-    fn flush(&mut self, block: &mut Vec<Batch>) {
+    fn flush(&mut self, block: &mut Vec<PassBatch>) {
         let gathered = std::mem::take(&mut self.gathering).into_values();
         let batches = gathered.filter(|passes| !passes.is_empty());
-        block.extend(batches.map(|passes| Batch { passes }));
+        block.extend(batches.map(|passes| PassBatch { passes }));
     }
 }
 

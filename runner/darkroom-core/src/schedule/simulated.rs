@@ -3,13 +3,13 @@
 //! [`Queue`] and how long a batch takes → what was under way when. For calibration and tests: what
 //! lanes do to validity does not depend on a cloud.
 
-use super::queue::{Batch, Next, Queue};
+use super::queue::{PassBatch, Next, Queue};
 use super::session::Step;
 
 /// One batch on its lane.
 #[derive(Clone, Debug)]
 pub struct Taken {
-    pub batch: Batch,
+    pub batch: PassBatch,
     pub began_s: f64,
     pub ended_s: f64,
     /// Batches that were under way when it began.
@@ -19,7 +19,7 @@ pub struct Taken {
 /// A batch that begins.
 #[derive(Clone, Copy, Debug)]
 pub struct Starts<'a> {
-    pub batch: &'a Batch,
+    pub batch: &'a PassBatch,
     pub now_s: f64,
     pub others: usize,
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use darkroom_core::cell::{CellId, Trigger};
 use darkroom_core::event::{Again, ClockOffset, Event, PassKey, PassKind};
 use darkroom_core::schedule::lanes::Width;
-use darkroom_core::schedule::{Batch, Next, PlannedPass, Schedule, Step};
+use darkroom_core::schedule::{Next, PassBatch, PlannedPass, Schedule, Step};
 use darkroom_core::until::Watch;
 use futures::stream::FuturesUnordered;
 use futures::{StreamExt, TryStreamExt};
@@ -29,8 +29,8 @@ use super::{Function, MoneyBudget, Patience, Setup, cold, objects};
 use crate::advice;
 use crate::record::{Emitter, History};
 
-/// Functions whose environments are renewed at the same time: Lambda's control plane takes 15
-/// requests a second.
+/// Functions whose environments are renewed at the same time; [`Setup::control_pace`] keeps their
+/// calls apart.
 const RENEWALS_AT_ONCE: usize = 4;
 
 /// Why execution could not continue. Failures of handlers are facts, never one of these.
@@ -407,9 +407,9 @@ impl Dispatcher {
     /// One lane's work: a batch, from its first attempt to the one that counts.
     async fn lane(
         &self,
-        batch: Batch,
+        batch: PassBatch,
         schedule: &Schedule,
-    ) -> (Batch, Result<Option<Ended>, ExecuteError>) {
+    ) -> (PassBatch, Result<Option<Ended>, ExecuteError>) {
         let round = schedule.round_of(&batch.passes[0]);
         let usd = self.expected_usd(&batch);
         self.shared.borrow_mut().reserved_usd += usd;
@@ -502,7 +502,7 @@ impl Dispatcher {
         budget.is_some_and(|budget| budget.is_empty_after(reserved_usd))
     }
 
-    fn expected_usd(&self, batch: &Batch) -> f64 {
+    fn expected_usd(&self, batch: &PassBatch) -> f64 {
         let cell = &self.bench.setup.cells[batch.passes[0].cell];
         let budget = self.bench.setup.money_budget.as_ref();
         let of_pass = budget.map_or(0.0, |budget| budget.of_next_pass(&cell.id));
@@ -556,12 +556,7 @@ impl Dispatcher {
     /// Retires the environments of these (cell, deployment), each function once, and waits until
     /// that is in force.
     async fn renew(&self, of: &[(usize, u32)], round: u32) -> Result<(), ExecuteError> {
-        let Setup {
-            cells,
-            control,
-            run_id,
-            ..
-        } = &self.bench.setup;
+        let Setup { cells, run_id, .. } = &self.bench.setup;
         let deployed = of
             .iter()
             .flat_map(|&(cell, deployment)| &cells[cell].deployments[deployment as usize - 1])
@@ -571,7 +566,7 @@ impl Dispatcher {
         let nonce = format!("{run_id}/{}", self.bench.sequence.load(Ordering::Relaxed));
         let renewals = functions
             .into_values()
-            .map(|function| cold::renew(control, function, &nonce));
+            .map(|function| cold::renew(&self.bench.setup, function, &nonce));
         futures::stream::iter(renewals)
             .buffer_unordered(RENEWALS_AT_ONCE)
             .try_collect::<()>()

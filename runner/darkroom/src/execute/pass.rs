@@ -219,7 +219,7 @@ async fn make(
         let renewals = functions
             .iter()
             .flatten()
-            .map(|function| cold::renew(&bench.setup.control, function, &nonce));
+            .map(|function| cold::renew(&bench.setup, function, &nonce));
         futures::future::try_join_all(renewals).await?;
     }
     let measured = match cell.cell.trigger {

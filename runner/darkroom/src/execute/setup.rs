@@ -6,7 +6,7 @@ use std::time::Duration;
 use darkroom_core::pipeline::Pipeline;
 use darkroom_core::schedule::lanes::Width;
 
-use super::{CellUnderTest, LogReader, MoneyBudget, Pictures};
+use super::{CellUnderTest, ControlPace, LogReader, MoneyBudget, Pictures};
 
 /// Clients and constants of a run.
 pub struct Setup {
@@ -15,6 +15,7 @@ pub struct Setup {
     pub measured: aws_sdk_lambda::Client,
     /// For everything else.
     pub control: aws_sdk_lambda::Client,
+    pub control_pace: ControlPace,
     pub s3: aws_sdk_s3::Client,
     pub logs: LogReader,
     pub metrics: aws_sdk_cloudwatch::Client,

@@ -639,6 +639,7 @@ fn setup(
         run_id: format!("check-{}", uuid::Uuid::new_v4().simple()),
         measured: target.measured_lambda(pipeline.longest_stage()),
         control: target.lambda(),
+        control_pace: target.control_pace(),
         s3: target.s3(),
         logs: target.logs(),
         metrics: target.metrics(),

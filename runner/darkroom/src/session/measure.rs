@@ -210,6 +210,7 @@ impl Session<'_> {
             run_id: history.run.run_id.clone(),
             measured: target.measured_lambda(self.configuration.pipeline().longest_stage()),
             control: target.lambda(),
+            control_pace: target.control_pace(),
             s3: target.s3(),
             logs: target.logs(),
             metrics: target.metrics(),

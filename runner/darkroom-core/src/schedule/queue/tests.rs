@@ -38,7 +38,7 @@ fn simulated(
     schedule: &Schedule,
     lanes: u32,
     is_complete: impl Fn(&PlannedPass) -> bool + Clone,
-    mut duration_s: impl FnMut(&Batch, f64) -> f64,
+    mut duration_s: impl FnMut(&PassBatch, f64) -> f64,
 ) -> Vec<Happened> {
     let queue = schedule.queue(lanes, is_complete);
     on_lanes(queue, lanes, |starts| {
@@ -53,7 +53,7 @@ fn taken(happened: &[Happened]) -> impl Iterator<Item = &Taken> {
     })
 }
 
-fn by_chance(seed: u64) -> impl FnMut(&Batch, f64) -> f64 {
+fn by_chance(seed: u64) -> impl FnMut(&PassBatch, f64) -> f64 {
     let mut generator = ChaCha20Rng::seed_from_u64(seed);
     move |_, _| 1.0 + f64::from(generator.next_u32() % 1000)
 }
