@@ -42,6 +42,27 @@ fn methods(page: &str) -> &str {
 const WARNING: &str = "measured at different times";
 
 #[test]
+fn a_page_says_how_many_passes_were_under_way_at_once() {
+    let cells = [cell("pillow"), cell("rust")];
+    let methods_with = |most: u32| {
+        let mut journal = Journal::of(&cells);
+        for repetition in 1..=12 {
+            for (cell, others_under_way) in cells.iter().zip([0, most]) {
+                journal.pass(&Pass {
+                    others_under_way,
+                    ..Pass::of(cell, repetition, 100.0)
+                });
+            }
+        }
+        journal.end();
+        methods(&checked(journal, &cells).html()).to_owned()
+    };
+    let said = "with up to 3 passes of other functions under way beside each";
+    assert!(methods_with(3).contains(said));
+    assert!(!methods_with(0).contains("under way"));
+}
+
+#[test]
 fn sessions_cut_short_are_told_and_cells_that_took_turns_bring_no_warning() {
     let cells = [cell("pillow"), cell("rust")];
     let mut journal = Journal::of(&cells);

@@ -57,6 +57,7 @@ pub struct Pass {
     pub report: bool,
     pub again: Option<Again>,
     pub finished: bool,
+    pub others_under_way: u32,
 }
 
 impl Pass {
@@ -72,6 +73,7 @@ impl Pass {
             ms: [ms, ms / 2.0],
             init_ms: None,
             init_to_start_ms: None,
+            others_under_way: 0,
             status: [Status::Ok; 2],
             report: true,
             again: None,
