@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 use super::clocks::Clocks;
 use super::collect_logs::Served;
 use super::gate::Gate;
+use super::lateness::Lateness;
 use super::own_image::{NoOwnImage, own_image};
 use super::pacing::{Pauses, Tried};
 use super::pass::{self, Bench, Pass};
@@ -155,6 +156,7 @@ pub async fn execute(
     let before = reconcile::counted(&bench.setup.metrics, &names, since_ms).await;
     let others = others_before(&bench.setup, &names, since_ms).await;
     let pauses = Pauses::new(bench.setup.seed);
+    let lateness = Lateness::watch();
     let dispatcher = Dispatcher {
         bench: bench.clone(),
         deadline,
@@ -177,6 +179,9 @@ pub async fn execute(
         ended = dispatcher.run(schedule, stopping) => (ended?, 0),
         left = dispatcher.left_behind() => (Ended::Interrupted, left),
     };
+    if let Some(late) = lateness.end().await {
+        bench.emitter.emit(Event::RunnerLate(late));
+    }
     // Whoever interrupts does not want to wait.
     let patience = if ended == Ended::Interrupted {
         Duration::ZERO

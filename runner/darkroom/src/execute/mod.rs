@@ -12,6 +12,7 @@ mod dispatcher;
 pub mod event_shape;
 mod gate;
 mod invoke;
+mod lateness;
 mod log_lines;
 mod loops;
 mod money_budget;
