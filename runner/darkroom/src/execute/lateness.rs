@@ -14,10 +14,19 @@ use tokio::task::JoinHandle;
 /// Between two moments. Those that a busy machine let pass count as well: each was late.
 const EVERY: Duration = Duration::from_millis(20);
 
-/// Notes it until the session ends.
+/// Notes it until the session ends, in whatever way.
 pub struct Lateness {
-    over: Arc<AtomicBool>,
+    over: Over,
     noted: JoinHandle<Vec<Duration>>,
+}
+
+/// Ends the thread when dropped.
+struct Over(Arc<AtomicBool>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Lateness {
@@ -42,12 +51,15 @@ impl Lateness {
             }
             late
         });
-        Self { over, noted }
+        Self {
+            over: Over(over),
+            noted,
+        }
     }
 
     /// Returns what it noted; `None` of a session that was too short.
     pub async fn end(self) -> Option<RunnerLate> {
-        self.over.store(true, Ordering::Relaxed);
+        drop(self.over);
         of(self.noted.await.ok()?)
     }
 }
