@@ -137,15 +137,15 @@ impl<'a> Plan<'a> {
 
     /// Returns the schedule of these cells; [`crate::schedule::PlannedPass::cell`] is a position in
     /// `cells`.
-    pub fn schedule(&self, cells: &[Cell]) -> Schedule {
+    pub fn schedule<'c>(&self, cells: &'c [Cell]) -> Schedule {
         let Manifest {
             experiment,
             repetitions,
             schedule,
             ..
         } = self.manifest;
-        let mut functions: HashMap<FunctionLevels<'_>, usize> = HashMap::new();
-        let shape = |cell: &Cell| {
+        let mut functions: HashMap<FunctionLevels<'c>, usize> = HashMap::new();
+        let shape = |cell: &'c Cell| {
             let next = functions.len();
             CellShape {
                 images: self
@@ -184,7 +184,11 @@ impl<'a> Plan<'a> {
     }
 
     /// Returns how long this work takes on lanes; nothing where there is one lane.
-    fn spans(&self, by_functions: &HashMap<FunctionLevels<'_>, f64>, concurrency: u32) -> Vec<Span> {
+    fn spans(
+        &self,
+        by_functions: &HashMap<FunctionLevels<'_>, f64>,
+        concurrency: u32,
+    ) -> Vec<Span> {
         let all_s = by_functions.values().sum();
         let slowest_s = by_functions.values().copied().fold(0.0, f64::max)
             / f64::from(self.manifest.repetitions.deployments.max(1));
@@ -566,7 +570,6 @@ pub(crate) mod tests {
     #[test]
     fn lanes_shorten_a_plan_as_far_as_account_and_slowest_functions_let_them() {
         let mut manifest = manifest(&["pillow", "rust"], &[512, 1024, 2048, 3072, 4096, 5120]);
-        manifest.matrix.image_set = vec!["photos".into()];
         let known = known();
         let span = |manifest: &Manifest, capability: &Capability| {
             let summary = Plan::new(manifest, &known, capability).summary(None);

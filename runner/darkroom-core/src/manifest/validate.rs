@@ -19,7 +19,8 @@ use super::set::Override;
 use super::spelling;
 use super::tree::{self, Node, Value};
 use super::{
-    Fault, Known, KnownImageSet, KnownPipeline, Lanes, Levels, Manifest, Order, StoppingMetric, Until,
+    Fault, Known, KnownImageSet, KnownPipeline, Lanes, Levels, Manifest, Order, StoppingMetric,
+    Until,
 };
 use crate::cell::{Input, Trigger};
 use crate::pipeline::{PAYLOAD_LIMIT, Pipeline, Transport, base64_bytes};
@@ -306,9 +307,7 @@ impl Meaning<'_> {
             return;
         };
         let schedule = &self.manifest.schedule;
-        let several = schedule
-            .lanes
-            .is_some_and(|lanes| lanes != Lanes::Fixed(1));
+        let several = schedule.lanes.is_some_and(|lanes| lanes != Lanes::Fixed(1));
         if schedule.order == Order::Sequential && several {
             let message = "`schedule.lanes` does not work with schedule.order = \"sequential\"";
             let label = "lanes measure several cells at once";

@@ -31,9 +31,7 @@ impl PassBatch {
 
     /// Says whether it is a warm-up before counted passes; a probe is none.
     pub fn is_warm_up(&self) -> bool {
-        self.passes
-            .iter()
-            .any(|pass| pass.warm_up && !pass.probe)
+        self.passes.iter().any(|pass| pass.warm_up && !pass.probe)
     }
 }
 

@@ -3,7 +3,7 @@
 //! [`Queue`] and how long a batch takes → what was under way when. For calibration and tests: what
 //! lanes do to validity does not depend on a cloud.
 
-use super::queue::{PassBatch, Next, Queue};
+use super::queue::{Next, PassBatch, Queue};
 use super::session::Step;
 
 /// One batch on its lane.

@@ -22,10 +22,7 @@ fn schedule(
     (count, warm_up, deployments): (u32, u32, u32),
     order: Order,
 ) -> Schedule {
-    let shapes = images
-        .iter()
-        .map(|&images| shape(images, true))
-        .collect();
+    let shapes = images.iter().map(|&images| shape(images, true)).collect();
     Schedule::new(
         shapes,
         Repetitions {
@@ -65,10 +62,7 @@ fn steps(session: Box<dyn Iterator<Item = Step> + '_>) -> Vec<String> {
 
 #[test]
 fn environments_are_renewed_and_warmed_up_between_rounds_whatever_was_done_before() {
-    let shapes = vec![
-        shape(1, true),
-        shape(1, false),
-    ];
+    let shapes = vec![shape(1, true), shape(1, false)];
     let repetitions = Repetitions {
         count: 5,
         warm_up: 1,
@@ -149,13 +143,7 @@ fn looks_come_after_whole_blocks_before_a_renewal_and_whatever_was_done_before()
         until: Some(until),
         vary_inputs: false,
     };
-    let shapes = vec![
-        CellShape {
-            images: 2,
-            warm: true
-        };
-        2
-    ];
+    let shapes = vec![shape(2, true); 2];
     let schedule = Schedule::new(shapes, repetitions, Order::Interleaved, 1);
     let mut all = steps(schedule.session(|_| false));
     all.retain(|step| !step.contains('p'));
@@ -193,12 +181,7 @@ fn a_round_that_was_done_before_needs_no_renewal() {
         vary_inputs: false,
     };
     for order in [Order::Interleaved, Order::Sequential] {
-        let schedule = Schedule::new(
-            vec![shape(1, true)],
-            repetitions.clone(),
-            order,
-            1,
-        );
+        let schedule = Schedule::new(vec![shape(1, true)], repetitions.clone(), order, 1);
         let rest = steps(schedule.session(|pass| pass.repetition <= 2));
         assert_eq!(rest, ["c0d1i0w2", "c0d1i0r3", "c0d1i0r4"]);
     }
@@ -270,10 +253,7 @@ fn warm_ups_run_before_the_first_repetition_in_either_order() {
 
 #[test]
 fn cold_cells_and_finished_cells_are_not_warmed_up() {
-    let shapes = vec![
-        shape(1, false),
-        shape(1, true),
-    ];
+    let shapes = vec![shape(1, false), shape(1, true)];
     let repetitions = Repetitions {
         count: 1,
         warm_up: 2,
@@ -391,12 +371,7 @@ fn where_every_repetition_has_pixels_of_its_own_there_are_no_probes() {
         vary_inputs: true,
         ..Repetitions::default()
     };
-    let schedule = Schedule::new(
-        vec![shape(6, true)],
-        repetitions,
-        Order::Interleaved,
-        1,
-    );
+    let schedule = Schedule::new(vec![shape(6, true)], repetitions, Order::Interleaved, 1);
     assert_eq!(probes_of(&schedule), [""; 0]);
 }
 
@@ -408,12 +383,7 @@ fn a_probe_meets_the_round_of_environments_of_its_block() {
         ..Repetitions::default()
     };
     for order in [Order::Interleaved, Order::Sequential] {
-        let schedule = Schedule::new(
-            vec![shape(1, true)],
-            repetitions.clone(),
-            order,
-            1,
-        );
+        let schedule = Schedule::new(vec![shape(1, true)], repetitions.clone(), order, 1);
         let mut block = 0;
         for pass in passes_of(schedule.session(|_| false)) {
             if pass.probe {

@@ -590,11 +590,7 @@ impl Dispatcher {
 
     /// Warms up, the first time again and again until the functions are ready, and S3 has started
     /// every stage that it is to start, or patience ends.
-    async fn warm_up(
-        &self,
-        planned: &PlannedPass,
-        round: Option<u32>,
-    ) -> Result<(), ExecuteError> {
+    async fn warm_up(&self, planned: &PlannedPass, round: Option<u32>) -> Result<(), ExecuteError> {
         let began = Instant::now();
         let at = (planned.cell, planned.deployment);
         let first = self.shared.borrow_mut().warmed_up.insert(at);
@@ -604,7 +600,13 @@ impl Dispatcher {
         let by_s3 = self.bench.setup.cells[planned.cell].cell.trigger == Trigger::S3;
         let patience = if by_s3 { ready.max(delivered) } else { ready };
         // A session waits so long in all: what is still refused then is refused for good.
-        let so_far = self.shared.borrow().late.iter().map(|late| late.waited).sum();
+        let so_far = self
+            .shared
+            .borrow()
+            .late
+            .iter()
+            .map(|late| late.waited)
+            .sum();
         let patience = patience.saturating_sub(so_far);
         // Where nothing is late, a refusal is the code's own.
         let waits = first && !patience.is_zero();

@@ -37,7 +37,7 @@ pub use dispatcher::{Ended, ExecuteError, Finished, Late, Stopping, execute};
 pub use event_shape::GIVEN;
 pub use money_budget::MoneyBudget;
 pub use now::now;
-pub use pacing::ControlPace;
 pub use one_by_one::one_by_one;
+pub use pacing::ControlPace;
 pub use pictures::{Keep, Pictures};
 pub use setup::{Patience, Setup};

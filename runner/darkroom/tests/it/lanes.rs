@@ -78,7 +78,10 @@ fn lanes_make_every_planned_repetition_once_and_never_call_functions_twice_at_on
         ])
         .exits(0);
     let told = answer.stderr();
-    assert!(told.contains("up to 3 lanes, as schedule.lanes says"), "{told}");
+    assert!(
+        told.contains("up to 3 lanes, as schedule.lanes says"),
+        "{told}"
+    );
     let run = latest(&project);
     each_once(&run, 2 * 3 * 4);
     let facts = facts(&run);

@@ -7,8 +7,8 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use super::*;
-use crate::schedule::simulated::{Happened, Taken, on_lanes};
 use crate::manifest::{Order, Repetitions, StoppingMetric, Until};
+use crate::schedule::simulated::{Happened, Taken, on_lanes};
 
 fn repetitions(count: u32) -> Repetitions {
     Repetitions {
@@ -204,12 +204,22 @@ fn mean_places(
     for seed in 0..SEEDS {
         let schedule = Schedule::new(alone(cells, 3), repetitions(10), Order::Interleaved, seed);
         let mut generator = ChaCha20Rng::seed_from_u64(seed);
-        let happened = simulated(&schedule, lanes, |_| false, |batch, _| {
-            let noise = 0.9 + 0.2 * f64::from(generator.next_u32()) / f64::from(u32::MAX);
-            duration_s(batch.passes[0].cell, noise)
-        });
+        let happened = simulated(
+            &schedule,
+            lanes,
+            |_| false,
+            |batch, _| {
+                let noise = 0.9 + 0.2 * f64::from(generator.next_u32()) / f64::from(u32::MAX);
+                duration_s(batch.passes[0].cell, noise)
+            },
+        );
         let end = taken(&happened).map(|it| it.began_s).fold(0.0, f64::max);
-        for Taken { batch, began_s: began, .. } in taken(&happened) {
+        for Taken {
+            batch,
+            began_s: began,
+            ..
+        } in taken(&happened)
+        {
             let sum = &mut sums[batch.passes[0].cell];
             (sum.0, sum.1) = (sum.0 + began / end, sum.1 + 1.0);
         }
@@ -241,11 +251,19 @@ fn a_drift_over_the_run_makes_no_difference_between_cells() {
         // Cells 3 to 5 are those of 0 to 2 again, ten times as slow; all get slower by half.
         let speed = |cell: usize| if cell < 3 { 1.0 } else { 10.0 };
         let drifted = |now: f64| 1.0 + 0.5 * now / (60.0 * 13.0);
-        let happened = simulated(&schedule, lanes, |_| false, |batch, now| {
-            speed(batch.passes[0].cell) * drifted(now)
-        });
+        let happened = simulated(
+            &schedule,
+            lanes,
+            |_| false,
+            |batch, now| speed(batch.passes[0].cell) * drifted(now),
+        );
         let mut of_cells: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
-        for Taken { batch, began_s: began, .. } in taken(&happened) {
+        for Taken {
+            batch,
+            began_s: began,
+            ..
+        } in taken(&happened)
+        {
             let of_cell = of_cells.entry(batch.passes[0].cell).or_default();
             of_cell.push(drifted(*began));
         }
@@ -266,16 +284,28 @@ fn lanes_shorten_a_run_to_what_its_slowest_functions_take() {
     let schedule = Schedule::new(alone(12, 2), repetitions(10), Order::Interleaved, 1);
     let all = schedule.session(|_| false).count() as f64;
     let took = |lanes, slowest: f64| {
-        let happened = simulated(&schedule, lanes, |_| false, |batch, _| {
-            if batch.passes[0].cell == 0 { slowest } else { 1.0 }
-        });
+        let happened = simulated(
+            &schedule,
+            lanes,
+            |_| false,
+            |batch, _| {
+                if batch.passes[0].cell == 0 {
+                    slowest
+                } else {
+                    1.0
+                }
+            },
+        );
         taken(&happened).map(|it| it.ended_s).fold(0.0, f64::max)
     };
     let one = took(1, 1.0);
     assert!((one - all).abs() < 1e-9, "{one} of {all}");
     for lanes in [2, 4, 6] {
         let ratio = one / took(lanes, 1.0);
-        assert!(ratio > 0.8 * f64::from(lanes), "{lanes} lanes: {ratio} times");
+        assert!(
+            ratio > 0.8 * f64::from(lanes),
+            "{lanes} lanes: {ratio} times"
+        );
     }
     // Those of one cell come one after another, and hold nobody up beyond that.
     let slow = took(12, 5.0);
