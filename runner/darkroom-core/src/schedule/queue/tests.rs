@@ -237,7 +237,7 @@ fn over_many_seeds_position_in_time_is_independent_of_the_variant() {
         // And so are those that are eight times slower than others: to one turn of 30, whoever is
         // slow or fast.
         for place in mean_places(8, lanes, |cell, noise| noise * (cell + 1) as f64) {
-            assert!((place - 0.5).abs() < 0.025, "{lanes} lanes: {place}");
+            assert!((place - 0.5).abs() < 1.0 / 30.0, "{lanes} lanes: {place}");
         }
     }
 }
