@@ -326,22 +326,21 @@ impl Page<'_> {
             .unwrap_or(&self.summary.at_most_on_lanes)
             .split_first()?;
         let spelt = |span: &Span| {
-            let (time, bound) = (duration(span.seconds), why(span.bound, span.account));
-            format!("{at_most}{time} on {} lanes, {bound}", span.lanes)
+            let (time, lanes) = (duration(span.seconds), span.lanes);
+            let bound = match span.account {
+                Some(NEW_ACCOUNT_CONCURRENCY) if span.bound == LaneBound::Account => format!(
+                    "bounded by the {NEW_ACCOUNT_CONCURRENCY} concurrent executions of a new \
+                     account (run `darkroom doctor` to see yours)"
+                ),
+                account => why(span.bound, account),
+            };
+            format!("{at_most}{time} on {lanes} lanes, {bound}")
         };
-        let more = more
+        let more: String = more
             .iter()
-            .map(|span| format!("; ask AWS for more: {}", spelt(span)));
-        let new = match first.account {
-            Some(NEW_ACCOUNT_CONCURRENCY) if first.bound == LaneBound::Account => {
-                " as new accounts have (`darkroom doctor` says how many yours has)"
-            }
-            _ => "",
-        };
-        Some((
-            "lanes",
-            format!("{}{new}{}", spelt(first), more.collect::<String>()),
-        ))
+            .map(|span| format!("; ask AWS for more: {}", spelt(span)))
+            .collect();
+        Some(("lanes", spelt(first) + &more))
     }
 
     /// Says that a run would not come to its end, where that is expected.
@@ -404,7 +403,10 @@ fn why(bound: LaneBound, account: Option<u32>) -> String {
         LaneBound::Deployments => "one for each deployment".to_owned(),
         LaneBound::Account => {
             let executions = u64::from(account.unwrap_or_default());
-            format!("bounded by {}", count(executions, "concurrent execution"))
+            format!(
+                "bounded by the account's {}",
+                count(executions, "concurrent execution")
+            )
         }
         LaneBound::Runner => "as many as auto uses".to_owned(),
         LaneBound::Slowest => {

@@ -233,3 +233,30 @@ fn lanes_of_cells_in_sequence_are_a_mistake() {
     let told = wrong("\"many\"").exits(2).stderr();
     assert!(told.contains("auto"), "{told}");
 }
+
+#[test]
+fn a_plan_says_how_long_it_takes_on_its_lanes_and_what_bounds_that() {
+    let project = project();
+    manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 5);
+    let plan = |more: &[&str]| {
+        let set = ["plan", "m.toml", "--summary", "--set", "repetitions.deployments=20"];
+        project.darkroom(&[&set[..], more].concat()).exits(0).stdout()
+    };
+    let lanes = |told: &str| {
+        let row = told.lines().find(|line| line.starts_with("lanes "));
+        row.map(|row| row.trim_start_matches("lanes").trim().to_owned())
+    };
+    assert_eq!(lanes(&plan(&[])), None, "one after another on one machine");
+    let aws = lanes(&plan(&["--target", "aws"])).unwrap();
+    assert!(
+        aws.starts_with("at most ")
+            && aws.contains(
+                "on 8 lanes, bounded by the 10 concurrent executions of a new account"
+            )
+            && aws.contains("; ask AWS for more: at most ")
+            && aws.ends_with("on 20 lanes, one for each deployment"),
+        "{aws}"
+    );
+    let three = lanes(&plan(&["--set", "schedule.lanes=3"])).unwrap();
+    assert!(three.ends_with("on 3 lanes, as schedule.lanes says"), "{three}");
+}
