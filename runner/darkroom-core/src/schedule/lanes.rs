@@ -91,9 +91,9 @@ pub fn count(asked: Lanes, limits: LaneLimits) -> LaneCount {
         Lanes::Fixed(lanes) => [Some((lanes, LaneBound::Asked)), None],
         Lanes::Auto => auto,
     };
-    let bounds = [Some((limits.deployments, LaneBound::Deployments))]
+    let bounds = bounds
         .into_iter()
-        .chain(bounds);
+        .chain([Some((limits.deployments, LaneBound::Deployments))]);
     let (lanes, bound) = bounds
         .flatten()
         .min_by_key(|(lanes, _)| *lanes)

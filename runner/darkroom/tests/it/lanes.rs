@@ -125,7 +125,7 @@ fn without_lanes_one_pass_is_under_way_at_a_time() {
 #[test]
 fn kills_at_random_moments_lose_a_pass_a_lane_at_most_and_count_none_twice() {
     const LANES: usize = 3;
-    let project = slow_project(0.02, 12);
+    let project = slow_project(0.02, 6);
     let set = [
         "--set",
         "repetitions.deployments=4",
@@ -136,9 +136,9 @@ fn kills_at_random_moments_lose_a_pass_a_lane_at_most_and_count_none_twice() {
     let mut child = start(&project, &[&["run", "m.toml"], &set[..]].concat());
     wait_for_lines(&project, &mut child, 12);
     let mut lost = 0;
-    for _ in 0..8 {
+    for _ in 0..6 {
         let before = facts(&latest(&project)).len();
-        wait_for_lines(&project, &mut child, before + random.random_range(0..40));
+        wait_for_lines(&project, &mut child, before + random.random_range(0..30));
         child.kill().unwrap();
         child.wait().unwrap();
         let now = cut_off(&facts(&latest(&project))).len();
@@ -151,12 +151,12 @@ fn kills_at_random_moments_lose_a_pass_a_lane_at_most_and_count_none_twice() {
     project
         .darkroom(&["resume", &run.display().to_string()])
         .exits(0);
-    each_once(&run, 2 * 12 * 4);
+    each_once(&run, 2 * 6 * 4);
 }
 
 #[test]
 fn an_interrupt_waits_for_the_passes_of_all_lanes() {
-    let project = slow_project(0.5, 20);
+    let project = slow_project(0.5, 8);
     let arguments = [
         "run",
         "m.toml",
@@ -183,7 +183,7 @@ fn an_interrupt_waits_for_the_passes_of_all_lanes() {
     let resumed = project.darkroom(&[&["resume", &path], &more[..]].concat());
     let told = resumed.exits(0).stderr();
     assert!(told.contains("up to 2 lanes"), "lanes may change: {told}");
-    each_once(&run, 2 * 20 * 3);
+    each_once(&run, 2 * 8 * 3);
 }
 
 #[test]
