@@ -729,6 +729,7 @@ fn in_a_small_account(executions: u32, lanes: &str) -> (Project, String) {
     crate::runs::manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 3);
     let slow = "    import time\n    time.sleep(0.2)\n    return data\n";
     project.write("functions/copy/first.py", crate::runs::changing(slow));
+    crate::lanes::patient(&project);
     let cloud = Cloud::start(executions);
     let lanes = format!("schedule.lanes={lanes}");
     let arguments = [
@@ -744,8 +745,7 @@ fn in_a_small_account(executions: u32, lanes: &str) -> (Project, String) {
     ];
     // A call that was given up goes on, and takes part of the account.
     let (code, told) = aws_with_patience("60", &project, &cloud.endpoint, &arguments);
-    // On a crowded machine a stage may take longer than it may.
-    assert!(matches!(code, 0 | 1), "{told}");
+    assert_eq!(code, 0, "{told}");
     (project, told)
 }
 

@@ -10,11 +10,19 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use crate::runs::{changing, each_once, facts, latest, manifest, project, start, wait_for_lines};
 use crate::story::{HOST, Project};
 
+/// Lets stages take long: several at once on a crowded machine do.
+pub fn patient(project: &Project) {
+    let path = "experiments/image-pipeline/pipeline.toml";
+    let pipeline = std::fs::read_to_string(project.root().join(path)).unwrap();
+    project.write(path, pipeline.replace("timeout_s = 2\n", "timeout_s = 60\n"));
+}
+
 /// Its first stage takes so long that passes of several lanes meet.
 fn slow_project(seconds: f64, count: u32) -> Project {
     let project = project();
     let slow = format!("    import time\n    time.sleep({seconds})\n    return data\n");
     project.write("functions/copy/first.py", changing(&slow));
+    patient(&project);
     manifest(&project, "\"copy\"", &format!("\"{HOST}\""), count);
     project
 }
