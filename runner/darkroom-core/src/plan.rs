@@ -196,12 +196,12 @@ impl<'a> Plan<'a> {
             let limits = self.lane_limits(by_functions.len(), concurrency, account);
             lanes::span(self.manifest.lanes(), limits, all_s, slowest_s)
         };
-        let mut spans: Vec<Span> = match self.capability.account_bounds {
-            false => vec![span(None)],
-            true => vec![
-                span(Some(NEW_ACCOUNT_CONCURRENCY)),
-                span(Some(USUAL_CONCURRENCY)),
-            ],
+        let mut spans: Vec<Span> = if self.capability.account_bounds {
+            [NEW_ACCOUNT_CONCURRENCY, USUAL_CONCURRENCY]
+                .map(|executions| span(Some(executions)))
+                .into()
+        } else {
+            vec![span(None)]
         };
         spans.dedup_by(|a, b| a.lanes == b.lanes);
         spans.retain(|span| span.lanes > 1);

@@ -83,7 +83,7 @@ impl Schedule {
 
 impl Queue<'_> {
     /// Gives a free lane what to do. What it takes is under way from now on.
-    pub fn next(&mut self) -> Next {
+    pub fn give(&mut self) -> Next {
         if self.block.is_empty() {
             self.fill();
         }

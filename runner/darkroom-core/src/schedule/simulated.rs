@@ -44,7 +44,7 @@ pub fn on_lanes(
     let (mut now_s, mut under_way, mut happened) = (0.0, Vec::<Taken>::new(), Vec::new());
     loop {
         let next = if under_way.len() < lanes as usize {
-            queue.next()
+            queue.give()
         } else {
             Next::Wait
         };

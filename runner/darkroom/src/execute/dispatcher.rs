@@ -364,7 +364,7 @@ impl Dispatcher {
                 if !under_way.is_empty() && self.may_be_spent() {
                     break;
                 }
-                match queue.next() {
+                match queue.give() {
                     Next::Take(batch) => under_way.push(self.lane(batch, schedule)),
                     Next::Wait => break,
                     Next::Over => came_to = Some(Ok(Ended::Whole)),

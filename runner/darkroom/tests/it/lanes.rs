@@ -14,7 +14,10 @@ use crate::story::{HOST, Project};
 pub fn patient(project: &Project) {
     let path = "experiments/image-pipeline/pipeline.toml";
     let pipeline = std::fs::read_to_string(project.root().join(path)).unwrap();
-    project.write(path, pipeline.replace("timeout_s = 2\n", "timeout_s = 60\n"));
+    project.write(
+        path,
+        pipeline.replace("timeout_s = 2\n", "timeout_s = 60\n"),
+    );
 }
 
 /// Its first stage takes so long that passes of several lanes meet.
@@ -234,7 +237,10 @@ fn lanes_of_cells_in_sequence_are_a_mistake() {
     assert!(told.contains("`schedule.lanes` does not work"), "{told}");
     wrong("1").exits(0);
     let told = wrong("0").exits(2).stderr();
-    assert!(told.contains("expected a whole number from 1 to 1000"), "{told}");
+    assert!(
+        told.contains("expected a whole number from 1 to 1000"),
+        "{told}"
+    );
     let told = wrong("\"many\"").exits(2).stderr();
     assert!(told.contains("expected \"auto\""), "{told}");
     let told = wrong("true").exits(2).stderr();
@@ -249,8 +255,17 @@ fn a_plan_says_how_long_it_takes_on_its_lanes_and_what_bounds_that() {
     let project = project();
     manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 5);
     let plan = |more: &[&str]| {
-        let set = ["plan", "m.toml", "--summary", "--set", "repetitions.deployments=20"];
-        project.darkroom(&[&set[..], more].concat()).exits(0).stdout()
+        let set = [
+            "plan",
+            "m.toml",
+            "--summary",
+            "--set",
+            "repetitions.deployments=20",
+        ];
+        project
+            .darkroom(&[&set[..], more].concat())
+            .exits(0)
+            .stdout()
     };
     let lanes = |told: &str| {
         let row = told.lines().find(|line| line.starts_with("lanes "));
@@ -260,13 +275,14 @@ fn a_plan_says_how_long_it_takes_on_its_lanes_and_what_bounds_that() {
     let aws = lanes(&plan(&["--target", "aws"])).unwrap();
     assert!(
         aws.starts_with("at most ")
-            && aws.contains(
-                "on 8 lanes, bounded by the 10 concurrent executions of a new account"
-            )
+            && aws.contains("on 8 lanes, bounded by the 10 concurrent executions of a new account")
             && aws.contains("; ask AWS for more: at most ")
             && aws.ends_with("on 20 lanes, one for each deployment"),
         "{aws}"
     );
     let three = lanes(&plan(&["--set", "schedule.lanes=3"])).unwrap();
-    assert!(three.ends_with("on 3 lanes, as schedule.lanes says"), "{three}");
+    assert!(
+        three.ends_with("on 3 lanes, as schedule.lanes says"),
+        "{three}"
+    );
 }
