@@ -365,7 +365,12 @@ impl Dispatcher {
                     break;
                 }
                 match queue.give() {
-                    Next::Take(batch) => under_way.push(self.lane(batch, schedule)),
+                    Next::Take(batch) => {
+                        // At once: a lane does nothing before it is waited for.
+                        let usd = self.expected_usd(&batch);
+                        self.shared.borrow_mut().reserved_usd += usd;
+                        under_way.push(self.lane(batch, usd, schedule));
+                    }
                     Next::Wait => break,
                     Next::Over => came_to = Some(Ok(Ended::Whole)),
                     Next::Alone(step) => {
@@ -409,15 +414,15 @@ impl Dispatcher {
         self.shared.borrow().passes
     }
 
-    /// One lane's work: a batch, from its first attempt to the one that counts.
+    /// One lane's work: a batch, from its first attempt to the one that counts. Gives back the `usd`
+    /// that are reserved for it.
     async fn lane(
         &self,
         batch: PassBatch,
+        usd: f64,
         schedule: &Schedule,
     ) -> (PassBatch, Result<Option<Ended>, ExecuteError>) {
         let round = schedule.round_of(&batch.passes[0]);
-        let usd = self.expected_usd(&batch);
-        self.shared.borrow_mut().reserved_usd += usd;
         let ended = if batch.is_warm_up() {
             let warmed_up = self.warm_up(&batch.passes[0], round).await;
             warmed_up.map(|()| None)
