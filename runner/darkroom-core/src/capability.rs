@@ -30,6 +30,8 @@ pub struct Capability {
     pub cores: Option<u32>,
     /// Whether someone is billed for what runs here.
     pub billed: bool,
+    /// Whether an account bounds what runs at once, which only the account itself tells.
+    pub account_bounds: bool,
     /// Whether the runtimes of languages have to be installed here before functions can run.
     pub installs_runtimes: bool,
 }
@@ -287,6 +289,7 @@ mod tests {
             max_concurrency: 10,
             cores: None,
             billed: false,
+            account_bounds: false,
             installs_runtimes: true,
         }
     }

@@ -19,8 +19,9 @@ use crate::statistics::StoppedBy;
 /// Version of the journal's lines. Raised whenever a field is added, removed or changes meaning.
 ///
 /// A reader refuses a newer number; what an older one lacks is `None` or empty (`serde(default)`).
-/// 11: restores of environments from snapshots, and which version of a function was published for
-/// them. 10: how long before START an environment's initialisation began. 9: which prompt a model was asked with; what it was asked and answered, with the code; where in
+/// 11: how many other passes were under way; how late the runner was; restores of environments from
+/// snapshots, and which version of a function was published for them. 10: how long before START an
+/// environment's initialisation began. 9: which prompt a model was asked with; what it was asked and answered, with the code; where in
 /// its code a handler raised. 8: which stages a model gave no code for. 7: which passes are probes, with pixels of their own; what code did that no honest code does. 6:
 /// calls of handlers that the local cloud refused. 5: that repetitions were added to a finished
 /// run; what no check tells; the quality of a JPEG. 4: which JPEG decoder a dependency brings. 2:
@@ -96,6 +97,8 @@ pub enum Event {
     /// How far the platform's clock was ahead of the runner's in a session. For display: no
     /// duration is corrected by it.
     ClocksCompared(ClockOffset),
+    /// How late the runner was in a session when something was due.
+    RunnerLate(RunnerLate),
     /// What a run came to until the end of a session, of all its sessions: what `budget.usd` is
     /// compared with.
     Spent {
@@ -667,6 +670,10 @@ pub struct PipelinePass {
     /// How often the runner looked for the final object while the chain ran; 0 for direct calls.
     #[serde(default)]
     pub polls: u32,
+    /// Passes of other lanes that were under way when this one began; those that its cell runs at
+    /// once with it are not counted. `None` in older journals, which had one lane.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub others_under_way: Option<u32>,
 }
 
 /// Calls of one function's code that were refused for lack of a permission.
@@ -725,6 +732,17 @@ pub struct ClockOffset {
     pub uncertainty_ms: f64,
     /// Requests it was taken from.
     pub samples: u64,
+}
+
+/// How long after a moment the runner acted that was to act at it, over moments spread evenly over a
+/// session.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunnerLate {
+    pub at: String,
+    pub p50_ms: f64,
+    pub p99_ms: f64,
+    pub most_ms: f64,
+    pub moments: u64,
 }
 
 impl Reconciliation {

@@ -18,8 +18,13 @@ use crate::manifest::{Known, KnownImageSet, Manifest, Repetitions};
 use crate::matrix::CellRef;
 use crate::outcome;
 use crate::pipeline::Stage;
+use crate::schedule::lanes::{self, LaneCount, LaneLimits, NEW_ACCOUNT_CONCURRENCY, Span};
 use crate::schedule::{CellShape, Schedule, probes};
 use crate::snapshots::Snapshots;
+
+/// Invocations that an account may run at once unless it is new. Source: AWS Lambda developer guide,
+/// "Lambda quotas".
+const USUAL_CONCURRENCY: u32 = 1000;
 
 /// A manifest seen against what is known and what the target can do.
 #[derive(Clone, Copy, Debug)]
@@ -53,8 +58,11 @@ pub struct Summary {
     /// run slower than they would on AWS.
     pub short_of_cores: Vec<u32>,
     /// What it takes if every invocation takes as long as its stage's timeout allows and no
-    /// repetition is done again.
+    /// repetition is done again, one pass after another.
     pub at_most: Effort,
+    /// How long that is on the run's lanes: of an account whose limit is not known yet, once as a
+    /// new account and once with the usual limit. Empty where there is one lane.
+    pub at_most_on_lanes: Vec<Span>,
     /// What comes beside the functions' time.
     pub besides: Besides,
 }
@@ -68,7 +76,10 @@ pub struct Expected {
     pub target: String,
     /// Runnable cells that it holds; `effort` is theirs alone.
     pub cells: u64,
+    /// One pass after another.
     pub effort: Effort,
+    /// As in [`Summary::at_most_on_lanes`].
+    pub on_lanes: Vec<Span>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -130,19 +141,25 @@ impl<'a> Plan<'a> {
 
     /// Returns the schedule of these cells; [`crate::schedule::PlannedPass::cell`] is a position in
     /// `cells`.
-    pub fn schedule(&self, cells: &[Cell]) -> Schedule {
+    pub fn schedule<'c>(&self, cells: &'c [Cell]) -> Schedule {
         let Manifest {
             experiment,
             repetitions,
             schedule,
             ..
         } = self.manifest;
-        let shape = |cell: &Cell| CellShape {
-            images: self
-                .known
-                .images(&experiment.pipeline, &cell.image_set)
-                .len(),
-            warm: cell.start == Start::Warm,
+        let mut functions: HashMap<FunctionLevels<'c>, usize> = HashMap::new();
+        let shape = |cell: &'c Cell| {
+            let next = functions.len();
+            CellShape {
+                images: self
+                    .known
+                    .images(&experiment.pipeline, &cell.image_set)
+                    .len(),
+                warm: cell.start == Start::Warm,
+                functions: *functions.entry(function_levels(cell)).or_insert(next),
+                concurrency: cell.concurrency,
+            }
         };
         Schedule::new(
             cells.iter().map(shape).collect(),
@@ -150,6 +167,49 @@ impl<'a> Plan<'a> {
             schedule.order,
             experiment.seed,
         )
+    }
+
+    /// Returns how many lanes measure these cells, in an account that may run so many invocations at
+    /// once.
+    pub fn lanes(&self, cells: &[Cell], account: Option<u32>) -> LaneCount {
+        let functions: BTreeSet<_> = cells.iter().map(function_levels).collect();
+        let concurrency = cells.iter().map(|cell| cell.concurrency).max();
+        let limits = self.lane_limits(functions.len(), concurrency.unwrap_or(1), account);
+        lanes::count(self.manifest.lanes(), limits)
+    }
+
+    fn lane_limits(&self, functions: usize, concurrency: u32, account: Option<u32>) -> LaneLimits {
+        let functions = u32::try_from(functions).unwrap_or(u32::MAX);
+        LaneLimits {
+            deployments: functions.saturating_mul(self.manifest.repetitions.deployments),
+            concurrency,
+            account,
+        }
+    }
+
+    /// Returns how long this work takes on lanes; nothing where there is one lane.
+    fn spans(
+        &self,
+        by_functions: &HashMap<FunctionLevels<'_>, f64>,
+        concurrency: u32,
+    ) -> Vec<Span> {
+        let all_s = by_functions.values().sum();
+        let slowest_s = by_functions.values().copied().fold(0.0, f64::max)
+            / f64::from(self.manifest.repetitions.deployments.max(1));
+        let span = |account| {
+            let limits = self.lane_limits(by_functions.len(), concurrency, account);
+            lanes::span(self.manifest.lanes(), limits, all_s, slowest_s)
+        };
+        let mut spans: Vec<Span> = if self.capability.account_bounds {
+            [NEW_ACCOUNT_CONCURRENCY, USUAL_CONCURRENCY]
+                .map(|executions| span(Some(executions)))
+                .into()
+        } else {
+            vec![span(None)]
+        };
+        spans.dedup_by(|a, b| a.lanes == b.lanes);
+        spans.retain(|span| span.lanes > 1);
+        spans
     }
 
     /// Returns the totals of the plan, without holding its cells.
@@ -176,18 +236,8 @@ impl<'a> Plan<'a> {
                 continue;
             }
             let called = self.called(stages, &cell);
-            let functions = totals
-                .deployed
-                .entry((
-                    cell.variant,
-                    cell.runtime,
-                    cell.architecture,
-                    cell.memory_mb,
-                    cell.trigger,
-                    cell.start,
-                    cell.snapstart,
-                ))
-                .or_default();
+            let levels = levels_of(&cell);
+            let functions = totals.deployed.entry(levels).or_default();
             functions.extend((0..stages.len()).filter(|index| called[*index]));
             if self.capability.is_short_of_cores(cell.memory_mb) {
                 totals.short_of_cores.insert(cell.memory_mb);
@@ -211,7 +261,10 @@ impl<'a> Plan<'a> {
                     .requests
                     .add(besides::of_pass(pipeline, &cell.to_cell()), passes);
             }
-            totals.longest_s += passes * longest_pass_s / f64::from(cell.concurrency.max(1));
+            let longest_s = passes * longest_pass_s / f64::from(cell.concurrency.max(1));
+            totals.longest_s += longest_s;
+            *totals.longest_of_functions_s.entry(levels).or_default() += longest_s;
+            totals.concurrency = totals.concurrency.max(cell.concurrency);
             if let Some(prices) = prices {
                 let factors = (cell.architecture, cell.memory_mb);
                 totals.dearest_usd += passes
@@ -231,6 +284,7 @@ impl<'a> Plan<'a> {
         }
         let work = self.work();
         let (mut cells, mut seconds, mut usd) = (0, 0.0, 0.0);
+        let (mut by_functions, mut concurrency) = (HashMap::new(), 1);
         for (cell, _) in self.cells().filter(|(_, obstacle)| obstacle.is_none()) {
             let Some((each_s, each_usd)) = rates.pass(&cell.to_cell().id()) else {
                 continue;
@@ -242,7 +296,10 @@ impl<'a> Plan<'a> {
             } = work.of(&cell);
             let passes = (counted + warm_up + probes) as f64;
             cells += 1;
-            seconds += passes * each_s / f64::from(cell.concurrency.max(1));
+            let cell_s = passes * each_s / f64::from(cell.concurrency.max(1));
+            seconds += cell_s;
+            *by_functions.entry(levels_of(&cell)).or_default() += cell_s;
+            concurrency = concurrency.max(cell.concurrency);
             usd += passes * each_usd;
         }
         let effort = Effort {
@@ -254,6 +311,7 @@ impl<'a> Plan<'a> {
             target: rates.target.clone(),
             cells,
             effort,
+            on_lanes: self.spans(&by_functions, concurrency),
         })
     }
 
@@ -310,6 +368,7 @@ impl<'a> Plan<'a> {
                 seconds: totals.longest_s,
                 usd: prices.map(|_| totals.dearest_usd),
             },
+            at_most_on_lanes: self.spans(&totals.longest_of_functions_s, totals.concurrency),
             besides: Besides::new(totals.requests, invocations, functions, snapshots, prices),
         }
     }
@@ -395,6 +454,30 @@ type FunctionLevels<'a> = (
     SnapStart,
 );
 
+fn levels_of<'a>(cell: &CellRef<'a>) -> FunctionLevels<'a> {
+    (
+        cell.variant,
+        cell.runtime,
+        cell.architecture,
+        cell.memory_mb,
+        cell.trigger,
+        cell.start,
+        cell.snapstart,
+    )
+}
+
+fn function_levels(cell: &Cell) -> FunctionLevels<'_> {
+    (
+        &cell.variant,
+        cell.runtime.as_deref(),
+        cell.architecture,
+        cell.memory_mb,
+        cell.trigger,
+        cell.start,
+        cell.snapstart,
+    )
+}
+
 #[derive(Debug, Default)]
 struct Totals<'a> {
     cells: u64,
@@ -402,6 +485,9 @@ struct Totals<'a> {
     warm_up_passes: u64,
     probes: u64,
     longest_s: f64,
+    longest_of_functions_s: HashMap<FunctionLevels<'a>, f64>,
+    /// The highest of a cell.
+    concurrency: u32,
     dearest_usd: f64,
     requests: Requests,
     /// Of cold passes.
@@ -416,8 +502,10 @@ struct Totals<'a> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::manifest::Lanes;
     use crate::manifest::tests::{known, manifest};
     use crate::schedule::Step;
+    use crate::schedule::lanes::LaneBound;
 
     pub(crate) fn local() -> Capability {
         Capability {
@@ -431,6 +519,7 @@ pub(crate) mod tests {
             max_concurrency: 10,
             cores: None,
             billed: false,
+            account_bounds: false,
             installs_runtimes: true,
         }
     }
@@ -527,6 +616,36 @@ pub(crate) mod tests {
         assert!(
             (summary.at_most.seconds - (9.0 + 18.0 / 4.0) * 30.0).abs() < 1e-9,
             "{summary:?}"
+        );
+    }
+
+    #[test]
+    fn lanes_shorten_a_plan_as_far_as_account_and_slowest_functions_let_them() {
+        let mut manifest = manifest(&["pillow", "rust"], &[512, 1024, 2048, 3072, 4096, 5120]);
+        let known = known();
+        let span = |manifest: &Manifest, capability: &Capability| {
+            let summary = Plan::new(manifest, &known, capability).summary(None);
+            let of = |span: &Span| (span.lanes, span.bound, span.seconds);
+            let spans: Vec<_> = summary.at_most_on_lanes.iter().map(of).collect();
+            (summary.at_most.seconds, spans)
+        };
+        let (one_s, spans) = span(&manifest, &local());
+        assert_eq!(spans, [], "the local cloud has one lane");
+        manifest.schedule.lanes = Some(Lanes::Fixed(3));
+        let (_, spans) = span(&manifest, &local());
+        assert_eq!(spans, [(3, LaneBound::Asked, one_s / 3.0)]);
+        manifest.schedule.lanes = Some(Lanes::Auto);
+        let aws = Capability {
+            account_bounds: true,
+            ..local()
+        };
+        let (_, spans) = span(&manifest, &aws);
+        assert_eq!(
+            spans,
+            [
+                (8, LaneBound::Account, one_s / 8.0),
+                (12, LaneBound::Deployments, one_s / 12.0)
+            ]
         );
     }
 

@@ -124,6 +124,25 @@ impl Spending {
             .sum()
     }
 
+    /// Returns what a further pass of a cell may cost, USD: what one came to on average so far, and
+    /// before any has ended, what it costs if every stage takes its whole timeout.
+    pub fn of_next_pass(&self, id: &CellId) -> f64 {
+        if let Some(of) = self.billed.cells.get(id).filter(|of| of.passes > 0) {
+            return self.cell_usd(id, of) / of.passes as f64;
+        }
+        let unknown = OfStage {
+            invocations: 1,
+            billed_ms: 0,
+            unknown: 1,
+        };
+        let of = OfCell {
+            stages: vec![unknown; self.pipeline.stages.len()],
+            passes: 1,
+            polls: 0,
+        };
+        self.cell_usd(id, &of)
+    }
+
     /// Invocations until now, in whatever way they ended.
     pub fn invocations(&self) -> u64 {
         self.billed.invocations
@@ -221,6 +240,24 @@ mod tests {
         // Nobody knows: the stage's whole timeout.
         near(adds(Status::CallError, Some(NO_ANSWER), None), of(10.0));
         near(adds(Status::Ok, None, None), of(10.0));
+    }
+
+    #[test]
+    fn a_pass_under_way_counts_for_its_timeout_until_others_have_told_what_one_costs() {
+        let mut spending = spending();
+        let Event::InvocationFinished(invocation) = invoked(1.0, 400) else {
+            panic!()
+        };
+        let cell = invocation.pass.cell_id.clone();
+        let timeout_usd = spending.of_next_pass(&cell);
+        assert!(timeout_usd > 0.5 * 10.0 * 0.000_016_666_7, "{timeout_usd}");
+        for _ in 0..3 {
+            spending.take(&Event::InvocationFinished(invocation.clone()));
+            spending.take(&passed());
+        }
+        let each_usd = spending.usd() / 3.0;
+        assert!((spending.of_next_pass(&cell) - each_usd).abs() < 1e-12);
+        assert!(each_usd < timeout_usd / 5.0);
     }
 
     #[test]

@@ -86,7 +86,7 @@ pub fn methods(run: &Run) -> String {
     };
     format!(
         "{} of the pipeline {} ({}) {} {how}: {design}, {n} invocations per stage and cell, in \
-         {}.{sessions}{stopped}{not_run} Code: {}. {} {clocks} Not in any statistic, but kept as \
+         {}{}.{sessions}{stopped}{not_run} Code: {}. {} {clocks} Not in any statistic, but kept as \
          rows: {} warm-ups, {probes}{} invocations with the wrong start, {proactive}{} superseded, {} \
          failed. No outlier was removed. {outputs}{} {intervals} {} {} Costs: {} prices of {}, \
          first tier, without the free tier and storage requests.{unconfirmed}{local} Run {}, tables of schema \
@@ -96,6 +96,7 @@ pub fn methods(run: &Run) -> String {
         run.stages.join(", "),
         if measured == 1 { "was" } else { "were" },
         order(run),
+        lanes(run),
         code(run),
         decoders(run),
         sum("n_warm_up"),
@@ -214,6 +215,21 @@ fn order(run: &Run) -> String {
         }
         ("interleaved", ..) => format!("interleaved order{within} {seed}"),
         (other, ..) => format!("{other} order {seed}"),
+    }
+}
+
+/// Says how many passes were under way at once, where there were several lanes.
+fn lanes(run: &Run) -> String {
+    let others = run
+        .pipelines
+        .iter()
+        .filter_map(|row| row.number("others_under_way"));
+    match others.fold(0.0, f64::max) {
+        most if most > 0.0 => format!(
+            ", with up to {most} passes of other functions under way beside each (column \
+             others_under_way)"
+        ),
+        _ => String::new(),
     }
 }
 

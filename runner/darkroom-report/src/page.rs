@@ -92,6 +92,9 @@ fn header(run: &Run) -> Markup {
                 p class="caution" { "These durations compare code on one machine. They do not \
                     predict AWS." }
             }
+            @for late in run.sessions.iter().filter_map(|session| session.late_in_words(!run.is_aws())) {
+                p class="caution" { (late) "." }
+            }
             @if let Some(older) = older(run) { p class="caution" { (older) } }
         }
     }

@@ -361,6 +361,7 @@ const PIPELINE_COLUMNS: &[&str] = &[
     "counts_as",
     "complete",
     "environment_round",
+    "others_under_way",
 ];
 
 fn facts<T: DeserializeOwned + Default>(about: &BTreeMap<String, String>, key: &str) -> T {

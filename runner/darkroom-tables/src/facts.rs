@@ -80,6 +80,7 @@ pub struct Finished {
     pub again: Option<Again>,
     pub input_bytes: Vec<Option<u64>>,
     pub output_bytes: Vec<Option<u64>>,
+    pub others_under_way: Option<u32>,
 }
 
 /// One invocation, its texts interned and its times in epoch ms.

@@ -434,6 +434,10 @@ impl<'a> Frames<'a> {
                 "remainder_ms",
                 passes().map(|pass| self.facts.remainder_ms(pass)),
             ),
+            integers(
+                "others_under_way",
+                finished().map(|f| f.others_under_way.map(i64::from)),
+            ),
             bools("complete", finished().map(|f| Some(f.complete))),
             self.interned("failed_stage", finished().map(|f| f.failed_stage))?,
             texts("again", finished().map(|f| f.again.map(again))),

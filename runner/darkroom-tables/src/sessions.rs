@@ -16,6 +16,9 @@ use crate::facts::JournalFacts;
 /// side by side.
 const SIDE_BY_SIDE: f64 = 0.9;
 
+/// A runner that is later than this at the 99th percentile is warned of, µs.
+const LATE_US: u64 = 1_000;
+
 /// One session of a run: what one `darkroom run` or `darkroom resume` did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
@@ -35,6 +38,12 @@ pub struct Session {
     /// The first and the last repetition that it added to a run that had finished (`run --extend`).
     #[serde(default)]
     pub added: Option<(u32, u32)>,
+    /// The most passes of other lanes that were under way when one of its passes began.
+    #[serde(default)]
+    pub others_under_way: u32,
+    /// How late the runner was at the 99th percentile, µs; `None` where that was not measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runner_late_p99_us: Option<u64>,
     pub end: SessionEnd,
 }
 
@@ -60,6 +69,8 @@ impl Session {
             again: Vec::new(),
             again_all: false,
             added: None,
+            others_under_way: 0,
+            runner_late_p99_us: None,
             end: SessionEnd::Unrecorded,
         }
     }
@@ -110,6 +121,22 @@ impl Session {
                 listed(&self.again)
             ),
         }
+    }
+
+    /// Says so in a sentence where the runner itself made its times longer; `local`: whether the
+    /// code under test shared its machine. There, one pass at a time has all of it.
+    pub fn late_in_words(&self, local: bool) -> Option<String> {
+        let late_us = self
+            .runner_late_p99_us
+            .filter(|late_us| *late_us > LATE_US)
+            .filter(|_| !local || self.others_under_way > 0)?;
+        Some(format!(
+            "In session {} the runner was busy: 1% of its wake-ups were late by {:.1} ms or more. client_ms \
+             and turnaround_s may be too long by as much; set fewer lanes (schedule.lanes), or use a machine \
+             with more processors",
+            self.number,
+            late_us as f64 / 1e3
+        ))
     }
 
     /// Whether it ended before its work was done.

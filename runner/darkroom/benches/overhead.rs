@@ -16,13 +16,16 @@ use aws_sdk_lambda::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Architecture, Environment, FunctionCode, LogType, Runtime};
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
-use darkroom::execute::{CellUnderTest, Function, Image, LogReader, Patience, Setup, execute};
+use darkroom::execute::{
+    CellUnderTest, ControlPace, Function, Image, LogReader, Patience, Setup, execute,
+};
 use darkroom::record::{History, Journal, Recorder};
 use darkroom_cloud::{Config, LocalCloud};
 use darkroom_core::cell::{self, Cell, Input, SnapStart, Start, Trigger};
 use darkroom_core::event::{Event, RunStarted};
-use darkroom_core::manifest::{Order, Repetitions};
+use darkroom_core::manifest::{Lanes, Order, Repetitions};
 use darkroom_core::pipeline::Pipeline;
+use darkroom_core::schedule::lanes::Width;
 use darkroom_core::schedule::{CellShape, Schedule};
 
 const ROUNDS: usize = 5;
@@ -278,6 +281,8 @@ impl Bench {
             vec![CellShape {
                 images: 1,
                 warm: true,
+                functions: 0,
+                concurrency: 1,
             }],
             repetitions,
             Order::Interleaved,
@@ -291,6 +296,7 @@ impl Bench {
                 .into_owned(),
             measured: self.lambda(),
             control: self.lambda(),
+            control_pace: ControlPace::UNBOUNDED,
             s3: self.s3(),
             logs: LogReader::new(
                 aws_sdk_cloudwatchlogs::Client::new(&self.config),
@@ -314,6 +320,7 @@ impl Bench {
                 metrics_after: Duration::ZERO,
                 alone: true,
             },
+            lanes: Width::new(1, Lanes::Fixed(1)),
             seed: 562,
             vary_inputs: false,
             pictures: None,

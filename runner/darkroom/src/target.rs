@@ -29,7 +29,7 @@ use darkroom_core::manifest::Cloud;
 use crate::account::{self, AccountError, Caller};
 use crate::bucket_owner::BucketOwner;
 use crate::deploy::{Clients, PREFIX_VARIABLE};
-use crate::execute::{LogReader, Patience, now};
+use crate::execute::{ControlPace, LogReader, Patience, now};
 
 /// Names the functions' execution role in the environment.
 pub const ROLE_VARIABLE: &str = "DARKROOM_ROLE_ARN";
@@ -170,6 +170,7 @@ pub fn capability(cloud: Cloud, region: &str) -> Capability {
             max_concurrency: 1000,
             cores: None,
             billed: true,
+            account_bounds: true,
             installs_runtimes: false,
         },
     }
@@ -203,6 +204,7 @@ pub fn local_capability() -> Capability {
             .ok()
             .and_then(|cores| u32::try_from(cores.get()).ok()),
         billed: false,
+        account_bounds: false,
         installs_runtimes: true,
     }
 }
@@ -455,6 +457,15 @@ impl Target {
             aws_sdk_cloudwatchlogs::Client::new(&self.config),
             self.log_reads_apart,
         )
+    }
+
+    /// Returns how fast calls of Lambda's control plane may follow each other.
+    pub fn control_pace(&self) -> ControlPace {
+        if self.capability.account_bounds && self.endpoint.is_none() {
+            ControlPace::AWS
+        } else {
+            ControlPace::UNBOUNDED
+        }
     }
 
     pub fn metrics(&self) -> aws_sdk_cloudwatch::Client {

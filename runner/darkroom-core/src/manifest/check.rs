@@ -22,12 +22,13 @@ pub(super) fn check(
     if let Some(alternatives) = schema["anyOf"].as_array() {
         let kind = match node.value {
             Value::Table(_) => "object",
-            _ => "string",
+            Value::String(_) => "string",
+            Value::Integer(_) => "integer",
+            _ => return expected.wrong_kind(node, mistakes),
         };
-        let fitting = alternatives.iter().find(|one| one["type"] == kind);
-        return match (fitting, &node.value) {
-            (Some(one), Value::Table(_) | Value::String(_)) => check(node, one, path, mistakes),
-            _ => expected.wrong_kind(node, mistakes),
+        return match alternatives.iter().find(|one| one["type"] == kind) {
+            Some(one) => check(node, one, path, mistakes),
+            None => expected.wrong_kind(node, mistakes),
         };
     }
     if let Some(choices) = expected.choices() {

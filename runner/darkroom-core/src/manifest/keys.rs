@@ -1,11 +1,13 @@
 //! The tables and keys of a manifest, as types.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::fmt;
 
 use crate::cell::{Architecture, Input, SnapStart, Start, Trigger};
 use crate::statistics::StoppingRule;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{defaults, generation};
 
@@ -303,6 +305,93 @@ pub enum Order {
     Sequential,
 }
 
+/// How many lanes take passes from the schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lanes {
+    /// So many, or as many as there is work for.
+    Fixed(u32),
+    /// As many as functions and account allow ([`crate::schedule::lanes`]).
+    Auto,
+}
+
+/// How `auto` is spelt.
+const AUTO: &str = "auto";
+/// Most lanes that a manifest may ask for.
+const MOST_LANES: u32 = 1000;
+
+impl fmt::Display for Lanes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(number) => number.fmt(f),
+            Self::Auto => f.pad(AUTO),
+        }
+    }
+}
+
+impl Serialize for Lanes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Fixed(number) => serializer.serialize_u32(*number),
+            Self::Auto => serializer.serialize_str(AUTO),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Lanes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(SpeltLanes)
+    }
+}
+
+struct SpeltLanes;
+
+impl de::Visitor<'_> for SpeltLanes {
+    type Value = Lanes;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a whole number from 1 to {MOST_LANES} or \"{AUTO}\"")
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Lanes, E> {
+        let number = u32::try_from(number).ok();
+        let number = number.filter(|number| (1..=MOST_LANES).contains(number));
+        number
+            .map(Lanes::Fixed)
+            .ok_or_else(|| E::custom("out of range"))
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Lanes, E> {
+        self.visit_u64(number.try_into().unwrap_or_default())
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Lanes, E> {
+        if text == AUTO {
+            Ok(Lanes::Auto)
+        } else {
+            Err(E::invalid_value(de::Unexpected::Str(text), &self))
+        }
+    }
+}
+
+impl JsonSchema for Lanes {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Lanes".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "anyOf": [
+                { "type": "integer", "minimum": 1, "maximum": MOST_LANES },
+                { "type": "string", "enum": [AUTO] },
+            ],
+        })
+    }
+}
+
 /// The order of the passes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -310,6 +399,12 @@ pub struct Schedule {
     /// The order. With `sequential`, differences between cells may come from the hour.
     /// Default: interleaved.
     pub order: Order,
+    /// How many passes may be under way at once, each of other functions: a number, or `"auto"` for
+    /// as many as the functions and the account allow, at most 64. Default: 1 on the local cloud,
+    /// `"auto"` on AWS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Lanes")]
+    pub lanes: Option<Lanes>,
 }
 
 /// What a run may cost. It stops at this limit, and you can resume it with a larger one.
@@ -366,10 +461,23 @@ impl Default for Repetitions {
     }
 }
 
+impl Manifest {
+    /// Returns how many lanes it asks for, or what its cloud has unless it asks: on one machine,
+    /// passes would disturb each other.
+    pub fn lanes(&self) -> Lanes {
+        self.schedule.lanes.unwrap_or(match self.target.cloud {
+            _ if self.schedule.order == Order::Sequential => Lanes::Fixed(1),
+            Cloud::Local => Lanes::Fixed(1),
+            Cloud::Aws => Lanes::Auto,
+        })
+    }
+}
+
 impl Default for Schedule {
     fn default() -> Self {
         Self {
             order: Order::Interleaved,
+            lanes: None,
         }
     }
 }

@@ -21,8 +21,8 @@ mod validate;
 
 pub use self::generation::{Declared, Generation, ModelEntry, PYTHON, generate_command, is_name};
 pub use self::keys::{
-    Budget, Cloud, Experiment, Levels, Manifest, Matrix, Order, Output, Repetitions, Schedule,
-    StoppingMetric, TargetKeys, Until,
+    Budget, Cloud, Experiment, Lanes, Levels, Manifest, Matrix, Order, Output, Repetitions,
+    Schedule, StoppingMetric, TargetKeys, Until,
 };
 pub use self::known::{Fault, Known, KnownImageSet, KnownPipeline, KnownVariant, Unusable};
 pub use self::mistake::{InvalidManifest, Mistake, nearest};

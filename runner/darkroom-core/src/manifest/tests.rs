@@ -39,6 +39,7 @@ pub(crate) fn manifest(variants: &[&str], memory_mb: &[u32]) -> Manifest {
         },
         schedule: Schedule {
             order: Order::Interleaved,
+            lanes: None,
         },
         budget: Budget::default(),
         profile: true,

@@ -19,7 +19,8 @@ use super::set::Override;
 use super::spelling;
 use super::tree::{self, Node, Value};
 use super::{
-    Fault, Known, KnownImageSet, KnownPipeline, Levels, Manifest, Order, StoppingMetric, Until,
+    Fault, Known, KnownImageSet, KnownPipeline, Lanes, Levels, Manifest, Order, StoppingMetric,
+    Until,
 };
 use crate::cell::{Input, SnapStart, Trigger};
 use crate::pipeline::{PAYLOAD_LIMIT, Pipeline, Transport, base64_bytes};
@@ -120,6 +121,7 @@ fn read(
         mistakes,
     };
     meaning.check_names();
+    meaning.check_lanes();
     meaning.check_until();
     if sound_matrix {
         meaning.check_matrix();
@@ -296,6 +298,22 @@ impl Meaning<'_> {
                     "write a folder on this machine",
                 ));
             }
+        }
+    }
+
+    /// One cell after another is one pass after another.
+    fn check_lanes(&mut self) {
+        let Some(node) = self.root.get(&["schedule", "lanes"]) else {
+            return;
+        };
+        let schedule = &self.manifest.schedule;
+        let several = schedule.lanes.is_some_and(|lanes| lanes != Lanes::Fixed(1));
+        if schedule.order == Order::Sequential && several {
+            let message = "`schedule.lanes` does not work with schedule.order = \"sequential\"";
+            let label = "lanes measure several cells at once";
+            let help = "remove `lanes`, or set order = \"interleaved\"";
+            self.mistakes
+                .push(Mistake::new("lanes", message, &node.at, label).help(help));
         }
     }
 

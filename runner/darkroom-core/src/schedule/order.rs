@@ -28,6 +28,10 @@ pub struct CellShape {
     pub images: usize,
     /// Whether warm-ups make sense: not when cold starts are what is measured.
     pub warm: bool,
+    /// Number of the functions that its passes call: cells that share them have the same.
+    pub functions: usize,
+    /// Passes of it that run at once, at least 1.
+    pub concurrency: u32,
 }
 
 /// The passes of a run, in order.

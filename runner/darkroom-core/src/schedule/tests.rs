@@ -7,15 +7,22 @@ use proptest::prelude::*;
 use super::*;
 use crate::manifest::{Order, Repetitions, StoppingMetric, Until};
 
+/// A cell that runs one pass at a time.
+fn shape(images: usize, warm: bool) -> CellShape {
+    CellShape {
+        images,
+        warm,
+        functions: 0,
+        concurrency: 1,
+    }
+}
+
 fn schedule(
     images: &[usize],
     (count, warm_up, deployments): (u32, u32, u32),
     order: Order,
 ) -> Schedule {
-    let shapes = images
-        .iter()
-        .map(|&images| CellShape { images, warm: true })
-        .collect();
+    let shapes = images.iter().map(|&images| shape(images, true)).collect();
     Schedule::new(
         shapes,
         Repetitions {
@@ -55,16 +62,7 @@ fn steps(session: Box<dyn Iterator<Item = Step> + '_>) -> Vec<String> {
 
 #[test]
 fn environments_are_renewed_and_warmed_up_between_rounds_whatever_was_done_before() {
-    let shapes = vec![
-        CellShape {
-            images: 1,
-            warm: true,
-        },
-        CellShape {
-            images: 1,
-            warm: false,
-        },
-    ];
+    let shapes = vec![shape(1, true), shape(1, false)];
     let repetitions = Repetitions {
         count: 5,
         warm_up: 1,
@@ -145,13 +143,7 @@ fn looks_come_after_whole_blocks_before_a_renewal_and_whatever_was_done_before()
         until: Some(until),
         vary_inputs: false,
     };
-    let shapes = vec![
-        CellShape {
-            images: 2,
-            warm: true
-        };
-        2
-    ];
+    let shapes = vec![shape(2, true); 2];
     let schedule = Schedule::new(shapes, repetitions, Order::Interleaved, 1);
     let mut all = steps(schedule.session(|_| false));
     all.retain(|step| !step.contains('p'));
@@ -189,15 +181,7 @@ fn a_round_that_was_done_before_needs_no_renewal() {
         vary_inputs: false,
     };
     for order in [Order::Interleaved, Order::Sequential] {
-        let schedule = Schedule::new(
-            vec![CellShape {
-                images: 1,
-                warm: true,
-            }],
-            repetitions.clone(),
-            order,
-            1,
-        );
+        let schedule = Schedule::new(vec![shape(1, true)], repetitions.clone(), order, 1);
         let rest = steps(schedule.session(|pass| pass.repetition <= 2));
         assert_eq!(rest, ["c0d1i0w2", "c0d1i0r3", "c0d1i0r4"]);
     }
@@ -269,16 +253,7 @@ fn warm_ups_run_before_the_first_repetition_in_either_order() {
 
 #[test]
 fn cold_cells_and_finished_cells_are_not_warmed_up() {
-    let shapes = vec![
-        CellShape {
-            images: 1,
-            warm: false,
-        },
-        CellShape {
-            images: 1,
-            warm: true,
-        },
-    ];
+    let shapes = vec![shape(1, false), shape(1, true)];
     let repetitions = Repetitions {
         count: 1,
         warm_up: 2,
@@ -396,15 +371,7 @@ fn where_every_repetition_has_pixels_of_its_own_there_are_no_probes() {
         vary_inputs: true,
         ..Repetitions::default()
     };
-    let schedule = Schedule::new(
-        vec![CellShape {
-            images: 6,
-            warm: true,
-        }],
-        repetitions,
-        Order::Interleaved,
-        1,
-    );
+    let schedule = Schedule::new(vec![shape(6, true)], repetitions, Order::Interleaved, 1);
     assert_eq!(probes_of(&schedule), [""; 0]);
 }
 
@@ -416,15 +383,7 @@ fn a_probe_meets_the_round_of_environments_of_its_block() {
         ..Repetitions::default()
     };
     for order in [Order::Interleaved, Order::Sequential] {
-        let schedule = Schedule::new(
-            vec![CellShape {
-                images: 1,
-                warm: true,
-            }],
-            repetitions.clone(),
-            order,
-            1,
-        );
+        let schedule = Schedule::new(vec![shape(1, true)], repetitions.clone(), order, 1);
         let mut block = 0;
         for pass in passes_of(schedule.session(|_| false)) {
             if pass.probe {
@@ -450,7 +409,7 @@ proptest! {
         images in prop::collection::vec(1_usize..4, 1..5), count in 1_u32..5, deployments in 1_u32..3,
         order in any_order(), seed: u64,
     ) {
-        let shapes: Vec<_> = images.iter().map(|&images| CellShape { images, warm: true }).collect();
+        let shapes: Vec<_> = images.iter().map(|&images| shape(images, true)).collect();
         let schedule = Schedule::new(shapes, Repetitions { count, warm_up: 0, deployments, renew_environments_every: None, until: None, vary_inputs: false }, order, seed);
         let mut expected = Vec::new();
         for (cell, &images) in images.iter().enumerate() {
@@ -477,7 +436,7 @@ proptest! {
         order in any_order(), seed: u64, sessions in prop::collection::vec(0_usize..12, 0..6),
         renew_environments_every in prop::option::of(1_u32..5),
     ) {
-        let shapes: Vec<_> = images.iter().map(|&images| CellShape { images, warm: true }).collect();
+        let shapes: Vec<_> = images.iter().map(|&images| shape(images, true)).collect();
         let schedule = Schedule::new(shapes, Repetitions { count, warm_up: 1, deployments, renew_environments_every, until: None, vary_inputs: false }, order, seed);
         let mut done: Vec<PlannedPass> = Vec::new();
         for survived in sessions {
@@ -494,7 +453,7 @@ proptest! {
     fn passes_complete_out_of_order_are_not_done_again(
         order in any_order(), seed: u64, complete in prop::collection::hash_set(0_usize..24, 0..24),
     ) {
-        let shapes = vec![CellShape { images: 2, warm: true }; 3];
+        let shapes = vec![shape(2, true); 3];
         let schedule = Schedule::new(shapes, Repetitions { count: 4, warm_up: 0, deployments: 1, renew_environments_every: None, until: None, vary_inputs: false }, order, seed);
         let all: Vec<_> = schedule.passes().collect();
         let done: HashSet<_> = complete.iter().map(|&index| all[index]).collect();

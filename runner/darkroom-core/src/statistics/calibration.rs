@@ -4,11 +4,17 @@
 //! [`mann_whitney`], [`compare`]). The samples are skewed like run times (lognormal), with 100
 //! values and CV 0.3.
 
+use std::collections::BTreeMap;
+
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use rayon::prelude::*;
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, Normal};
+
+use crate::manifest::{Order, Repetitions};
+use crate::schedule::simulated::on_lanes;
+use crate::schedule::{CellShape, Schedule};
 
 use super::fixed_images::Images;
 use super::stopping::{StoppingRule, relative_half_width};
@@ -111,6 +117,11 @@ pub fn calibrate(simulations: u32, seed: u64) -> Vec<Promise> {
             "A/A, independent: p below 0.05",
             (0.03, 0.07),
             independent_rejects,
+        ),
+        promise(
+            "A/A, paired, on 4 lanes while all gets slower",
+            (0.03, 0.07),
+            on_lanes_rejects,
         ),
         promise(
             "A/A, paired: a difference is claimed",
@@ -268,6 +279,41 @@ fn pairs(source: &mut Source) -> (Vec<f64>, Vec<f64>) {
 
 fn paired_rejects(source: &mut Source) -> bool {
     let (a, b) = pairs(source);
+    wilcoxon(&a, &b).p.is_some_and(|p| p < SIGNIFICANCE)
+}
+
+/// Two cells of the same code, measured on four lanes beside cells that are five times faster to
+/// eight times slower. Everything gets slower by half until the end, and by 3% for every other pass
+/// under way.
+fn on_lanes_rejects(source: &mut Source) -> bool {
+    const LANES: u32 = 4;
+    const SPEEDS: [f64; 6] = [1.0, 1.0, 0.2, 1.0, 3.0, 8.0];
+    let images: Vec<f64> = (0..5).map(|_| 1.0 + source.skewed()).collect();
+    let shapes = (0..SPEEDS.len()).map(|functions| CellShape {
+        images: images.len(),
+        warm: true,
+        functions,
+        concurrency: 1,
+    });
+    let repetitions = Repetitions {
+        count: (N / images.len()) as u32,
+        warm_up: 0,
+        ..Repetitions::default()
+    };
+    let seed = source.random.next_u64();
+    let schedule = Schedule::new(shapes.collect(), repetitions, Order::Interleaved, seed);
+    let slowest_s = 8.0 * 2.0 * N as f64;
+    let mut pairs: BTreeMap<(usize, u32), [f64; 2]> = BTreeMap::new();
+    on_lanes(schedule.queue(LANES, |_| false), LANES, |starts| {
+        let pass = starts.batch.passes[0];
+        let load = (1.0 + 0.5 * starts.now_s / slowest_s) * (1.0 + 0.03 * starts.others as f64);
+        let took_s = SPEEDS[pass.cell] * images[pass.image] * load * source.skewed();
+        if pass.cell < 2 && !pass.warm_up {
+            pairs.entry((pass.image, pass.repetition)).or_default()[pass.cell] = took_s;
+        }
+        took_s
+    });
+    let (a, b): (Vec<f64>, Vec<f64>) = pairs.into_values().map(|[a, b]| (a, b)).unzip();
     wilcoxon(&a, &b).p.is_some_and(|p| p < SIGNIFICANCE)
 }
 

@@ -2,7 +2,7 @@
 //! after cell.
 
 use darkroom_core::cell::Cell;
-use darkroom_core::event::{Event, Extension};
+use darkroom_core::event::{Event, Extension, RunnerLate};
 
 use crate::journal::{Journal, Pass, cell};
 use crate::{IMAGES, Made, random, started};
@@ -40,6 +40,59 @@ fn methods(page: &str) -> &str {
 }
 
 const WARNING: &str = "measured at different times";
+
+#[test]
+fn a_busy_runner_is_warned_of_beside_the_numbers() {
+    let cells = [cell("pillow"), cell("rust")];
+    let page = |others_under_way, p99_ms| {
+        let mut journal = Journal::of(&cells);
+        for repetition in 1..=12 {
+            for cell in &cells {
+                journal.pass(&Pass {
+                    others_under_way,
+                    ..Pass::of(cell, repetition, 100.0)
+                });
+            }
+        }
+        journal.events.push(Event::RunnerLate(RunnerLate {
+            at: "2026-11-24T18:00:00.000Z".into(),
+            p50_ms: 0.1,
+            p99_ms,
+            most_ms: 9.0,
+            moments: 1000,
+        }));
+        journal.end();
+        checked(journal, &cells).html()
+    };
+    let said = "In session 1 the runner was busy: 1% of its wake-ups were late by 3.2 ms or more.";
+    assert!(page(2, 3.2).contains(said));
+    assert!(!page(2, 0.9).contains("the runner was busy"));
+    assert!(
+        !page(0, 3.2).contains("the runner was busy"),
+        "one pass at a time has the whole machine"
+    );
+}
+
+#[test]
+fn a_page_says_how_many_passes_were_under_way_at_once() {
+    let cells = [cell("pillow"), cell("rust")];
+    let methods_with = |most: u32| {
+        let mut journal = Journal::of(&cells);
+        for repetition in 1..=12 {
+            for (cell, others_under_way) in cells.iter().zip([0, most]) {
+                journal.pass(&Pass {
+                    others_under_way,
+                    ..Pass::of(cell, repetition, 100.0)
+                });
+            }
+        }
+        journal.end();
+        methods(&checked(journal, &cells).html()).to_owned()
+    };
+    let said = "with up to 3 passes of other functions under way beside each";
+    assert!(methods_with(3).contains(said));
+    assert!(!methods_with(0).contains("under way"));
+}
 
 #[test]
 fn sessions_cut_short_are_told_and_cells_that_took_turns_bring_no_warning() {

@@ -158,6 +158,7 @@ fn pass_events(
         input_bytes: vec![Some(500_000); STAGES.len()],
         output_bytes: vec![Some(400_000); STAGES.len()],
         polls: 0,
+        others_under_way: Some(0),
     }));
     events
 }

@@ -89,6 +89,14 @@ pub const PIPELINES: Table = Table {
              duration, clock differences and roundings to 1 ms; cold: minus the inits that hops \
              already hold",
         ),
+        column(
+            "others_under_way",
+            Integer,
+            "",
+            Runner,
+            "passes of other lanes (`schedule.lanes`) that were under way when this one began; null \
+             in runs of an older Darkroom, which had one lane, and in imported rows",
+        ),
         column("complete", Bool, "", Runner, "every stage succeeded"),
         column(
             "failed_stage",

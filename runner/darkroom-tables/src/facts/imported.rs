@@ -111,6 +111,7 @@ impl JournalFacts {
                 again: None,
                 input_bytes: Vec::new(),
                 output_bytes: Vec::new(),
+                others_under_way: None,
             });
         }
     }

@@ -147,6 +147,10 @@ impl JournalFacts {
             Event::RunStarted(_) | Event::ClocksCompared(_) | Event::EnvironmentsRenewed { .. } => {
                 Ok(())
             }
+            Event::RunnerLate(late) => {
+                self.session().runner_late_p99_us = Some((late.p99_ms * 1e3) as u64);
+                Ok(())
+            }
             Event::Spent {
                 usd, invocations, ..
             } => {
@@ -269,6 +273,9 @@ impl JournalFacts {
         self.enter(pass);
         let session = self.session();
         session.passes += 1;
+        session.others_under_way = session
+            .others_under_way
+            .max(fact.others_under_way.unwrap_or_default());
         if session
             .last_pass_at
             .as_ref()
@@ -286,6 +293,7 @@ impl JournalFacts {
             again: fact.again,
             input_bytes: fact.input_bytes,
             output_bytes: fact.output_bytes,
+            others_under_way: fact.others_under_way,
         };
         self.passes[pass as usize].finished = Some(finished);
         Ok(())

@@ -59,6 +59,7 @@ pub struct Pass {
     pub report: bool,
     pub again: Option<Again>,
     pub finished: bool,
+    pub others_under_way: u32,
 }
 
 impl Pass {
@@ -75,6 +76,7 @@ impl Pass {
             init_ms: None,
             restore: None,
             init_to_start_ms: None,
+            others_under_way: 0,
             status: [Status::Ok; 2],
             report: true,
             again: None,
@@ -312,6 +314,7 @@ impl Journal {
             input_bytes: vec![Some(5000), Some(1234)],
             output_bytes: vec![Some(1234), Some(900)],
             polls: 0,
+            others_under_way: Some(pass.others_under_way),
         }));
     }
 

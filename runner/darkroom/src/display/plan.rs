@@ -9,6 +9,7 @@ use darkroom_core::event::PlannedCell;
 use darkroom_core::manifest::{Cloud, Manifest, Order, Repetitions, StoppingMetric, Until};
 use darkroom_core::plan::{Expected, Summary};
 use darkroom_core::schedule::FEWEST_PASSES;
+use darkroom_core::schedule::lanes::{LaneBound, LaneCount, NEW_ACCOUNT_CONCURRENCY, Span};
 use darkroom_core::snapshots::{LEAST_CACHED_S, Snapshots};
 use darkroom_core::statistics::LOOK_EVERY;
 
@@ -61,6 +62,7 @@ impl Page<'_> {
             invocations,
             short_of_cores,
             at_most,
+            at_most_on_lanes: _,
             besides: _,
         } = &self.summary;
         let Manifest {
@@ -162,6 +164,7 @@ impl Page<'_> {
                 spelt(at_most)
             ),
         ));
+        rows.extend(self.on_lanes());
         rows.extend(self.besides());
         rows.push(("prices", self.prices()));
         if budget.usd.is_some() || budget.minutes.is_some() {
@@ -315,6 +318,7 @@ impl Page<'_> {
             target,
             cells,
             effort,
+            on_lanes: _,
         } = self.expected.as_ref()?;
         let least = self.shortest.as_ref().and_then(|it| it.expected.as_ref());
         let least = least.map_or_else(String::new, |least| format!("{} to ", spelt(&least.effort)));
@@ -341,6 +345,31 @@ impl Page<'_> {
         ))
     }
 
+    /// How long it is when several passes are under way, and what bounds that.
+    fn on_lanes(&self) -> Option<(&'static str, String)> {
+        let expected = self.expected.as_ref().map(|it| &it.on_lanes);
+        let at_most = if expected.is_some() { "" } else { "at most " };
+        let (first, more) = expected
+            .unwrap_or(&self.summary.at_most_on_lanes)
+            .split_first()?;
+        let spelt = |span: &Span| {
+            let (time, lanes) = (duration(span.seconds), span.lanes);
+            let bound = match span.account {
+                Some(NEW_ACCOUNT_CONCURRENCY) if span.bound == LaneBound::Account => format!(
+                    "bounded by the {NEW_ACCOUNT_CONCURRENCY} concurrent executions of a new \
+                     account (run `darkroom doctor` to see yours)"
+                ),
+                account => why(span.bound, account),
+            };
+            format!("{at_most}{time} on {lanes} lanes, {bound}")
+        };
+        let more: String = more
+            .iter()
+            .map(|span| format!("; ask AWS for more: {}", spelt(span)))
+            .collect();
+        Some(("lanes", spelt(first) + &more))
+    }
+
     /// Says that a run would not come to its end, where that is expected.
     fn beyond_budget(&self) -> Option<String> {
         let expected = self.expected.as_ref()?.effort;
@@ -348,9 +377,13 @@ impl Page<'_> {
         let usd = budget
             .usd
             .filter(|limit| expected.usd.is_some_and(|usd| usd > *limit));
-        let minutes = budget
-            .minutes
-            .filter(|limit| expected.seconds / 60.0 > *limit);
+        let spans = self.expected.as_ref().map(|it| it.on_lanes.iter());
+        let seconds = spans
+            .into_iter()
+            .flatten()
+            .map(|span| span.seconds)
+            .fold(expected.seconds, f64::min);
+        let minutes = budget.minutes.filter(|limit| seconds / 60.0 > *limit);
         let what = match (usd, minutes) {
             (Some(_), _) => "budget.usd",
             (None, Some(_)) => "budget.minutes",
@@ -381,6 +414,30 @@ impl Page<'_> {
         match self.manifest.target.cloud {
             Cloud::Local => format!("{what}. The local cloud bills nothing"),
             Cloud::Aws => what,
+        }
+    }
+}
+
+/// How many lanes a session has, and why no more.
+pub fn lanes(count: LaneCount, account: Option<u32>) -> String {
+    let LaneCount { lanes, bound } = count;
+    format!("up to {lanes} lanes, {}", why(bound, account))
+}
+
+fn why(bound: LaneBound, account: Option<u32>) -> String {
+    match bound {
+        LaneBound::Asked => "as schedule.lanes says".to_owned(),
+        LaneBound::Deployments => "one for each deployment".to_owned(),
+        LaneBound::Account => {
+            let executions = u64::from(account.unwrap_or_default());
+            format!(
+                "bounded by the account's {}",
+                count(executions, "concurrent execution")
+            )
+        }
+        LaneBound::Runner => "as many as auto uses".to_owned(),
+        LaneBound::Slowest => {
+            "bounded by the slowest functions: they make one pass at a time".to_owned()
         }
     }
 }

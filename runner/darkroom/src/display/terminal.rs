@@ -69,6 +69,7 @@ pub fn summary(summary: &Summary, claims: &[String], look: Look) -> String {
         text += &poor(&measured);
         text += &trigger_delays(&measured);
         text += &coarse(&measured);
+        text += &late(summary);
     }
     text += &reconciled(&summary.reconciliation);
     text += &missing(summary);
@@ -572,6 +573,16 @@ fn coarse(measured: &[&CellSummary]) -> String {
         );
     }
     text
+}
+
+/// Warns of times that the runner itself made longer.
+fn late(summary: &Summary) -> String {
+    let local = summary.target == "local";
+    let late = summary
+        .sessions
+        .iter()
+        .filter_map(|session| session.late_in_words(local));
+    late.map(|late| format!("LATE   {late}.\n")).collect()
 }
 
 /// Says whether CloudWatch's metrics agree with what was recorded, and of which sessions that is

@@ -4,11 +4,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use aws_sdk_lambda::Client;
 use aws_sdk_lambda::operation::update_function_configuration::UpdateFunctionConfigurationError;
 use aws_sdk_lambda::types::{Environment, LastUpdateStatus};
 
-use super::{ExecuteError, Function};
+use super::{ExecuteError, Function, Setup};
 use crate::deploy::published::{self, Before};
 use crate::error_text::error_message;
 
@@ -27,11 +26,17 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// In force means LastUpdateStatus `Successful` under a RevisionId other than the one before the
 /// update: an older `Successful` can still be seen for a while after the call. Source: AWS Lambda
 /// developer guide, "Lambda function states".
-pub async fn renew(control: &Client, function: &Function, nonce: &str) -> Result<(), ExecuteError> {
+pub async fn renew(setup: &Setup, function: &Function, nonce: &str) -> Result<(), ExecuteError> {
+    let Setup {
+        control,
+        control_pace: pace,
+        ..
+    } = setup;
     let fail = |what: &str| ExecuteError::Renew {
         function: function.name.clone(),
         reason: what.to_owned(),
     };
+    pace.calls.turn().await;
     let before = control
         .get_function_configuration()
         .function_name(&function.name)
@@ -45,12 +50,13 @@ pub async fn renew(control: &Client, function: &Function, nonce: &str) -> Result
         .unwrap_or_default();
     variables.insert(NONCE.to_owned(), nonce.to_owned());
     let changed = async {
-        update(control, function, variables).await?;
-        in_force(control, function, before.revision_id()).await
+        update(setup, function, variables).await?;
+        in_force(setup, function, before.revision_id()).await
     };
     let waited = tokio::time::timeout(PATIENCE, changed).await;
     waited.unwrap_or_else(|_| Err(fail("the changed configuration did not take effect")))?;
     if function.qualifier.is_some() {
+        pace.calls.turn().await;
         let sha256 = &function.code_sha256;
         let publish = published::publish(control, &function.name, sha256, Before::Stays);
         publish.await.map_err(|error| fail(&error.to_string()))?;
@@ -61,7 +67,7 @@ pub async fn renew(control: &Client, function: &Function, nonce: &str) -> Result
 /// Changes the configuration. An update that is in progress is waited for: it may be this very one,
 /// whose answer was lost.
 async fn update(
-    control: &Client,
+    setup: &Setup,
     function: &Function,
     variables: HashMap<String, String>,
 ) -> Result<(), ExecuteError> {
@@ -70,7 +76,9 @@ async fn update(
         .build();
     let mut pause = FIRST_PAUSE;
     loop {
-        let call = control
+        setup.control_pace.calls.turn().await;
+        let call = setup
+            .control
             .update_function_configuration()
             .function_name(&function.name);
         match call.environment(environment.clone()).send().await {
@@ -95,13 +103,15 @@ async fn update(
 }
 
 async fn in_force(
-    control: &Client,
+    setup: &Setup,
     function: &Function,
     before: Option<&str>,
 ) -> Result<(), ExecuteError> {
     let mut pause = FIRST_PAUSE;
     loop {
-        let now = control
+        setup.control_pace.get_function.turn().await;
+        let now = setup
+            .control
             .get_function()
             .function_name(&function.name)
             .send()

@@ -1,6 +1,7 @@
-//! Decides what runs next: warm-ups, then the schedule, and repeated attempts of passes that did
-//! not match their cell.
+//! Lets lanes take what the schedule's queue gives them: warm-ups, passes, and repeated attempts of
+//! passes that did not match their cell. Budgets, throttles and Ctrl-C hold for all lanes together.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
@@ -8,15 +9,18 @@ use std::time::{Duration, Instant};
 
 use darkroom_core::cell::{CellId, Trigger};
 use darkroom_core::event::{Again, ClockOffset, Event, PassKey, PassKind};
-use darkroom_core::schedule::{PlannedPass, Schedule, Step};
+use darkroom_core::schedule::lanes::Width;
+use darkroom_core::schedule::{Next, PassBatch, PlannedPass, Schedule, Step};
 use darkroom_core::until::Watch;
+use futures::stream::FuturesUnordered;
 use futures::{StreamExt, TryStreamExt};
-use tokio::sync::{Barrier, watch};
+use tokio::sync::{Barrier, Notify, watch};
 use tokio::task::JoinSet;
 
 use super::clocks::Clocks;
 use super::collect_logs::Served;
 use super::gate::Gate;
+use super::lateness::Lateness;
 use super::own_image::{NoOwnImage, own_image};
 use super::pacing::{Pauses, Tried};
 use super::pass::{self, Bench, Pass};
@@ -26,8 +30,8 @@ use super::{Function, MoneyBudget, Patience, Setup, cold, objects};
 use crate::advice;
 use crate::record::{Emitter, History};
 
-/// Functions whose environments are renewed at the same time: Lambda's control plane takes 15
-/// requests a second.
+/// Functions whose environments are renewed at the same time; [`Setup::control_pace`] keeps their
+/// calls apart.
 const RENEWALS_AT_ONCE: usize = 4;
 
 /// Why execution could not continue. Failures of handlers are facts, never one of these.
@@ -66,6 +70,8 @@ pub enum ExecuteError {
     Panic(String),
 }
 
+/// How long passes that are under way may still take when the user asks to stop.
+const GOODBYE: Duration = Duration::from_secs(20);
 /// Between two tries of a first warm-up.
 const FIRST_READY_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_READY_PAUSE: Duration = Duration::from_secs(15);
@@ -76,7 +82,7 @@ pub struct Stopping {
     pub facts: mpsc::Receiver<Arc<Event>>,
 }
 
-/// How execution ended.
+/// How execution ended: the last thing that ends all lanes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
     /// Every repetition that is due has an attempt that counts.
@@ -97,6 +103,8 @@ pub struct Finished {
     pub without_environment: usize,
     /// The same of earlier sessions, which were killed before they could look.
     pub earlier_without_environment: usize,
+    /// Passes under way that an interrupt did not wait for; they are made again.
+    pub left: u32,
     /// What the session's requests say of the platform's clock.
     pub clock_offset: Option<ClockOffset>,
     /// Cells whose functions were not ready at once.
@@ -117,15 +125,15 @@ pub struct Late {
 /// Runs what is left of the schedule.
 ///
 /// What `history` holds as done is passed over. With `stopping` the schedule ends at a look that
-/// finds enough. `interrupt` turns true when the user asks to stop: the passes in flight are
-/// abandoned and will be done again.
+/// finds enough. `interrupt` turns true when the user asks to stop: no further pass begins, and
+/// those under way end, unless they take too long.
 pub async fn execute(
     setup: Setup,
     history: History,
     schedule: &Schedule,
     emitter: Emitter,
     stopping: Option<Stopping>,
-    mut interrupt: watch::Receiver<bool>,
+    interrupt: watch::Receiver<bool>,
 ) -> Result<Finished, ExecuteError> {
     let earlier_without_environment = look_up_earlier(&setup, &history, &emitter).await;
     objects::begin_empty(&setup).await?;
@@ -148,21 +156,32 @@ pub async fn execute(
     let before = reconcile::counted(&bench.setup.metrics, &names, since_ms).await;
     let others = others_before(&bench.setup, &names, since_ms).await;
     let pauses = Pauses::new(bench.setup.seed);
-    let mut dispatcher = Dispatcher {
+    let lateness = Lateness::watch();
+    let dispatcher = Dispatcher {
         bench: bench.clone(),
-        history,
-        stopping,
         deadline,
-        pauses,
-        warmed_up: BTreeSet::new(),
-        refused: None,
-        late: Vec::new(),
+        interrupt: interrupt.clone(),
+        shared: RefCell::new(Shared {
+            history,
+            pauses,
+            width: bench.setup.lanes,
+            passes: 0,
+            busy: 0,
+            not_before: None,
+            reserved_usd: 0.0,
+            warmed_up: BTreeSet::new(),
+            late: Vec::new(),
+        }),
+        freed: Notify::new(),
     };
-    let ended = tokio::select! {
+    let (ended, left) = tokio::select! {
         biased;
-        _ = interrupt.wait_for(|stop| *stop) => Ok(Ended::Interrupted),
-        ended = dispatcher.run(schedule) => ended,
-    }?;
+        ended = dispatcher.run(schedule, stopping) => (ended?, 0),
+        left = dispatcher.left_behind() => (Ended::Interrupted, left),
+    };
+    if let Some(late) = lateness.end().await {
+        bench.emitter.emit(Event::RunnerLate(late));
+    }
     // Whoever interrupts does not want to wait.
     let patience = if ended == Ended::Interrupted {
         Duration::ZERO
@@ -178,9 +197,10 @@ pub async fn execute(
         bench.emitter.emit(Event::ClocksCompared(offset));
     }
     let figures = match (ended, before) {
-        (Ended::Interrupted, _) => bench
+        (Ended::Interrupted, _) if left > 0 => bench
             .recorded
             .alone(&names, "interrupted: passes in progress were not recorded"),
+        (Ended::Interrupted, _) => bench.recorded.alone(&names, "interrupted"),
         (_, Err(reason)) => bench.recorded.alone(&names, &reason),
         (_, Ok(before)) => {
             let Setup {
@@ -218,7 +238,8 @@ pub async fn execute(
         without_environment,
         earlier_without_environment,
         clock_offset,
-        late: dispatcher.late,
+        left,
+        late: dispatcher.shared.into_inner().late,
     })
 }
 
@@ -261,94 +282,182 @@ fn function_names(setup: &Setup) -> BTreeSet<String> {
 
 struct Dispatcher {
     bench: Arc<Bench>,
-    history: History,
-    stopping: Option<Stopping>,
     deadline: Option<Instant>,
+    /// Turns true when the user asks to stop.
+    interrupt: watch::Receiver<bool>,
+    /// What the lanes know together. They are futures of one task: nobody holds it while waiting.
+    shared: RefCell<Shared>,
+    /// Told when a lane may begin that could not before.
+    freed: Notify,
+}
+
+struct Shared {
+    history: History,
     pauses: Pauses,
+    width: Width,
+    /// Passes that are under way, over all lanes; a lane that waits between attempts has none.
+    passes: u32,
+    /// Lanes with passes under way.
+    busy: usize,
+    /// No lane begins before this: some call was throttled.
+    not_before: Option<Instant>,
+    /// What the batches that are taken may cost, USD.
+    reserved_usd: f64,
     /// (cell, deployment) whose first warm-up is over.
     warmed_up: BTreeSet<(usize, u32)>,
-    /// Why the last passes found a function that is not ready.
-    refused: Option<String>,
     late: Vec<Late>,
 }
 
+/// What became of passes that were made at once.
+struct AtOnce {
+    /// Of each, in order, why it is to be done again.
+    again: Vec<Option<Again>>,
+    /// Why the last of them found a function that is not ready.
+    refused: Option<String>,
+}
+
+/// A lane that may begin; gives way when dropped.
+struct Busy<'a> {
+    of: &'a Dispatcher,
+    passes: u32,
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        let mut shared = self.of.shared.borrow_mut();
+        shared.busy -= 1;
+        shared.passes -= self.passes;
+        self.of.freed.notify_waiters();
+    }
+}
+
+/// Completes when the user asks to stop, and never where nobody can.
+async fn interrupted(mut interrupt: watch::Receiver<bool>) {
+    if interrupt.wait_for(|stop| *stop).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
 impl Dispatcher {
-    async fn run(&mut self, schedule: &Schedule) -> Result<Ended, ExecuteError> {
-        let session: Vec<Step> = schedule
-            .session(|p| self.history.ledger.is_done(&self.key(p)))
-            .collect();
-        // Passes wait here until as many are due of a (cell, deployment) as the cell runs at once.
-        let mut waiting: BTreeMap<(usize, u32), Vec<PlannedPass>> = BTreeMap::new();
-        for step in session {
-            if let Some(ended) = self.over_budget() {
-                return Ok(ended);
+    /// Lets the lanes take all that is left, until it is over or a budget or the user ends it. What
+    /// is under way then still ends.
+    async fn run(
+        &self,
+        schedule: &Schedule,
+        mut stopping: Option<Stopping>,
+    ) -> Result<Ended, ExecuteError> {
+        let is_done = |planned: &PlannedPass| {
+            let key = self.key(planned);
+            self.shared.borrow().history.ledger.is_done(&key)
+        };
+        let mut queue = schedule.queue(self.bench.setup.lanes.most(), is_done);
+        let mut under_way = FuturesUnordered::new();
+        let mut came_to: Option<Result<Ended, ExecuteError>> = None;
+        let interrupted = interrupted(self.interrupt.clone());
+        tokio::pin!(interrupted);
+        loop {
+            while came_to.is_none() && under_way.len() < self.shared.borrow().width.now() {
+                if let Some(ended) = self.over() {
+                    came_to = Some(Ok(ended));
+                    break;
+                }
+                if !under_way.is_empty() && self.may_be_spent() {
+                    break;
+                }
+                match queue.give() {
+                    Next::Take(batch) => {
+                        // At once: a lane does nothing before it is waited for.
+                        let usd = self.expected_usd(&batch);
+                        self.shared.borrow_mut().reserved_usd += usd;
+                        under_way.push(self.lane(batch, usd, schedule));
+                    }
+                    Next::Wait => break,
+                    Next::Over => came_to = Some(Ok(Ended::Whole)),
+                    Next::Alone(step) => {
+                        came_to = self.alone(step, &mut stopping).await.transpose();
+                    }
+                }
             }
-            let planned = match step {
-                Step::Pass(planned) => planned,
-                Step::Renew { of, round } => {
-                    if let Some(ended) = self
-                        .measure_all(std::mem::take(&mut waiting), schedule)
-                        .await?
-                    {
-                        return Ok(ended);
-                    }
-                    self.renew(&of, round).await?;
+            let may_stop = !matches!(came_to, Some(Err(_) | Ok(Ended::Interrupted)));
+            let ended = tokio::select! {
+                biased;
+                () = &mut interrupted, if may_stop => {
+                    came_to = Some(Ok(Ended::Interrupted));
                     continue;
                 }
-                Step::Look { repetitions } => {
-                    if let Some(ended) = self
-                        .measure_all(std::mem::take(&mut waiting), schedule)
-                        .await?
-                    {
-                        return Ok(ended);
-                    }
-                    if self.finds_enough(repetitions).await? {
-                        return Ok(Ended::Whole);
-                    }
-                    continue;
-                }
+                ended = under_way.next() => ended,
             };
-            let round = schedule.round_of(&planned);
-            if planned.probe {
-                if let Some(ended) = self.measure(vec![planned], round).await? {
-                    return Ok(ended);
+            match ended {
+                Some((batch, Ok(None))) => queue.ended(&batch),
+                Some((batch, Ok(Some(ended)))) => {
+                    queue.ended(&batch);
+                    came_to = came_to.or(Some(Ok(ended)));
                 }
-                continue;
-            }
-            if planned.warm_up {
-                if let Some(ended) = self
-                    .measure_all(std::mem::take(&mut waiting), schedule)
-                    .await?
-                {
-                    return Ok(ended);
+                Some((_, Err(error))) if !matches!(came_to, Some(Err(_))) => {
+                    came_to = Some(Err(error));
                 }
-                self.warm_up(&planned, round).await?;
-                continue;
-            }
-            let batch = waiting
-                .entry((planned.cell, planned.deployment))
-                .or_default();
-            batch.push(planned);
-            if batch.len() == self.concurrency(planned.cell) as usize {
-                let batch = std::mem::take(batch);
-                if let Some(ended) = self.measure(batch, round).await? {
-                    return Ok(ended);
+                Some((_, Err(_))) => {}
+                None => {
+                    if let Some(came_to) = came_to {
+                        return came_to;
+                    }
                 }
             }
         }
-        Ok(self
-            .measure_all(waiting, schedule)
-            .await?
-            .unwrap_or(Ended::Whole))
+    }
+
+    /// Waits for an interrupt, and then as long as passes under way may still take; returns how
+    /// many do not end.
+    async fn left_behind(&self) -> u32 {
+        interrupted(self.interrupt.clone()).await;
+        tokio::time::sleep(GOODBYE).await;
+        self.shared.borrow().passes
+    }
+
+    /// One lane's work: a batch, from its first attempt to the one that counts. Gives back the `usd`
+    /// that are reserved for it.
+    async fn lane(
+        &self,
+        batch: PassBatch,
+        usd: f64,
+        schedule: &Schedule,
+    ) -> (PassBatch, Result<Option<Ended>, ExecuteError>) {
+        let round = schedule.round_of(&batch.passes[0]);
+        let ended = if batch.is_warm_up() {
+            let warmed_up = self.warm_up(&batch.passes[0], round).await;
+            warmed_up.map(|()| None)
+        } else {
+            self.measure(batch.passes.clone(), round).await
+        };
+        self.shared.borrow_mut().reserved_usd -= usd;
+        (batch, ended)
+    }
+
+    /// Does what is done while nothing is under way; says whether that ends the run.
+    async fn alone(
+        &self,
+        step: Step,
+        stopping: &mut Option<Stopping>,
+    ) -> Result<Option<Ended>, ExecuteError> {
+        match step {
+            Step::Renew { of, round } => self.renew(&of, round).await.map(|()| None),
+            Step::Look { repetitions } => {
+                let enough = self.finds_enough(repetitions, stopping).await?;
+                Ok(enough.then_some(Ended::Whole))
+            }
+            Step::Pass(_) => unreachable!("the queue gives passes to lanes"),
+        }
     }
 
     /// Looks at the intervals, where no earlier session has at this place; says whether that ends
     /// the run.
-    async fn finds_enough(&mut self, repetitions: u32) -> Result<bool, ExecuteError> {
-        let Some(Stopping { watch, facts }) = self
-            .stopping
-            .as_mut()
-            .filter(|_| repetitions > self.history.looked)
+    async fn finds_enough(
+        &self,
+        repetitions: u32,
+        stopping: &mut Option<Stopping>,
+    ) -> Result<bool, ExecuteError> {
+        let looked = self.shared.borrow().history.looked;
+        let Some(Stopping { watch, facts }) = stopping.as_mut().filter(|_| repetitions > looked)
         else {
             return Ok(false);
         };
@@ -367,21 +476,6 @@ impl Dispatcher {
         Ok(ends)
     }
 
-    /// Measures batches that did not become full, like [`Self::measure`].
-    async fn measure_all(
-        &mut self,
-        waiting: BTreeMap<(usize, u32), Vec<PlannedPass>>,
-        schedule: &Schedule,
-    ) -> Result<Option<Ended>, ExecuteError> {
-        for batch in waiting.into_values().filter(|batch| !batch.is_empty()) {
-            let round = schedule.round_of(&batch[0]);
-            if let Some(ended) = self.measure(batch, round).await? {
-                return Ok(Some(ended));
-            }
-        }
-        Ok(None)
-    }
-
     fn concurrency(&self, cell: usize) -> u32 {
         self.bench.setup.cells[cell].cell.concurrency
     }
@@ -391,8 +485,11 @@ impl Dispatcher {
         self.bench.setup.cells[planned.cell].key(planned, 0)
     }
 
-    /// Says which budget is used up, if one is.
-    fn over_budget(&self) -> Option<Ended> {
+    /// Says what ends the session before its work is done: the user, or a budget that is used up.
+    fn over(&self) -> Option<Ended> {
+        if *self.interrupt.borrow() {
+            return Some(Ended::Interrupted);
+        }
         if self
             .deadline
             .is_some_and(|deadline| Instant::now() >= deadline)
@@ -407,15 +504,69 @@ impl Dispatcher {
             .map(|_| Ended::OutOfMoney)
     }
 
+    /// Says whether what is under way may use up the budget of money: another lane begins when it
+    /// is known.
+    fn may_be_spent(&self) -> bool {
+        let reserved_usd = self.shared.borrow().reserved_usd;
+        let budget = self.bench.setup.money_budget.as_ref();
+        budget.is_some_and(|budget| budget.is_empty_after(reserved_usd))
+    }
+
+    fn expected_usd(&self, batch: &PassBatch) -> f64 {
+        let cell = &self.bench.setup.cells[batch.passes[0].cell];
+        let budget = self.bench.setup.money_budget.as_ref();
+        let of_pass = budget.map_or(0.0, |budget| budget.of_next_pass(&cell.id));
+        of_pass * f64::from(cell.cell.concurrency)
+    }
+
+    /// Waits until one more lane may be busy, with so many passes at once: as many lanes are as may
+    /// be, or some call was throttled a moment ago.
+    async fn turn(&self, passes: u32) -> Busy<'_> {
+        loop {
+            let freed = self.freed.notified();
+            let not_before = {
+                let mut shared = self.shared.borrow_mut();
+                let not_before = shared.not_before.filter(|at| *at > Instant::now());
+                if not_before.is_none() && shared.busy < shared.width.now() {
+                    shared.busy += 1;
+                    shared.passes += passes;
+                    return Busy { of: self, passes };
+                }
+                not_before
+            };
+            match not_before {
+                Some(at) => tokio::time::sleep_until(at.into()).await,
+                None => freed.await,
+            }
+        }
+    }
+
+    /// Lets all lanes pause after a throttle, and with `auto` fewer of them go on. Throttles within
+    /// a pause are of the same moment.
+    fn slow_down(&self, tried: Tried) {
+        let mut shared = self.shared.borrow_mut();
+        let now = Instant::now();
+        if shared.not_before.is_none_or(|at| at <= now) {
+            shared.width.throttled();
+            // A warm-up is tried once, and says nothing of how long the storm has lasted.
+            let tried = if tried.is_once() { 1 } else { tried.attempts };
+            let pause = shared.pauses.before_next(tried, Again::Throttled);
+            shared.not_before = Some(now + pause);
+        }
+    }
+
+    /// Waits, but not for somebody who wants to stop.
+    async fn pause(&self, pause: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = interrupted(self.interrupt.clone()) => {}
+        }
+    }
+
     /// Retires the environments of these (cell, deployment), each function once, and waits until
     /// that is in force.
     async fn renew(&self, of: &[(usize, u32)], round: u32) -> Result<(), ExecuteError> {
-        let Setup {
-            cells,
-            control,
-            run_id,
-            ..
-        } = &self.bench.setup;
+        let Setup { cells, run_id, .. } = &self.bench.setup;
         let deployed = of
             .iter()
             .flat_map(|&(cell, deployment)| &cells[cell].deployments[deployment as usize - 1])
@@ -425,7 +576,7 @@ impl Dispatcher {
         let nonce = format!("{run_id}/{}", self.bench.sequence.load(Ordering::Relaxed));
         let renewals = functions
             .into_values()
-            .map(|function| cold::renew(control, function, &nonce));
+            .map(|function| cold::renew(&self.bench.setup, function, &nonce));
         futures::stream::iter(renewals)
             .buffer_unordered(RENEWALS_AT_ONCE)
             .try_collect::<()>()
@@ -444,55 +595,59 @@ impl Dispatcher {
 
     /// Warms up, the first time again and again until the functions are ready, and S3 has started
     /// every stage that it is to start, or patience ends.
-    async fn warm_up(
-        &mut self,
-        planned: &PlannedPass,
-        round: Option<u32>,
-    ) -> Result<(), ExecuteError> {
+    async fn warm_up(&self, planned: &PlannedPass, round: Option<u32>) -> Result<(), ExecuteError> {
         let began = Instant::now();
-        let first = self.warmed_up.insert((planned.cell, planned.deployment));
+        let at = (planned.cell, planned.deployment);
+        let first = self.shared.borrow_mut().warmed_up.insert(at);
         let Patience {
             ready, delivered, ..
         } = self.bench.setup.patience;
         let by_s3 = self.bench.setup.cells[planned.cell].cell.trigger == Trigger::S3;
         let patience = if by_s3 { ready.max(delivered) } else { ready };
         // A session waits so long in all: what is still refused then is refused for good.
-        let patience = patience.saturating_sub(self.late.iter().map(|late| late.waited).sum());
+        let so_far = self
+            .shared
+            .borrow()
+            .late
+            .iter()
+            .map(|late| late.waited)
+            .sum();
+        let patience = patience.saturating_sub(so_far);
         // Where nothing is late, a refusal is the code's own.
         let waits = first && !patience.is_zero();
         let mut pause = FIRST_READY_PAUSE;
         let mut late = None;
         loop {
-            self.refused = None;
-            self.warm_up_once(planned, round, waits && by_s3).await?;
-            let refused = self.refused.take();
+            let refused = self.warm_up_once(planned, round, waits && by_s3).await?;
             let ready = refused.is_none();
             late = refused.or(late);
-            if ready || !waits || began.elapsed() >= patience || self.over_budget().is_some() {
+            if ready || !waits || began.elapsed() >= patience || self.over().is_some() {
                 let cell_id = self.bench.setup.cells[planned.cell].id.clone();
-                self.late.extend(late.filter(|_| waits).map(|reason| Late {
+                let late = late.filter(|_| waits).map(|reason| Late {
                     cell_id,
                     reason,
                     waited: began.elapsed(),
                     ready,
-                }));
+                });
+                self.shared.borrow_mut().late.extend(late);
                 return Ok(());
             }
-            tokio::time::sleep(pause).await;
+            self.pause(pause).await;
             pause = (pause * 2).min(LONGEST_READY_PAUSE);
         }
     }
 
-    /// Warms up as many environments as the cell uses at once.
+    /// Warms up as many environments as the cell uses at once; says why a function was not ready.
     async fn warm_up_once(
-        &mut self,
+        &self,
         planned: &PlannedPass,
         round: Option<u32>,
         may_be_lost: bool,
-    ) -> Result<(), ExecuteError> {
+    ) -> Result<Option<String>, ExecuteError> {
         let patience = self.bench.setup.patience;
         let may_be_lost = may_be_lost && !patience.delivered.is_zero();
         let concurrency = self.concurrency(planned.cell);
+        let busy = self.turn(concurrency).await;
         let together = (concurrency > 1).then(|| Arc::new(Barrier::new(concurrency as usize)));
         let batch = (0..concurrency).map(|slot| {
             let repetition = (planned.repetition - 1) * concurrency + slot + 1;
@@ -508,9 +663,8 @@ impl Dispatcher {
                 )
             }
         });
-        let batch = batch.collect();
-        self.at_once(batch, Tried::ONCE).await?;
-        Ok(())
+        let ended = self.at_once(batch.collect(), Tried::ONCE, busy).await?;
+        Ok(ended.refused)
     }
 
     /// Measures passes of one (cell, deployment) at once, and those again that were not what the
@@ -520,7 +674,7 @@ impl Dispatcher {
     /// is the same for all. Returns which budget was used up while some still had no attempt that
     /// counts: they wait for the next session.
     async fn measure(
-        &mut self,
+        &self,
         batch: Vec<PlannedPass>,
         round: Option<u32>,
     ) -> Result<Option<Ended>, ExecuteError> {
@@ -530,7 +684,12 @@ impl Dispatcher {
             throttled: 0,
         };
         loop {
-            let company = due.len()..self.concurrency(due[0].cell) as usize;
+            let concurrency = self.concurrency(due[0].cell);
+            let busy = self.turn(concurrency).await;
+            if *self.interrupt.borrow() {
+                return Ok(Some(Ended::Interrupted));
+            }
+            let company = due.len()..concurrency as usize;
             let company = company.map(|slot| {
                 let repetition = slot as u32 + 1;
                 PlannedPass {
@@ -550,28 +709,24 @@ impl Dispatcher {
                     Err(error) => return Err(error),
                 }
             }
-            let ended = self.at_once(passes, tried).await?;
-            let pause = ended
-                .iter()
-                .flatten()
-                .map(|again| self.pauses.before_next(tried.attempts, *again))
-                .max();
-            tried.throttled += u32::from(
-                ended
-                    .iter()
-                    .flatten()
-                    .any(|again| *again == Again::Throttled),
-            );
+            let again = self.at_once(passes, tried, busy).await?.again;
+            let mut pause = Duration::ZERO;
+            for again in again.iter().flatten() {
+                let mut shared = self.shared.borrow_mut();
+                pause = pause.max(shared.pauses.before_next(tried.attempts, *again));
+            }
+            let throttled = again.contains(&Some(Again::Throttled));
+            tried.throttled += u32::from(throttled);
             tried.attempts += 1;
-            let mut ended = ended.into_iter();
+            let mut ended = again.into_iter();
             due.retain(|_| ended.next().flatten().is_some());
             if due.is_empty() {
                 break;
             }
-            if let Some(ended) = self.over_budget() {
+            if let Some(ended) = self.over() {
                 return Ok(Some(ended));
             }
-            tokio::time::sleep(pause.unwrap_or_default()).await;
+            self.pause(pause).await;
         }
         Ok(None)
     }
@@ -579,7 +734,7 @@ impl Dispatcher {
     /// Makes the next attempt of a repetition.
     fn pass(&self, planned: &PlannedPass, round: Option<u32>) -> Pass {
         let mut key = self.key(planned);
-        key.attempt = self.history.ledger.next_attempt(&key);
+        key.attempt = self.shared.borrow().history.ledger.next_attempt(&key);
         let (cell_index, image_index) = (planned.cell, planned.image);
         Pass {
             cell_index,
@@ -590,6 +745,7 @@ impl Dispatcher {
             together: None,
             delivery: None,
             image: None,
+            others_under_way: 0,
         }
     }
 
@@ -619,38 +775,56 @@ impl Dispatcher {
         })
     }
 
-    /// Runs passes at once and waits for all; returns of each, in order, whether it is to be done
-    /// again.
+    /// Runs passes at once and waits for all. The lane is `busy` with them until then.
     async fn at_once(
-        &mut self,
+        &self,
         passes: Vec<Pass>,
         tried: Tried,
-    ) -> Result<Vec<Option<Again>>, ExecuteError> {
-        for pass in &passes {
-            self.history.ledger.announce(&pass.key);
-        }
-        let mut ended = vec![None; passes.len()];
-        let mut failed = None;
+        busy: Busy<'_>,
+    ) -> Result<AtOnce, ExecuteError> {
+        let others_under_way = {
+            let mut shared = self.shared.borrow_mut();
+            for pass in &passes {
+                shared.history.ledger.announce(&pass.key);
+            }
+            shared.passes - busy.passes
+        };
+        let mut came_to = AtOnce {
+            again: vec![None; passes.len()],
+            refused: None,
+        };
+        let (mut failed, mut throttled) = (None, false);
         // Those that wait for one another would wait for one that failed.
         let alone = passes.iter().all(|pass| pass.together.is_none());
         let mut running = JoinSet::new();
         for (index, pass) in passes.into_iter().enumerate() {
             let bench = self.bench.clone();
+            let pass = Pass {
+                others_under_way,
+                ..pass
+            };
             running.spawn(async move { (index, pass::run(&bench, &pass, tried).await) });
         }
         while let Some(joined) = running.join_next().await {
             let (index, result) = joined.map_err(|error| ExecuteError::Panic(error.to_string()))?;
             match result {
-                Ok(pass_ended) => {
-                    self.history.ledger.announce(&pass_ended.key);
-                    ended[index] = pass_ended.again;
-                    self.refused = self.refused.take().or(pass_ended.not_ready);
+                Ok(ended) => {
+                    let mut shared = self.shared.borrow_mut();
+                    shared.history.ledger.announce(&ended.key);
+                    came_to.again[index] = ended.again;
+                    came_to.refused = came_to.refused.or(ended.not_ready);
+                    throttled |= ended.throttled;
                 }
                 // What else is running still ends, and is recorded.
                 Err(error) if alone => failed = failed.or(Some(error)),
                 Err(error) => return Err(error),
             }
         }
-        failed.map_or(Ok(ended), Err)
+        if throttled {
+            self.slow_down(tried);
+        } else {
+            self.shared.borrow_mut().width.went_well();
+        }
+        failed.map_or(Ok(came_to), Err)
     }
 }

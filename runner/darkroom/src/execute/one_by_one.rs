@@ -53,6 +53,7 @@ pub async fn one_by_one(
                     together: None,
                     delivery: None,
                     image: None,
+                    others_under_way: 0,
                 };
                 pass::run(&bench, &pass, Tried::ONCE).await?;
             }

@@ -29,6 +29,10 @@ impl Tried {
         throttled: 0,
     };
 
+    pub const fn is_once(self) -> bool {
+        self.attempts == Self::ONCE.attempts
+    }
+
     /// Says whether a repetition that ended so is tried again in this session; if not, its last
     /// attempt stands, whatever it was.
     pub const fn once_more(self, again: Again) -> bool {
@@ -102,6 +106,29 @@ impl Pace {
         *free_at = Some(begins + self.apart);
         begins - now
     }
+}
+
+/// Keeps calls of Lambda's control plane below its quotas, over all lanes.
+pub struct ControlPace {
+    /// Any call but those of a quota of their own.
+    pub calls: Pace,
+    /// `GetFunction`.
+    pub get_function: Pace,
+}
+
+impl ControlPace {
+    /// For a cloud that takes as many as come.
+    pub const UNBOUNDED: Self = Self {
+        calls: Pace::new(Duration::ZERO),
+        get_function: Pace::new(Duration::ZERO),
+    };
+
+    /// A little slower than AWS allows, 15 and 100 calls a second: others of the account call too.
+    /// Source: AWS Lambda developer guide, "Lambda quotas", API requests.
+    pub const AWS: Self = Self {
+        calls: Pace::new(Duration::from_millis(80)),
+        get_function: Pace::new(Duration::from_millis(12)),
+    };
 }
 
 #[cfg(test)]

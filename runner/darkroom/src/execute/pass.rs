@@ -86,6 +86,8 @@ pub struct Pass {
     pub delivery: Option<Duration>,
     /// The image with pixels of its own; `None`: that of the set.
     pub image: Option<Arc<Image>>,
+    /// As in [`PipelinePass::others_under_way`].
+    pub others_under_way: u32,
 }
 
 impl Pass {
@@ -104,6 +106,8 @@ pub struct PassEnded {
     pub again: Option<Again>,
     /// Why a function that it was to warm up is not ready.
     pub not_ready: Option<String>,
+    /// Whether the platform refused a call of it, for now.
+    pub throttled: bool,
 }
 
 /// The objects of a pass, by stage index.
@@ -215,7 +219,7 @@ async fn make(
         let renewals = functions
             .iter()
             .flatten()
-            .map(|function| cold::renew(&bench.setup.control, function, &nonce));
+            .map(|function| cold::renew(&bench.setup, function, &nonce));
         futures::future::try_join_all(renewals).await?;
     }
     let measured = match cell.cell.trigger {
@@ -240,10 +244,15 @@ async fn make(
     let refused = refusals.find_map(not_ready::reason);
     let not_ready = refused.or_else(|| measured.undelivered.clone());
     bench.emit(Event::PipelineFinished(ended));
+    let throttled = measured
+        .invocations
+        .iter()
+        .any(|invocation| invocation.status == Status::Throttled);
     let ended = PassEnded {
         key,
         again,
         not_ready,
+        throttled,
     };
     Ok((ended, measured.stopped))
 }
@@ -632,6 +641,7 @@ fn conclude(
         input_bytes,
         output_bytes,
         polls: measured.polls,
+        others_under_way: Some(pass.others_under_way),
     }
 }
 

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use darkroom_core::pipeline::Pipeline;
+use darkroom_core::schedule::lanes::Width;
 
-use super::{CellUnderTest, LogReader, MoneyBudget, Pictures};
+use super::{CellUnderTest, ControlPace, LogReader, MoneyBudget, Pictures};
 
 /// Clients and constants of a run.
 pub struct Setup {
@@ -14,6 +15,7 @@ pub struct Setup {
     pub measured: aws_sdk_lambda::Client,
     /// For everything else.
     pub control: aws_sdk_lambda::Client,
+    pub control_pace: ControlPace,
     pub s3: aws_sdk_s3::Client,
     pub logs: LogReader,
     pub metrics: aws_sdk_cloudwatch::Client,
@@ -26,6 +28,8 @@ pub struct Setup {
     /// `None` without a price table of the region: what a run costs is not known then.
     pub money_budget: Option<MoneyBudget>,
     pub patience: Patience,
+    /// How many lanes take passes.
+    pub lanes: Width,
     /// Of the manifest: pauses are drawn from it.
     pub seed: u64,
     /// Every repetition has pixels of its own (`repetitions.vary_inputs`).

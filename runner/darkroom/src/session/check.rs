@@ -13,11 +13,12 @@ use darkroom_core::cell::{Architecture, Cell, Input, SnapStart, Start, Trigger};
 use darkroom_core::event::{CallsRefused, Event, Invocation, OutputCheck, PlannedCell, Status};
 use darkroom_core::image_set::{Expect, ImageSet};
 use darkroom_core::manifest::{
-    Budget, Experiment, Fault, Known, Manifest, Matrix, Output, Repetitions, Schedule, TargetKeys,
-    Unusable,
+    Budget, Experiment, Fault, Known, Lanes, Manifest, Matrix, Output, Repetitions, Schedule,
+    TargetKeys, Unusable,
 };
 use darkroom_core::outcome::Outcome;
 use darkroom_core::pipeline::{Pipeline, Stage};
+use darkroom_core::schedule::lanes::Width;
 use darkroom_core::variant::Variant;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
@@ -638,6 +639,7 @@ fn setup(
         run_id: format!("check-{}", uuid::Uuid::new_v4().simple()),
         measured: target.measured_lambda(pipeline.longest_stage()),
         control: target.lambda(),
+        control_pace: target.control_pace(),
         s3: target.s3(),
         logs: target.logs(),
         metrics: target.metrics(),
@@ -648,6 +650,7 @@ fn setup(
         time_budget: None,
         money_budget: None,
         patience: target.patience,
+        lanes: Width::new(1, Lanes::Fixed(1)),
         seed: 0,
         vary_inputs: false,
         pictures: Some(pictures),

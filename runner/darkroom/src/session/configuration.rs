@@ -12,7 +12,7 @@ use darkroom_core::capability::Capability;
 use darkroom_core::cost::PriceTable;
 use darkroom_core::event::RunStarted;
 use darkroom_core::image_set::Source;
-use darkroom_core::manifest::{Budget, Known, Manifest, Repetitions};
+use darkroom_core::manifest::{Budget, Known, Manifest, Repetitions, Schedule};
 use darkroom_core::pipeline::Pipeline;
 use darkroom_core::plan::Plan;
 use sha2::{Digest, Sha256};
@@ -66,9 +66,14 @@ pub fn resolved(manifest: &Manifest) -> String {
 /// The pipeline belongs to it because it says what stages there are and what their outputs are held
 /// against; an image because other bytes under the same name are other work.
 pub fn fingerprint(configuration: Configuration<'_>) -> String {
-    // What a run may cost says nothing of what it measures, and more may be allowed later.
+    // What a run may cost and how much of it is under way at once say nothing of what it measures,
+    // and another session may be allowed more.
     let manifest = Manifest {
         budget: Budget::default(),
+        schedule: Schedule {
+            lanes: None,
+            ..configuration.manifest.schedule.clone()
+        },
         ..configuration.manifest.clone()
     };
     let pipeline = pipeline_text(configuration.pipeline());

@@ -1,6 +1,7 @@
 //! How a manifest differs from the one that a run began with, in words.
 //!
-//! Two resolved manifests → the keys that differ. The budget is not part of a run's configuration.
+//! Two resolved manifests → the keys that differ. Budget and lanes are not part of a run's
+//! configuration.
 
 use std::collections::BTreeMap;
 
@@ -42,6 +43,7 @@ fn keys(text: &str) -> BTreeMap<String, String> {
     for (name, value) in table.into_iter().filter(|(name, _)| name != "budget") {
         flatten(name, value, &mut keys);
     }
+    keys.remove("schedule.lanes");
     keys
 }
 
@@ -61,9 +63,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_that_differ_are_named_with_both_values_and_the_budget_is_none() {
-        let there =
-            "[repetitions]\ncount = 20\n[matrix]\nvariants = [\"a\"]\n[budget]\nusd = 1.0\n";
+    fn keys_that_differ_are_named_with_both_values_and_budget_and_lanes_are_none() {
+        let there = "[repetitions]\ncount = 20\n[matrix]\nvariants = [\"a\"]\n[budget]\nusd = 1.0\n\
+            [schedule]\nlanes = 4\n";
         let now = "[repetitions]\ncount = 40\nwarm_up = 1\n[matrix]\nvariants = [\"a\"]\n";
         let found = differences(there, now);
         assert_eq!(

@@ -3,12 +3,14 @@
 //!
 //! Everything that can be known to be wrong is checked before anything is measured.
 
+use std::convert::Infallible;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use darkroom_core::cell::Cell;
 use darkroom_core::event::{ClockOffset, CodeExamined, Event, PassKey, PlannedCell};
 use darkroom_core::plan::Plan;
+use darkroom_core::schedule::lanes::{NEW_ACCOUNT_CONCURRENCY, Width};
 use darkroom_core::schedule::{PlannedPass, Schedule};
 use tokio::sync::watch;
 
@@ -18,6 +20,7 @@ use super::run_handle::RunHandle;
 use super::{leftovers, money, prepare};
 use crate::advice;
 use crate::deploy;
+use crate::display;
 use crate::display::progress::{Extent, Progress};
 use crate::execute::{
     Ended, ExecuteError, Finished, Keep, Late, Pictures, Setup, Stopping, execute, now,
@@ -168,7 +171,7 @@ impl Session<'_> {
             .iter()
             .for_each(|note| self.progress.step(note));
         prepare::starts_there(target, packages)?;
-        prepare::within_account_limit(target, cells, self.progress).await?;
+        let account = prepare::within_account_limit(target, cells, self.progress).await?;
         let deployed = tokio::select! {
             _ = interrupt.wait_for(|stop| *stop) => return Ok(Ended::Interrupted),
             deployed = prepare::deploy(self.configuration, self.run.run_id(), cells, target, packages, self.progress) => deployed?,
@@ -188,6 +191,7 @@ impl Session<'_> {
             code,
         )?;
         let schedule = self.schedule(&levels, &history);
+        let lanes = self.lanes(&levels, account);
         let is_done =
             |planned: &PlannedPass| history.ledger.is_done(&cells[planned.cell].key(planned, 0));
         let done = schedule.passes().filter(is_done).count() as u64;
@@ -206,6 +210,7 @@ impl Session<'_> {
             run_id: history.run.run_id.clone(),
             measured: target.measured_lambda(self.configuration.pipeline().longest_stage()),
             control: target.lambda(),
+            control_pace: target.control_pace(),
             s3: target.s3(),
             logs: target.logs(),
             metrics: target.metrics(),
@@ -222,6 +227,7 @@ impl Session<'_> {
                 .and_then(|minutes| Duration::try_from_secs_f64(minutes * 60.0).ok()),
             money_budget,
             patience: target.patience,
+            lanes,
             seed: self.configuration.manifest.experiment.seed,
             vary_inputs: self.configuration.manifest.repetitions.vary_inputs,
             pictures: Some(Arc::new(Pictures::new(
@@ -230,6 +236,7 @@ impl Session<'_> {
                 Keep::FirstWrong,
             ))),
         };
+        let stopping_is_said = self.say_who_is_waited_for(interrupt.clone());
         let still_there = async {
             if target.keeps {
                 return std::future::pending().await;
@@ -248,6 +255,7 @@ impl Session<'_> {
         let finished = tokio::select! {
             finished = measured => finished,
             never = still_there => match never {},
+            never = stopping_is_said => match never {},
         };
         let ended = finished.as_ref().map(|finished| finished.ended);
         for refused in target.take_refusals() {
@@ -271,6 +279,28 @@ impl Session<'_> {
             Some(repetitions) => schedule.settled_at(repetitions),
             None => schedule,
         }
+    }
+
+    /// How many lanes measure these cells; says so where there are several.
+    fn lanes(&self, cells: &[Cell], account: Option<u32>) -> Width {
+        let asked = self.configuration.manifest.lanes();
+        // An account that does not tell is taken for a new one.
+        let bounds = self.configuration.capability.account_bounds;
+        let account = account.or(bounds.then_some(NEW_ACCOUNT_CONCURRENCY));
+        let count = self.plan.lanes(cells, account);
+        if count.lanes > 1 {
+            self.progress.step(&display::plan::lanes(count, account));
+        }
+        Width::new(count.lanes, asked)
+    }
+
+    /// Says at Ctrl-C what is waited for. Never completes.
+    async fn say_who_is_waited_for(&self, mut interrupt: watch::Receiver<bool>) -> Infallible {
+        if interrupt.wait_for(|stop| *stop).await.is_ok() {
+            self.progress
+                .step("stopping when the passes under way are over; Ctrl-C again stops at once");
+        }
+        std::future::pending().await
     }
 
     /// How many passes there will be in all.
@@ -328,6 +358,12 @@ impl Session<'_> {
             .and_then(|finished| apart(finished.clock_offset.as_ref()?))
         {
             self.progress.step(&apart);
+        }
+        if let Some(left) = finished.as_ref().map(|it| it.left).ok().filter(|n| *n > 0) {
+            let passes = display::count(u64::from(left), "pass");
+            self.progress.step(&format!(
+                "did not wait for {passes} under way; `darkroom resume` makes them again"
+            ));
         }
         let late = finished.as_ref().map(|finished| finished.late.as_slice());
         for late in late.unwrap_or_default() {

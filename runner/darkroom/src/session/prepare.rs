@@ -401,12 +401,12 @@ pub async fn role_in_force(target: &Target, deployment: &Deployment, progress: &
 }
 
 /// Refuses cells that run more at once than the account leaves to functions; nothing has been
-/// changed by then.
+/// changed by then. Returns how much that is, if the account tells.
 pub async fn within_account_limit(
     target: &Target,
     cells: &[PlannedCell],
     progress: &Progress,
-) -> Result<(), Failure> {
+) -> Result<Option<u32>, Failure> {
     let limit = match target.lambda().get_account_settings().send().await {
         Ok(settings) => settings
             .account_limit()
@@ -420,10 +420,10 @@ pub async fn within_account_limit(
         }
     };
     let Some(limit) = limit.and_then(|limit| u32::try_from(limit).ok()) else {
-        return Ok(());
+        return Ok(None);
     };
     match cells.iter().find(|cell| cell.cell.concurrency > limit) {
-        None => Ok(()),
+        None => Ok(Some(limit)),
         Some(cell) => Err(Failure::wrong_request(Refusal::AccountLimit {
             cell: cell.id.clone(),
             concurrency: cell.cell.concurrency,

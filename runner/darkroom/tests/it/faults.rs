@@ -25,6 +25,8 @@ use crate::runs::{counted, facts};
 use crate::story::{HOST, Project};
 
 const SCHEDULES: u64 = 50;
+/// Seeds of schedules with lanes.
+const WITH_LANES: std::ops::Range<u64> = 100..120;
 /// Schedules at once: most of their time is waiting.
 const AT_ONCE: usize = 8;
 /// Sessions that meet faults; all goes well in those after them.
@@ -159,6 +161,8 @@ struct Schedule {
     concurrency: u32,
     images: &'static [&'static str],
     count: u32,
+    deployments: u32,
+    lanes: u64,
 }
 
 impl Schedule {
@@ -180,6 +184,12 @@ impl Schedule {
                 &["one", "two"]
             },
             count: random.random_range(2..5),
+            deployments: if WITH_LANES.contains(&seed) { 3 } else { 1 },
+            lanes: if WITH_LANES.contains(&seed) {
+                2 + seed % 2
+            } else {
+                1
+            },
         }
     }
 
@@ -188,7 +198,7 @@ impl Schedule {
     }
 
     fn planned(&self) -> usize {
-        self.images.len() * self.count as usize
+        self.images.len() * self.count as usize * self.deployments as usize
     }
 }
 
@@ -291,6 +301,8 @@ impl<'a> Story<'a> {
             start,
             concurrency,
             count,
+            deployments,
+            lanes,
             ..
         } = schedule;
         project.write(
@@ -298,7 +310,7 @@ impl<'a> Story<'a> {
             format!(
                 "[experiment]\nname = \"faults\"\nseed = {}\n\n[matrix]\nvariants = [\"copy\"]\narchitectures = [\"{HOST}\"]\n\
                  image_sets = [\"photos\"]\ntrigger = [\"{trigger}\"]\nstart = [\"{start}\"]\nconcurrency = [{concurrency}]\n\n\
-                 [repetitions]\ncount = {count}\nwarm_up = 1\n",
+                 [repetitions]\ncount = {count}\nwarm_up = 1\ndeployments = {deployments}\n\n[schedule]\nlanes = {lanes}\n",
                 schedule.seed
             ),
         );
@@ -572,6 +584,15 @@ fn each_row_is_one_of_its_kind(rows: &[&Invocation]) {
 
 /// Runs `darkroom` as someone with AWS credentials would, whose calls go to `endpoint`.
 fn aws(project: &Project, endpoint: &str, arguments: &[&str]) -> (i32, String) {
+    aws_with_patience(PATIENCE_S, project, endpoint, arguments)
+}
+
+fn aws_with_patience(
+    patience_s: &str,
+    project: &Project,
+    endpoint: &str,
+    arguments: &[&str],
+) -> (i32, String) {
     let variables = [
         ("AWS_ENDPOINT_URL", endpoint),
         ("AWS_ACCESS_KEY_ID", "darkroom"),
@@ -580,7 +601,7 @@ fn aws(project: &Project, endpoint: &str, arguments: &[&str]) -> (i32, String) {
         ("AWS_CONFIG_FILE", "/dev/null"),
         ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
         ("AWS_EC2_METADATA_DISABLED", "true"),
-        ("DARKROOM_PATIENCE_S", PATIENCE_S),
+        ("DARKROOM_PATIENCE_S", patience_s),
     ];
     let (code, told, _) = command(project, &variables, arguments);
     (code, told)
@@ -662,7 +683,21 @@ fn every_repetition_is_accounted_for_whatever_fifty_schedules_of_faults_do() {
         eprintln!("{told}");
         return;
     }
-    let (next, failed) = (Mutex::new(0..SCHEDULES), Mutex::new(Vec::new()));
+    all_hold(0..SCHEDULES);
+}
+
+#[test]
+fn every_repetition_is_accounted_for_whatever_twenty_schedules_of_faults_do_to_lanes() {
+    all_hold(WITH_LANES);
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "which schedule took how long; shown when one failed"
+)]
+fn all_hold(seeds: std::ops::Range<u64>) {
+    let schedules = seeds.end - seeds.start;
+    let (next, failed) = (Mutex::new(seeds), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
@@ -682,10 +717,73 @@ fn every_repetition_is_accounted_for_whatever_fifty_schedules_of_faults_do() {
     let failed = failed.into_inner().unwrap();
     assert!(
         failed.is_empty(),
-        "{} of {SCHEDULES} schedules:\n{}",
+        "{} of {schedules} schedules:\n{}",
         failed.len(),
         failed.join("\n\n")
     );
+}
+
+/// Runs four deployments on lanes in an account that allows so many calls at once.
+fn in_a_small_account(executions: u32, lanes: &str) -> (Project, String) {
+    let project = crate::runs::project();
+    crate::runs::manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 3);
+    let slow = "    import time\n    time.sleep(0.2)\n    return data\n";
+    project.write("functions/copy/first.py", crate::runs::changing(slow));
+    crate::lanes::patient(&project);
+    let cloud = Cloud::start(executions);
+    let lanes = format!("schedule.lanes={lanes}");
+    let arguments = [
+        "run",
+        "m.toml",
+        "--target",
+        "aws",
+        "--yes",
+        "--set",
+        "repetitions.deployments=4",
+        "--set",
+        &lanes,
+    ];
+    // A call that was given up goes on, and takes part of the account.
+    let (code, told) = aws_with_patience("60", &project, &cloud.endpoint, &arguments);
+    assert_eq!(code, 0, "{told}");
+    (project, told)
+}
+
+fn throttled(facts: &[Event]) -> usize {
+    let throttled = |event: &&Event| matches!(event, Event::InvocationFinished(it) if it.status == Status::Throttled);
+    facts.iter().filter(throttled).count()
+}
+
+#[test]
+fn throttles_slow_lanes_down_are_facts_and_lose_nothing() {
+    let (project, told) = in_a_small_account(2, "4");
+    let run = crate::runs::latest(&project);
+    crate::runs::each_once(&run, 2 * 3 * 4);
+    let facts = facts(&run);
+    assert!(throttled(&facts) > 0, "four lanes, two at once: {told}");
+    let counted: HashSet<_> = facts
+        .iter()
+        .filter_map(|event| match event {
+            Event::PipelineFinished(it) if it.again.is_none() => Some(&it.pass),
+            _ => None,
+        })
+        .filter(|pass| !pass.warm_up)
+        .collect();
+    assert_eq!(counted.len(), 2 * 3 * 4);
+    let refused = |event: &&Event| matches!(event, Event::InvocationFinished(it) if it.status == Status::Throttled && counted.contains(&it.pass));
+    assert_eq!(facts.iter().filter(refused).count(), 0);
+}
+
+#[test]
+fn auto_leaves_a_share_of_the_account_to_others() {
+    let (project, told) = in_a_small_account(3, "\"auto\"");
+    assert!(
+        told.contains("up to 2 lanes, bounded by the account's 3 concurrent executions"),
+        "{told}"
+    );
+    let run = crate::runs::latest(&project);
+    crate::runs::each_once(&run, 2 * 3 * 4);
+    assert_eq!(throttled(&facts(&run)), 0);
 }
 
 #[test]

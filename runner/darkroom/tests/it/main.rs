@@ -37,6 +37,7 @@ mod injector;
 #[path = "../../../darkroom-tables/tests/it/journal.rs"]
 #[allow(dead_code, reason = "the tables' own tests use the rest of it")]
 mod journal;
+mod lanes;
 mod loops;
 mod manual;
 mod misbehaving;
