@@ -188,6 +188,16 @@ fn compute_bounds(run: &Run, cell: &CellView, work: &PerImage) -> Option<(f64, f
     ))
 }
 
+/// Says which starts the month's calls have: the mix that was asked for, or each cell's own.
+fn starts(run: &Run, args: &CostArgs, rows: &[Row]) -> String {
+    let cold = |row: &&Row| run.cell(&row.cell_id).is_some_and(|cell| cell.cell.start == Start::Cold);
+    match rows.iter().filter(cold).count() {
+        0 => format!("{:.1}% cold starts", args.cold_share * 100.0),
+        all if all == rows.len() => "cold starts only".to_owned(),
+        _ => "cold cells with cold starts only, warm cells with none (use --cold-share for a mix)".to_owned(),
+    }
+}
+
 fn text(run: &Run, args: &CostArgs, prices: &PriceTable, rows: &[Row]) -> String {
     let mut table = Table::new();
     table
@@ -245,12 +255,12 @@ fn text(run: &Run, args: &CostArgs, prices: &PriceTable, rows: &[Row]) -> String
         .map(|keys| format!(" Unconfirmed prices: {keys}."))
         .unwrap_or_default();
     format!(
-        "\n{} images per month, {} prices of {}, {:.1}% cold starts, {} the free \
+        "\n{} images per month, {} prices of {}, {}, {} the free \
          tier\n{table}\n{tiers} Not included: log ingestion, data transfer, storage.{measured}{unconfirmed}\n",
         args.images,
         prices.region,
         prices.date,
-        args.cold_share * 100.0,
+        starts(run, args, rows),
         if args.free_tier { "with" } else { "without" },
     )
 }
