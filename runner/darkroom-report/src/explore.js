@@ -160,7 +160,6 @@
   // A figure as it is seen, in the colours of the theme.
   const drawn = (svg) => {
     const clone = svg.cloneNode(true), look = getComputedStyle(svg);
-    clone.removeAttribute("aria-hidden");
     clone.setAttribute("color", look.color);
     clone.style.background = getComputedStyle(document.body).backgroundColor;
     return clone;

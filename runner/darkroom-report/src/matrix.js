@@ -57,7 +57,7 @@ const matrix = (() => {
     const of = numbers().get(key(base, stage, metric))?.[state.by];
     return of > 0 ? { ratio: value / of, ci: [NaN, NaN], verdict: null } : null;
   };
-  const word = (verdict) => ({ equivalent: "same", inconclusive: "unclear" })[verdict]
+  const word = (verdict) => ({ equivalent: "within 5%", inconclusive: "unclear" })[verdict]
     ?? (verdict === null ? "not tested" : claims.includes(verdict) ? verdict : "not compared");
 
   const part = (name, text, kind) => {
@@ -78,6 +78,7 @@ const matrix = (() => {
     const strength = isClaim ? 8 + Math.min(Math.abs(Math.log(ratio.ratio)) / Math.log(10), 1) * 26 : 0;
     field.style.setProperty("--shade", `${strength.toFixed(0)}%`);
     field.dataset.value = value;
+    if (ratio) field.dataset.ratio = ratio.ratio; else delete field.dataset.ratio;
     const lines = [part("b", figure(value))];
     if (ratio) {
       const line = part("span", `×${figure(ratio.ratio)} `);

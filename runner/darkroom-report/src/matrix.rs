@@ -212,7 +212,7 @@ impl<'a> Table<'a> {
         let class = if of_right_work { class } else { Some("wrong-work") };
         let shade = (shade > 0.0).then(|| format!("--shade:{shade:.0}%"));
         html! {
-            td class=[class] style=[shade] data-value=(stat.mean) title=(told(line, &stat, against.as_ref())) {
+            td class=[class] style=[shade] data-value=(stat.mean) data-ratio=[against.as_ref().map(|against| against.ratio)] title=(told(line, &stat, against.as_ref())) {
                 b { (figure(stat.mean)) }
                 @if let Some(against) = &against { span { "×" (figure(against.ratio)) " " i { (against.word()) } } }
                 @if is_wrong { span class="flag" { "WRONG" } }
@@ -257,7 +257,7 @@ impl Against {
     fn word(&self) -> &str {
         match self.verdict.as_deref() {
             None => "not tested",
-            Some("equivalent") => "same",
+            Some("equivalent") => "within 5%",
             Some("inconclusive") => "unclear",
             Some(claim) if is_claim(claim) => claim,
             Some(_) => "not compared",

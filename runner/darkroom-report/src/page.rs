@@ -206,7 +206,10 @@ fn panel(figure: &Figure) -> Markup {
     html! {
         section id=(figure.id) class="panel" {
             h3 { (figure.title) }
-            (drawing(figure, "drawing"))
+            figure {
+                div class="drawing" role="img" aria-label=(alternative(figure)) { (PreEscaped(embedded(&figure.svg))) }
+                figcaption { (figure.caption) }
+            }
             @if !figure.notes.is_empty() {
                 details class="print" { summary { "before you believe it" } (notes_list(&figure.notes)) }
             }
@@ -220,21 +223,18 @@ pub fn figure_section(figure: &Figure) -> Markup {
     html! {
         section id=(figure.id) class="figure" {
             h2 { (figure.title) }
-            (drawing(figure, "wide"))
+            figure {
+                div class="wide" role="img" aria-label=(alternative(figure)) tabindex="0" { (PreEscaped(embedded(&figure.svg))) }
+                figcaption { (figure.caption) }
+            }
             (notes_list(&figure.notes))
             details { summary { "in words" } p { (figure.alternative) } }
         }
     }
 }
 
-fn drawing(figure: &Figure, class: &str) -> Markup {
-    let alternative = format!("{}. {}", figure.title, figure.alternative);
-    html! {
-        figure {
-            div class=(class) role="img" aria-label=(alternative) tabindex="0" { (PreEscaped(embedded(&figure.svg))) }
-            figcaption { (figure.caption) }
-        }
-    }
+fn alternative(figure: &Figure) -> String {
+    format!("{}. {}", figure.title, figure.alternative)
 }
 
 /// Hides the drawing itself from who hears its words instead.

@@ -88,17 +88,18 @@ fn compared(run: &Run) -> String {
 /// The answer: sentences, the picture of what is wrong, cost and belief.
 pub fn verdict(run: &Run) -> Markup {
     let answer = answer(run);
-    let picture = first_picture(run);
+    let (picture, rates) = (first_picture(run), correctness::sentences(run));
     html! {
         section id="answer" {
             h2 { "The answer" }
             div class=[picture.map(|_| "with-picture")] {
                 div {
+                    @for sentence in rates.iter().take(NAMED) { p class="answer" { (sentence) } }
+                    @if rates.len() > NAMED { p class="quiet" { a href="#correctness" { (rates.len() - NAMED) " more models" } } }
                     @for sentence in &answer.leading { (claim(run, sentence)) }
                     @if !answer.more.is_empty() {
                         p class="quiet" { a href="#more" { (count(answer.more.len(), "further sentence")) " on other kinds of work" } }
                     }
-                    @for sentence in correctness::sentences(run).iter().take(NAMED) { p { (sentence) } }
                     @for sentence in &answer.right { (of_outputs(sentence)) }
                     @if let Some(cost) = cost(run) { p { (cost) } }
                     @if let Some(times) = &answer.times { p class="caution" { (times) } }
