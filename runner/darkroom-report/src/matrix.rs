@@ -39,7 +39,7 @@ pub fn section(run: &Run) -> Markup {
                     interval). Unclear: a difference is neither shown nor excluded. Not tested: \
                     the two cells differ in several factors, so × is only one mean divided by the \
                     other." }
-                @for table in &tables { (table.html(run, &pairs)) }
+                div class="kinds" { @for table in &tables { div { (table.html(run, &pairs)) } } }
             }
         }
     }
