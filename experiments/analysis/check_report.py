@@ -114,6 +114,8 @@ class Check:
                     else:
                         expected, shade = value / values[base, stage, metric], None
                     self.same(f"{where} against {base}", ratio, expected)
+                    if shade != ("better" if expected < 1 else "worse"):
+                        shade = None  # medians that say the opposite of what is claimed of means
                     if (field.get("class") or None) != shade:
                         self.wrong.append(f"{where} against {base}: {field.get('class')} on the page, but {shade} by the comparison")
 

@@ -70,7 +70,7 @@
     intervals.checked = state.get("intervals") === "yes";
     section?.classList.toggle("with-intervals", intervals.checked);
     if ((matrix.by() === "median") !== median.checked) matrix.setBy(median.checked ? "median" : "mean");
-    matrix.setBases([...first, ...(state.get("baseline") ?? "").split(" ")].reverse());
+    matrix.setBases([...(state.get("baseline") ?? "").split(" "), ...first]);
     filter();
   };
 
@@ -152,7 +152,7 @@
     const name = table.caption?.textContent ?? table.closest("[aria-label]")?.getAttribute("aria-label") ?? "table";
     const bar = make("p", { className: "copies" }, "Copy as ");
     for (const format of Object.keys(FORMATS)) {
-      bar.append(button(format, `Copy the table as ${format}: ${name}`, (made) => copy(made, FORMATS[format](rows(table)))), " ");
+      bar.append(button(format, `${format}: copy the table ${name}`, (made) => copy(made, FORMATS[format](rows(table)))), " ");
     }
     table.closest(".wide").after(bar);
   }
@@ -182,7 +182,7 @@
     const svg = figure.querySelector("svg"), title = figure.querySelector("h2, h3").textContent;
     if (!svg || figure.querySelector(".panel")) continue;
     figure.append(make("p", { className: "copies" },
-      button("Copy SVG", `Copy the figure as SVG: ${title}`, (made) => copy(made, drawn(svg).outerHTML)), " ",
-      button("Save PNG", `Save the figure as PNG: ${title}`, (made) => png(made, figure.id, svg))));
+      button("Copy SVG", `Copy SVG: ${title}`, (made) => copy(made, drawn(svg).outerHTML)), " ",
+      button("Save PNG", `Save PNG: ${title}`, (made) => png(made, figure.id, svg))));
   }
 })();

@@ -73,8 +73,11 @@ const matrix = (() => {
     const value = known[state.by], flags = [...field.querySelectorAll(".flag")];
     const isRight = head.dataset.compared === "true";
     const ratio = base && isRight && base !== head.dataset.cell ? against(base, head.dataset.cell, row, value) : null;
+    const isBetter = ratio && ["faster", "cheaper"].includes(ratio.verdict);
+    // Claims are of means. Medians that say the opposite are no part of one.
+    if (ratio && claims.includes(ratio.verdict) && isBetter !== ratio.ratio < 1) ratio.verdict = "inconclusive";
     const isClaim = ratio && claims.includes(ratio.verdict);
-    field.className = isRight ? (isClaim ? (["faster", "cheaper"].includes(ratio.verdict) ? "better" : "worse") : "") : "wrong-work";
+    field.className = isRight ? (isClaim ? (isBetter ? "better" : "worse") : "") : "wrong-work";
     const strength = isClaim ? 8 + Math.min(Math.abs(Math.log(ratio.ratio)) / Math.log(10), 1) * 26 : 0;
     field.style.setProperty("--shade", `${strength.toFixed(0)}%`);
     field.dataset.value = value;
@@ -91,6 +94,12 @@ const matrix = (() => {
     field.title = `${state.by} ${figure(value)} ${row.unit} ${ci}, n = ${known.n}${beside}`;
   };
 
+  const mark = (button, head, isBase) => {
+    button.textContent = isBase ? "baseline" : "set as baseline";
+    button.setAttribute("aria-label", `${button.textContent}: ${head.dataset.label}`);
+    button.setAttribute("aria-pressed", isBase);
+  };
+
   const refill = (table) => {
     const heads = [...table.tHead.rows[0].cells].slice(1), base = state.bases.get(table);
     table.tHead.rows[0].cells[0].textContent = state.by;
@@ -99,8 +108,7 @@ const matrix = (() => {
       head.classList.toggle("base", isBase);
       const button = head.querySelector("button");
       if (!button) continue;
-      button.textContent = isBase ? "baseline" : "set as baseline";
-      button.setAttribute("aria-pressed", isBase);
+      mark(button, head, isBase);
     }
     for (const row of table.tBodies[0].rows) {
       heads.forEach((head, place) => fill(row.cells[place + 1], head, base, row.dataset));
@@ -113,10 +121,9 @@ const matrix = (() => {
     for (const head of heads) {
       head.querySelector("i")?.remove();
       if (head.dataset.compared !== "true") continue;
-      const button = part("button", head.classList.contains("base") ? "baseline" : "set as baseline");
+      const button = part("button", "");
       button.type = "button";
-      button.setAttribute("aria-label", `${head.dataset.label}: compare the others with it`);
-      button.setAttribute("aria-pressed", head.classList.contains("base"));
+      mark(button, head, head.classList.contains("base"));
       button.addEventListener("click", () => { state.bases.set(table, head.dataset.cell); refill(table); changed(); });
       head.append(" ", button);
     }
@@ -128,11 +135,12 @@ const matrix = (() => {
     by: () => state.by,
     setBy: (by) => { state.by = by; tables.forEach(refill); },
     bases: () => [...state.bases.values()].filter(Boolean),
-    // The baselines among these cells; every other table keeps its own.
+    // The first of these cells that a table has becomes its baseline.
     setBases: (cells) => {
       for (const table of tables) {
-        const head = [...table.tHead.rows[0].cells].find((cell) => cells.includes(cell.dataset.cell) && cell.dataset.compared === "true");
-        if (head && state.bases.get(table) !== head.dataset.cell) { state.bases.set(table, head.dataset.cell); refill(table); }
+        const heads = [...table.tHead.rows[0].cells].filter((head) => head.dataset.compared === "true");
+        const base = cells.find((cell) => heads.some((head) => head.dataset.cell === cell));
+        if (base && state.bases.get(table) !== base) { state.bases.set(table, base); refill(table); }
       }
     },
   };

@@ -38,7 +38,7 @@ pub fn section(run: &Run) -> Markup {
                     dearer, only where a comparison claims the difference (below, with its \
                     interval). Unclear: a difference is neither shown nor excluded. Not tested: \
                     the two cells differ in several factors, so × is only one mean divided by the \
-                    other." }
+                    other. Claims are of means." }
                 div class="kinds" { @for table in &tables { div { (table.html(run, &pairs)) } } }
             }
         }
