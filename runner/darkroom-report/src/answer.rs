@@ -17,8 +17,7 @@ use crate::run::{CellView, PIPELINE, Run, Stat};
 /// Sentences on who is better that a first screen has room for.
 const LEADING: usize = 4;
 /// The caveat of a claim whose cells were deployed once each.
-pub const DEPLOYED_ONCE: &str =
-    " Deployed once, so differences between hosts are not covered.";
+pub const DEPLOYED_ONCE: &str = " Deployed once, so differences between hosts are not covered.";
 
 /// What is to be said first of a run.
 pub struct FirstSentences {
@@ -74,11 +73,17 @@ fn led(best: Vec<Best>) -> (Vec<String>, Vec<String>) {
     let mut seen: Vec<&str> = Vec::new();
     let mut placed: Vec<(usize, &Best)> = Vec::new();
     for one in &best {
-        placed.push((seen.iter().filter(|metric| **metric == one.metric).count(), one));
+        placed.push((
+            seen.iter().filter(|metric| **metric == one.metric).count(),
+            one,
+        ));
         seen.push(one.metric);
     }
     placed.sort_by_key(|(place, _)| *place);
-    let mut leading: Vec<String> = placed.into_iter().map(|(_, best)| best.said.clone()).collect();
+    let mut leading: Vec<String> = placed
+        .into_iter()
+        .map(|(_, best)| best.said.clone())
+        .collect();
     let more = leading.split_off(LEADING.min(leading.len()));
     (leading, more)
 }
@@ -112,9 +117,15 @@ fn compared(run: &Run) -> (Vec<Best>, Vec<KindOfWork<'_>>, Vec<KindOfWork<'_>>) 
                 "No cell is ranked by {}: no cell has only right outputs{also}.",
                 metric.what
             );
-            said.push(Best { metric: metric.name, said: none });
+            said.push(Best {
+                metric: metric.name,
+                said: none,
+            });
         }
-        said.extend(best.into_iter().map(|said| Best { metric: metric.name, said }));
+        said.extend(best.into_iter().map(|said| Best {
+            metric: metric.name,
+            said,
+        }));
     }
     (said, shown, alone)
 }

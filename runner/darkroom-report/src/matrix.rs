@@ -60,15 +60,21 @@ impl<'a> Pairs<'a> {
     fn of(run: &'a Run) -> Self {
         let of_two_cells =
             |row: &Row<'_>| !matches!(row.text("factor"), Some("model" | crate::noise::DEPLOYMENT));
-        let key = |row: Row<'a>| Some(["cell_a", "cell_b", "stage", "metric"].map(|column| row.text(column)))
-            .and_then(|[a, b, stage, metric]| Some([a?, b?, stage?, metric?]));
+        let key = |row: Row<'a>| {
+            Some(["cell_a", "cell_b", "stage", "metric"].map(|column| row.text(column)))
+                .and_then(|[a, b, stage, metric]| Some([a?, b?, stage?, metric?]))
+        };
         let rows = run.comparisons.iter().filter(of_two_cells);
         Self(rows.filter_map(|row| Some((key(row)?, row))).collect())
     }
 
     /// Looks two cells up either way round, turned so that the baseline comes first.
     fn against(&self, base: &str, cell: &str, stage: &str, metric: &str) -> Option<Against> {
-        let metric = if metric == "cost_usd_per_100k" { "cost_usd" } else { metric };
+        let metric = if metric == "cost_usd_per_100k" {
+            "cost_usd"
+        } else {
+            metric
+        };
         let found = |a, b| self.0.get(&[a, b, stage, metric]);
         let (row, is_turned) = match found(base, cell) {
             Some(row) => (row, false),
@@ -84,7 +90,11 @@ impl<'a> Pairs<'a> {
                 verdict: Some(turned(verdict).to_owned()),
             }
         } else {
-            Against { ratio, ci, verdict: Some(verdict.to_owned()) }
+            Against {
+                ratio,
+                ci,
+                verdict: Some(verdict.to_owned()),
+            }
         })
     }
 }
@@ -129,15 +139,24 @@ impl<'a> Table<'a> {
             ("turnaround", "s", "turnaround_s"),
             ("100,000 images", "$", "cost_usd_per_100k"),
         ]
-        .map(|(what, unit, metric)| Line { what, unit, stage: PIPELINE, metric });
+        .map(|(what, unit, metric)| Line {
+            what,
+            unit,
+            stage: PIPELINE,
+            metric,
+        });
         let has_value = |line: &Line<'_>| {
-            cells.iter().any(|cell| run.stat(cell, line.stage, line.metric).is_some())
+            cells
+                .iter()
+                .any(|cell| run.stat(cell, line.stage, line.metric).is_some())
         };
         let lines: Vec<Line<'a>> = stages.chain(whole).filter(has_value).collect();
         let factors = Factors::of(cells.iter().map(|cell| &cell.cell));
         let is_base = |cell: &&&CellView| {
             cell.may_be_ranked()
-                && lines.iter().any(|line| run.stat(cell, line.stage, line.metric).is_some())
+                && lines
+                    .iter()
+                    .any(|line| run.stat(cell, line.stage, line.metric).is_some())
         };
         (!lines.is_empty()).then(|| Self {
             name: kind.name,
@@ -202,14 +221,20 @@ impl<'a> Table<'a> {
     ) -> Markup {
         let stat = match field(run, cell, line) {
             Field::Measured(stat) => stat,
-            Field::Failed(why) => return html! { td class="failed" title=(why) { b { "failed" } span { (why) } } },
+            Field::Failed(why) => {
+                return html! { td class="failed" title=(why) { b { "failed" } span { (why) } } };
+            }
             Field::NotRun(why) => return html! { td class="not-run" title=(why) { "not run" } },
             Field::NoValue => return html! { td class="not-run" { "no value" } },
         };
         let against = self.against(run, pairs, cell, line, stat.mean);
         let of_right_work = cell.may_be_ranked();
         let (class, shade) = against.as_ref().map_or((None, 0.0), Against::shade);
-        let class = if of_right_work { class } else { Some("wrong-work") };
+        let class = if of_right_work {
+            class
+        } else {
+            Some("wrong-work")
+        };
         let shade = (shade > 0.0).then(|| format!("--shade:{shade:.0}%"));
         html! {
             td class=[class] style=[shade] data-value=(stat.mean) data-ratio=[against.as_ref().map(|against| against.ratio)] title=(told(line, &stat, against.as_ref())) {
@@ -232,13 +257,21 @@ impl<'a> Table<'a> {
         line: &Line<'_>,
         mean: f64,
     ) -> Option<Against> {
-        let base = self.base.filter(|base| base.id != cell.id && cell.may_be_ranked())?;
+        let base = self
+            .base
+            .filter(|base| base.id != cell.id && cell.may_be_ranked())?;
         let (stage, metric) = (line.stage, line.metric);
-        pairs.against(&base.id, &cell.id, stage, metric).or_else(|| {
-            let of_base = run.stat(base, stage, metric)?.mean;
-            let untested = Against { ratio: mean / of_base, ci: None, verdict: None };
-            (of_base > 0.0).then_some(untested)
-        })
+        pairs
+            .against(&base.id, &cell.id, stage, metric)
+            .or_else(|| {
+                let of_base = run.stat(base, stage, metric)?.mean;
+                let untested = Against {
+                    ratio: mean / of_base,
+                    ci: None,
+                    verdict: None,
+                };
+                (of_base > 0.0).then_some(untested)
+            })
     }
 }
 
@@ -249,7 +282,11 @@ impl Against {
             return (None, 0.0);
         };
         let strength = (self.ratio.ln().abs() / STRONGEST_FROM.ln()).min(1.0);
-        let class = if ["faster", "cheaper"].contains(&verdict) { "better" } else { "worse" };
+        let class = if ["faster", "cheaper"].contains(&verdict) {
+            "better"
+        } else {
+            "worse"
+        };
         (Some(class), 8.0 + strength * (STRONGEST - 8.0))
     }
 
@@ -305,5 +342,10 @@ fn told(line: &Line<'_>, stat: &Stat, against: Option<&Against>) -> String {
         format!("; {}, {}", ratio.trim_end(), against.word())
     });
     let mean = format!("{} {} {}", figure(stat.mean), line.unit, interval(stat.ci));
-    format!("{}, median {}, n = {}{beside}", mean.trim_end(), figure(stat.p50), stat.n)
+    format!(
+        "{}, median {}, n = {}{beside}",
+        mean.trim_end(),
+        figure(stat.p50),
+        stat.n
+    )
 }

@@ -135,7 +135,9 @@ fn wrong_section(run: &Run) -> Markup {
         }
     }
     let above = verdict::first_picture(run);
-    let is_above = |cell: &str, stage: &str| above.is_some_and(|of| (of.0.as_str(), of.1.as_str()) == (cell, stage));
+    let is_above = |cell: &str, stage: &str| {
+        above.is_some_and(|of| (of.0.as_str(), of.1.as_str()) == (cell, stage))
+    };
     html! {
         @if !kinds.is_empty() {
             section id="wrong" {

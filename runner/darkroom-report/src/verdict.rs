@@ -69,7 +69,11 @@ fn compared(run: &Run) -> String {
             variants.push(&cell.cell.variant);
         }
     }
-    let images: BTreeSet<&str> = run.pipelines.iter().filter_map(|row| row.text("image")).collect();
+    let images: BTreeSet<&str> = run
+        .pipelines
+        .iter()
+        .filter_map(|row| row.text("image"))
+        .collect();
     let named = if variants.len() <= NAMED {
         let names: Vec<String> = variants.iter().map(|&name| name.to_owned()).collect();
         listed(&names)
@@ -143,7 +147,9 @@ fn claim(run: &Run, sentence: &str) -> Markup {
 
 /// A sentence on outputs, in alarm where something is wrong.
 fn of_outputs(sentence: &str) -> Markup {
-    let alarms = ["WRONG", "FAILED", "REMEMBERS"].iter().any(|word| sentence.contains(word));
+    let alarms = ["WRONG", "FAILED", "REMEMBERS"]
+        .iter()
+        .any(|word| sentence.contains(word));
     html! { p class=[alarms.then_some("caution")] { (sentence) } }
 }
 
@@ -171,7 +177,11 @@ fn cost(run: &Run) -> Option<String> {
         .take(NAMED)
         .map(|(name, usd)| format!("{name} ${}", figure(*usd)))
         .collect();
-    Some(format!("100,000 images cost: {}{more}{}.", named.join(", "), s3(run)))
+    Some(format!(
+        "100,000 images cost: {}{more}{}.",
+        named.join(", "),
+        s3(run)
+    ))
 }
 
 /// Says what S3 requests cost besides, where each cell pays the same.
@@ -298,14 +308,24 @@ fn environments(run: &Run) -> Ground {
     let mut of_function: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
     for row in run.invocations.iter() {
         let sample = row.text("counts_as") == Some("sample");
-        if let (true, Some(cell), Some(stage), Some(environment)) =
-            (sample, row.text("cell_id"), row.text("stage"), row.text("environment_id"))
-        {
-            of_function.entry((cell, stage)).or_default().insert(environment);
+        if let (true, Some(cell), Some(stage), Some(environment)) = (
+            sample,
+            row.text("cell_id"),
+            row.text("stage"),
+            row.text("environment_id"),
+        ) {
+            of_function
+                .entry((cell, stage))
+                .or_default()
+                .insert(environment);
         }
     }
     let sizes: Vec<usize> = of_function.values().map(BTreeSet::len).collect();
-    let at_least = if run.invocations.rows.len() < run.invocations.of { "at least " } else { "" };
+    let at_least = if run.invocations.rows.len() < run.invocations.of {
+        "at least "
+    } else {
+        ""
+    };
     let short = match (sizes.iter().min(), sizes.iter().max()) {
         (Some(1), Some(1)) if at_least.is_empty() => "1 environment of each function".to_owned(),
         (Some(fewest), Some(most)) if fewest == most => {

@@ -82,7 +82,11 @@ impl Promise {
         let happened = (self.share * f64::from(self.simulations)).round() as u64;
         let excluded = wilson(happened, self.simulations.into())
             .is_some_and(|rate| rate.high < low || rate.low > high);
-        if excluded { Standing::Broken } else { Standing::Unclear }
+        if excluded {
+            Standing::Broken
+        } else {
+            Standing::Unclear
+        }
     }
 }
 
@@ -406,7 +410,11 @@ mod tests {
             (100, 0.9, Standing::Unclear),
             (100, 0.7, Standing::Broken),
         ] {
-            assert_eq!(of(simulations, share).standing(), standing, "{share} of {simulations}");
+            assert_eq!(
+                of(simulations, share).standing(),
+                standing,
+                "{share} of {simulations}"
+            );
         }
     }
 }

@@ -168,7 +168,10 @@ mod tests {
         let paired = compare(&pairs(&cost, &again), seed());
         assert_eq!((paired.n_zero, paired.p), (Some(12), Some(1.0)));
         assert_eq!(paired.cliffs_delta, Some(0.0));
-        assert_eq!(compare(&independent(&cost, &again), seed()).cliffs_delta, Some(0.0));
+        assert_eq!(
+            compare(&independent(&cost, &again), seed()).cliffs_delta,
+            Some(0.0)
+        );
     }
 
     #[test]

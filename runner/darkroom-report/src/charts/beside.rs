@@ -30,7 +30,9 @@ pub fn side_by_side(id: &str, title: &str, unit: &str, lines: &[IntervalLine]) -
     let labels: Vec<String> = lines.iter().map(|line| line.label.clone()).collect();
     let bounds = |stat: &Stat| stat.ci.unwrap_or((stat.mean, stat.mean));
     let means: Vec<f64> = lines.iter().map(|line| line.stat.mean).collect();
-    let ends = lines.iter().flat_map(|line| <[f64; 2]>::from(bounds(&line.stat)));
+    let ends = lines
+        .iter()
+        .flat_map(|line| <[f64; 2]>::from(bounds(&line.stat)));
     let x = Scale::of_levels(&means, ends);
     let told = |line: &IntervalLine| {
         format!(
@@ -49,7 +51,11 @@ pub fn side_by_side(id: &str, title: &str, unit: &str, lines: &[IntervalLine]) -
                 row as f64 + 0.5,
                 colour(line.colour).stroke_width(2),
             )?;
-            plot.tell_within((x.start(), row as f64), (x.end(), row as f64 + 1.0), told(line));
+            plot.tell_within(
+                (x.start(), row as f64),
+                (x.end(), row as f64 + 1.0),
+                told(line),
+            );
         }
         Ok(())
     })?;

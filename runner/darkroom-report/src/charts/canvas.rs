@@ -178,11 +178,7 @@ pub fn draw_rows(
 }
 
 /// What all axes look like.
-fn style(
-    mesh: &mut MeshStyle<'_, '_, Scale, Scale, SVGBackend<'_>>,
-    x_title: &str,
-    width: u32,
-) {
+fn style(mesh: &mut MeshStyle<'_, '_, Scale, Scale, SVGBackend<'_>>, x_title: &str, width: u32) {
     mesh.light_line_style(TRANSPARENT)
         .bold_line_style(BLACK.mix(0.12))
         .axis_style(BLACK.mix(0.6))
@@ -351,7 +347,11 @@ impl Drawing {
     /// The drawing with a legend above it, as a part of a larger one.
     pub fn under(self, entries: &[(RGBColor, String)]) -> Self {
         let (body, height) = self.below(entries);
-        Self { body, width: self.width, height }
+        Self {
+            body,
+            width: self.width,
+            height,
+        }
     }
 
     fn below(&self, entries: &[(RGBColor, String)]) -> (String, u32) {
@@ -360,7 +360,10 @@ impl Drawing {
         } else {
             legend(entries, self.width)
         };
-        let content = format!("{legend}<g transform=\"translate(0 {extra})\">{}</g>", self.body);
+        let content = format!(
+            "{legend}<g transform=\"translate(0 {extra})\">{}</g>",
+            self.body
+        );
         (content, self.height + extra)
     }
 }
@@ -667,9 +670,13 @@ mod tests {
     #[test]
     fn a_name_of_control_characters_is_drawn_and_is_xml() {
         let name = "\u{1b}[31m\u{0}\u{fffe}=HYPERLINK(\"x\")<b>\u{202e}\u{85}".to_owned();
-        let drawing = draw_rows(WIDTH, std::slice::from_ref(&name), Scale::linear(0.0, 1.0), "ms", |_| {
-            Ok(())
-        })
+        let drawing = draw_rows(
+            WIDTH,
+            std::slice::from_ref(&name),
+            Scale::linear(0.0, 1.0),
+            "ms",
+            |_| Ok(()),
+        )
         .unwrap();
         let legend = legend(&[(COLOURS[0], name)], WIDTH).0;
         for svg in [&drawing.body, &legend] {

@@ -46,50 +46,44 @@ fn panel(
             .max(high(*row))
             .max(total + s3_of(*row).unwrap_or(0.0))
     }));
-    draw_rows(
-        width,
-        names,
-        x,
-        "USD per 100,000 images",
-        |plot| {
-            for (place, (cell, total, row)) in rows.iter().enumerate() {
-                let (top, bottom, mut from) = (place as f64 + 0.2, place as f64 + 0.8, 0.0);
-                for (part, column, name) in present {
-                    let value = row.number(column).unwrap_or(0.0);
-                    let text = format!(
-                        "{}: {name} ${}, of ${} in all",
-                        marked(cell),
-                        spelt(value),
-                        spelt(*total)
-                    );
-                    plot.bar(
-                        (from, top),
-                        (from + value, bottom),
-                        colour(*part).mix(1.0),
-                        text,
-                    )?;
-                    from += value;
-                }
-                if let Some(s3) = s3_of(*row) {
-                    let text = format!(
-                        "{}: S3 requests ${}, beside ${} for compute",
-                        marked(cell),
-                        spelt(s3),
-                        spelt(*total)
-                    );
-                    plot.bar((from, top), (from + s3, bottom), colour(S3).mix(0.35), text)?;
-                }
-                if let Some(low) = row.number("cost_usd_per_100k_ci_low") {
-                    let style = BLACK.stroke_width(1);
-                    plot.chart.draw_series([PathElement::new(
-                        [(low, place as f64 + 0.5), (high(*row), place as f64 + 0.5)],
-                        style,
-                    )])?;
-                }
+    draw_rows(width, names, x, "USD per 100,000 images", |plot| {
+        for (place, (cell, total, row)) in rows.iter().enumerate() {
+            let (top, bottom, mut from) = (place as f64 + 0.2, place as f64 + 0.8, 0.0);
+            for (part, column, name) in present {
+                let value = row.number(column).unwrap_or(0.0);
+                let text = format!(
+                    "{}: {name} ${}, of ${} in all",
+                    marked(cell),
+                    spelt(value),
+                    spelt(*total)
+                );
+                plot.bar(
+                    (from, top),
+                    (from + value, bottom),
+                    colour(*part).mix(1.0),
+                    text,
+                )?;
+                from += value;
             }
-            Ok(())
-        },
-    )
+            if let Some(s3) = s3_of(*row) {
+                let text = format!(
+                    "{}: S3 requests ${}, beside ${} for compute",
+                    marked(cell),
+                    spelt(s3),
+                    spelt(*total)
+                );
+                plot.bar((from, top), (from + s3, bottom), colour(S3).mix(0.35), text)?;
+            }
+            if let Some(low) = row.number("cost_usd_per_100k_ci_low") {
+                let style = BLACK.stroke_width(1);
+                plot.chart.draw_series([PathElement::new(
+                    [(low, place as f64 + 0.5), (high(*row), place as f64 + 0.5)],
+                    style,
+                )])?;
+            }
+        }
+        Ok(())
+    })
 }
 
 /// Draws one bar a cell, made of the parts of its hosting cost.
@@ -117,7 +111,11 @@ pub fn figure(run: &Run, width: u32) -> Option<Figure> {
         })
         .map(|(place, (column, name))| (place, *column, *name))
         .collect();
-    let drawing = by_kind(&rows, |row| row.0, |rows, names| panel(rows, names, &present, width))?;
+    let drawing = by_kind(
+        &rows,
+        |row| row.0,
+        |rows, names| panel(rows, names, &present, width),
+    )?;
     let mut legend: Vec<_> = present
         .iter()
         .map(|(place, _, name)| (colour(*place), (*name).to_owned()))

@@ -86,7 +86,10 @@ fn curve(
         title: title.into(),
         caption: "Means with their 95% intervals. On Lambda memory buys CPU: 1769 MB is one vCPU."
             .into(),
-        alternative: told.map(|place| point_in_words(place)).collect::<Vec<_>>().join(". "),
+        alternative: told
+            .map(|place| point_in_words(place))
+            .collect::<Vec<_>>()
+            .join(". "),
         notes: Vec::new(),
         svg: drawing.svg(),
     })
@@ -99,14 +102,18 @@ fn curves(
     of: fn(&Place<'_>) -> Stat,
     width: u32,
 ) -> Option<Drawing> {
-    let lines: Vec<Vec<&Place<'_>>> =
-        by_memory(places).into_values().filter(|line| line.len() > 1).collect();
+    let lines: Vec<Vec<&Place<'_>>> = by_memory(places)
+        .into_values()
+        .filter(|line| line.len() > 1)
+        .collect();
     if lines.is_empty() {
         return None;
     }
     let all = || lines.iter().flatten();
     let means: Vec<f64> = all().map(|place| of(place).mean).collect();
-    let ends = all().flat_map(|place| <[f64; 2]>::from(of(place).ci.unwrap_or((of(place).mean, of(place).mean))));
+    let ends = all().flat_map(|place| {
+        <[f64; 2]>::from(of(place).ci.unwrap_or((of(place).mean, of(place).mean)))
+    });
     let axes = Axes {
         width,
         x: Scale::from_zero(all().map(|place| f64::from(place.cell.cell.memory_mb))),
@@ -145,9 +152,14 @@ fn curves(
         unnamed = plot.name_all(&first, &names, &crossed)?;
         Ok(())
     })?;
-    let entry = |(line, name): (&Vec<&Place<'_>>, &String)| (colour(line[0].cell.colour), name.clone());
+    let entry =
+        |(line, name): (&Vec<&Place<'_>>, &String)| (colour(line[0].cell.colour), name.clone());
     let legend: Legend = lines.iter().zip(&names).map(entry).collect();
-    Some(if unnamed == 0 { drawing } else { drawing.under(&legend) })
+    Some(if unnamed == 0 {
+        drawing
+    } else {
+        drawing.under(&legend)
+    })
 }
 
 /// Draws cost over turnaround, a figure for each kind of work that has more than one cell to choose

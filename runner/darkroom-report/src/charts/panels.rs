@@ -15,11 +15,13 @@ pub fn by_kind<T>(
     cell: impl Fn(&T) -> &CellView,
     draw: impl Fn(&[T], &[String]) -> Option<Drawing>,
 ) -> Option<Drawing> {
-    let panels = kinds(members, |member| &cell(member).cell).into_iter().filter_map(|kind| {
-        let factors = Factors::of(kind.members.iter().map(|member| &cell(member).cell));
-        let name = |member: &T| factors.label(&cell(member).cell) + cell(member).mark();
-        let names: Vec<String> = kind.members.iter().map(name).collect();
-        Some((kind.name, draw(&kind.members, &names)?))
-    });
+    let panels = kinds(members, |member| &cell(member).cell)
+        .into_iter()
+        .filter_map(|kind| {
+            let factors = Factors::of(kind.members.iter().map(|member| &cell(member).cell));
+            let name = |member: &T| factors.label(&cell(member).cell) + cell(member).mark();
+            let names: Vec<String> = kind.members.iter().map(name).collect();
+            Some((kind.name, draw(&kind.members, &names)?))
+        });
     Drawing::stacked(panels)
 }

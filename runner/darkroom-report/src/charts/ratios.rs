@@ -62,7 +62,12 @@ fn of_factor(run: &Run, factor: &str, width: u32) -> Option<Figure> {
         let floor = ratio.floor.unwrap_or(1.0);
         [ratio.ci.0, ratio.ci.1, 1.0 / floor, floor]
     };
-    let x = Scale::logarithmic(shown.iter().flat_map(ends).chain([EQUIVALENT.0, EQUIVALENT.1]));
+    let x = Scale::logarithmic(
+        shown
+            .iter()
+            .flat_map(ends)
+            .chain([EQUIVALENT.0, EQUIVALENT.1]),
+    );
     let title = "ratio of means: below 1 the first is faster or cheaper";
     let drawing = draw_rows(width, &labels, x, title, |plot| {
         let rows = shown.len() as f64;

@@ -26,7 +26,11 @@ impl Scale {
     }
 
     pub const fn linear(start: f64, end: f64) -> Self {
-        Self { start, end, is_logarithmic: false }
+        Self {
+            start,
+            end,
+            is_logarithmic: false,
+        }
     }
 
     /// From a little less than the smallest value to a little more than the largest; from 0 where
@@ -40,7 +44,11 @@ impl Scale {
             return Self::linear(0.0, 1.0);
         }
         let room = (most / least).max(1.1).powf(ROOM);
-        Self { start: least / room, end: most * room, is_logarithmic: true }
+        Self {
+            start: least / room,
+            end: most * room,
+            is_logarithmic: true,
+        }
     }
 
     /// Logarithmic where the largest of the levels (the means of what is drawn) is ten times the
@@ -65,7 +73,11 @@ impl Scale {
 
     /// What an axis says behind its unit: that distances on it are ratios.
     pub const fn in_words(&self) -> &'static str {
-        if self.is_logarithmic { " (logarithmic)" } else { "" }
+        if self.is_logarithmic {
+            " (logarithmic)"
+        } else {
+            ""
+        }
     }
 
     /// How far along the axis a value lies, 0 to 1.
@@ -100,15 +112,25 @@ fn linear_labels(low: f64, high: f64, most: usize) -> Vec<f64> {
     let steps = (0..3).flat_map(|more| [1.0, 2.0, 5.0].map(|step| (step, power + f64::from(more))));
     let of = |(step, power): (f64, f64)| -> Vec<f64> {
         let size = step * 10_f64.powf(power);
-        let (first, last) = ((low / size).ceil() as i64, (high / size + 1e-9).floor() as i64);
+        let (first, last) = (
+            (low / size).ceil() as i64,
+            (high / size + 1e-9).floor() as i64,
+        );
         // Divided, not multiplied, for steps below 1: 3 / 10 is 0.3, and 3 × 0.1 is not.
         let at = |place: i64| {
             let whole = place as f64 * step;
-            if power < 0.0 { whole / 10_f64.powf(-power) } else { whole * 10_f64.powf(power) }
+            if power < 0.0 {
+                whole / 10_f64.powf(-power)
+            } else {
+                whole * 10_f64.powf(power)
+            }
         };
         (first..=last).map(at).collect()
     };
-    steps.map(of).find(|labels| labels.len() <= most).unwrap_or_default()
+    steps
+        .map(of)
+        .find(|labels| labels.len() <= most)
+        .unwrap_or_default()
 }
 
 /// Decades with as many numbers between them as there is room for; at last every second decade, or
@@ -118,15 +140,29 @@ fn logarithmic_labels(low: f64, high: f64, most: usize) -> Vec<f64> {
     let of = |within: &[f64], every: usize| -> Vec<f64> {
         let numbers = decades.clone().step_by(every).flat_map(|decade| {
             within.iter().map(move |digit| {
-                if decade < 0 { digit / 10_f64.powi(-decade) } else { digit * 10_f64.powi(decade) }
+                if decade < 0 {
+                    digit / 10_f64.powi(-decade)
+                } else {
+                    digit * 10_f64.powi(decade)
+                }
             })
         });
-        numbers.filter(|value| *value >= low && *value <= high).collect()
+        numbers
+            .filter(|value| *value >= low && *value <= high)
+            .collect()
     };
-    let dense = [&[1.0, 2.0, 3.0, 5.0, 7.0][..], &[1.0, 2.0, 5.0], &[1.0, 3.0], &[1.0]];
+    let dense = [
+        &[1.0, 2.0, 3.0, 5.0, 7.0][..],
+        &[1.0, 2.0, 5.0],
+        &[1.0, 3.0],
+        &[1.0],
+    ];
     let tried = dense.into_iter().map(|within| of(within, 1));
     let sparse = (2..8).map(|every| of(&[1.0], every));
-    tried.chain(sparse).find(|labels| labels.len() <= most).unwrap_or_default()
+    tried
+        .chain(sparse)
+        .find(|labels| labels.len() <= most)
+        .unwrap_or_default()
 }
 
 impl Ranged for Scale {
@@ -160,17 +196,30 @@ mod tests {
         assert_eq!(wide.labels(6), [0.1, 1.0, 10.0, 100.0, 1000.0]);
         let times = Scale::from_zero([0.61].into_iter());
         assert_eq!(times.labels(8), [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6]);
-        assert_eq!(Scale::from_zero([700.0].into_iter()).labels(4), [0.0, 200.0, 400.0, 600.0]);
+        assert_eq!(
+            Scale::from_zero([700.0].into_iter()).labels(4),
+            [0.0, 200.0, 400.0, 600.0]
+        );
     }
 
     #[test]
     fn no_axis_has_more_labels_than_room_and_each_lies_on_it() {
         for most in 0..9 {
-            for (low, high) in [(0.001, 0.002), (0.5, 3.0), (1.0, 1.001), (7.0, 7.0), (1e-9, 1e9)] {
-                for scale in [Scale::logarithmic([low, high].into_iter()), Scale::linear(low, high)] {
+            for (low, high) in [
+                (0.001, 0.002),
+                (0.5, 3.0),
+                (1.0, 1.001),
+                (7.0, 7.0),
+                (1e-9, 1e9),
+            ] {
+                for scale in [
+                    Scale::logarithmic([low, high].into_iter()),
+                    Scale::linear(low, high),
+                ] {
                     let labels = scale.labels(most);
                     assert!(labels.len() <= most, "{labels:?}");
-                    let on_it = |label: &f64| scale.start <= *label && *label <= scale.end * (1.0 + 1e-9);
+                    let on_it =
+                        |label: &f64| scale.start <= *label && *label <= scale.end * (1.0 + 1e-9);
                     assert!(labels.iter().all(on_it), "{labels:?} of {scale:?}");
                 }
             }
@@ -180,7 +229,10 @@ mod tests {
     #[test]
     fn an_axis_is_logarithmic_from_tenfold_levels_on_and_otherwise_from_zero() {
         let values = || [20.0, 700.0].into_iter();
-        assert_eq!(Scale::of_levels(&[70.0, 700.0], values()).in_words(), " (logarithmic)");
+        assert_eq!(
+            Scale::of_levels(&[70.0, 700.0], values()).in_words(),
+            " (logarithmic)"
+        );
         let linear = Scale::of_levels(&[71.0, 700.0], values());
         assert_eq!((linear.start(), linear.in_words()), (0.0, ""));
         assert_eq!(Scale::of_levels(&[], std::iter::empty()).start(), 0.0);

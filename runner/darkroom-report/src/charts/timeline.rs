@@ -161,7 +161,9 @@ fn scale(run: &Run, dots: &[Dot]) -> Scale {
         return Scale::logarithmic(of_dots());
     }
     let mean = |cell, stage| Some(run.stat(cell, stage, Run::time_metric(cell))?.mean);
-    let means = run.measured().flat_map(|cell| run.stages.iter().filter_map(move |stage| mean(cell, stage)));
+    let means = run
+        .measured()
+        .flat_map(|cell| run.stages.iter().filter_map(move |stage| mean(cell, stage)));
     Scale::of_levels(&means.collect::<Vec<f64>>(), of_dots())
 }
 

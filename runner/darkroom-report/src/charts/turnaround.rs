@@ -20,7 +20,11 @@ type Sample<'a> = (&'a CellView, Vec<f64>);
 /// many cells as there are colours.
 pub fn figure(run: &Run, width: u32) -> Option<Figure> {
     let cells = turnarounds(run);
-    let drawing = by_kind(&cells, |sample| sample.0, |cells, names| panels(run, cells, names, width))?;
+    let drawing = by_kind(
+        &cells,
+        |sample| sample.0,
+        |cells, names| panels(run, cells, names, width),
+    )?;
     let words = cells.iter().filter_map(|(cell, _)| {
         let stat = run.stat(cell, PIPELINE, "turnaround_s")?;
         Some(format!(
@@ -64,11 +68,15 @@ fn turnarounds<'a>(run: &'a Run) -> Vec<Sample<'a>> {
 /// Draws one kind of work, in several panels where it has more cells than there are colours.
 fn panels(run: &Run, cells: &[&Sample<'_>], names: &[String], width: u32) -> Option<Drawing> {
     let chunks = cells.chunks(COLOURS.len()).zip(names.chunks(COLOURS.len()));
-    Drawing::stacked(chunks.filter_map(|(cells, names)| Some((None, panel(run, cells, names, width)?))))
+    Drawing::stacked(
+        chunks.filter_map(|(cells, names)| Some((None, panel(run, cells, names, width)?))),
+    )
 }
 
 fn panel(run: &Run, cells: &[&Sample<'_>], names: &[String], width: u32) -> Option<Drawing> {
-    let means = cells.iter().filter_map(|(cell, _)| Some(run.stat(cell, PIPELINE, "turnaround_s")?.mean));
+    let means = cells
+        .iter()
+        .filter_map(|(cell, _)| Some(run.stat(cell, PIPELINE, "turnaround_s")?.mean));
     let axes = Axes {
         width,
         x: Scale::of_levels(
@@ -90,7 +98,11 @@ fn panel(run: &Run, cells: &[&Sample<'_>], names: &[String], width: u32) -> Opti
                 .draw_series([PathElement::new(steps, colour(cell.colour).stroke_width(2))])?;
             for share in [0.1, 0.25, 0.5, 0.75, 0.9] {
                 let value = values[((values.len() as f64 * share) as usize).min(values.len() - 1)];
-                let text = format!("{name}: {:.0}% of passes within {} s", share * 100.0, spelt(value));
+                let text = format!(
+                    "{name}: {:.0}% of passes within {} s",
+                    share * 100.0,
+                    spelt(value)
+                );
                 plot.tell((value, share), 9, text);
             }
             ends.push((values[values.len() / 2], 0.5));
@@ -98,7 +110,11 @@ fn panel(run: &Run, cells: &[&Sample<'_>], names: &[String], width: u32) -> Opti
         unnamed = plot.name_all(&ends, names, &lines)?;
         Ok(())
     })?;
-    Some(if unnamed == 0 { drawing } else { drawing.under(&legend(cells, names)) })
+    Some(if unnamed == 0 {
+        drawing
+    } else {
+        drawing.under(&legend(cells, names))
+    })
 }
 
 /// Explains colours where not every name has room beside its line.

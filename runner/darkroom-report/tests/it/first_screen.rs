@@ -12,7 +12,11 @@ fn first_screen(page: &str) -> &str {
 }
 
 fn study() -> Made {
-    let cells = [(cell("pillow"), 100.0), (cell("rust"), 10.0), (cell("broken"), 50.0)];
+    let cells = [
+        (cell("pillow"), 100.0),
+        (cell("rust"), 10.0),
+        (cell("broken"), 50.0),
+    ];
     let mut journal = journal(&cells, 20, 2, |_| 1.0);
     journal.check(&Pass::of(&cells[2].0, 1, 1.0), 1, Some("blank"));
     Made::of(&journal)
@@ -23,36 +27,70 @@ fn five_questions_are_answered_before_anything_else() {
     let page = study().html();
     let screen = first_screen(&page);
     for (question, said) in [
-        ("what was compared", "pillow, rust and broken: 3 cells, 2 stages, 2 images"),
-        ("where and when", "Measured on this machine&#39;s local cloud"),
+        (
+            "what was compared",
+            "pillow, rust and broken: 3 cells, 2 stages, 2 images",
+        ),
+        (
+            "where and when",
+            "Measured on this machine&#39;s local cloud",
+        ),
         ("when", "2026-11-24"),
         ("what won, by how much", "<b>rust is 9."),
         ("against whom", " times faster than pillow</b> ("),
         ("how sure", "95% CI"),
-        ("what is wrong", "<p class=\"caution\">WRONG, so not ranked: broken (resize: blank"),
+        (
+            "what is wrong",
+            "<p class=\"caution\">WRONG, so not ranked: broken (resize: blank",
+        ),
         ("what it costs", "100,000 images cost: rust $"),
         ("what the other costs", ", pillow $"),
         ("n", "<a href=\"#believe-n\">n = 80</a>"),
-        ("deployments", "<a href=\"#believe-deployments\">2 deployments</a>"),
+        (
+            "deployments",
+            "<a href=\"#believe-deployments\">2 deployments</a>",
+        ),
         ("noise", "<a href=\"#believe-noise\">noise floor "),
-        ("place", "<a href=\"#believe-machine\">one machine, not AWS</a>"),
+        (
+            "place",
+            "<a href=\"#believe-machine\">one machine, not AWS</a>",
+        ),
     ] {
         let said = said.replace("&#39;", "'");
-        assert!(screen.replace("&#39;", "'").contains(&said), "{question}: {said} in {screen}");
+        assert!(
+            screen.replace("&#39;", "'").contains(&said),
+            "{question}: {said} in {screen}"
+        );
     }
     let cost = screen.split("100,000 images cost").nth(1).unwrap();
-    assert!(!cost.split("</p>").next().unwrap().contains("broken"), "{cost}");
+    assert!(
+        !cost.split("</p>").next().unwrap().contains("broken"),
+        "{cost}"
+    );
 }
 
 #[test]
 fn every_link_on_belief_leads_to_its_explanation() {
     let page = study().html();
-    let line = page.split("class=\"grounds\"").nth(1).unwrap().split("</p>").next().unwrap();
-    let links: Vec<&str> =
-        line.split("href=\"#").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    let line = page
+        .split("class=\"grounds\"")
+        .nth(1)
+        .unwrap()
+        .split("</p>")
+        .next()
+        .unwrap();
+    let links: Vec<&str> = line
+        .split("href=\"#")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap())
+        .collect();
     assert!(links.len() >= 5, "{links:?}");
     for id in links {
-        assert_eq!(page.matches(&format!("<dt id=\"{id}\">")).count(), 1, "{id}");
+        assert_eq!(
+            page.matches(&format!("<dt id=\"{id}\">")).count(),
+            1,
+            "{id}"
+        );
     }
 }
 
@@ -69,18 +107,40 @@ fn a_claim_says_deployed_once_in_the_line_on_belief_and_not_in_every_sentence() 
 
 #[test]
 fn at_most_four_sentences_compare_and_the_others_are_linked() {
-    let of = |variant: &str, image_set: &str, start| Cell { image_set: image_set.into(), start, ..cell(variant) };
+    let of = |variant: &str, image_set: &str, start| Cell {
+        image_set: image_set.into(),
+        start,
+        ..cell(variant)
+    };
     let sets = ["a", "b", "c"];
     let cells: Vec<(Cell, f64)> = sets
         .iter()
-        .flat_map(|set| [(of("pillow", set, Start::Warm), 100.0), (of("rust", set, Start::Warm), 10.0)])
+        .flat_map(|set| {
+            [
+                (of("pillow", set, Start::Warm), 100.0),
+                (of("rust", set, Start::Warm), 10.0),
+            ]
+        })
         .collect();
     let page = Made::of(&journal(&cells, 20, 1, |_| 1.0)).html();
     let screen = first_screen(&page);
     assert_eq!(screen.matches("class=\"answer\"").count(), 4, "{screen}");
-    assert!(screen.contains("<a href=\"#more\">2 further sentences</a>"), "{screen}");
+    assert!(
+        screen.contains("<a href=\"#more\">2 further sentences</a>"),
+        "{screen}"
+    );
     let more = page.split("id=\"more\"").nth(1).unwrap();
-    assert!(more.contains("With c: rust is 8.") || more.contains("With c: rust is 9."), "{more:.600}");
-    let order = |said: &str| screen.find(said).unwrap_or_else(|| panic!("{said} in {screen}"));
-    assert!(order("With a: rust is") < order("cheaper to host"), "cost of a kind beside its time");
+    assert!(
+        more.contains("With c: rust is 8.") || more.contains("With c: rust is 9."),
+        "{more:.600}"
+    );
+    let order = |said: &str| {
+        screen
+            .find(said)
+            .unwrap_or_else(|| panic!("{said} in {screen}"))
+    };
+    assert!(
+        order("With a: rust is") < order("cheaper to host"),
+        "cost of a kind beside its time"
+    );
 }

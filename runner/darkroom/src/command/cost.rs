@@ -190,11 +190,15 @@ fn compute_bounds(run: &Run, cell: &CellView, work: &PerImage) -> Option<(f64, f
 
 /// Says which starts the month's calls have: the mix that was asked for, or each cell's own.
 fn starts(run: &Run, args: &CostArgs, rows: &[Row]) -> String {
-    let cold = |row: &&Row| run.cell(&row.cell_id).is_some_and(|cell| cell.cell.start == Start::Cold);
+    let cold = |row: &&Row| {
+        run.cell(&row.cell_id)
+            .is_some_and(|cell| cell.cell.start == Start::Cold)
+    };
     match rows.iter().filter(cold).count() {
         0 => format!("{:.1}% cold starts", args.cold_share * 100.0),
         all if all == rows.len() => "cold starts only".to_owned(),
-        _ => "cold cells with cold starts only, warm cells with none (use --cold-share for a mix)".to_owned(),
+        _ => "cold cells with cold starts only, warm cells with none (use --cold-share for a mix)"
+            .to_owned(),
     }
 }
 
