@@ -158,10 +158,11 @@ impl<'a> Table<'a> {
                     .iter()
                     .any(|line| run.stat(cell, line.stage, line.metric).is_some())
         };
+        let base = cells.iter().find(is_base).copied();
         (!lines.is_empty()).then(|| Self {
             name: kind.name,
             labels: cells.iter().map(|cell| factors.label(&cell.cell)).collect(),
-            base: cells.iter().find(is_base).copied(),
+            base,
             cells,
             lines,
         })

@@ -13,7 +13,6 @@ use darkroom_core::prompt::listed;
 use maud::{Markup, html};
 
 use crate::answer::{DEPLOYED_ONCE, FirstSentences, answer};
-use crate::kinds::kinds;
 use crate::noise;
 use crate::notes::{self, percent};
 use crate::number::{count, figure};
