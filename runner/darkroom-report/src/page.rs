@@ -194,23 +194,25 @@ fn figures_section(run: &Run) -> Markup {
     ];
     html! {
         @for (group, title) in groups {
-            @if of(group).next().is_some() {
+            @if let Some(first) = of(group).next() {
+                @let is_shared = of(group).all(|figure| figure.caption == first.caption);
                 h2 { (title) }
-                div class="panels" { @for figure in of(group) { (panel(figure)) } }
+                @if is_shared { p class="quiet" { (first.caption) } }
+                div class="panels" { @for figure in of(group) { (panel(figure, !is_shared)) } }
             }
         }
         @for figure in of(Group::Wide) { (figure_section(figure)) }
     }
 }
 
-/// A figure among its like, as wide as a phone.
-fn panel(figure: &Figure) -> Markup {
+/// A figure among its like, as wide as a phone; its caption may stand above them all.
+fn panel(figure: &Figure, with_caption: bool) -> Markup {
     html! {
         section id=(figure.id) class="panel" {
             h3 { (figure.title) }
             figure {
                 div class="drawing" role="img" aria-label=(alternative(figure)) { (PreEscaped(embedded(&figure.svg))) }
-                figcaption { (figure.caption) }
+                @if with_caption { figcaption { (figure.caption) } }
             }
             @if !figure.notes.is_empty() {
                 details class="print" { summary { "before you believe it" } (notes_list(&figure.notes)) }

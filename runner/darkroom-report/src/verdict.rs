@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use darkroom_core::cell::Factors;
 use darkroom_core::prompt::listed;
 use maud::{Markup, html};
 
@@ -154,13 +153,12 @@ fn of_outputs(sentence: &str) -> Markup {
 
 /// Says what 100,000 images cost, cheapest first, of cells with right outputs.
 fn cost(run: &Run) -> Option<String> {
-    let factors = Factors::of(run.measured().map(|cell| &cell.cell));
-    let mut costs: Vec<(String, f64)> = run
+    let mut costs: Vec<(&str, f64)> = run
         .measured()
         .filter(|cell| cell.may_be_ranked())
         .filter_map(|cell| {
             let stat = run.stat(cell, PIPELINE, "cost_usd_per_100k")?;
-            Some((factors.label(&cell.cell), stat.mean))
+            Some((cell.label.as_str(), stat.mean))
         })
         .collect();
     if costs.is_empty() {

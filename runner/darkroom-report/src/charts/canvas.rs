@@ -18,7 +18,9 @@ pub const WIDTH: u32 = 760;
 /// Pixels of a figure's width where several stand side by side: what a phone has.
 pub const PANEL: u32 = 366;
 /// Pixels that a label of the axis takes, with the room around it.
-const TICK: u32 = 85;
+const TICK: u32 = 36;
+/// Pixels left of an axis of numbers, for its own labels and title.
+const Y_AREA: u32 = 58;
 /// Pixels of one row of a row chart.
 const ROW: u32 = 30;
 const FONT: &str = "sans-serif";
@@ -91,12 +93,12 @@ pub fn draw(
             .margin(8)
             .margin_right(16)
             .x_label_area_size(44)
-            .y_label_area_size(58)
+            .y_label_area_size(Y_AREA)
             .build_cartesian_2d(axes.x, axes.y)?;
         let mut mesh = chart.configure_mesh();
         let x_title = format!("{}{}", axes.x_title, axes.x.in_words());
         let y_title = format!("{}{}", axes.y_title, axes.y.in_words());
-        style(&mut mesh, &x_title, axes.width);
+        style(&mut mesh, &x_title, axes.width - Y_AREA);
         mesh.x_label_formatter(&|value| tick(*value))
             .y_label_formatter(&|value| tick(*value));
         mesh.y_labels(6).y_desc(&y_title).draw()?;
@@ -143,7 +145,7 @@ pub fn draw_rows(
             .y_label_area_size(margin)
             .build_cartesian_2d(x, Scale::linear(rows as f64, 0.0))?;
         let mut mesh = chart.configure_mesh();
-        style(&mut mesh, "", width);
+        style(&mut mesh, "", width.saturating_sub(margin.cast_unsigned()));
         mesh.x_label_formatter(&|value| tick(*value))
             .disable_y_mesh()
             .y_labels(0)
@@ -177,7 +179,7 @@ pub fn draw_rows(
     })
 }
 
-/// What all axes look like.
+/// What all axes look like; the one below is so many pixels wide.
 fn style(mesh: &mut MeshStyle<'_, '_, Scale, Scale, SVGBackend<'_>>, x_title: &str, width: u32) {
     mesh.light_line_style(TRANSPARENT)
         .bold_line_style(BLACK.mix(0.12))

@@ -133,8 +133,8 @@ fn linear_labels(low: f64, high: f64, most: usize) -> Vec<f64> {
         .unwrap_or_default()
 }
 
-/// Decades with as many numbers between them as there is room for; at last every second decade, or
-/// third.
+/// Multiples of 1, 2 and 5; of a short axis more numbers, of a long one fewer, at last every second
+/// decade or third.
 fn logarithmic_labels(low: f64, high: f64, most: usize) -> Vec<f64> {
     let decades = low.log10().floor() as i32..=high.log10().ceil() as i32;
     let of = |within: &[f64], every: usize| -> Vec<f64> {
@@ -151,6 +151,10 @@ fn logarithmic_labels(low: f64, high: f64, most: usize) -> Vec<f64> {
             .filter(|value| *value >= low && *value <= high)
             .collect()
     };
+    let usual = of(&[1.0, 2.0, 5.0], 1);
+    if (3..=most).contains(&usual.len()) {
+        return usual;
+    }
     let dense = [
         &[1.0, 2.0, 3.0, 5.0, 7.0][..],
         &[1.0, 2.0, 5.0],

@@ -162,7 +162,7 @@ fn wrong_failed_and_not_run_are_words_and_never_a_ratio() {
         "{}",
         greyscale[3]
     );
-    assert!(matrix.contains("broken (WRONG)"), "{matrix:.900}");
+    assert!(matrix.contains("broken x86_64 (WRONG)"), "{matrix:.900}");
 }
 
 #[test]
