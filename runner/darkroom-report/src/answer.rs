@@ -14,7 +14,7 @@ use crate::number::{count, figure, interval};
 use crate::pairs::turned;
 use crate::run::{CellView, PIPELINE, Run, Stat};
 
-/// Sentences on who is better that a first screen has room for.
+/// Sentences on who is better, or cells with their reason, that a first screen has room for.
 const LEADING: usize = 4;
 /// The caveat of a claim whose cells were deployed once each.
 pub const DEPLOYED_ONCE: &str = " Deployed once, so differences between hosts are not covered.";
@@ -579,7 +579,7 @@ fn right(run: &Run) -> String {
                 )
             })
             .collect();
-        format!("WRONG, so not ranked: {}", named.join("; "))
+        format!("WRONG, so not ranked: {}", first_of(&named))
     };
     let unchecked = match unchecked {
         0 => String::new(),
@@ -604,6 +604,15 @@ fn failed(run: &Run) -> String {
     }
     format!(
         " FAILED in every pass, so not ranked: {}.",
-        named.join("; ")
+        first_of(&named)
     )
+}
+
+/// Joins what a first screen has room for; the rest stands below it, each with its reason.
+fn first_of(named: &[String]) -> String {
+    let more = match named.len().saturating_sub(LEADING) {
+        0 => String::new(),
+        more => format!("; {more} more below"),
+    };
+    named[..named.len().min(LEADING)].join("; ") + &more
 }

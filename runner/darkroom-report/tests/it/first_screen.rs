@@ -144,3 +144,20 @@ fn at_most_four_sentences_compare_and_the_others_are_linked() {
         "cost of a kind beside its time"
     );
 }
+
+#[test]
+fn of_many_wrong_cells_the_first_are_named_and_the_others_counted() {
+    let cells: Vec<(Cell, f64)> = (0..7).map(|n| (cell(&format!("v{n}")), 10.0)).collect();
+    let mut journal = journal(&cells, 3, 1, |_| 1.0);
+    for (of, _) in &cells[1..] {
+        journal.check(&Pass::of(of, 1, 1.0), 1, Some("blank"));
+    }
+    let page = Made::of(&journal).html();
+    let screen = first_screen(&page);
+    assert!(
+        screen.contains("; v4 (resize: blank (1 of 2)); 2 more below."),
+        "{screen}"
+    );
+    let below = page.split("id=\"wrong\"").nth(1).unwrap();
+    assert!(below.contains("<b>v6.x86_64"), "each stands below");
+}
