@@ -197,7 +197,7 @@ mod tests {
         let close = Scale::logarithmic([0.94, 1.06].into_iter());
         assert_eq!(close.labels(4), [0.95, 1.0, 1.05]);
         let wide = Scale::logarithmic([0.02, 9_000.0].into_iter());
-        assert_eq!(wide.labels(6), [0.1, 1.0, 10.0, 100.0, 1000.0]);
+        assert_eq!(wide.labels(6), [0.1, 1.0, 10.0, 100.0, 1000.0, 10_000.0]);
         let times = Scale::from_zero([0.61].into_iter());
         assert_eq!(times.labels(8), [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6]);
         assert_eq!(
