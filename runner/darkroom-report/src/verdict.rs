@@ -16,7 +16,7 @@ use crate::noise;
 use crate::notes::{self, percent};
 use crate::number::{count, figure};
 use crate::run::{PIPELINE, Run};
-use crate::{correctness, page};
+use crate::{correctness, models, page};
 
 /// Names that a line has room for; of more it says how many.
 const NAMED: usize = 4;
@@ -151,8 +151,12 @@ fn of_outputs(sentence: &str) -> Markup {
     html! { p class=[alarms.then_some("caution")] { (sentence) } }
 }
 
-/// Says what 100,000 images cost, cheapest first, of cells with right outputs.
+/// Says what 100,000 images cost, cheapest first, of cells with right outputs. Where cells are samples
+/// of models the sentences have the models' costs: the luckiest sample is no headline.
 fn cost(run: &Run) -> Option<String> {
+    if models::are_samples(&run.cells.iter().collect::<Vec<_>>()) {
+        return None;
+    }
     let mut costs: Vec<(&str, f64)> = run
         .measured()
         .filter(|cell| cell.may_be_ranked())

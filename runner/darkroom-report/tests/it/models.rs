@@ -116,7 +116,10 @@ fn a_model_s_only_right_sample_is_no_headline_and_wrong_samples_are_counted() {
 }
 
 fn answer(page: &str) -> String {
-    let to = page.find("id=\"matrix\"").unwrap();
+    let to = page
+        .find("id=\"correctness\"")
+        .or_else(|| page.find("id=\"matrix\""))
+        .unwrap();
     page[page.find("id=\"answer\"").unwrap()..to].replace("</b>", "")
 }
 
