@@ -289,18 +289,18 @@ fn grounds(run: &Run) -> Vec<Ground> {
 
 /// Says how many values a mean is of, over all measured stages and cells.
 fn n(run: &Run) -> String {
-    let sizes: Vec<f64> = run
+    let sizes: Vec<usize> = run
         .summary
         .iter()
         .filter(|row| row.text("metric") == Some("duration_ms"))
-        .filter_map(|row| row.number("n").filter(|n| *n > 0.0))
+        .filter_map(|row| row.number("n"))
+        .map(|n| n as usize)
+        .filter(|n| *n > 0)
         .collect();
-    let fewest = sizes.iter().copied().fold(f64::INFINITY, f64::min);
-    let most = sizes.iter().copied().fold(0.0, f64::max);
-    match sizes.len() {
-        0 => "n = 0".into(),
-        _ if fewest == most => format!("n = {most}"),
-        _ => format!("n = {fewest} to {most}"),
+    match (sizes.iter().min(), sizes.iter().max()) {
+        (Some(fewest), Some(most)) if fewest == most => format!("n = {most}"),
+        (Some(fewest), Some(most)) => format!("n = {fewest} to {most}"),
+        _ => "n = 0".into(),
     }
 }
 
