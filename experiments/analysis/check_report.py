@@ -3,11 +3,13 @@
     python experiments/analysis/check_report.py outputs/smoke/latest [chromium]
     python experiments/analysis/check_report.py outputs/smoke/latest [chromium] --beside PAGE OTHER_RUN...
 
-Every number in the page's tables must equal, unrounded, the one in summary, comparisons or choices. On a page of several runs
+Every number in the page's tables must equal, unrounded, the one in summary, comparisons or choices: in the matrix each mean, its
+ratio to the baseline, and whether that is claimed; in the browser also after another baseline and medians were chosen. On a page of several runs
 (`darkroom report RUN OTHER_RUN...`) it must equal the ratio of the runs' means. In the browser, no page may log an error to
 the console or be wider than a phone. Needs `pip install polars`. Exits with 1 if something differs.
 """
 
+import html
 import json
 import subprocess
 import sys
@@ -30,16 +32,31 @@ class Page(HTMLParser):
     def __init__(self, path):
         super().__init__()
         self.section, self.sections = None, {}
+        self.matrices = []  # each with its cells, its baseline, and the fields of its rows
         self.feed(path.read_text())
 
     def handle_starttag(self, tag, attrs):
         attrs = dict(attrs)
         if tag == "section":
             self.section = attrs.get("id")
+        elif self.section == "matrix":
+            self.of_matrix(tag, attrs)
         elif tag == "tr" and any(name.startswith("data-") for name in attrs):
             self.sections.setdefault(self.section, []).append((attrs, []))
         elif tag == "td" and self.sections.get(self.section):
             self.sections[self.section][-1][1].append(attrs.get("data-value"))
+
+    def of_matrix(self, tag, attrs):
+        if tag == "table":
+            self.matrices.append({"cells": [], "base": None, "rows": []})
+        elif tag == "th" and "data-cell" in attrs:
+            self.matrices[-1]["cells"].append(attrs["data-cell"])
+            if attrs.get("class") == "base":
+                self.matrices[-1]["base"] = attrs["data-cell"]
+        elif tag == "tr" and "data-stage" in attrs:
+            self.matrices[-1]["rows"].append((attrs["data-stage"], attrs["data-metric"], []))
+        elif tag == "td":
+            self.matrices[-1]["rows"][-1][2].append(attrs)
 
     def rows(self, section):
         return self.sections.get(section, [])
@@ -67,6 +84,46 @@ class Check:
         measured = summary.filter(pl.col("n") > 0, stage="pipeline", metric="cost_usd_per_100k")
         missing = set(measured["cell_id"]) - {attrs["data-cell"] for attrs, _ in page.rows("numbers")}
         self.wrong += [f"{cell}: measured, but not on the page" for cell in sorted(missing)]
+
+    def matrix(self, run, matrices, by="mean"):
+        """Compares every field with summary, its ratio with comparisons (or the ratio of the two numbers), its shade with the verdict."""
+        summary, comparisons = pl.read_parquet(run / "summary.parquet"), pl.read_parquet(run / "comparisons.parquet")
+        column, ratio_of = ("mean", "ratio_mean") if by == "mean" else ("p50", "ratio_median")
+        key = ["cell_id", "stage", "metric"]
+        values = {tuple(row[name] for name in key): row[column] for row in summary.iter_rows(named=True)}
+        pairs = {}
+        for row in comparisons.filter(~pl.col("factor").is_in(["model", "deployment"])).iter_rows(named=True):
+            pairs[row["cell_a"], row["cell_b"], row["stage"], row["metric"]] = (row[ratio_of], row["verdict"])
+        better = {"faster": "better", "cheaper": "better", "slower": "worse", "dearer": "worse"}
+        turned = {"faster": "worse", "cheaper": "worse", "slower": "better", "dearer": "better"}
+        for table in matrices:
+            for stage, metric, fields in table["rows"]:
+                for cell, field in zip(table["cells"], fields, strict=True):
+                    where, value = f"matrix, {cell} {stage} ({by})", values.get((cell, stage, metric))
+                    self.same(where, field.get("data-value"), value)
+                    if (ratio := field.get("data-ratio")) is None:
+                        if "better" in field.get("class", "") or "worse" in field.get("class", ""):
+                            self.wrong.append(f"{where}: shaded without a ratio")
+                        continue
+                    compared, base = "cost_usd" if metric == "cost_usd_per_100k" else metric, table["base"]
+                    there, back = (pairs.get((*of, stage, compared), (None, None)) for of in ((base, cell), (cell, base)))
+                    if there[0] is not None:
+                        expected, shade = there[0], better.get(there[1])
+                    elif back[0] is not None:
+                        expected, shade = 1 / back[0], turned.get(back[1])
+                    else:
+                        expected, shade = value / values[base, stage, metric], None
+                    self.same(f"{where} against {base}", ratio, expected)
+                    if shade != ("better" if expected < 1 else "worse"):
+                        shade = None  # medians that say the opposite of what is claimed of means
+                    if (field.get("class") or None) != shade:
+                        self.wrong.append(f"{where} against {base}: {field.get('class')} on the page, but {shade} by the comparison")
+
+    def same(self, where, shown, expected):
+        self.compared += 1
+        shown = None if shown is None else float(shown)
+        if (shown is None) != (expected is None) or (expected is not None and abs(shown - expected) > 1e-9 * abs(expected)):
+            self.wrong.append(f"{where}: {shown} on the page, but {expected} in the tables")
 
     def pairs(self, run, page):
         table = pl.read_parquet(run / "comparisons.parquet")
@@ -119,16 +176,26 @@ def sample(run):
     return pl.concat(long).rename({"cell_id": "cell"})
 
 
-# The page tells its frame how it looks. It is in a frame because a window cannot be as narrow as a phone.
-PROBE = """<script>addEventListener("load", () => parent.postMessage(JSON.stringify({
-  width: innerWidth, scroll: document.documentElement.scrollWidth, figures: document.querySelectorAll("svg").length,
-  sortable: document.querySelectorAll("th button").length }), "*"));</script></body>"""
+# The page tells its frame how it looks, and then what its matrix says after the last cell that may be one was made the baseline
+# and medians were asked for. It is in a frame because a window cannot be as narrow as a phone.
+PROBE = """<script>addEventListener("load", () => {
+  for (const row of document.querySelectorAll("table.stages thead tr")) [...row.querySelectorAll("button")].at(-1)?.click();
+  const median = [...document.querySelectorAll(".controls label")].find((label) => label.textContent.includes("medians"));
+  median?.querySelector("input").click();
+  const of = (field) => ({ "data-value": field.dataset.value, "data-ratio": field.dataset.ratio, class: field.className });
+  const matrices = [...document.querySelectorAll("table.stages")].map((table) => ({
+    cells: [...table.tHead.querySelectorAll("th[data-cell]")].map((head) => head.dataset.cell),
+    base: table.tHead.querySelector("th.base")?.dataset.cell,
+    rows: [...table.tBodies[0].rows].map((row) => [row.dataset.stage, row.dataset.metric, [...row.querySelectorAll("td")].map(of)]) }));
+  parent.postMessage(JSON.stringify({ width: innerWidth, scroll: document.documentElement.scrollWidth, matrices,
+    figures: document.querySelectorAll("svg").length, sortable: document.querySelectorAll("th button").length,
+    fragment: location.hash }), "*"); });</script></body>"""
 FRAME = f"""<!doctype html><title></title><script>onmessage = (told) => {{ document.title = told.data; }};</script>
 <iframe src="page.html" width="{PHONE}" height="800" frameborder="0"></iframe>"""
 
 
-def look(browser, page):
-    """What is wrong with the page in a browser: errors on its console, too few figures, wider than a phone's screen."""
+def look(browser, page, check=None, run=None):
+    """What is wrong with the page in a browser: errors on its console, too few figures, wider than a phone's screen, a wrong matrix."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "page.html").write_text(page.read_text().replace("</body>", PROBE))
         frame = Path(folder) / "frame.html"
@@ -137,7 +204,7 @@ def look(browser, page):
                    "--virtual-time-budget=4000", "--dump-dom", frame.as_uri()]  # fmt: skip
         answer = subprocess.run(command, capture_output=True, text=True, timeout=120)
     said = [line for line in answer.stderr.splitlines() if "CONSOLE" in line]
-    told = answer.stdout.partition("<title>")[2].partition("</title>")[0]
+    told = html.unescape(answer.stdout.partition("<title>")[2].partition("</title>")[0])
     if not told:
         return [*said, f"{page.name}: the browser did not render it"]
     found = json.loads(told)
@@ -145,6 +212,10 @@ def look(browser, page):
         said.append(f"{page.name} is {found['scroll']} pixels wide on a screen of {found['width']}")
     if found["figures"] < 3:
         said.append(f"{page.name} has {found['figures']} figures")
+    if check:
+        check.matrix(run, found["matrices"], "median")
+        if found["matrices"] and "by=median" not in found["fragment"]:
+            said.append(f"{page.name}: its address does not say that medians are shown")
     if not found["sortable"]:
         said.append(f"{page.name}: no table can be sorted")
     return said
@@ -160,6 +231,7 @@ def main():
     check, pages = Check(), [run / "report.html"]
     page = Page(pages[0])
     check.numbers(run, page)
+    check.matrix(run, page.matrices)
     check.pairs(run, page)
     check.choices(run, page)
     if several:
@@ -169,7 +241,7 @@ def main():
         check.wrong.append("the page has no numbers")
     if browser:
         for each in pages:
-            check.wrong += look(browser, each)
+            check.wrong += look(browser, each, *((check, run) if each == pages[0] else ()))
     for line in check.wrong:
         print(line)
     print(f"{check.compared} numbers of {', '.join(each.name for each in pages)} compared with the tables, {len(check.wrong)} differ")

@@ -12,12 +12,19 @@ pub struct Offer {
     pub time: f64,
 }
 
+/// Figures this close, relative to their size, are equal: sums in another order round otherwise.
+const EQUAL: f64 = 1e-9;
+
+fn is_less(a: f64, b: f64) -> bool {
+    a < b - EQUAL * b.abs()
+}
+
 impl Offer {
     /// Says whether it is at least as good as `other` in both and better in one.
     fn beats(self, other: Self) -> bool {
-        self.cost <= other.cost
-            && self.time <= other.time
-            && (self.cost < other.cost || self.time < other.time)
+        !is_less(other.cost, self.cost)
+            && !is_less(other.time, self.time)
+            && (is_less(self.cost, other.cost) || is_less(self.time, other.time))
     }
 }
 
@@ -82,6 +89,11 @@ mod tests {
             pareto_front(&offers(&[(1.0, 1.0), (1.0, 1.0)])),
             [true, true],
             "equal offers do not beat each other"
+        );
+        assert_eq!(
+            pareto_front(&offers(&[(0.1 + 0.2, 5.0), (0.3, 5.0)])),
+            [true, true],
+            "the last bit of a sum is no difference"
         );
         assert_eq!(pareto_front(&[]), [false; 0]);
     }

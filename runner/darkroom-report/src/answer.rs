@@ -11,41 +11,86 @@ use crate::models;
 use crate::noise;
 use crate::notes::percent;
 use crate::number::{count, figure, interval};
+use crate::pairs::turned;
 use crate::run::{CellView, PIPELINE, Run, Stat};
+
+/// Sentences on who is better, or cells with their reason, that a first screen has room for.
+const LEADING: usize = 4;
+/// The caveat of a claim whose cells were deployed once each.
+pub const DEPLOYED_ONCE: &str = " Deployed once, so differences between hosts are not covered.";
 
 /// What is to be said first of a run.
 pub struct FirstSentences {
-    /// Who is faster and cheaper, and what is right.
-    pub first: Vec<String>,
+    /// Who is faster and cheaper: as many sentences as a first screen has room for.
+    pub leading: Vec<String>,
+    /// The same of the other kinds of work.
+    pub more: Vec<String>,
+    /// Whose outputs are right, and what remembers outputs.
+    pub right: Vec<String>,
+    /// Cells were measured at different times.
+    pub times: Option<String>,
     /// What follows: sizes to take, noise.
     pub then: Vec<String>,
+}
+
+/// A sentence on who is best by a metric.
+struct Best {
+    metric: &'static str,
+    said: String,
 }
 
 /// Returns the sentences that say who is faster and who is cheaper, for those who show the outputs'
 /// verdicts themselves.
 pub fn claimed(run: &Run) -> Vec<String> {
-    compared(run).0
+    compared(run).0.into_iter().map(|best| best.said).collect()
 }
 
 /// Returns the sentences, in order of interest. Cells of different work (images, trigger, input,
 /// start, concurrency) are not compared with each other: each kind of work has an answer of its
 /// own.
 pub fn answer(run: &Run) -> FirstSentences {
-    let (mut first, shown, alone) = compared(run);
-    first.push(right(run));
-    first.extend(remembering(run));
-    let then = at_different_times(run, &shown)
+    let (best, shown, alone) = compared(run);
+    let (leading, more) = led(best);
+    let mut right = vec![right(run)];
+    right.extend(remembering(run));
+    let then = aside(run, &alone)
         .into_iter()
-        .chain(aside(run, &alone))
         .chain(crate::choices::sentences(run))
         .chain(noise::sentence(run))
         .collect();
-    FirstSentences { first, then }
+    FirstSentences {
+        leading,
+        more,
+        right,
+        times: at_different_times(run, &shown),
+        then,
+    }
+}
+
+/// Takes the sentences for the first screen: of the first kind of work by every metric, then of the
+/// next.
+fn led(best: Vec<Best>) -> (Vec<String>, Vec<String>) {
+    let mut seen: Vec<&str> = Vec::new();
+    let mut placed: Vec<(usize, &Best)> = Vec::new();
+    for one in &best {
+        placed.push((
+            seen.iter().filter(|metric| **metric == one.metric).count(),
+            one,
+        ));
+        seen.push(one.metric);
+    }
+    placed.sort_by_key(|(place, _)| *place);
+    let mut leading: Vec<String> = placed
+        .into_iter()
+        .map(|(_, best)| best.said.clone())
+        .collect();
+    let more = leading.split_off(LEADING.min(leading.len()));
+    (leading, more)
 }
 
 /// Returns what is said of each kind of work by each metric, the kinds that it is said of, and
 /// those with one ranked cell alone, which are put behind where others are compared.
-fn compared(run: &Run) -> (Vec<String>, Vec<KindOfWork<'_>>, Vec<KindOfWork<'_>>) {
+fn compared(run: &Run) -> (Vec<Best>, Vec<KindOfWork<'_>>, Vec<KindOfWork<'_>>) {
     let groups = groups(run);
     let ranked_cells = |group: &KindOfWork<'_>| ranked(run, group, &FASTER).len();
     let any = groups.iter().any(|group| ranked_cells(group) > 1);
@@ -68,12 +113,19 @@ fn compared(run: &Run) -> (Vec<String>, Vec<KindOfWork<'_>>, Vec<KindOfWork<'_>>
             } else {
                 ""
             };
-            said.push(format!(
+            let none = format!(
                 "No cell is ranked by {}: no cell has only right outputs{also}.",
                 metric.what
-            ));
+            );
+            said.push(Best {
+                metric: metric.name,
+                said: none,
+            });
         }
-        said.extend(best);
+        said.extend(best.into_iter().map(|said| Best {
+            metric: metric.name,
+            said,
+        }));
     }
     (said, shown, alone)
 }
@@ -373,7 +425,7 @@ fn range(low: &str, high: &str) -> String {
 fn caveats(run: &Run, winner: &CellView, claim: &Claim, metric: &Metric) -> String {
     let floor = noise::floor(run, &[&winner.id, &claim.other], PIPELINE, metric.compared);
     let hosts = match floor.map(|floor| floor.apart) {
-        None => " Deployed once, so differences between hosts are not covered.".to_owned(),
+        None => DEPLOYED_ONCE.to_owned(),
         Some(floor) if apart(claim.ratio) <= floor => {
             format!(
                 " The same code deployed twice differed by up to {}, so this may come from the \
@@ -436,13 +488,6 @@ fn claims(run: &Run, group: &KindOfWork<'_>, winner: &CellView, metric: &Metric)
                 row.number("ratio_mean_ci_high")?,
             );
             let verdict = row.text("verdict")?;
-            let turned = match verdict {
-                "slower" => "faster",
-                "dearer" => "cheaper",
-                "faster" => "slower",
-                "cheaper" => "dearer",
-                other => other,
-            };
             if [
                 "wrong outputs",
                 "outputs not checked",
@@ -466,7 +511,7 @@ fn claims(run: &Run, group: &KindOfWork<'_>, winner: &CellView, metric: &Metric)
                 other: b.to_owned(),
                 ratio: 1.0 / ratio,
                 ci,
-                verdict: turned.to_owned(),
+                verdict: turned(verdict).to_owned(),
             })
         })
         .collect()
@@ -534,7 +579,7 @@ fn right(run: &Run) -> String {
                 )
             })
             .collect();
-        format!("WRONG, so not ranked: {}", named.join("; "))
+        format!("WRONG, so not ranked: {}", first_of(&named))
     };
     let unchecked = match unchecked {
         0 => String::new(),
@@ -559,6 +604,15 @@ fn failed(run: &Run) -> String {
     }
     format!(
         " FAILED in every pass, so not ranked: {}.",
-        named.join("; ")
+        first_of(&named)
     )
+}
+
+/// Joins what a first screen has room for; the rest stands below it, each with its reason.
+fn first_of(named: &[String]) -> String {
+    let more = match named.len().saturating_sub(LEADING) {
+        0 => String::new(),
+        more => format!("; {more} more below"),
+    };
+    named[..named.len().min(LEADING)].join("; ") + &more
 }

@@ -10,6 +10,7 @@ mod charts;
 mod choices;
 mod correctness;
 mod kinds;
+mod matrix;
 mod methods;
 mod models;
 mod noise;
@@ -23,6 +24,7 @@ mod run;
 mod several;
 mod tables;
 mod unlike;
+mod verdict;
 
 pub use answer::claimed;
 pub use charts::{Figure, figures, figures_of_width};

@@ -54,6 +54,12 @@ pub fn floor(run: &Run, cells: &[&str], stage: &str, metric: &str) -> Option<Flo
     floors.max_by(|a, b| a.apart.total_cmp(&b.apart))
 }
 
+/// Whether no cell was deployed twice, so that nobody knows the floor of anything.
+pub fn is_unknown(run: &Run) -> bool {
+    let mut factors = run.comparisons.iter().filter_map(|row| row.text("factor"));
+    !factors.any(|factor| factor == DEPLOYMENT)
+}
+
 /// Says how a ratio stands to how far what is the same came out apart, in a few words; for every
 /// claimed ratio.
 pub fn beside(floor: Option<f64>, ratio: f64) -> String {

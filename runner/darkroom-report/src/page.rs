@@ -1,7 +1,5 @@
-//! The page: the answer first, then figures, wrong outputs, tables, methods. One file that loads
-//! nothing.
-
-use std::collections::BTreeMap;
+//! The page: the answer first, then the matrix, wrong outputs, figures, tables, methods. One file that
+//! loads nothing.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -9,13 +7,10 @@ use darkroom_core::shown;
 use darkroom_tables::{Misdeed, RefusedCalls, SCHEMA_VERSION};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::answer::answer;
-use crate::charts::{Figure, figures};
+use crate::charts::{Figure, Group, figures_of_page};
 use crate::methods::methods;
-use crate::notes;
-use crate::number::count;
-use crate::run::{PIPELINE, Run};
-use crate::{choices, correctness, pairs, tables};
+use crate::run::Run;
+use crate::{choices, correctness, matrix, pairs, tables, verdict};
 
 /// Returns the report as one HTML document. `findings` is what does not match the run's journal, in
 /// words.
@@ -24,16 +19,18 @@ pub fn html(run: &Run, findings: &[String]) -> String {
     document(
         &title,
         &html! {
-            (header(run))
+            (verdict::header(run))
             main {
                 (findings_section(findings))
+                (verdict::verdict(run))
                 (correctness::section(run))
-                (answer_section(run))
+                (matrix::section(run))
+                (tables::numbers(run))
+                (verdict::believe(run))
                 (wrong_section(run))
                 (misbehaviour_section(run))
-                (tables::numbers(run))
                 (choices::section(run))
-                @for figure in &figures(run) { (figure_section(figure)) }
+                (figures_section(run))
                 (pairs::section(run))
                 (tables::whole(run))
                 (methods_section(run))
@@ -41,6 +38,13 @@ pub fn html(run: &Run, findings: &[String]) -> String {
         },
     )
 }
+
+/// What the page can do besides being read, in the order in which the parts need each other.
+const SCRIPTS: [&str; 3] = [
+    include_str!("sort.js"),
+    include_str!("matrix.js"),
+    include_str!("explore.js"),
+];
 
 /// Puts a page's content into a document of its own.
 pub fn document(title: &str, content: &Markup) -> String {
@@ -56,48 +60,13 @@ pub fn document(title: &str, content: &Markup) -> String {
             }
             body {
                 (content)
-                script { (PreEscaped(include_str!("sort.js"))) }
+                @for part in SCRIPTS { script { (PreEscaped(part)) } }
             }
         }
     }
     .into_string();
     // Whatever a fact brought along: a browser would turn text around by it, and no reader sees it.
     shown::text(&page).into_owned()
-}
-
-fn header(run: &Run) -> Markup {
-    let shared = if run.shared.is_empty() {
-        String::new()
-    } else {
-        format!(" · {}", run.shared.join(", "))
-    };
-    html! {
-        header {
-            h1 { (run.about("experiment")) }
-            @if let Some(origin) = run.imported() {
-                p { (origin) (shared) " · run " code { (run.about("run_id")) } }
-                p class="caution" {
-                    "Another tool measured these durations. Darkroom does not know what it did \
-                     not record, and "
-                    @match run.checked_by() {
-                        Some(who) => { "only that study says whether outputs are right (" (who) "); \
-                            Darkroom did not check them." }
-                        None => "no output was checked.",
-                    }
-                }
-            } @else {
-                p { "Measured on " (run.target_in_words()) (shared) " · run " code { (run.about("run_id")) } }
-            }
-            @if !run.is_aws() && run.imported().is_none() {
-                p class="caution" { "These durations compare code on one machine. They do not \
-                    predict AWS." }
-            }
-            @for late in run.sessions.iter().filter_map(|session| session.late_in_words(!run.is_aws())) {
-                p class="caution" { (late) "." }
-            }
-            @if let Some(older) = older(run) { p class="caution" { (older) } }
-        }
-    }
 }
 
 /// Says so where the tables are not of this version.
@@ -142,42 +111,9 @@ fn findings_section(findings: &[String]) -> Markup {
     }
 }
 
-fn answer_section(run: &Run) -> Markup {
-    let mind = notes::sentences(run, PIPELINE, |_| "turnaround_s");
-    let answer = answer(run);
-    html! {
-        section id="answer" {
-            h2 { "The answer" }
-            @for sentence in &answer.first { p class="answer" { (sentence) } }
-            @for sentence in &answer.then { p { (sentence) } }
-            @if !mind.is_empty() { h3 { "Before you believe these turnarounds" } (notes_list(&mind)) }
-            @for ((word, why), cells) in without_numbers(run) {
-                details class="print" open[cells.len() <= 4] {
-                    summary { (word) ", " (count(cells.len(), "cell")) ": " (why) }
-                    ul { @for cell in cells { li { code { (cell) } } } }
-                }
-            }
-        }
-    }
-}
-
-fn notes_list(sentences: &[String]) -> Markup {
+/// Sentences that warn, where there are some.
+pub fn notes_list(sentences: &[String]) -> Markup {
     html! { @if !sentences.is_empty() { ul class="notes" { @for sentence in sentences { li { (sentence) } } } } }
-}
-
-/// Returns the cells without a turnaround, by what became of them (tried or not) and the reason
-/// why.
-fn without_numbers(run: &Run) -> BTreeMap<(&str, &str), Vec<&str>> {
-    let mut by_reason: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
-    for cell in &run.cells {
-        let (word, why) = match (&cell.failed, &cell.not_measured) {
-            (Some(what), _) => ("Failed in every pass", what),
-            (None, Some(why)) => ("Not measured", why),
-            (None, None) => continue,
-        };
-        by_reason.entry((word, why)).or_default().push(&cell.id);
-    }
-    by_reason
 }
 
 fn wrong_section(run: &Run) -> Markup {
@@ -198,6 +134,10 @@ fn wrong_section(run: &Run) -> Markup {
             None => kinds.push((cell, stage, reason, detail, 1)),
         }
     }
+    let above = verdict::first_picture(run);
+    let is_above = |cell: &str, stage: &str| {
+        above.is_some_and(|of| (of.0.as_str(), of.1.as_str()) == (cell, stage))
+    };
     html! {
         @if !kinds.is_empty() {
             section id="wrong" {
@@ -208,7 +148,7 @@ fn wrong_section(run: &Run) -> Markup {
                         li { b { (cell) " · " (stage) } ": " (reason) ", " (count) " of the checked outputs" @if !detail.is_empty() { " (" (detail) ")" } }
                     }
                 }
-                @for (cell, stage, png) in run.pictures.iter().filter(|(cell, stage, _)| !correctness::pictured(run, cell, stage)) {
+                @for (cell, stage, png) in run.pictures.iter().filter(|(cell, stage, _)| !is_above(cell, stage) && !correctness::pictured(run, cell, stage)) {
                     figure {
                         img alt=(format!("{cell}, {stage}: expected, got and their difference")) src=(format!("data:image/png;base64,{}", BASE64_STANDARD.encode(png)));
                         figcaption { (cell) " · " (stage) ": expected, got, difference" }
@@ -242,20 +182,63 @@ fn misbehaviour_section(run: &Run) -> Markup {
     }
 }
 
-/// A figure with its caption, what would mislead without it, and its words.
+/// Every figure: its like side by side, the others across.
+fn figures_section(run: &Run) -> Markup {
+    let figures = figures_of_page(run);
+    let of = |group: Group| figures.iter().filter(move |figure| figure.group == group);
+    let groups = [
+        (Group::Runtime, "Runtime by stage"),
+        (Group::Whole, "The whole pipeline"),
+        (Group::Compared, "Compared, in pictures"),
+        (Group::Memory, "The effect of memory"),
+    ];
+    html! {
+        @for (group, title) in groups {
+            @if let Some(first) = of(group).next() {
+                @let is_shared = of(group).all(|figure| figure.caption == first.caption);
+                h2 { (title) }
+                @if is_shared { p class="quiet" { (first.caption) } }
+                div class="panels" { @for figure in of(group) { (panel(figure, !is_shared)) } }
+            }
+        }
+        @for figure in of(Group::Wide) { (figure_section(figure)) }
+    }
+}
+
+/// A figure among its like, as wide as a phone; its caption may stand above them all.
+fn panel(figure: &Figure, with_caption: bool) -> Markup {
+    html! {
+        section id=(figure.id) class="panel" {
+            h3 { (figure.title) }
+            figure {
+                div class="drawing" role="img" aria-label=(alternative(figure)) { (PreEscaped(embedded(&figure.svg))) }
+                @if with_caption { figcaption { (figure.caption) } }
+            }
+            @if !figure.notes.is_empty() {
+                details class="print" { summary { "before you believe it" } (notes_list(&figure.notes)) }
+            }
+            details { summary { "in words" } p { (figure.alternative) } }
+        }
+    }
+}
+
+/// A figure across the page with its caption, what would mislead without it, and its words.
 pub fn figure_section(figure: &Figure) -> Markup {
-    let alternative = format!("{}. {}", figure.title, figure.alternative);
     html! {
         section id=(figure.id) class="figure" {
             h2 { (figure.title) }
             figure {
-                div class="wide" role="img" aria-label=(alternative) tabindex="0" { (PreEscaped(embedded(&figure.svg))) }
+                div class="wide" role="img" aria-label=(alternative(figure)) tabindex="0" { (PreEscaped(embedded(&figure.svg))) }
                 figcaption { (figure.caption) }
             }
             (notes_list(&figure.notes))
             details { summary { "in words" } p { (figure.alternative) } }
         }
     }
+}
+
+fn alternative(figure: &Figure) -> String {
+    format!("{}. {}", figure.title, figure.alternative)
 }
 
 /// Hides the drawing itself from who hears its words instead.

@@ -107,7 +107,7 @@ fn pair(run: &Run, factor: &str, row: Row<'_>) -> Markup {
     let ratio = row.number("ratio_mean");
     let verdict = text("verdict");
     html! {
-        tr class=[(verdict == "wrong outputs").then_some("wrong")] data-factor=(factor) data-cell-a=(text("cell_a")) data-cell-b=(text("cell_b")) data-level-b=(text("level_b")) data-stage=(text("stage")) data-metric=(text("metric")) {
+        tr class=[(verdict == "wrong outputs").then_some("wrong")] data-factor=(factor) data-cell-a=(text("cell_a")) data-cell-b=(text("cell_b")) data-level-b=(text("level_b")) data-stage=(text("stage")) data-metric=(text("metric")) data-verdict=(verdict) data-medians=[medians(row)] {
             td { (what(row)) } td { (name(run, factor, row, "a")) } td { (name(run, factor, row, "b")) }
             td class="n" data-value=[row.number("n_a")] { (row.number("n_a").map_or("–".into(), |n| n.to_string())) }
             (number(ratio)) (number(row.number("ratio_mean_ci_low"))) (number(row.number("ratio_mean_ci_high")))
@@ -119,6 +119,14 @@ fn pair(run: &Run, factor: &str, row: Row<'_>) -> Markup {
     }
 }
 
+/// The ratio of the medians and its interval, for the script that shows medians.
+fn medians(row: Row<'_>) -> Option<String> {
+    let of = |end: &str| row.number(&format!("ratio_median{end}"));
+    let ends = of("_ci_low").zip(of("_ci_high"));
+    let ends = ends.map_or(String::new(), |(low, high)| format!(" {low} {high}"));
+    Some(format!("{}{ends}", of("")?))
+}
+
 /// What is compared: the stage, or which figure of the whole pipeline.
 pub fn what(row: Row<'_>) -> String {
     match (row.text("stage"), row.text("metric")) {
@@ -128,6 +136,17 @@ pub fn what(row: Row<'_>) -> String {
             format!("{stage}, with init")
         }
         (stage, _) => stage.unwrap_or("–").into(),
+    }
+}
+
+/// Returns a verdict for the two sides the other way round.
+pub fn turned(verdict: &str) -> &str {
+    match verdict {
+        "slower" => "faster",
+        "dearer" => "cheaper",
+        "faster" => "slower",
+        "cheaper" => "dearer",
+        other => other,
     }
 }
 

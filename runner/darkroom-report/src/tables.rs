@@ -51,7 +51,9 @@ pub fn numbers(run: &Run) -> Markup {
         section id="numbers" {
             h2 { "In numbers" }
             (download("summary", &run.summary))
-            div class="wide" role="region" aria-label="In numbers" tabindex="0" {
+            details {
+                summary { "each mean with its interval, SD, CV, quantiles and rank" }
+                div class="wide" role="region" aria-label="In numbers" tabindex="0" {
                 table class="sortable" {
                     caption { "Mean with its 95% interval (for these images), SD and CV of every stage, of turnaround and of cost" }
                     thead { tr { th { "what" } th { "cell" } th { "n" } th { "mean" } th { "95% low" } th { "high" } th { "SD" } th { "CV %" } th { "median" } th { "p95" } th { "rank" } th { "mind" } } }
@@ -74,6 +76,7 @@ pub fn numbers(run: &Run) -> Markup {
                 trigger, input, start, SnapStart and concurrency with right outputs; only if a difference \
                 from each of them is claimed, and never for a sample of a model. p95 from n = 20 \
                 on. Mind: read this before you use the row." }
+            }
         }
     }
 }

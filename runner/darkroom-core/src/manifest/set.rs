@@ -44,6 +44,18 @@ impl Override {
         (self.option == "--set").then_some(self.argument.as_str())
     }
 
+    /// Takes out of the manifest's text what cannot stand beside this key: `repetitions.count` beside
+    /// `repetitions.until`, which an override stands in for. Before any override is applied, so that
+    /// two overrides that contradict each other are a mistake.
+    pub(super) fn make_room(&self, root: &mut Node) {
+        let key = self.argument.split_once('=').map_or("", |(key, _)| key);
+        if key.split('.').map(str::trim).eq(["repetitions", "until"])
+            && let Some(repetitions) = root.get_mut("repetitions")
+        {
+            repetitions.remove("count");
+        }
+    }
+
     /// Replaces the key in the manifest's tree.
     pub(super) fn apply(&self, root: &mut Node) -> Result<(), Mistake> {
         let source = Arc::new(NamedSource::new(&self.option, self.argument.clone()));

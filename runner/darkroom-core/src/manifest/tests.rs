@@ -205,6 +205,24 @@ fn set_overrides_and_adds_keys() {
 }
 
 #[test]
+fn a_stopping_rule_that_is_set_stands_in_for_the_manifest_s_count() {
+    let text = format!("{MINIMAL}[repetitions]\ncount = 5\nwarm_up = 2\n");
+    let until =
+        "repetitions.until={ metric = \"turnaround\", ci_half_width = 0.05, min = 10, max = 40 }";
+    let manifest = read(&text, &[until]).unwrap();
+    assert_eq!(manifest.repetitions.until.unwrap().max, 40);
+    assert_eq!(
+        (manifest.repetitions.count, manifest.repetitions.warm_up),
+        (40, 2)
+    );
+    let both = read(&text, &[until, "repetitions.count=7"]).unwrap_err();
+    assert!(
+        both.contains("has both `count` and `until`"),
+        "two overrides contradict: {both}"
+    );
+}
+
+#[test]
 fn the_last_of_two_overrides_of_a_key_wins() {
     assert_eq!(
         read(MINIMAL, &["repetitions.count=10", "repetitions.count=20"])

@@ -90,6 +90,13 @@ impl Node {
         }
     }
 
+    /// Takes a key out of a table, if it is there.
+    pub fn remove(&mut self, key: &str) {
+        if let Value::Table(entries) = &mut self.value {
+            entries.retain(|entry| entry.key != key);
+        }
+    }
+
     /// Returns a string at this node's place.
     pub fn spelt(&self, text: &str) -> Self {
         Self {

@@ -20,7 +20,7 @@ use super::fixed_images::Images;
 use super::stopping::{StoppingRule, relative_half_width};
 use super::{
     ClaimVerdict, SIGNIFICANCE, Samples, UnitValue, between_units, compare, intervals,
-    mann_whitney, mean_of_sorted, quantile_interval, seed_of, verdict, wilcoxon,
+    mann_whitney, mean_of_sorted, quantile_interval, seed_of, verdict, wilcoxon, wilson,
 };
 
 /// Values of a simulated sample.
@@ -49,6 +49,20 @@ const ON_FIXED: StoppingRule = StoppingRule {
     max: 100,
 };
 
+/// Simulations from which on a share outside of its bounds is not chance: the bounds of a promise lie
+/// two standard errors or more from what it promises.
+const ENOUGH: u32 = 300;
+
+/// What simulations say of a promise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    Kept,
+    Broken,
+    /// Too few simulations to tell.
+    Unclear,
+}
+
 /// One promise and how often it was kept.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Promise {
@@ -61,8 +75,24 @@ pub struct Promise {
 }
 
 impl Promise {
-    pub fn is_kept(&self) -> bool {
-        (self.expected.0..=self.expected.1).contains(&self.share)
+    pub fn standing(&self) -> Standing {
+        let (low, high) = self.expected;
+        if self.simulations >= ENOUGH {
+            return if (low..=high).contains(&self.share) {
+                Standing::Kept
+            } else {
+                Standing::Broken
+            };
+        }
+        // Of few simulations only what their interval excludes is known.
+        let happened = (self.share * f64::from(self.simulations)).round() as u64;
+        let excluded = wilson(happened, self.simulations.into())
+            .is_some_and(|rate| rate.high < low || rate.low > high);
+        if excluded {
+            Standing::Broken
+        } else {
+            Standing::Unclear
+        }
     }
 }
 
@@ -397,7 +427,7 @@ mod tests {
     #[test]
     fn every_promise_is_kept() {
         for promise in calibrate(500, 562) {
-            assert!(promise.is_kept(), "{promise:?}");
+            assert_eq!(promise.standing(), Standing::Kept, "{promise:?}");
         }
     }
 
@@ -412,13 +442,25 @@ mod tests {
     }
 
     #[test]
-    fn a_promise_that_is_not_kept_is_seen() {
-        let broken = Promise {
+    fn a_promise_that_is_not_kept_is_seen_and_few_simulations_condemn_none() {
+        let of = |simulations, share| Promise {
             what: "",
-            simulations: 100,
-            share: 0.9,
+            simulations,
+            share,
             expected: (0.925, 0.98),
         };
-        assert!(!broken.is_kept());
+        for (simulations, share, standing) in [
+            (500, 0.9, Standing::Broken),
+            (500, 0.95, Standing::Kept),
+            (3, 1.0, Standing::Unclear),
+            (100, 0.9, Standing::Unclear),
+            (100, 0.7, Standing::Broken),
+        ] {
+            assert_eq!(
+                of(simulations, share).standing(),
+                standing,
+                "{share} of {simulations}"
+            );
+        }
     }
 }

@@ -59,11 +59,13 @@ pub fn compare(samples: &Samples, seed: [u8; 32]) -> Comparison {
     let ratio = |of: fn(&[f64]) -> Option<f64>| {
         Some(of(&sorted_b)? / of(&sorted_a)?).filter(|r| r.is_finite())
     };
+    let (rank_a, rank_b) = one_of_equals(&a, &b);
+    let (ranked_a, ranked_b) = (sorted(&rank_a), sorted(&rank_b));
     let (p, n_zero) = if let Samples::Paired(_) = samples {
-        let test = wilcoxon(&a, &b);
+        let test = wilcoxon(&rank_a, &rank_b);
         (test.p, Some(test.n_zero))
     } else {
-        (mann_whitney(&sorted_a, &sorted_b), None)
+        (mann_whitney(&ranked_a, &ranked_b), None)
     };
     let intervals = ratio_intervals(samples, seed);
     Comparison {
@@ -75,7 +77,7 @@ pub fn compare(samples: &Samples, seed: [u8; 32]) -> Comparison {
         ratio_median: ratio(median),
         ratio_median_ci: intervals.median,
         ci_method: intervals.mean.map(|_| intervals.method),
-        cliffs_delta: cliffs_delta(&sorted_a, &sorted_b),
+        cliffs_delta: cliffs_delta(&ranked_a, &ranked_b),
         p,
         test: p.map(|_| {
             if samples.is_paired() {
@@ -86,6 +88,25 @@ pub fn compare(samples: &Samples, seed: [u8; 32]) -> Comparison {
         }),
         n_zero,
     }
+}
+
+/// Values this close, relative to their size, are equal: costs are sums, and sums in another order
+/// round otherwise.
+const EQUAL: f64 = 1e-12;
+
+/// Returns both with one value for those that differ in their last bits only: ranks count a
+/// difference as one however small it is.
+fn one_of_equals(a: &[f64], b: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    let mut all = sorted(&[a, b].concat());
+    let mut before = f64::NEG_INFINITY;
+    // The first of each row of equals stands for it.
+    all.retain(|value| {
+        let is_new = value - before > EQUAL * value.abs();
+        before = *value;
+        is_new
+    });
+    let told = |value: &f64| all[all.partition_point(|first| first <= value).max(1) - 1];
+    (a.iter().map(told).collect(), b.iter().map(told).collect())
 }
 
 impl Samples {
@@ -108,6 +129,7 @@ pub(super) fn median(sorted: &[f64]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
     use crate::statistics::claims::{ClaimVerdict, SIGNIFICANCE, verdict};
     use crate::statistics::interval::seed_of;
     use crate::statistics::worked::{A, B, assert_close, lognormal, x, y};
@@ -133,6 +155,22 @@ mod tests {
         assert!(
             (l - low).abs() <= tolerance && (h - high).abs() <= tolerance,
             "[{l}, {h}] is not [{low}, {high}]"
+        );
+    }
+
+    #[test]
+    fn a_value_that_differs_in_its_last_bit_does_not_count_as_different() {
+        let (cost, again): (Vec<f64>, Vec<f64>) = (1..=12)
+            .map(f64::from)
+            .map(|n| (n * 0.1 + n * 0.2, n * 0.3))
+            .unzip();
+        assert!(cost != again, "sums round otherwise");
+        let paired = compare(&pairs(&cost, &again), seed());
+        assert_eq!((paired.n_zero, paired.p), (Some(12), Some(1.0)));
+        assert_eq!(paired.cliffs_delta, Some(0.0));
+        assert_eq!(
+            compare(&independent(&cost, &again), seed()).cliffs_delta,
+            Some(0.0)
         );
     }
 

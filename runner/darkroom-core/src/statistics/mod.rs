@@ -23,7 +23,7 @@ mod summary;
 mod units;
 mod variance;
 
-pub use calibration::{Promise, calibrate};
+pub use calibration::{Promise, Standing, calibrate};
 pub use claims::{ClaimVerdict, SIGNIFICANCE, apart, effect_word, holm, verdict};
 pub use compare::{Comparison, Samples, compare};
 pub use hierarchy::{FEWEST_SAMPLES, Pool, compare_pools};

@@ -3,7 +3,9 @@
 use plotters::prelude::*;
 
 use super::Figure;
-use super::canvas::{WIDTH, colour, draw_rows, upper};
+use super::canvas::{WIDTH, colour, draw_rows};
+use super::figure::Group;
+use super::scale::Scale;
 use crate::number::{figure as spelt, interval};
 use crate::run::Stat;
 
@@ -27,7 +29,11 @@ pub fn side_by_side(id: &str, title: &str, unit: &str, lines: &[IntervalLine]) -
     }
     let labels: Vec<String> = lines.iter().map(|line| line.label.clone()).collect();
     let bounds = |stat: &Stat| stat.ci.unwrap_or((stat.mean, stat.mean));
-    let most = upper(lines.iter().map(|line| bounds(&line.stat).1));
+    let means: Vec<f64> = lines.iter().map(|line| line.stat.mean).collect();
+    let ends = lines
+        .iter()
+        .flat_map(|line| <[f64; 2]>::from(bounds(&line.stat)));
+    let x = Scale::of_levels(&means, ends);
     let told = |line: &IntervalLine| {
         format!(
             "{}: mean {} {unit} {}, n = {}",
@@ -37,7 +43,7 @@ pub fn side_by_side(id: &str, title: &str, unit: &str, lines: &[IntervalLine]) -
             line.stat.n
         )
     };
-    let drawing = draw_rows(WIDTH, &labels, 0.0..most, unit, |plot| {
+    let drawing = draw_rows(WIDTH, &labels, x, unit, |plot| {
         for (row, line) in lines.iter().enumerate() {
             let (low, high) = bounds(&line.stat);
             plot.whisker(
@@ -45,7 +51,11 @@ pub fn side_by_side(id: &str, title: &str, unit: &str, lines: &[IntervalLine]) -
                 row as f64 + 0.5,
                 colour(line.colour).stroke_width(2),
             )?;
-            plot.tell_within((0.0, row as f64), (most, row as f64 + 1.0), told(line));
+            plot.tell_within(
+                (x.start(), row as f64),
+                (x.end(), row as f64 + 1.0),
+                told(line),
+            );
         }
         Ok(())
     })?;
@@ -56,6 +66,7 @@ pub fn side_by_side(id: &str, title: &str, unit: &str, lines: &[IntervalLine]) -
     };
     Some(Figure {
         id: id.into(),
+        group: Group::Wide,
         title: title.into(),
         caption: format!("Mean and its 95% interval in each run.{more}"),
         alternative: lines.iter().map(told).collect::<Vec<_>>().join(". "),

@@ -3,21 +3,24 @@
 //! Knows marks and axes, not what they mean.
 
 use std::fmt::Write as _;
-use std::ops::Range;
 
 use darkroom_core::shown;
 use plotters::chart::MeshStyle;
 use plotters::coord::Shift;
-use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
+use super::scale::Scale;
 use crate::number::figure;
 
 /// Pixels of a figure's width on a page: the width of a paper's text at 110 pixels an inch.
 pub const WIDTH: u32 = 760;
+/// Pixels of a figure's width where several stand side by side: what a phone has.
+pub const PANEL: u32 = 366;
 /// Pixels that a label of the axis takes, with the room around it.
-const TICK: u32 = 85;
+const TICK: u32 = 36;
+/// Pixels left of an axis of numbers, for its own labels and title.
+const Y_AREA: u32 = 58;
 /// Pixels of one row of a row chart.
 const ROW: u32 = 30;
 const FONT: &str = "sans-serif";
@@ -43,7 +46,7 @@ pub const fn colour(place: usize) -> RGBColor {
 }
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-pub type Chart<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+pub type Chart<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<Scale, Scale>>;
 /// Why a figure could not be drawn: never for a string as the canvas, so callers drop the figure.
 pub type Failed = DrawingAreaErrorKind<std::io::Error>;
 
@@ -66,8 +69,8 @@ pub struct Plot<'a> {
 pub struct Axes<'a> {
     /// Pixels across.
     pub width: u32,
-    pub x: Range<f64>,
-    pub y: Range<f64>,
+    pub x: Scale,
+    pub y: Scale,
     pub x_title: &'a str,
     pub y_title: &'a str,
     pub height: u32,
@@ -90,13 +93,15 @@ pub fn draw(
             .margin(8)
             .margin_right(16)
             .x_label_area_size(44)
-            .y_label_area_size(58)
-            .build_cartesian_2d(axes.x.clone(), axes.y.clone())?;
+            .y_label_area_size(Y_AREA)
+            .build_cartesian_2d(axes.x, axes.y)?;
         let mut mesh = chart.configure_mesh();
-        style(&mut mesh, axes.x_title, axes.width);
+        let x_title = format!("{}{}", axes.x_title, axes.x.in_words());
+        let y_title = format!("{}{}", axes.y_title, axes.y.in_words());
+        style(&mut mesh, &x_title, axes.width - Y_AREA);
         mesh.x_label_formatter(&|value| tick(*value))
             .y_label_formatter(&|value| tick(*value));
-        mesh.y_labels(6).y_desc(axes.y_title).draw()?;
+        mesh.y_labels(6).y_desc(&y_title).draw()?;
         let mut plot = Plot {
             chart,
             hovers: Vec::new(),
@@ -110,38 +115,8 @@ pub fn draw(
 pub fn draw_rows(
     width: u32,
     labels: &[String],
-    x: Range<f64>,
+    x: Scale,
     x_title: &str,
-    marks: impl FnOnce(&mut Plot<'_>) -> Result<(), Failed>,
-) -> Option<Drawing> {
-    rows(width, labels, x, x_title, &|value| tick(*value), marks)
-}
-
-/// Draws such a chart of ratios: its axis is of their logarithms to the base 2, and says the
-/// ratios.
-pub fn draw_ratios(
-    width: u32,
-    labels: &[String],
-    x: Range<f64>,
-    x_title: &str,
-    marks: impl FnOnce(&mut Plot<'_>) -> Result<(), Failed>,
-) -> Option<Drawing> {
-    rows(
-        width,
-        labels,
-        x,
-        x_title,
-        &|value| tick(value.exp2()),
-        marks,
-    )
-}
-
-fn rows(
-    width: u32,
-    labels: &[String],
-    x: Range<f64>,
-    x_title: &str,
-    x_label: &dyn Fn(&f64) -> String,
     marks: impl FnOnce(&mut Plot<'_>) -> Result<(), Failed>,
 ) -> Option<Drawing> {
     let (rows, across) = (labels.len(), width.cast_signed());
@@ -152,7 +127,7 @@ fn rows(
     // Of a label that takes two lines or more the rows are higher.
     let lines = labels.iter().map(Vec::len).max().unwrap_or(1) as u32;
     let row_height = ROW.max(lines * LINE as u32 + 4);
-    let title = wrapped(x_title, across - LABEL_ROOM);
+    let title = wrapped(&format!("{x_title}{}", x.in_words()), across - LABEL_ROOM);
     let axis = 44 + (title.len() as u32 - 1) * LINE as u32;
     let height = row_height * rows as u32 + axis + 20;
     let longest = labels
@@ -168,17 +143,18 @@ fn rows(
             .margin_right(18)
             .x_label_area_size(axis)
             .y_label_area_size(margin)
-            .build_cartesian_2d(x.clone(), rows as f64..0.0)?;
+            .build_cartesian_2d(x, Scale::linear(rows as f64, 0.0))?;
         let mut mesh = chart.configure_mesh();
-        style(&mut mesh, "", width);
-        mesh.x_label_formatter(x_label)
+        style(&mut mesh, "", width.saturating_sub(margin.cast_unsigned()));
+        mesh.x_label_formatter(&|value| tick(*value))
             .disable_y_mesh()
             .y_labels(0)
             .draw()?;
         // The title stands below the middle of the axis, or as near to it as its length lets it.
         let middle = chart
-            .backend_coord(&(f64::midpoint(x.start, x.end), rows as f64))
-            .0;
+            .backend_coord(&(x.start(), rows as f64))
+            .0
+            .midpoint(chart.backend_coord(&(x.end(), rows as f64)).0);
         let longest = title.iter().map(|line| name_width(line)).max().unwrap_or(0);
         let middle = middle.min(across - longest.midpoint(LABEL_ROOM));
         for (above, line) in (1..).zip(title.iter().rev()) {
@@ -187,7 +163,7 @@ fn rows(
         }
         let text = text_style(HPos::Right);
         for (row, label) in labels.iter().enumerate() {
-            let (left, middle) = chart.backend_coord(&(x.start, row as f64 + 0.5));
+            let (left, middle) = chart.backend_coord(&(x.start(), row as f64 + 0.5));
             // Halves of a line, from the row's middle: -1 and 1 of two lines.
             for (line, words) in (0..).zip(label) {
                 let halves = 2 * line - lines_of(label) + 1;
@@ -203,12 +179,8 @@ fn rows(
     })
 }
 
-/// What all axes look like.
-fn style(
-    mesh: &mut MeshStyle<'_, '_, RangedCoordf64, RangedCoordf64, SVGBackend<'_>>,
-    x_title: &str,
-    width: u32,
-) {
+/// What all axes look like; the one below is so many pixels wide.
+fn style(mesh: &mut MeshStyle<'_, '_, Scale, Scale, SVGBackend<'_>>, x_title: &str, width: u32) {
     mesh.light_line_style(TRANSPARENT)
         .bold_line_style(BLACK.mix(0.12))
         .axis_style(BLACK.mix(0.6))
@@ -327,7 +299,38 @@ impl Plot<'_> {
     }
 }
 
+/// Pixels of the line that names a panel.
+const HEADING: u32 = 22;
+
 impl Drawing {
+    /// Puts panels one below the other, each below its name where it has one; `None` without any.
+    pub fn stacked(panels: impl Iterator<Item = (Option<String>, Self)>) -> Option<Self> {
+        let mut whole: Option<Self> = None;
+        for (name, panel) in panels {
+            let stack = whole.get_or_insert_with(|| Self {
+                body: String::new(),
+                width: panel.width,
+                height: 0,
+            });
+            if let Some(name) = name {
+                let _ = write!(
+                    stack.body,
+                    "<text x=\"8\" y=\"{}\" font-family=\"{FONT}\" font-size=\"{LEGEND_SIZE}\" font-weight=\"bold\" fill=\"currentColor\">{}</text>",
+                    stack.height + 15,
+                    escape(&name)
+                );
+                stack.height += HEADING;
+            }
+            let _ = write!(
+                stack.body,
+                "<g transform=\"translate(0 {})\">{}</g>",
+                stack.height, panel.body
+            );
+            stack.height += panel.height;
+        }
+        whole
+    }
+
     /// Returns the figure as a whole SVG document.
     pub fn svg(&self) -> String {
         self.with_legend(&[])
@@ -335,18 +338,35 @@ impl Drawing {
 
     /// Returns the figure with a legend above it.
     pub fn with_legend(&self, entries: &[(RGBColor, String)]) -> String {
+        let (content, height) = self.below(entries);
+        format!(
+            "<svg width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" xmlns=\"http://www.w3.org/2000/svg\">\
+             {content}</svg>",
+            width = self.width,
+        )
+    }
+
+    /// The drawing with a legend above it, as a part of a larger one.
+    pub fn under(self, entries: &[(RGBColor, String)]) -> Self {
+        let (body, height) = self.below(entries);
+        Self {
+            body,
+            width: self.width,
+            height,
+        }
+    }
+
+    fn below(&self, entries: &[(RGBColor, String)]) -> (String, u32) {
         let (legend, extra) = if entries.is_empty() {
             (String::new(), 0)
         } else {
             legend(entries, self.width)
         };
-        format!(
-            "<svg width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" xmlns=\"http://www.w3.org/2000/svg\">\
-             {legend}<g transform=\"translate(0 {extra})\">{}</g></svg>",
-            self.body,
-            width = self.width,
-            height = self.height + extra,
-        )
+        let content = format!(
+            "{legend}<g transform=\"translate(0 {extra})\">{}</g>",
+            self.body
+        );
+        (content, self.height + extra)
     }
 }
 
@@ -528,12 +548,6 @@ fn legend(entries: &[(RGBColor, String)], across: u32) -> (String, u32) {
     (format!("<g>{row}</g>"), y + 24)
 }
 
-/// Returns the upper end of an axis from 0 that holds `values` with a little room.
-pub fn upper(values: impl Iterator<Item = f64>) -> f64 {
-    let most = values.filter(|value| value.is_finite()).fold(0.0, f64::max);
-    if most > 0.0 { most * 1.05 } else { 1.0 }
-}
-
 fn text_style(horizontal: HPos) -> TextStyle<'static> {
     (FONT, FONT_SIZE)
         .into_font()
@@ -658,9 +672,13 @@ mod tests {
     #[test]
     fn a_name_of_control_characters_is_drawn_and_is_xml() {
         let name = "\u{1b}[31m\u{0}\u{fffe}=HYPERLINK(\"x\")<b>\u{202e}\u{85}".to_owned();
-        let drawing = draw_rows(WIDTH, std::slice::from_ref(&name), 0.0..1.0, "ms", |_| {
-            Ok(())
-        })
+        let drawing = draw_rows(
+            WIDTH,
+            std::slice::from_ref(&name),
+            Scale::linear(0.0, 1.0),
+            "ms",
+            |_| Ok(()),
+        )
         .unwrap();
         let legend = legend(&[(COLOURS[0], name)], WIDTH).0;
         for svg in [&drawing.body, &legend] {

@@ -8,8 +8,11 @@ use darkroom_tables::read::Row;
 use plotters::prelude::*;
 
 use super::Figure;
-use super::canvas::{Axes, Drawing, Failed, Plot, colour, draw, upper};
+use super::canvas::{Axes, Drawing, Failed, Plot, colour, draw};
+use super::figure::Group;
+use super::panels::by_kind;
 use super::runtime::marked;
+use super::scale::Scale;
 use crate::kinds::kinds;
 use crate::number::{figure as spelt, interval};
 use crate::run::{CellView, PIPELINE, Run, Stat};
@@ -63,39 +66,68 @@ fn point<'a>(run: &'a Run, cell: &'a CellView) -> Option<Place<'a>> {
 }
 
 /// Draws one mean with its interval over memory, a line for each set of cells that differ in memory
-/// only.
+/// only, a panel for each kind of work.
 fn curve(
     places: &[Place<'_>],
     (id, title, unit): (&str, &str, &str),
     of: fn(&Place<'_>) -> Stat,
     width: u32,
 ) -> Option<Figure> {
-    let lines: Vec<Vec<&Place<'_>>> = by_memory(&places.iter().collect::<Vec<_>>())
+    let drawing = by_kind(
+        places,
+        |place| place.cell,
+        |places, _| curves(places, unit, of, width),
+    )?;
+    let in_a_line = by_memory(&places.iter().collect::<Vec<_>>());
+    let told = in_a_line.values().filter(|line| line.len() > 1).flatten();
+    Some(Figure {
+        id: id.into(),
+        group: Group::Memory,
+        title: title.into(),
+        caption: "Means with their 95% intervals. On Lambda memory buys CPU: 1769 MB is one vCPU."
+            .into(),
+        alternative: told
+            .map(|place| point_in_words(place))
+            .collect::<Vec<_>>()
+            .join(". "),
+        notes: Vec::new(),
+        svg: drawing.svg(),
+    })
+}
+
+/// Draws the curves of one kind of work; nothing where no cell has several sizes.
+fn curves(
+    places: &[&Place<'_>],
+    unit: &str,
+    of: fn(&Place<'_>) -> Stat,
+    width: u32,
+) -> Option<Drawing> {
+    let lines: Vec<Vec<&Place<'_>>> = by_memory(places)
         .into_values()
         .filter(|line| line.len() > 1)
         .collect();
-    let sizes = lines
-        .iter()
-        .flatten()
-        .map(|place| f64::from(place.cell.cell.memory_mb));
-    let (most, high) = (upper(sizes), |place: &Place<'_>| {
-        of(place).ci.map_or(of(place).mean, |ci| ci.1)
-    });
     if lines.is_empty() {
         return None;
     }
+    let all = || lines.iter().flatten();
+    let means: Vec<f64> = all().map(|place| of(place).mean).collect();
+    let ends = all().flat_map(|place| {
+        <[f64; 2]>::from(of(place).ci.unwrap_or((of(place).mean, of(place).mean)))
+    });
     let axes = Axes {
         width,
-        x: 0.0..most,
-        y: 0.0..upper(lines.iter().flatten().map(|place| high(place))),
+        x: Scale::from_zero(all().map(|place| f64::from(place.cell.cell.memory_mb))),
+        y: Scale::of_levels(&means, ends),
         x_title: "memory, MB",
         y_title: unit,
-        height: 330,
+        height: 300,
     };
+    let at = |place: &Place<'_>| (f64::from(place.cell.cell.memory_mb), of(place).mean);
+    let names: Vec<String> = lines.iter().map(|line| family(line[0].cell)).collect();
+    let mut unnamed = 0;
     let drawing = draw(&axes, |plot| {
-        for (index, line) in lines.iter().enumerate() {
-            let ink = colour(index);
-            let at = |place: &Place<'_>| (f64::from(place.cell.cell.memory_mb), of(place).mean);
+        for line in &lines {
+            let ink = colour(line[0].cell.colour);
             let path: Vec<(f64, f64)> = line.iter().map(|place| at(place)).collect();
             plot.chart
                 .draw_series([PathElement::new(path, ink.stroke_width(2))])?;
@@ -112,26 +144,21 @@ fn curve(
                 plot.tell((x, y), 10, point_in_words(place));
             }
         }
+        let first: Vec<(f64, f64)> = lines.iter().map(|line| at(line[0])).collect();
+        let crossed: Vec<[(f64, f64); 2]> = lines
+            .iter()
+            .flat_map(|line| line.windows(2).map(|ends| [at(ends[0]), at(ends[1])]))
+            .collect();
+        unnamed = plot.name_all(&first, &names, &crossed)?;
         Ok(())
     })?;
-    let legend: Vec<_> = lines
-        .iter()
-        .enumerate()
-        .map(|(index, line)| (colour(index), family(line[0].cell)))
-        .collect();
-    Some(Figure {
-        id: id.into(),
-        title: title.into(),
-        caption: "Means with their 95% intervals. On Lambda memory buys CPU: 1769 MB is one vCPU."
-            .into(),
-        alternative: lines
-            .iter()
-            .flatten()
-            .map(|place| point_in_words(place))
-            .collect::<Vec<_>>()
-            .join(". "),
-        notes: Vec::new(),
-        svg: drawing.with_legend(&legend),
+    let entry =
+        |(line, name): (&Vec<&Place<'_>>, &String)| (colour(line[0].cell.colour), name.clone());
+    let legend: Legend = lines.iter().zip(&names).map(entry).collect();
+    Some(if unnamed == 0 {
+        drawing
+    } else {
+        drawing.under(&legend)
     })
 }
 
@@ -178,6 +205,7 @@ fn of_kind(run: &Run, places: &[&Place<'_>], kind: Option<&str>, width: u32) -> 
     };
     Some(Figure {
         id,
+        group: Group::Wide,
         title,
         caption: format!(
             "Each dot is a cell, with its 95% intervals; a line joins one variant's memory sizes. {front}{unnamed}"
@@ -257,11 +285,19 @@ fn dots_of(
     ringed: &dyn Fn(&Place<'_>) -> bool,
     width: u32,
 ) -> Option<(Drawing, usize)> {
-    let high = |stat: &Stat| stat.ci.map_or(stat.mean, |ci| ci.1);
+    // With room for names beside the outermost dots.
+    let scale = |of: fn(&Place<'_>) -> Stat, room: f64| {
+        let means: Vec<f64> = places.iter().map(|place| of(place).mean).collect();
+        let ends = places.iter().flat_map(|place| {
+            let (low, high) = of(place).ci.unwrap_or((of(place).mean, of(place).mean));
+            [low, high * room]
+        });
+        Scale::of_levels(&means, ends)
+    };
     let axes = Axes {
         width,
-        x: 0.0..upper(places.iter().map(|place| high(&place.turnaround))) * 1.08,
-        y: 0.0..upper(places.iter().map(|place| high(&place.cost))) * 1.05,
+        x: scale(|place| place.turnaround, 1.08),
+        y: scale(|place| place.cost, 1.05),
         x_title: "mean turnaround, s",
         y_title: "USD per 100,000 images",
         height: 360,

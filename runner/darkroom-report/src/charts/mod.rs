@@ -8,15 +8,17 @@ mod canvas;
 mod cost;
 mod figure;
 mod memory;
+mod panels;
 mod ratios;
 mod runtime;
+mod scale;
 mod timeline;
 mod turnaround;
 mod waterfall;
 
 pub use beside::{IntervalLine, side_by_side};
 pub use canvas::{WIDTH as PAGE_PIXELS, escape};
-pub use figure::{Figure, figures, figures_of_width};
+pub use figure::{Figure, Group, figures, figures_of_page, figures_of_width};
 pub use memory::family;
 pub use ratios::{in_words, p_text};
 pub use runtime::marked;

@@ -5,7 +5,9 @@ use darkroom_tables::read::Row;
 use plotters::prelude::*;
 
 use super::Figure;
-use super::canvas::{colour, draw_ratios};
+use super::canvas::{colour, draw_rows};
+use super::figure::Group;
+use super::scale::Scale;
 use crate::noise::DEPLOYMENT;
 use crate::pairs::{comparison_in_words, factors, floor_of, is_headline, what};
 use crate::run::{PIPELINE, Run};
@@ -56,46 +58,42 @@ fn of_factor(run: &Run, factor: &str, width: u32) -> Option<Figure> {
         return None;
     }
     let labels: Vec<String> = shown.iter().map(|ratio| ratio.label.clone()).collect();
-    // On a logarithmic axis, where half as long lies as far from 1 as twice as long.
-    let log = f64::log2;
     let ends = |ratio: &Ratio| {
-        [
-            ratio.ci.0,
-            ratio.ci.1,
-            1.0 / ratio.floor.unwrap_or(1.0),
-            ratio.floor.unwrap_or(1.0),
-        ]
+        let floor = ratio.floor.unwrap_or(1.0);
+        [ratio.ci.0, ratio.ci.1, 1.0 / floor, floor]
     };
-    let low = log(shown.iter().flat_map(ends).fold(EQUIVALENT.0, f64::min));
-    let high = log(shown.iter().flat_map(ends).fold(EQUIVALENT.1, f64::max));
-    let room = (high - low) * 0.06;
-    let (left, right) = (low - room, high + room);
+    let x = Scale::logarithmic(
+        shown
+            .iter()
+            .flat_map(ends)
+            .chain([EQUIVALENT.0, EQUIVALENT.1]),
+    );
     let title = "ratio of means: below 1 the first is faster or cheaper";
-    let drawing = draw_ratios(width, &labels, left..right, title, |plot| {
+    let drawing = draw_rows(width, &labels, x, title, |plot| {
         let rows = shown.len() as f64;
-        let equivalent = [(log(EQUIVALENT.0), 0.0), (log(EQUIVALENT.1), rows)];
+        let equivalent = [(EQUIVALENT.0, 0.0), (EQUIVALENT.1, rows)];
         plot.chart
             .draw_series([Rectangle::new(equivalent, BLACK.mix(0.06).filled())])?;
         for (row, floor) in shown
             .iter()
             .enumerate()
-            .filter_map(|(row, ratio)| Some((row, log(ratio.floor?))))
+            .filter_map(|(row, ratio)| Some((row, ratio.floor?)))
         {
-            let floor = [(-floor, row as f64 + 0.12), (floor, row as f64 + 0.88)];
+            let floor = [(1.0 / floor, row as f64 + 0.12), (floor, row as f64 + 0.88)];
             plot.chart
                 .draw_series([Rectangle::new(floor, colour(5).mix(0.3).filled())])?;
         }
         plot.chart.draw_series([PathElement::new(
-            [(0.0, 0.0), (0.0, rows)],
+            [(1.0, 0.0), (1.0, rows)],
             BLACK.mix(0.7).stroke_width(1),
         )])?;
         for (row, ratio) in shown.iter().enumerate() {
             let ink = if ratio.claimed { colour(0) } else { colour(6) };
-            let interval = (log(ratio.ci.0), log(ratio.at), log(ratio.ci.1));
+            let interval = (ratio.ci.0, ratio.at, ratio.ci.1);
             plot.whisker(interval, row as f64 + 0.5, ink.stroke_width(2))?;
             plot.tell_within(
-                (left, row as f64),
-                (right, row as f64 + 1.0),
+                (x.start(), row as f64),
+                (x.end(), row as f64 + 1.0),
                 ratio.told.clone(),
             );
         }
@@ -120,6 +118,7 @@ fn of_factor(run: &Run, factor: &str, width: u32) -> Option<Figure> {
     };
     Some(Figure {
         id: format!("ratio-{factor}"),
+        group: Group::Compared,
         title: format!("Compared by {}", in_words(factor)),
         caption: format!(
             "Each row compares two cells, all else equal, with the 95% interval of the ratio. \

@@ -1,9 +1,13 @@
-//! Runtime of every stage: raw points, mean and its interval, one row a cell.
+//! Runtime of every stage: raw points, mean and its interval, one row a cell, one panel a kind of
+//! work.
 
 use plotters::prelude::*;
 
 use super::Figure;
-use super::canvas::{colour, draw_rows, upper};
+use super::canvas::{Drawing, colour, draw_rows};
+use super::figure::Group;
+use super::panels::by_kind;
+use super::scale::Scale;
 use crate::notes::sentences;
 use crate::number::{count, figure, interval};
 use crate::run::{CellView, Run, Stat};
@@ -19,8 +23,11 @@ pub fn figures(run: &Run, width: u32) -> Vec<Figure> {
         .collect()
 }
 
+/// A cell with its row of `summary` and some of its values.
+type Sample<'a> = (&'a CellView, Stat, Vec<f64>);
+
 fn of_stage(run: &Run, stage: &str, width: u32) -> Option<Figure> {
-    let rows: Vec<(&CellView, Stat, Vec<f64>)> = run
+    let rows: Vec<Sample<'_>> = run
         .measured()
         .filter_map(|cell| {
             let metric = Run::time_metric(cell);
@@ -31,43 +38,14 @@ fn of_stage(run: &Run, stage: &str, width: u32) -> Option<Figure> {
             ))
         })
         .collect();
-    if rows.is_empty() {
-        return None;
-    }
-    let labels: Vec<String> = rows.iter().map(|(cell, ..)| marked(cell)).collect();
-    let all = rows.iter().flat_map(|(_, stat, points)| {
-        points
-            .iter()
-            .copied()
-            .chain([stat.ci.map_or(stat.mean, |ci| ci.1)])
-    });
-    let drawing = draw_rows(width, &labels, 0.0..upper(all), "ms", |plot| {
-        for (row, (cell, stat, points)) in rows.iter().enumerate() {
-            let (y, ink) = (row as f64 + 0.5, colour(cell.colour));
-            for (place, &x) in points.iter().enumerate() {
-                let jitter = (place % 7) as f64 / 7.0 * 0.5 - 0.25;
-                plot.chart.draw_series([Circle::new(
-                    (x, y + jitter),
-                    2,
-                    ink.mix(0.45).filled(),
-                )])?;
-            }
-            let (low, high) = stat.ci.unwrap_or((stat.mean, stat.mean));
-            plot.whisker((low, stat.mean, high), y, BLACK.stroke_width(2))?;
-            plot.tell_within(
-                (0.0, row as f64),
-                (upper([high].into_iter()), row as f64 + 1.0),
-                runtime_in_words(cell, stat),
-            );
-        }
-        Ok(())
-    })?;
+    let drawing = by_kind(&rows, |row| row.0, |rows, names| panel(rows, names, width))?;
     let cold = rows
         .iter()
         .any(|(cell, ..)| Run::time_metric(cell) == "cold_total_ms");
     let restored = rows.iter().any(|(cell, ..)| cell.cell.snapstart.is_on());
     Some(Figure {
         id: format!("runtime-{stage}"),
+        group: Group::Runtime,
         title: format!("Runtime of {stage}"),
         caption: format!(
             "{} of each invocation (coloured), the mean and its 95% interval (dot and bar).{}",
@@ -89,6 +67,36 @@ fn of_stage(run: &Run, stage: &str, width: u32) -> Option<Figure> {
             .join(". "),
         notes: sentences(run, stage, Run::time_metric),
         svg: drawing.svg(),
+    })
+}
+
+fn panel(rows: &[&Sample<'_>], names: &[String], width: u32) -> Option<Drawing> {
+    let means: Vec<f64> = rows.iter().map(|(_, stat, _)| stat.mean).collect();
+    let all = rows.iter().flat_map(|(_, stat, points)| {
+        let (low, high) = stat.ci.unwrap_or((stat.mean, stat.mean));
+        points.iter().copied().chain([low, high])
+    });
+    let x = Scale::of_levels(&means, all);
+    draw_rows(width, names, x, "ms", |plot| {
+        for (row, (cell, stat, points)) in rows.iter().enumerate() {
+            let (y, ink) = (row as f64 + 0.5, colour(cell.colour));
+            for (place, &x) in points.iter().enumerate() {
+                let jitter = (place % 7) as f64 / 7.0 * 0.5 - 0.25;
+                plot.chart.draw_series([Circle::new(
+                    (x, y + jitter),
+                    2,
+                    ink.mix(0.45).filled(),
+                )])?;
+            }
+            let (low, high) = stat.ci.unwrap_or((stat.mean, stat.mean));
+            plot.whisker((low, stat.mean, high), y, BLACK.stroke_width(2))?;
+            plot.tell_within(
+                (x.start(), row as f64),
+                (x.end(), row as f64 + 1.0),
+                runtime_in_words(cell, stat),
+            );
+        }
+        Ok(())
     })
 }
 

@@ -4,7 +4,10 @@
 use plotters::prelude::*;
 
 use super::Figure;
-use super::canvas::{Axes, colour, draw, upper};
+use super::canvas::{Axes, colour, draw};
+use super::figure::Group;
+use super::scale::Scale;
+use crate::kinds::kinds;
 use crate::number::{count, figure as spelt};
 use crate::run::Run;
 
@@ -77,8 +80,8 @@ pub fn figure(run: &Run, width: u32) -> Option<Figure> {
         .collect();
     let axes = Axes {
         width,
-        x: 0.0..upper(dots.iter().map(|dot| dot.minute)),
-        y: 0.0..upper(dots.iter().map(|dot| dot.ms)),
+        x: Scale::from_zero(dots.iter().map(|dot| dot.minute)),
+        y: scale(run, &dots),
         x_title: "minutes since the first invocation",
         y_title: "ms",
         height: 330,
@@ -132,6 +135,7 @@ pub fn figure(run: &Run, width: u32) -> Option<Figure> {
     };
     Some(Figure {
         id: "timeline".into(),
+        group: Group::Wide,
         title: "The run over time".into(),
         caption: format!(
             "Every invocation by its start: dots are counted, rings are not (warm-ups, repeated \
@@ -148,6 +152,19 @@ pub fn figure(run: &Run, width: u32) -> Option<Figure> {
         notes: Vec::new(),
         svg: drawing.with_legend(&legend),
     })
+}
+
+/// Durations of several kinds of work (warm and cold) are told apart on a logarithmic axis only.
+fn scale(run: &Run, dots: &[Dot]) -> Scale {
+    let of_dots = || dots.iter().map(|dot| dot.ms);
+    if kinds(run.measured(), |cell| &cell.cell).len() > 1 {
+        return Scale::logarithmic(of_dots());
+    }
+    let mean = |cell, stage| Some(run.stat(cell, stage, Run::time_metric(cell))?.mean);
+    let means = run
+        .measured()
+        .flat_map(|cell| run.stages.iter().filter_map(move |stage| mean(cell, stage)));
+    Scale::of_levels(&means.collect::<Vec<f64>>(), of_dots())
 }
 
 fn tally(dots: &[Dot], kind: DotKind) -> usize {

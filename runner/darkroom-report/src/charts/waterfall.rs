@@ -6,8 +6,11 @@ use darkroom_tables::read::Row;
 use plotters::prelude::*;
 
 use super::Figure;
-use super::canvas::{colour, draw_rows, upper};
+use super::canvas::{Drawing, colour, draw_rows};
+use super::figure::Group;
+use super::panels::by_kind;
 use super::runtime::marked;
+use super::scale::Scale;
 use crate::number::figure as spelt;
 use crate::run::{CellView, Run};
 
@@ -21,48 +24,19 @@ struct Stretch {
     told: String,
 }
 
+/// A cell, its median turnaround and where that goes.
+type MedianPass<'a> = (&'a CellView, f64, Vec<Stretch>);
+
 const WAIT: usize = 6;
 const INIT: usize = 5;
 
 /// Draws one row a cell: init and duration of each stage in turn, and what lies between them.
 pub fn figure(run: &Run, width: u32) -> Option<Figure> {
-    let rows: Vec<(&CellView, f64, Vec<Stretch>)> = run
+    let rows: Vec<MedianPass<'_>> = run
         .measured()
         .filter_map(|cell| stretches(run, cell))
         .collect();
-    if rows.is_empty() {
-        return None;
-    }
-    let labels: Vec<String> = rows.iter().map(|(cell, ..)| marked(cell)).collect();
-    let most = upper(rows.iter().map(|(_, turnaround, _)| *turnaround));
-    let drawing = draw_rows(
-        width,
-        &labels,
-        0.0..most,
-        "s since the first call or the upload",
-        |plot| {
-            for (place, (_, _, stretches)) in rows.iter().enumerate() {
-                for stretch in stretches {
-                    let (top, bottom) = (place as f64 + 0.2, place as f64 + 0.8);
-                    let strength = if stretch.part == WAIT {
-                        0.35
-                    } else if stretch.light {
-                        0.55
-                    } else {
-                        1.0
-                    };
-                    let fill = colour(stretch.part).mix(strength);
-                    plot.bar(
-                        (stretch.from, top),
-                        (stretch.to, bottom),
-                        fill,
-                        stretch.told.clone(),
-                    )?;
-                }
-            }
-            Ok(())
-        },
-    )?;
+    let drawing = by_kind(&rows, |row| row.0, |rows, names| panel(rows, names, width))?;
     let mut legend: Vec<_> = run
         .stages
         .iter()
@@ -78,6 +52,7 @@ pub fn figure(run: &Run, width: u32) -> Option<Figure> {
     legend.push((colour(WAIT), "between: calls, triggers, polling".into()));
     Some(Figure {
         id: "waterfall".into(),
+        group: Group::Whole,
         title: "Where turnaround goes".into(),
         caption: "Each cell's pass with the median turnaround. Coloured: what Lambda reports for \
             each stage. Lighter: S3 calls within a stage, where the profile shows them. Grey: \
@@ -106,8 +81,41 @@ pub fn figure(run: &Run, width: u32) -> Option<Figure> {
     })
 }
 
+/// Draws one kind of work.
+fn panel(rows: &[&MedianPass<'_>], names: &[String], width: u32) -> Option<Drawing> {
+    let x = Scale::from_zero(rows.iter().map(|(_, turnaround, _)| *turnaround));
+    draw_rows(
+        width,
+        names,
+        x,
+        "s since the first call or the upload",
+        |plot| {
+            for (place, (_, _, stretches)) in rows.iter().enumerate() {
+                for stretch in stretches {
+                    let (top, bottom) = (place as f64 + 0.2, place as f64 + 0.8);
+                    let strength = if stretch.part == WAIT {
+                        0.35
+                    } else if stretch.light {
+                        0.55
+                    } else {
+                        1.0
+                    };
+                    let fill = colour(stretch.part).mix(strength);
+                    plot.bar(
+                        (stretch.from, top),
+                        (stretch.to, bottom),
+                        fill,
+                        stretch.told.clone(),
+                    )?;
+                }
+            }
+            Ok(())
+        },
+    )
+}
+
 /// Returns the stretches of the cell's median pass.
-fn stretches<'a>(run: &'a Run, cell: &'a CellView) -> Option<(&'a CellView, f64, Vec<Stretch>)> {
+fn stretches<'a>(run: &'a Run, cell: &'a CellView) -> Option<MedianPass<'a>> {
     let sample = run.pipelines.iter().filter(|row| {
         row.text("cell_id") == Some(&cell.id) && row.text("counts_as") == Some("sample")
     });

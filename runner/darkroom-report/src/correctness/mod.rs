@@ -13,4 +13,4 @@ mod outcomes;
 mod section;
 
 pub use failures::pictured;
-pub use section::section;
+pub use section::{section, sentences};

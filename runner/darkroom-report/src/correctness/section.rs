@@ -31,6 +31,13 @@ impl Rated<'_> {
     }
 }
 
+/// Says of each model how many of its pipelines are right.
+pub fn sentences(run: &Run) -> Vec<String> {
+    let rows = rated(run);
+    let whole = rows.iter().filter(|row| row.stage() == PIPELINE);
+    whole.map(sentence).collect()
+}
+
 /// The section; nothing where no model wrote a variant.
 pub fn section(run: &Run) -> Markup {
     let rows = rated(run);

@@ -67,7 +67,7 @@ fn two_models() -> Journal {
 }
 
 fn section(page: &str) -> &str {
-    &page[page.find("id=\"correctness\"").unwrap()..page.find("id=\"answer\"").unwrap()]
+    &page[page.find("id=\"correctness\"").unwrap()..page.find("id=\"believe\"").unwrap()]
 }
 
 #[test]

@@ -12,9 +12,12 @@ mod journal;
 
 mod bad_input;
 mod correctness;
+mod first_screen;
+mod matrix;
 mod misleading;
 mod models;
 mod page;
+mod panels;
 mod sessions;
 mod several;
 

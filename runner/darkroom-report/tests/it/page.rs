@@ -113,16 +113,17 @@ fn each_kind_of_work_has_an_answer_of_its_own_and_ranks_are_of_several() {
         (of("numpy", "edge"), 900.0),
     ];
     let page = Made::of(&journal(&cells, 20, 1, |_| 1.0)).html();
-    let answer = &page[page.find("id=\"answer\"").unwrap()..page.find("id=\"numbers\"").unwrap()];
+    let answer = &page[page.find("id=\"answer\"").unwrap()..page.find("class=\"panels\"").unwrap()];
     for said in [
-        "With photos: rust is 8.5",
-        " times faster than pillow (0.018",
-        " times). Deployed once, so differences between hosts are not covered.",
-        "With sizes: pillow takes 2",
-        "% less time than rust (0.4",
+        "<b>With photos: rust is 8.5",
+        " times faster than pillow</b> (0.018",
+        " times).</p>",
+        ">deployed once</a>",
+        "<b>With sizes: pillow takes 2",
+        "% less time than rust</b> (0.4",
         "Not compared (no other cell ran this way): numpy edge (1.3",
-        "With sizes: pillow costs 2",
-        "% less to host than rust ($",
+        "<b>With sizes: pillow costs 2",
+        "% less to host than rust</b> ($",
     ] {
         assert!(answer.contains(said), "{said} in {answer}");
     }

@@ -193,6 +193,24 @@ fn compute_bounds(run: &Run, cell: &CellView, work: &PerImage) -> Option<(f64, f
     ))
 }
 
+/// Says which starts the month's calls have: the mix that was asked for, or each cell's own.
+fn starts(run: &Run, args: &CostArgs, rows: &[Row]) -> String {
+    let is_cold = |row: &&Row| {
+        let cell = run.cell(&row.cell_id);
+        cell.is_some_and(|cell| cell.cell.start == Start::Cold)
+    };
+    let cold = rows.iter().filter(is_cold).count();
+    starts_in_words(cold, rows.len(), args.cold_share)
+}
+
+fn starts_in_words(cold: usize, all: usize, share: f64) -> String {
+    match cold {
+        0 => format!("{:.1}% cold starts", share * 100.0),
+        _ if cold == all => "cold starts only".to_owned(),
+        _ => "cold cells with cold starts only, warm cells with none".to_owned(),
+    }
+}
+
 fn text(run: &Run, args: &CostArgs, prices: &PriceTable, rows: &[Row]) -> String {
     let mut table = Table::new();
     table
@@ -250,12 +268,24 @@ fn text(run: &Run, args: &CostArgs, prices: &PriceTable, rows: &[Row]) -> String
         .map(|keys| format!(" Unconfirmed prices: {keys}."))
         .unwrap_or_default();
     format!(
-        "\n{} images per month, {} prices of {}, {:.1}% cold starts, {} the free \
+        "\n{} images per month, {} prices of {}, {}, {} the free \
          tier\n{table}\n{tiers} Not included: log ingestion, data transfer, storage.{measured}{unconfirmed}\n",
         args.images,
         prices.region,
         prices.date,
-        args.cold_share * 100.0,
+        starts(run, args, rows),
         if args.free_tier { "with" } else { "without" },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_month_of_cold_cells_is_not_said_to_have_no_cold_starts() {
+        assert_eq!(starts_in_words(0, 3, 0.05), "5.0% cold starts");
+        assert_eq!(starts_in_words(2, 2, 0.0), "cold starts only");
+        assert!(starts_in_words(1, 3, 0.0).starts_with("cold cells with cold starts only"));
+    }
 }
