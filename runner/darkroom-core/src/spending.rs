@@ -130,10 +130,12 @@ impl Spending {
         if let Some(of) = self.billed.cells.get(id).filter(|of| of.passes > 0) {
             return self.cell_usd(id, of) / of.passes as f64;
         }
+        let cell = self.cells.get(id);
         let unknown = OfStage {
             invocations: 1,
             billed_ms: 0,
             unknown: 1,
+            restored: u64::from(cell.is_some_and(|cell| cell.snapstart.is_on())),
         };
         let of = OfCell {
             stages: vec![unknown; self.pipeline.stages.len()],
