@@ -380,6 +380,7 @@ impl Bench {
         };
         let function = Function {
             name: "copy".into(),
+            qualifier: None,
             code_sha256: String::new(),
             output_prefix: "out/".into(),
             triggered_by: None,
