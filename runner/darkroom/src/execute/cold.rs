@@ -53,7 +53,8 @@ pub async fn renew(control: &Client, function: &Function, nonce: &str) -> Result
     if function.qualifier.is_some() {
         let sha256 = &function.code_sha256;
         let publish = published::publish(control, &function.name, sha256, Before::Stays);
-        publish.await.map_err(|error| fail(&error.to_string()))?;
+        let published = Box::pin(publish).await;
+        published.map_err(|error| fail(&error.to_string()))?;
     }
     Ok(())
 }
