@@ -233,7 +233,9 @@ impl OneFunction<'_> {
             return Ok(None);
         }
         let sha256 = &self.target.code_sha256;
+        // Boxed, for it is large and seldom there.
         let publish = published::publish(self.lambda, self.name, sha256, Before::Goes);
+        let publish = Box::pin(publish);
         let what = || {
             format!(
                 "function {}: Lambda takes a snapshot of its initialised environment, which takes \

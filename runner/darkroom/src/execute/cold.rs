@@ -59,7 +59,8 @@ pub async fn renew(setup: &Setup, function: &Function, nonce: &str) -> Result<()
         pace.calls.turn().await;
         let sha256 = &function.code_sha256;
         let publish = published::publish(control, &function.name, sha256, Before::Stays);
-        publish.await.map_err(|error| fail(&error.to_string()))?;
+        let published = Box::pin(publish).await;
+        published.map_err(|error| fail(&error.to_string()))?;
     }
     Ok(())
 }
