@@ -13,8 +13,8 @@ use darkroom_core::cell::{Architecture, Cell, Input, Start, Trigger};
 use darkroom_core::event::{CallsRefused, Event, Invocation, OutputCheck, PlannedCell, Status};
 use darkroom_core::image_set::{Expect, ImageSet};
 use darkroom_core::manifest::{
-    Budget, Experiment, Fault, Known, Manifest, Matrix, Output, Repetitions, Schedule,
-    TargetKeys, Unusable,
+    Budget, Experiment, Fault, Known, Manifest, Matrix, Output, Repetitions, Schedule, TargetKeys,
+    Unusable,
 };
 use darkroom_core::outcome::Outcome;
 use darkroom_core::pipeline::{Pipeline, Stage};
