@@ -23,7 +23,7 @@ use darkroom::record::{History, Journal, Recorder};
 use darkroom_cloud::{Config, LocalCloud};
 use darkroom_core::cell::{self, Cell, Input, SnapStart, Start, Trigger};
 use darkroom_core::event::{Event, RunStarted};
-use darkroom_core::manifest::{Lanes, Order, Repetitions};
+use darkroom_core::manifest::{Order, Repetitions};
 use darkroom_core::pipeline::Pipeline;
 use darkroom_core::schedule::lanes::Width;
 use darkroom_core::schedule::{CellShape, Schedule};
@@ -320,7 +320,7 @@ impl Bench {
                 metrics_after: Duration::ZERO,
                 alone: true,
             },
-            lanes: Width::new(1, Lanes::Fixed(1)),
+            lanes: Width::new(1),
             seed: 562,
             vary_inputs: false,
             pictures: None,

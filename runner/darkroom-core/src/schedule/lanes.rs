@@ -106,24 +106,22 @@ pub fn count(asked: Lanes, limits: LaneLimits) -> LaneCount {
 
 /// How many lanes may be busy now.
 ///
-/// With `auto`, a throttle halves the number, and it grows by one again for every round of passes
-/// that all went well: others of the account may need what is refused here.
+/// A throttle halves the number, and it grows by one again for every round of passes that all went
+/// well: others of the account may need what is refused here.
 #[derive(Clone, Copy, Debug)]
 pub struct Width {
     most: u32,
     now: u32,
-    gives_way: bool,
     /// Passes that went well since the number last changed.
     well: u32,
 }
 
 impl Width {
-    pub fn new(most: u32, asked: Lanes) -> Self {
+    pub fn new(most: u32) -> Self {
         let most = most.max(1);
         Self {
             most,
             now: most,
-            gives_way: asked == Lanes::Auto,
             well: 0,
         }
     }
@@ -139,9 +137,7 @@ impl Width {
 
     pub fn throttled(&mut self) {
         self.well = 0;
-        if self.gives_way {
-            self.now = (self.now / 2).max(1);
-        }
+        self.now = (self.now / 2).max(1);
     }
 
     pub fn went_well(&mut self) {
@@ -229,8 +225,8 @@ mod tests {
     }
 
     #[test]
-    fn auto_gives_way_to_throttles_and_comes_back_and_a_number_stays() {
-        let mut width = Width::new(16, Lanes::Auto);
+    fn lanes_give_way_to_throttles_and_come_back() {
+        let mut width = Width::new(16);
         (0..10).for_each(|_| width.went_well());
         assert_eq!(width.now(), 16);
         width.throttled();
@@ -244,8 +240,5 @@ mod tests {
         assert_eq!(width.now(), 16);
         (0..10).for_each(|_| width.throttled());
         assert_eq!(width.now(), 1);
-        let mut fixed = Width::new(16, Lanes::Fixed(16));
-        fixed.throttled();
-        assert_eq!(fixed.now(), 16);
     }
 }

@@ -357,7 +357,7 @@ impl Page<'_> {
             let bound = match span.account {
                 Some(NEW_ACCOUNT_CONCURRENCY) if span.bound == LaneBound::Account => format!(
                     "bounded by the {NEW_ACCOUNT_CONCURRENCY} concurrent executions of a new \
-                     account (run `darkroom doctor` to see yours)"
+                     account (run `darkroom doctor --target aws` to see yours)"
                 ),
                 account => why(span.bound, account),
             };

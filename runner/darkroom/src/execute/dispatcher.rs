@@ -541,8 +541,8 @@ impl Dispatcher {
         }
     }
 
-    /// Lets all lanes pause after a throttle, and with `auto` fewer of them go on. Throttles within
-    /// a pause are of the same moment.
+    /// Lets all lanes pause after a throttle, and fewer of them go on. Throttles within a pause are
+    /// of the same moment.
     fn slow_down(&self, tried: Tried) {
         let mut shared = self.shared.borrow_mut();
         let now = Instant::now();

@@ -13,8 +13,8 @@ use darkroom_core::cell::{Architecture, Cell, Input, SnapStart, Start, Trigger};
 use darkroom_core::event::{CallsRefused, Event, Invocation, OutputCheck, PlannedCell, Status};
 use darkroom_core::image_set::{Expect, ImageSet};
 use darkroom_core::manifest::{
-    Budget, Experiment, Fault, Known, Lanes, Manifest, Matrix, Output, Repetitions, Schedule,
-    TargetKeys, Unusable,
+    Budget, Experiment, Fault, Known, Manifest, Matrix, Output, Repetitions, Schedule, TargetKeys,
+    Unusable,
 };
 use darkroom_core::outcome::Outcome;
 use darkroom_core::pipeline::{Pipeline, Stage};
@@ -650,7 +650,7 @@ fn setup(
         time_budget: None,
         money_budget: None,
         patience: target.patience,
-        lanes: Width::new(1, Lanes::Fixed(1)),
+        lanes: Width::new(1),
         seed: 0,
         vary_inputs: false,
         pictures: Some(pictures),

@@ -283,7 +283,6 @@ impl Session<'_> {
 
     /// How many lanes measure these cells; says so where there are several.
     fn lanes(&self, cells: &[Cell], account: Option<u32>) -> Width {
-        let asked = self.configuration.manifest.lanes();
         // An account that does not tell is taken for a new one.
         let bounds = self.configuration.capability.account_bounds;
         let account = account.or(bounds.then_some(NEW_ACCOUNT_CONCURRENCY));
@@ -291,7 +290,7 @@ impl Session<'_> {
         if count.lanes > 1 {
             self.progress.step(&display::plan::lanes(count, account));
         }
-        Width::new(count.lanes, asked)
+        Width::new(count.lanes)
     }
 
     /// Says at Ctrl-C what is waited for. Never completes.
