@@ -79,10 +79,7 @@ pub enum SnapStart {
 
 impl SnapStart {
     /// Whether it is off, as everywhere where nothing says otherwise.
-    #[expect(
-        clippy::trivially_copy_pass_by_ref,
-        reason = "serde hands a reference to `skip_serializing_if`"
-    )]
+    // By reference, for `skip_serializing_if`.
     pub const fn is_off(&self) -> bool {
         matches!(self, Self::Off)
     }

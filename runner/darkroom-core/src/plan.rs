@@ -296,9 +296,9 @@ impl<'a> Plan<'a> {
             } = work.of(&cell);
             let passes = (counted + warm_up + probes) as f64;
             cells += 1;
-            let cell_s = passes * each_s / f64::from(cell.concurrency.max(1));
-            seconds += cell_s;
-            *by_functions.entry(levels_of(&cell)).or_default() += cell_s;
+            let whole_s = passes * each_s / f64::from(cell.concurrency.max(1));
+            seconds += whole_s;
+            *by_functions.entry(levels_of(&cell)).or_default() += whole_s;
             concurrency = concurrency.max(cell.concurrency);
             usd += passes * each_usd;
         }
