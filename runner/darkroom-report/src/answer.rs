@@ -50,7 +50,7 @@ pub fn claimed(run: &Run) -> Vec<String> {
 /// own.
 pub fn answer(run: &Run) -> FirstSentences {
     let (best, shown, alone) = compared(run);
-    let (leading, more) = led(best);
+    let (leading, more) = led(&best);
     let mut right = vec![right(run)];
     right.extend(remembering(run));
     let then = aside(run, &alone)
@@ -69,10 +69,10 @@ pub fn answer(run: &Run) -> FirstSentences {
 
 /// Takes the sentences for the first screen: of the first kind of work by every metric, then of the
 /// next.
-fn led(best: Vec<Best>) -> (Vec<String>, Vec<String>) {
+fn led(best: &[Best]) -> (Vec<String>, Vec<String>) {
     let mut seen: Vec<&str> = Vec::new();
     let mut placed: Vec<(usize, &Best)> = Vec::new();
-    for one in &best {
+    for one in best {
         placed.push((
             seen.iter().filter(|metric| **metric == one.metric).count(),
             one,

@@ -167,9 +167,9 @@ fn document(
     let source = Arc::new(NamedSource::new(name, text.to_owned()).with_language("toml"));
     let mut root = tree::document(&source)?;
     spelling::one_name(&mut root, mistakes);
-    overrides
-        .iter()
-        .for_each(|change| change.make_room(&mut root));
+    for change in overrides {
+        change.make_room(&mut root);
+    }
     mistakes.extend(
         overrides
             .iter()
