@@ -289,9 +289,9 @@ impl<'a> Plan<'a> {
             } = work.of(&cell);
             let passes = (counted + warm_up + probes) as f64;
             cells += 1;
-            let cell_s = passes * each_s / f64::from(cell.concurrency.max(1));
-            seconds += cell_s;
-            *by_functions.entry(levels_of(&cell)).or_default() += cell_s;
+            let of_cell = passes * each_s / f64::from(cell.concurrency.max(1));
+            seconds += of_cell;
+            *by_functions.entry(levels_of(&cell)).or_default() += of_cell;
             concurrency = concurrency.max(cell.concurrency);
             usd += passes * each_usd;
         }
