@@ -578,11 +578,15 @@ fn coarse(measured: &[&CellSummary]) -> String {
 /// Warns of times that the runner itself made longer.
 fn late(summary: &Summary) -> String {
     let local = summary.target == "local";
+    let mut text = String::new();
     let late = summary
         .sessions
         .iter()
         .filter_map(|session| session.late_in_words(local));
-    late.map(|late| format!("LATE   {late}.\n")).collect()
+    for late in late {
+        let _ = writeln!(text, "LATE   {late}.");
+    }
+    text
 }
 
 /// Says whether CloudWatch's metrics agree with what was recorded, and of which sessions that is
