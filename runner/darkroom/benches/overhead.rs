@@ -296,7 +296,7 @@ impl Bench {
                 .into_owned(),
             measured: self.lambda(),
             control: self.lambda(),
-            control_pace: ControlPace::UNBOUNDED,
+            control_pace: ControlPace::unbounded(),
             s3: self.s3(),
             logs: LogReader::new(
                 aws_sdk_cloudwatchlogs::Client::new(&self.config),

@@ -453,9 +453,9 @@ impl Target {
     /// Returns how fast calls of Lambda's control plane may follow each other.
     pub fn control_pace(&self) -> ControlPace {
         if self.capability.account_bounds && self.endpoint.is_none() {
-            ControlPace::AWS
+            ControlPace::of_aws()
         } else {
-            ControlPace::UNBOUNDED
+            ControlPace::unbounded()
         }
     }
 

@@ -336,11 +336,8 @@ impl Page<'_> {
             };
             format!("{at_most}{time} on {lanes} lanes, {bound}")
         };
-        let more: String = more
-            .iter()
-            .map(|span| format!("; ask AWS for more: {}", spelt(span)))
-            .collect();
-        Some(("lanes", spelt(first) + &more))
+        let all: Vec<String> = [first].into_iter().chain(more).map(spelt).collect();
+        Some(("lanes", all.join("; ask AWS for more: ")))
     }
 
     /// Says that a run would not come to its end, where that is expected.

@@ -559,7 +559,11 @@ fn late(summary: &Summary) -> String {
         .sessions
         .iter()
         .filter_map(|session| session.late_in_words(local));
-    late.map(|late| format!("LATE   {late}.\n")).collect()
+    let mut text = String::new();
+    for late in late {
+        let _ = writeln!(text, "LATE   {late}.");
+    }
+    text
 }
 
 /// Says whether CloudWatch's metrics agree with what was recorded, and of which sessions that is

@@ -118,17 +118,21 @@ pub struct ControlPace {
 
 impl ControlPace {
     /// For a cloud that takes as many as come.
-    pub const UNBOUNDED: Self = Self {
-        calls: Pace::new(Duration::ZERO),
-        get_function: Pace::new(Duration::ZERO),
-    };
+    pub const fn unbounded() -> Self {
+        Self {
+            calls: Pace::new(Duration::ZERO),
+            get_function: Pace::new(Duration::ZERO),
+        }
+    }
 
     /// A little slower than AWS allows, 15 and 100 calls a second: others of the account call too.
     /// Source: AWS Lambda developer guide, "Lambda quotas", API requests.
-    pub const AWS: Self = Self {
-        calls: Pace::new(Duration::from_millis(80)),
-        get_function: Pace::new(Duration::from_millis(12)),
-    };
+    pub const fn of_aws() -> Self {
+        Self {
+            calls: Pace::new(Duration::from_millis(80)),
+            get_function: Pace::new(Duration::from_millis(12)),
+        }
+    }
 }
 
 #[cfg(test)]
