@@ -363,7 +363,9 @@ impl Page<'_> {
             };
             format!("{at_most}{time} on {lanes} lanes, {bound}")
         };
-        let with_more = more.iter().map(|span| format!("ask AWS for more: {}", spelt(span)));
+        let with_more = more
+            .iter()
+            .map(|span| format!("ask AWS for more: {}", spelt(span)));
         let spans: Vec<String> = std::iter::once(spelt(first)).chain(with_more).collect();
         Some(("lanes", spans.join("; ")))
     }
