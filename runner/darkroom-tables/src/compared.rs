@@ -132,13 +132,17 @@ pub fn rates_in_words(rows: &[RatesCompared]) -> Vec<String> {
     let unclear: Vec<_> = whole.iter().filter(|row| !row.is_claim()).collect();
     if !unclear.is_empty() {
         let pairs = unclear.iter().map(|row| row.names(several).join(" and "));
-        let between = match unclear.len() {
-            few if few <= NAMED => pairs.collect::<Vec<_>>().join(", nor between "),
-            many => format!("{many} of {} pairs", whole.len()),
+        let found = match unclear.len() {
+            few if few <= NAMED => {
+                let pairs: Vec<_> = pairs.collect();
+                format!("between {}", pairs.join(", nor between "))
+            }
+            all if all == whole.len() => format!("in any of the {all} pairs"),
+            many => format!("in {many} of {} pairs", whole.len()),
         };
         let why = too_few(&unclear).unwrap_or_default();
         said.push(format!(
-            "No difference in right pipelines was found between {between}.{why}"
+            "No difference in right pipelines was found {found}.{why}"
         ));
     }
     said.extend(claims(&stages));
