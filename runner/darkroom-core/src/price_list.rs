@@ -269,13 +269,17 @@ pub fn check(table: Option<&PriceTable>, lists: &[PriceList], region: &str) -> V
     let of = |wanted: &Wanted| {
         let known = entries.iter().filter(|entry| entry.key == wanted.key);
         let known: Vec<Entry<'_>> = known.copied().collect();
-        Checked {
+        let finding = finding(&known, listed(wanted, lists, region));
+        // Some regions have no SnapStart: then it is in neither.
+        let in_neither = known.is_empty() && matches!(finding, Finding::NotInList);
+        let sold = !(in_neither && wanted.key.starts_with("lambda.snapstart."));
+        sold.then_some(Checked {
             key: wanted.key,
             offer: wanted.offer,
-            finding: finding(&known, listed(wanted, lists, region)),
-        }
+            finding,
+        })
     };
-    WANTED.iter().map(of).collect()
+    WANTED.iter().filter_map(of).collect()
 }
 
 /// What the lists have for a price; `None` without a list of its service.
@@ -548,7 +552,7 @@ mod tests {
             Finding::NotInList
         );
         assert_eq!(finding_of(&checked, "lambda.request"), Finding::NoList);
-        assert_eq!(checked.len(), 12);
+        assert_eq!(checked.len(), 10);
     }
 
     #[test]

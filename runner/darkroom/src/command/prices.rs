@@ -155,6 +155,7 @@ fn text(
         " beside AWS's {}",
         lists.collect::<Vec<_>>().join(", ")
     );
+    let width = checked.iter().map(|of| of.key.len()).max().unwrap_or(0);
     for of in checked {
         let mark = if is_unconfirmed(table, of.key) {
             " (marked as unconfirmed)"
@@ -177,7 +178,7 @@ fn text(
             }
             Finding::NoList => format!("not checked: add the list of {}", of.offer),
         };
-        let _ = writeln!(text, "{:<22} {said}{mark}", of.key);
+        let _ = writeln!(text, "{:<width$}  {said}{mark}", of.key);
     }
     text
 }
