@@ -128,10 +128,16 @@ mod tests {
     #[test]
     fn in_the_first_tier_a_month_is_the_worked_cost() {
         let x86 = month(&WORKED, 1e5, Architecture::X86_64, &prices(), false);
-        assert!((x86.hosting_usd().unwrap() - 0.695_834_5).abs() < 1e-7, "{x86:?}");
+        assert!(
+            (x86.hosting_usd().unwrap() - 0.695_834_5).abs() < 1e-7,
+            "{x86:?}"
+        );
         close(x86.s3_usd, 2.70);
         let arm = month(&WORKED, 1e5, Architecture::Arm64, &prices(), false);
-        assert!((arm.hosting_usd().unwrap() - 0.576_669_0).abs() < 1e-7, "{arm:?}");
+        assert!(
+            (arm.hosting_usd().unwrap() - 0.576_669_0).abs() < 1e-7,
+            "{arm:?}"
+        );
     }
 
     #[test]

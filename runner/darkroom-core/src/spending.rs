@@ -159,7 +159,9 @@ fn in_run(run: &RunStarted) -> HashMap<CellId, InRun> {
         }
     };
     let cells = run.cells.iter();
-    cells.map(|planned| (planned.id.clone(), of(planned))).collect()
+    cells
+        .map(|planned| (planned.id.clone(), of(planned)))
+        .collect()
 }
 
 /// Returns what the cells have in common that share this one's functions.
@@ -245,8 +247,7 @@ impl Spending {
             let for_each = hosting_usd(cell, 0, &self.prices);
             let requests =
                 for_each + besides::of_invocation(&self.pipeline, stage).usd(&self.prices);
-            hosting_usd(cell, billed_ms, &self.prices) - for_each
-                + of.invocations as f64 * requests
+            hosting_usd(cell, billed_ms, &self.prices) - for_each + of.invocations as f64 * requests
         });
         let mut snapshots = Snapshots::default();
         of.snapshots(in_run, &mut snapshots);
@@ -405,7 +406,7 @@ mod tests {
         first.pass.cell_id = id.clone();
         let failed = Event::PipelineFinished(pass);
         // Of two stages, of which none was called, or the first one restored.
-        assert_eq!(counted(&run, &[failed.clone()]), (2, 0));
+        assert_eq!(counted(&run, std::slice::from_ref(&failed)), (2, 0));
         let restore = crate::event::Restore {
             ms: 400.0,
             billed_ms: Some(18),

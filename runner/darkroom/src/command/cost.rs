@@ -225,9 +225,7 @@ fn table(rows: &[Row], label: impl Fn(&Row) -> String) -> Table {
         .load_style(terminal::RULED)
         .set_content_arrangement(ContentArrangement::Dynamic);
     table.set_width(display::width()).force_no_tty();
-    let mut header = vec!["cell", "GB-s", "compute $", "requests $"];
-    header.extend(restores.then_some("restores $"));
-    header.extend(["hosting $ a month", "95% interval", "S3 requests $", ""]);
+    let header = header(restores);
     let numbers = 1..header.len() - 1;
     table.set_header(header);
     for row in rows {
@@ -239,6 +237,13 @@ fn table(rows: &[Row], label: impl Fn(&Row) -> String) -> Table {
         }
     }
     table
+}
+
+fn header(restores: bool) -> Vec<&'static str> {
+    let mut header = vec!["cell", "GB-s", "compute $", "requests $"];
+    header.extend(restores.then_some("restores $"));
+    header.extend(["hosting $ a month", "95% interval", "S3 requests $", ""]);
+    header
 }
 
 fn line(row: &Row, label: String, restores: bool) -> Vec<String> {
@@ -337,19 +342,34 @@ mod tests {
 
     #[test]
     fn restores_have_a_column_of_their_own_and_without_a_price_there_is_no_sum() {
-        let shown = |row: Row| table(&[row], |row| row.cell_id.clone()).to_string();
-        let with = shown(row(2.5, true));
-        // 16.67 + 1.00 + 349.50 = 367.17
-        assert!(with.contains("restores $") && with.contains(" 349.50 "), "{with}");
-        assert!(with.contains(" 367.17 "), "{with}");
+        let shown = |row: &Row| -> Vec<(&str, String)> {
+            let restores = has_restores(std::slice::from_ref(row));
+            let line = line(row, "a".into(), restores);
+            header(restores).into_iter().zip(line).collect()
+        };
+        let usd = |column: &'static str, text: &str| (column, text.to_owned());
+        let with = shown(&row(2.5, true));
+        // Of a million images, each of 1 GB-s, 5 requests and 2.5 GB.
+        let sum = [
+            usd("compute $", "16.67"),
+            usd("requests $", "1.00"),
+            usd("restores $", "349.50"),
+            usd("hosting $ a month", "367.17"),
+        ];
+        assert_eq!(with[2..6], sum);
         let unpriced = row(2.5, false);
         let json = serde_json::to_value(&unpriced).unwrap();
         assert!(json["hosting_usd"].is_null() && json["restore_usd"].is_null());
-        let without = shown(unpriced);
-        assert!(without.contains("restores: price unknown"), "{without}");
-        assert!(!without.contains(" 17.67 "), "{without}");
-        let never = shown(row(0.0, false));
-        assert!(never.contains(" 17.67 ") && !never.contains("restores"), "{never}");
+        let without = shown(&unpriced);
+        let unknown = [
+            usd("restores $", "unknown"),
+            usd("hosting $ a month", "unknown"),
+        ];
+        assert_eq!(without[4..6], unknown);
+        assert_eq!(without[8], usd("", "restores: price unknown"));
+        let never = shown(&row(0.0, false));
+        assert_eq!(never[4], usd("hosting $ a month", "17.67"));
+        assert_eq!(never[7], usd("", ""));
     }
 
     #[test]
