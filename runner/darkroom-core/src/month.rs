@@ -43,15 +43,17 @@ pub struct Month {
     pub gb_s: f64,
     pub compute_usd: f64,
     pub requests_usd: f64,
-    /// Restores of environments from snapshots; keeping the snapshots comes on top.
-    pub restore_usd: f64,
+    /// Restores of environments from snapshots; keeping the snapshots comes on top. `None` where
+    /// there are some and the table has no price of them.
+    pub restore_usd: Option<f64>,
     /// Beside the hosting cost: equal for every variant.
     pub s3_usd: f64,
 }
 
 impl Month {
-    pub fn hosting_usd(&self) -> f64 {
-        self.compute_usd + self.requests_usd + self.restore_usd
+    /// Returns the sum; `None` where a part of it has no price.
+    pub fn hosting_usd(&self) -> Option<f64> {
+        Some(self.compute_usd + self.requests_usd + self.restore_usd?)
     }
 }
 
@@ -70,15 +72,17 @@ pub fn month(
     } else {
         (0.0, 0.0)
     };
-    let restore_gb = prices
-        .snapstart()
-        .map_or(0.0, |snapstart| snapstart.restore_gb.usd);
+    let restored_gb = images * per_image.restored_gb;
+    let restore_usd = match prices.snapstart() {
+        _ if restored_gb <= 0.0 => Some(0.0),
+        snapstart => snapstart.map(|snapstart| restored_gb * snapstart.restore_gb.usd),
+    };
     let (gb_s, requests) = (per_image.gb_s * images, per_image.requests * images);
     Month {
         gb_s,
         compute_usd: tiered(prices.tiers(architecture), free_gb_s, gb_s),
         requests_usd: (requests - free_requests).max(0.0) * prices.lambda.request.usd,
-        restore_usd: images * per_image.restored_gb * restore_gb,
+        restore_usd,
         s3_usd: images
             * (per_image.s3_puts * prices.s3.put.usd + per_image.s3_gets * prices.s3.get.usd),
     }
@@ -124,10 +128,16 @@ mod tests {
     #[test]
     fn in_the_first_tier_a_month_is_the_worked_cost() {
         let x86 = month(&WORKED, 1e5, Architecture::X86_64, &prices(), false);
-        assert!((x86.hosting_usd() - 0.695_834_5).abs() < 1e-7, "{x86:?}");
+        assert!(
+            (x86.hosting_usd().unwrap() - 0.695_834_5).abs() < 1e-7,
+            "{x86:?}"
+        );
         close(x86.s3_usd, 2.70);
         let arm = month(&WORKED, 1e5, Architecture::Arm64, &prices(), false);
-        assert!((arm.hosting_usd() - 0.576_669_0).abs() < 1e-7, "{arm:?}");
+        assert!(
+            (arm.hosting_usd().unwrap() - 0.576_669_0).abs() < 1e-7,
+            "{arm:?}"
+        );
     }
 
     #[test]
@@ -169,8 +179,25 @@ mod tests {
         };
         let of = |work: &PerImage| month(work, 1000.0, Architecture::X86_64, &prices(), false);
         let (with, without) = (of(&restored), of(&WORKED));
-        close(with.restore_usd, 1000.0 * 2.5 * 0.000_139_799_8);
-        close(with.hosting_usd(), without.hosting_usd() + with.restore_usd);
+        let restore_usd = with.restore_usd.unwrap();
+        close(restore_usd, 1000.0 * 2.5 * 0.000_139_799_8);
+        let without_usd = without.hosting_usd().unwrap();
+        close(with.hosting_usd().unwrap(), without_usd + restore_usd);
+    }
+
+    #[test]
+    fn restores_without_a_price_are_not_free_and_no_restores_cost_nothing() {
+        let mut unpriced = prices();
+        unpriced.lambda.snapstart = None;
+        let restored = PerImage {
+            restored_gb: 2.5,
+            ..WORKED
+        };
+        let of = |work: &PerImage| month(work, 1000.0, Architecture::X86_64, &unpriced, false);
+        assert_eq!(of(&restored).restore_usd, None);
+        assert_eq!(of(&restored).hosting_usd(), None);
+        assert_eq!(of(&WORKED).restore_usd, Some(0.0));
+        assert!(of(&WORKED).hosting_usd().is_some());
     }
 
     #[test]

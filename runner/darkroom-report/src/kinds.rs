@@ -40,6 +40,10 @@ pub fn kinds<T>(
     kinds
 }
 
+/// Places of levels.
+const START: usize = 3;
+const SNAPSTART: usize = 4;
+
 /// Names each by the levels that differ among them: as labels have it, and as a sentence has it.
 fn names(keys: &[&Comparable]) -> Vec<(Option<String>, Option<String>)> {
     let levels = |(images, trigger, input, start, snapstart, concurrency): &Comparable| {
@@ -63,7 +67,12 @@ fn names(keys: &[&Comparable]) -> Vec<(Option<String>, Option<String>)> {
     };
     let names = all.iter().zip(keys).map(|(levels, key)| {
         let spoken = spoken(key);
-        (of(levels).join(", "), listed(&of(&spoken)))
+        let words = differing.iter().copied();
+        let words: Vec<String> = words
+            .filter(|place| *place != START || !differs(SNAPSTART))
+            .map(|place| spoken[place].clone())
+            .collect();
+        (of(levels).join(", "), listed(&words))
     });
     names
         .map(|(name, words)| {
@@ -76,7 +85,7 @@ fn names(keys: &[&Comparable]) -> Vec<(Option<String>, Option<String>)> {
         .collect()
 }
 
-/// Levels as one would say them.
+/// Levels as one would say them; SnapStart's with the start that it is of.
 fn spoken((images, trigger, input, start, snapstart, concurrency): &Comparable) -> [String; 6] {
     let trigger = match trigger {
         Trigger::Direct => "direct calls",
@@ -91,8 +100,8 @@ fn spoken((images, trigger, input, start, snapstart, concurrency): &Comparable) 
         Start::Cold => "cold starts",
     };
     let snapstart = match snapstart {
-        SnapStart::Off => "without SnapStart",
-        SnapStart::On => "with SnapStart",
+        SnapStart::Off => format!("{start} without SnapStart"),
+        SnapStart::On => format!("{start} with SnapStart"),
     };
     let at_once = if *concurrency == 1 {
         "one image at a time".into()
@@ -104,7 +113,51 @@ fn spoken((images, trigger, input, start, snapstart, concurrency): &Comparable) 
         trigger.into(),
         input.into(),
         start.into(),
-        snapstart.into(),
+        snapstart,
         at_once,
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use darkroom_core::cell::Architecture;
+
+    use super::*;
+
+    fn cell(start: Start, snapstart: SnapStart) -> Cell {
+        Cell {
+            variant: "copy".into(),
+            runtime: None,
+            architecture: Architecture::X86_64,
+            memory_mb: 512,
+            image_set: "photos".into(),
+            trigger: Trigger::Direct,
+            input: Input::Chained,
+            start,
+            snapstart,
+            concurrency: 1,
+        }
+    }
+
+    fn words(cells: &[Cell]) -> Vec<String> {
+        let kinds = kinds(cells, |cell| *cell).into_iter();
+        kinds.map(|kind| kind.words.unwrap()).collect()
+    }
+
+    #[test]
+    fn a_sentence_says_snapstart_with_the_start_that_it_is_of() {
+        let cold = |snapstart| cell(Start::Cold, snapstart);
+        let warm = cell(Start::Warm, SnapStart::Off);
+        let both = [cold(SnapStart::Off), cold(SnapStart::On)];
+        let with = "cold starts with SnapStart";
+        let without = "cold starts without SnapStart";
+        assert_eq!(words(&both), [without, with]);
+        let [off, on] = both;
+        let three = [warm.clone(), off.clone(), on];
+        assert_eq!(
+            words(&three),
+            ["warm starts without SnapStart", without, with]
+        );
+        assert_eq!(words(&[warm, off]), ["warm starts", "cold starts"]);
+    }
 }

@@ -20,6 +20,7 @@ use darkroom_core::event::{
 use darkroom_core::imported::ResultsImported;
 use darkroom_core::ledger::{AttemptId, Ledger, StartKind};
 use darkroom_core::pipeline::Transport;
+use darkroom_core::spending::Billed;
 use indexmap::IndexSet;
 
 use imported::ImportedPass;
@@ -171,6 +172,8 @@ pub struct JournalFacts {
     pub last_look: Option<Look>,
     /// What all sessions cost until now, as the last one to end wrote down.
     pub spent: Option<Spent>,
+    /// What is billed of it, for the snapshots that were taken.
+    pub billed: Billed,
     /// Where the rows come from that another harness measured.
     pub imported: Option<ResultsImported>,
     /// What could not be read of the journal, in words.
@@ -203,6 +206,7 @@ impl JournalFacts {
             misbehaved: Vec::new(),
             last_look: None,
             spent: None,
+            billed: Billed::default(),
             imported: None,
             damaged: Vec::new(),
             sessions: vec![Session::new(1, &run.at)],

@@ -49,7 +49,7 @@ pub fn seen(facts: &JournalFacts) -> Seen {
         refused_calls: refused_calls(facts),
         misdeeds: misdeeds(facts),
         damaged: facts.damaged.clone(),
-        snapshots: snapshots(facts),
+        snapshots: facts.billed.snapshots(&facts.run),
         last_look: facts.last_look.clone(),
         sessions: facts.sessions.clone(),
         spent: facts.spent,
@@ -297,19 +297,6 @@ fn cell_summary(
 fn logs_usd(invocations: u64, prices: &PriceTable) -> Option<f64> {
     let price = prices.log_ingest()?;
     Some((invocations * LOG_BYTES) as f64 / GB_BYTES * price.usd)
-}
-
-/// Counts restores of environments, and a snapshot for each.
-fn snapshots(facts: &JournalFacts) -> Snapshots {
-    let mut snapshots = Snapshots::default();
-    for row in &facts.invocations {
-        if row.report.is_some_and(|report| report.restore.is_some()) {
-            let cell = &facts.run.cells[facts.cell_of(row.pass) as usize].cell;
-            snapshots.take(cell.memory_mb, 1);
-            snapshots.restore(cell.memory_mb, 1);
-        }
-    }
-    snapshots
 }
 
 /// Counts, by cell, the passes that no further attempt will replace, and that met an environment

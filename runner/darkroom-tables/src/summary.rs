@@ -37,7 +37,7 @@ pub struct Summary {
     pub logs_usd: Option<f64>,
     /// The price table marks that price as unconfirmed.
     pub logs_unconfirmed: bool,
-    /// Restores of environments, and a snapshot for each: a part of `spent`, counted as there.
+    /// Snapshots that were taken, and restores: a part of `spent`, counted as there.
     pub snapshots: Snapshots,
     /// `None` where their price is not known.
     pub snapshots_usd: Option<f64>,

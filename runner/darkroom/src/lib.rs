@@ -11,6 +11,7 @@ mod built;
 mod checked;
 pub mod cli;
 pub mod command;
+pub mod control_pace;
 pub mod deploy;
 pub mod display;
 mod error_text;

@@ -28,8 +28,9 @@ use darkroom_core::manifest::Cloud;
 
 use crate::account::{self, AccountError, Caller};
 use crate::bucket_owner::BucketOwner;
+use crate::control_pace::ControlPace;
 use crate::deploy::{Clients, PREFIX_VARIABLE};
-use crate::execute::{ControlPace, LogReader, Patience, now};
+use crate::execute::{LogReader, Patience, now};
 
 /// Names the functions' execution role in the environment.
 pub const ROLE_VARIABLE: &str = "DARKROOM_ROLE_ARN";

@@ -47,6 +47,7 @@ impl JournalFacts {
 
     fn take(&mut self, event: Event, prices: &PriceTable) -> Result<(), TablesError> {
         let pass = self.ledger.take(&event);
+        self.billed.take(&event);
         let pass = |key: &PassKey| {
             pass.ok_or_else(|| TablesError::UnknownCell {
                 cell_id: key.cell_id.to_string(),

@@ -147,7 +147,9 @@ fn a_restored_start_is_no_cold_one_nor_a_cold_one_a_restored_one() {
         assert_eq!(counts, (Some(1), Some(1)), "{row}");
         assert_eq!(float(&row, "mean"), Some(ms), "{row}");
     }
-    assert_eq!(run.summary.snapshots.restores, 4, "of two stages");
+    let snapshots = run.summary.snapshots;
+    assert_eq!(snapshots.restores, 4, "of two stages");
+    assert_eq!(snapshots.taken, 4, "of two passes; the other cell has none");
 }
 
 #[test]

@@ -23,7 +23,8 @@ struct Row {
     per_image: PerImage,
     #[serde(flatten)]
     month: Month,
-    hosting_usd: f64,
+    /// `None` where restores have no price.
+    hosting_usd: Option<f64>,
     /// 95% interval, of the compute that the passes measured.
     hosting_usd_ci: Option<(f64, f64)>,
     /// Prices that the table marks as unconfirmed.
@@ -99,9 +100,9 @@ fn rows(run: &Run, args: &CostArgs, prices: &PriceTable) -> Result<Vec<Row>, Fai
             )
         };
         let found = of(&per_image);
-        let ci = bounds.map(|(low, high)| {
+        let ci = bounds.and_then(|(low, high)| {
             let at = |gb_s: f64| of(&PerImage { gb_s, ..per_image }).hosting_usd();
-            (at(low), at(high))
+            Some((at(low)?, at(high)?))
         });
         rows.push(Row {
             cell_id: cell.id.clone(),
@@ -211,46 +212,72 @@ fn starts_in_words(cold: usize, all: usize, share: f64) -> String {
     }
 }
 
-fn text(run: &Run, args: &CostArgs, prices: &PriceTable, rows: &[Row]) -> String {
+/// Whether any image of these meets environments that are restored from snapshots.
+fn has_restores(rows: &[Row]) -> bool {
+    rows.iter().any(|row| row.per_image.restored_gb > 0.0)
+}
+
+/// A line for each cell, whose label `label` tells; a column for restores where there are any.
+fn table(rows: &[Row], label: impl Fn(&Row) -> String) -> Table {
+    let restores = has_restores(rows);
     let mut table = Table::new();
     table
         .load_style(terminal::RULED)
         .set_content_arrangement(ContentArrangement::Dynamic);
     table.set_width(display::width()).force_no_tty();
-    table.set_header([
-        "cell",
-        "GB-s",
-        "compute $",
-        "requests $",
-        "hosting $ a month",
-        "95% interval",
-        "S3 requests $",
-        "",
-    ]);
+    let header = header(restores);
+    let numbers = 1..header.len() - 1;
+    table.set_header(header);
     for row in rows {
-        let usd = |value: f64| format!("{value:.2}");
-        table.add_row([
-            run.cell(&row.cell_id)
-                .map_or_else(String::new, |cell| cell.label.clone()),
-            format!("{:.0}", row.month.gb_s),
-            usd(row.month.compute_usd),
-            usd(row.month.requests_usd),
-            usd(row.hosting_usd),
-            row.hosting_usd_ci
-                .map_or_else(String::new, |(low, high)| format!("{low:.2} to {high:.2}")),
-            usd(row.month.s3_usd),
-            if row.outputs_ok == Some(false) {
-                "WRONG".into()
-            } else {
-                String::new()
-            },
-        ]);
+        table.add_row(line(row, label(row), restores));
     }
-    for column in 1..7 {
+    for column in numbers {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
+    table
+}
+
+fn header(restores: bool) -> Vec<&'static str> {
+    let mut header = vec!["cell", "GB-s", "compute $", "requests $"];
+    header.extend(restores.then_some("restores $"));
+    header.extend(["hosting $ a month", "95% interval", "S3 requests $", ""]);
+    header
+}
+
+fn line(row: &Row, label: String, restores: bool) -> Vec<String> {
+    let usd = |value: f64| format!("{value:.2}");
+    let known = |value: Option<f64>| value.map_or_else(|| "unknown".to_owned(), usd);
+    let mut remarks = Vec::new();
+    if row.outputs_ok == Some(false) {
+        remarks.push("WRONG");
+    }
+    if row.month.restore_usd.is_none() {
+        remarks.push("restores: price unknown");
+    }
+    let mut line = vec![
+        label,
+        format!("{:.0}", row.month.gb_s),
+        usd(row.month.compute_usd),
+        usd(row.month.requests_usd),
+    ];
+    line.extend(restores.then(|| known(row.month.restore_usd)));
+    line.extend([
+        known(row.hosting_usd),
+        row.hosting_usd_ci
+            .map_or_else(String::new, |(low, high)| format!("{low:.2} to {high:.2}")),
+        usd(row.month.s3_usd),
+        remarks.join(", "),
+    ]);
+    line
+}
+
+fn text(run: &Run, args: &CostArgs, prices: &PriceTable, rows: &[Row]) -> String {
+    let table = table(rows, |row| {
+        run.cell(&row.cell_id)
+            .map_or_else(String::new, |cell| cell.label.clone())
+    });
     let compute = &prices.lambda.compute;
     let tiers = if compute.x86_64.len() > 1 && compute.arm64.len() > 1 {
         "Volume tiers are applied."
@@ -263,13 +290,19 @@ fn text(run: &Run, args: &CostArgs, prices: &PriceTable, rows: &[Row]) -> String
     } else {
         ""
     };
+    let snapshots = if has_restores(rows) {
+        ", keeping snapshots"
+    } else {
+        ""
+    };
     let unconfirmed = prices
         .unconfirmed(OF_TABLES)
         .map(|keys| format!(" Unconfirmed prices: {keys}."))
         .unwrap_or_default();
     format!(
         "\n{} images per month, {} prices of {}, {}, {} the free \
-         tier\n{table}\n{tiers} Not included: log ingestion, data transfer, storage.{measured}{unconfirmed}\n",
+         tier\n{table}\n{tiers} Not included: log ingestion, data transfer, \
+         storage{snapshots}.{measured}{unconfirmed}\n",
         args.images,
         prices.region,
         prices.date,
@@ -280,7 +313,64 @@ fn text(run: &Run, args: &CostArgs, prices: &PriceTable, rows: &[Row]) -> String
 
 #[cfg(test)]
 mod tests {
+    use darkroom_core::cell::Architecture;
+
     use super::*;
+
+    fn row(restored_gb: f64, snapstart: bool) -> Row {
+        let file = include_str!("../../../../experiments/prices/us-east-1.toml");
+        let mut prices = PriceTable::parse(file).unwrap();
+        prices.lambda.snapstart = prices.lambda.snapstart.filter(|_| snapstart);
+        let per_image = PerImage {
+            gb_s: 1.0,
+            requests: 5.0,
+            s3_puts: 5.0,
+            s3_gets: 5.0,
+            restored_gb,
+        };
+        let month = month(&per_image, 1e6, Architecture::X86_64, &prices, false);
+        Row {
+            cell_id: "a".into(),
+            outputs_ok: Some(true),
+            per_image,
+            hosting_usd: month.hosting_usd(),
+            hosting_usd_ci: None,
+            unconfirmed_prices: None,
+            month,
+        }
+    }
+
+    #[test]
+    fn restores_have_a_column_of_their_own_and_without_a_price_there_is_no_sum() {
+        let shown = |row: &Row| -> Vec<(&str, String)> {
+            let restores = has_restores(std::slice::from_ref(row));
+            let line = line(row, "a".into(), restores);
+            header(restores).into_iter().zip(line).collect()
+        };
+        let usd = |column: &'static str, text: &str| (column, text.to_owned());
+        let with = shown(&row(2.5, true));
+        // Of a million images, each of 1 GB-s, 5 requests and 2.5 GB.
+        let sum = [
+            usd("compute $", "16.67"),
+            usd("requests $", "1.00"),
+            usd("restores $", "349.50"),
+            usd("hosting $ a month", "367.17"),
+        ];
+        assert_eq!(with[2..6], sum);
+        let unpriced = row(2.5, false);
+        let json = serde_json::to_value(&unpriced).unwrap();
+        assert!(json["hosting_usd"].is_null() && json["restore_usd"].is_null());
+        let without = shown(&unpriced);
+        let unknown = [
+            usd("restores $", "unknown"),
+            usd("hosting $ a month", "unknown"),
+        ];
+        assert_eq!(without[4..6], unknown);
+        assert_eq!(without[8], usd("", "restores: price unknown"));
+        let never = shown(&row(0.0, false));
+        assert_eq!(never[4], usd("hosting $ a month", "17.67"));
+        assert_eq!(never[7], usd("", ""));
+    }
 
     #[test]
     fn a_month_of_cold_cells_is_not_said_to_have_no_cold_starts() {

@@ -23,9 +23,10 @@ use super::desired::{
 use super::error::DeployError;
 use super::observe::{self, call};
 use super::patience::{PATIENCE, Waits, is_there, patiently};
-use super::published::{self, Before, Published};
+use super::published::{self, Before, Published, Versions};
 use super::wanted::DeploySettings;
 use super::{bucket, names, tags};
+use crate::control_pace::ControlPace;
 use crate::package::Archive;
 
 /// Functions made or changed at once. The control plane allows about 15 calls a second; the SDK's
@@ -234,8 +235,13 @@ impl OneFunction<'_> {
         }
         let sha256 = &self.target.code_sha256;
         // Boxed, for it is large and seldom there.
-        let publish = published::publish(self.lambda, self.name, sha256, Before::Goes);
-        let publish = Box::pin(publish);
+        let pace = ControlPace::unbounded(); // Few at once: see `AT_ONCE`.
+        let versions = Versions {
+            lambda: self.lambda,
+            function: self.name,
+            pace: &pace,
+        };
+        let publish = Box::pin(versions.publish(sha256, Before::Goes));
         let what = || {
             format!(
                 "function {}: Lambda takes a snapshot of its initialised environment, which takes \

@@ -11,6 +11,7 @@ use aws_sdk_lambda::Client;
 use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_lambda::types::{SnapStartOptimizationStatus, State};
 
+use crate::control_pace::ControlPace;
 use crate::error_text::error_message;
 
 /// The alias that is called and that notifications name: it stays while versions come and go.
@@ -22,7 +23,6 @@ const UNPUBLISHED: &str = "$LATEST";
 /// Source: AWS Lambda developer guide, "Understanding the Lambda execution environment lifecycle",
 /// "Init phase".
 const PATIENCE: Duration = Duration::from_mins(20);
-const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Reasons of a version that failed begin so where the code itself did: it cannot be initialised.
 const OF_THE_CODE: &str = "FunctionError";
@@ -60,157 +60,178 @@ pub enum PublishError {
     Late,
 }
 
-/// Publishes what the function is now as a version, waits for its snapshot, and has the alias point
-/// at it. Without a change since the last version, that one stays.
-///
-/// `code_sha256` is what the version must hold, as Lambda spells it.
-pub async fn publish(
-    lambda: &Client,
-    function: &str,
-    code_sha256: &str,
-    before: Before,
-) -> Result<Published, PublishError> {
-    let made = async {
-        let version = new_version(lambda, function, code_sha256).await?;
-        let code_failed = ready(lambda, function, &version).await?;
-        Ok(Published {
-            version,
-            code_failed,
-        })
-    };
-    let published: Published = tokio::time::timeout(PATIENCE, made)
-        .await
-        .unwrap_or(Err(PublishError::Late))?;
-    let was = point(lambda, function, &published.version).await?;
-    let stays = was.filter(|_| before == Before::Stays);
-    let stay = [Some(published.version.as_str()), stays.as_deref()];
-    remove_others(lambda, function, &stay).await?;
-    Ok(published)
+/// The published versions of one function.
+pub struct Versions<'a> {
+    pub lambda: &'a Client,
+    pub function: &'a str,
+    /// Before each call its turn is waited for.
+    pub pace: &'a ControlPace,
 }
 
-/// Publishes a version. A change that is still in progress is waited for.
-async fn new_version(
-    lambda: &Client,
-    function: &str,
-    code_sha256: &str,
-) -> Result<String, PublishError> {
-    let mut pause = FIRST_PAUSE;
-    loop {
-        let call = lambda.publish_version().function_name(function);
-        match call.code_sha256(code_sha256).send().await {
-            Ok(version) => return Ok(version.version().unwrap_or_default().to_owned()),
-            Err(error) if error.code() == Some("ResourceConflictException") => {}
-            Err(error) => return Err(failed("publication of a version", &error)),
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+impl Versions<'_> {
+    /// Publishes what the function is now as a version, waits for its snapshot, and has the alias point
+    /// at it. Without a change since the last version, that one stays.
+    ///
+    /// `code_sha256` is what the version must hold, as Lambda spells it.
+    pub async fn publish(
+        &self,
+        code_sha256: &str,
+        before: Before,
+    ) -> Result<Published, PublishError> {
+        let made = async {
+            let version = self.new_version(code_sha256).await?;
+            let code_failed = self.ready(&version).await?;
+            Ok(Published {
+                version,
+                code_failed,
+            })
+        };
+        let published: Published = tokio::time::timeout(PATIENCE, made)
+            .await
+            .unwrap_or(Err(PublishError::Late))?;
+        let was = self.point(&published.version).await?;
+        let stays = was.filter(|_| before == Before::Stays);
+        let stay = [Some(published.version.as_str()), stays.as_deref()];
+        self.remove_others(&stay).await?;
+        Ok(published)
     }
-}
 
-/// Waits until a version has its snapshot; returns why the code could not be initialised for it.
-async fn ready(
-    lambda: &Client,
-    function: &str,
-    version: &str,
-) -> Result<Option<String>, PublishError> {
-    let mut pause = FIRST_PAUSE;
-    loop {
-        let call = lambda.get_function_configuration().function_name(function);
-        let now = call.qualifier(version).send().await;
-        let now = now.map_err(|error| failed("reading of a version", &error))?;
-        match now.state() {
-            Some(State::Failed) => {
-                let reason = now.state_reason().unwrap_or("no reason was given");
-                let code = now.state_reason_code();
-                if code.is_some_and(|code| code.as_str().starts_with(OF_THE_CODE)) {
-                    return Ok(Some(reason.to_owned()));
-                }
-                // Else the same version would be given back when it is published again.
-                remove(lambda, function, version).await?;
-                return Err(PublishError::Failed {
-                    version: version.to_owned(),
-                    reason: reason.to_owned(),
-                });
+    /// Publishes a version. A change that is still in progress is waited for.
+    async fn new_version(&self, code_sha256: &str) -> Result<String, PublishError> {
+        let mut pause = self.pace.first_pause;
+        loop {
+            self.pace.calls.turn().await;
+            let call = self.lambda.publish_version().function_name(self.function);
+            match call.code_sha256(code_sha256).send().await {
+                Ok(version) => return Ok(version.version().unwrap_or_default().to_owned()),
+                Err(error) if error.code() == Some("ResourceConflictException") => {}
+                Err(error) => return Err(failed("publication of a version", &error)),
             }
-            Some(State::Pending) => {}
-            // An inactive one becomes active when it is called.
-            _ => {
-                let status = now.snap_start().and_then(|it| it.optimization_status());
-                if status == Some(&SnapStartOptimizationStatus::On) {
-                    return Ok(None);
-                }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Waits until a version has its snapshot; returns why the code could not be initialised for it.
+    async fn ready(&self, version: &str) -> Result<Option<String>, PublishError> {
+        let mut pause = self.pace.first_pause;
+        loop {
+            // Of a quota of its own, unlike GetFunctionConfiguration.
+            self.pace.get_function.turn().await;
+            let call = self.lambda.get_function().function_name(self.function);
+            let now = call.qualifier(version).send().await;
+            let now = now.map_err(|error| failed("reading of a version", &error))?;
+            let Some(now) = now.configuration() else {
                 return Err(PublishError::NoSnapshot {
                     version: version.to_owned(),
                 });
+            };
+            match now.state() {
+                Some(State::Failed) => {
+                    let reason = now.state_reason().unwrap_or("no reason was given");
+                    let code = now.state_reason_code();
+                    if code.is_some_and(|code| code.as_str().starts_with(OF_THE_CODE)) {
+                        return Ok(Some(reason.to_owned()));
+                    }
+                    // Else the same version would be given back when it is published again.
+                    self.remove(version).await?;
+                    return Err(PublishError::Failed {
+                        version: version.to_owned(),
+                        reason: reason.to_owned(),
+                    });
+                }
+                Some(State::Pending) => {}
+                // An inactive one becomes active when it is called.
+                _ => {
+                    let status = now.snap_start().and_then(|it| it.optimization_status());
+                    if status == Some(&SnapStartOptimizationStatus::On) {
+                        return Ok(None);
+                    }
+                    return Err(PublishError::NoSnapshot {
+                        version: version.to_owned(),
+                    });
+                }
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Has the alias point at a version; returns the one that it pointed at before.
+    async fn point(&self, version: &str) -> Result<Option<String>, PublishError> {
+        self.pace.calls.turn().await;
+        let found = self
+            .lambda
+            .get_alias()
+            .function_name(self.function)
+            .name(ALIAS);
+        match found.send().await {
+            Ok(alias) => {
+                let was = alias.function_version().map(str::to_owned);
+                if was.as_deref() != Some(version) {
+                    self.pace.calls.turn().await;
+                    let update = self
+                        .lambda
+                        .update_alias()
+                        .function_name(self.function)
+                        .name(ALIAS);
+                    let sent = update.function_version(version).send().await;
+                    sent.map_err(|error| failed("change of the alias", &error))?;
+                }
+                Ok(was)
+            }
+            Err(error) if error.code() == Some("ResourceNotFoundException") => {
+                self.pace.calls.turn().await;
+                let create = self
+                    .lambda
+                    .create_alias()
+                    .function_name(self.function)
+                    .name(ALIAS);
+                let sent = create.function_version(version).send().await;
+                sent.map_err(|error| failed("creation of the alias", &error))?;
+                Ok(None)
+            }
+            Err(error) => Err(failed("reading of the alias", &error)),
+        }
+    }
+
+    /// Removes every published version but these: each costs money for as long as it exists.
+    async fn remove_others(&self, stay: &[Option<&str>]) -> Result<(), PublishError> {
+        let mut marker = None;
+        let mut others = Vec::new();
+        loop {
+            self.pace.calls.turn().await;
+            let list = self
+                .lambda
+                .list_versions_by_function()
+                .function_name(self.function);
+            let page = list.set_marker(marker).send().await;
+            let page = page.map_err(|error| failed("listing of versions", &error))?;
+            let versions = page.versions().iter().filter_map(|it| it.version());
+            let others_of_page = versions
+                .filter(|version| *version != UNPUBLISHED && !stay.contains(&Some(*version)))
+                .map(str::to_owned);
+            others.extend(others_of_page);
+            marker = page.next_marker().map(str::to_owned);
+            if marker.is_none() {
+                break;
             }
         }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        for version in others {
+            self.remove(&version).await?;
+        }
+        Ok(())
     }
-}
 
-/// Has the alias point at a version; returns the one that it pointed at before.
-async fn point(
-    lambda: &Client,
-    function: &str,
-    version: &str,
-) -> Result<Option<String>, PublishError> {
-    let found = lambda.get_alias().function_name(function).name(ALIAS);
-    match found.send().await {
-        Ok(alias) => {
-            let was = alias.function_version().map(str::to_owned);
-            if was.as_deref() != Some(version) {
-                let update = lambda.update_alias().function_name(function).name(ALIAS);
-                let sent = update.function_version(version).send().await;
-                sent.map_err(|error| failed("change of the alias", &error))?;
+    async fn remove(&self, version: &str) -> Result<(), PublishError> {
+        self.pace.calls.turn().await;
+        let delete = self.lambda.delete_function().function_name(self.function);
+        match delete.qualifier(version).send().await {
+            Err(error) if error.code() != Some("ResourceNotFoundException") => {
+                Err(failed("removal of a version", &error))
             }
-            Ok(was)
+            _ => Ok(()),
         }
-        Err(error) if error.code() == Some("ResourceNotFoundException") => {
-            let create = lambda.create_alias().function_name(function).name(ALIAS);
-            let sent = create.function_version(version).send().await;
-            sent.map_err(|error| failed("creation of the alias", &error))?;
-            Ok(None)
-        }
-        Err(error) => Err(failed("reading of the alias", &error)),
-    }
-}
-
-/// Removes every published version but these: each costs money for as long as it exists.
-async fn remove_others(
-    lambda: &Client,
-    function: &str,
-    stay: &[Option<&str>],
-) -> Result<(), PublishError> {
-    let mut marker = None;
-    let mut others = Vec::new();
-    loop {
-        let list = lambda.list_versions_by_function().function_name(function);
-        let page = list.set_marker(marker).send().await;
-        let page = page.map_err(|error| failed("listing of versions", &error))?;
-        let versions = page.versions().iter().filter_map(|it| it.version());
-        let others_of_page = versions
-            .filter(|version| *version != UNPUBLISHED && !stay.contains(&Some(*version)))
-            .map(str::to_owned);
-        others.extend(others_of_page);
-        marker = page.next_marker().map(str::to_owned);
-        if marker.is_none() {
-            break;
-        }
-    }
-    for version in others {
-        remove(lambda, function, &version).await?;
-    }
-    Ok(())
-}
-
-async fn remove(lambda: &Client, function: &str, version: &str) -> Result<(), PublishError> {
-    let delete = lambda.delete_function().function_name(function);
-    match delete.qualifier(version).send().await {
-        Err(error) if error.code() != Some("ResourceNotFoundException") => {
-            Err(failed("removal of a version", &error))
-        }
-        _ => Ok(()),
     }
 }
 

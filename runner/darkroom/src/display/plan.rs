@@ -160,8 +160,10 @@ impl Page<'_> {
         rows.push((
             "at most",
             format!(
-                "{}, if every invocation took its stage's whole timeout; without repeated attempts",
-                spelt(at_most)
+                "{}, if every invocation took its stage's whole timeout; without repeated \
+                 attempts{}",
+                spelt(at_most),
+                self.without_waits()
             ),
         ));
         rows.extend(self.on_lanes());
@@ -286,6 +288,15 @@ impl Page<'_> {
             ));
         }
         rows
+    }
+
+    /// Says what the time of invocations leaves out.
+    fn without_waits(&self) -> &'static str {
+        if self.summary.besides.snapshots.taken > 0 {
+            ", and without the waits for snapshots"
+        } else {
+            ""
+        }
     }
 
     /// What snapshots cost, and the time that they take.

@@ -13,6 +13,7 @@ use darkroom_core::cell::Factors;
 use darkroom_core::imported::IMPORTED;
 use darkroom_core::schedule::FEWEST_PASSES;
 use darkroom_core::shown::line as line_of;
+use darkroom_core::snapshots::Snapshots;
 use darkroom_tables::{
     CellSummary, Correctness, Difference, MissingStage, ReconciliationSummary, Remembered, Spent,
     StageSummary, Statistic, Summary, author_name, rates_in_words,
@@ -444,8 +445,10 @@ fn logs(summary: &Summary) -> String {
 
 /// Says what of it all is for snapshots, which cost more for as long as they are kept.
 fn snapshots(summary: &Summary) -> String {
-    let restores = summary.snapshots.restores;
-    if restores == 0 {
+    let Snapshots {
+        taken, restores, ..
+    } = summary.snapshots;
+    if taken == 0 && restores == 0 {
         return String::new();
     }
     let usd = summary.snapshots_usd.map_or_else(
@@ -453,8 +456,9 @@ fn snapshots(summary: &Summary) -> String {
         |usd| format!("about {} of it", super::plan::dollars(usd)),
     );
     format!(
-        " SnapStart: {usd}, for {} and 3 hours of cache each; functions that are kept go on \
-         costing cache.",
+        " SnapStart: {usd}, for {}, each cached for 3 hours, and {}; functions that are kept go \
+         on costing cache.",
+        super::count(taken, "snapshot"),
         super::count(restores, "restore")
     )
 }

@@ -8,7 +8,7 @@ use aws_sdk_lambda::operation::update_function_configuration::UpdateFunctionConf
 use aws_sdk_lambda::types::{Environment, LastUpdateStatus};
 
 use super::{ExecuteError, Function, Setup};
-use crate::deploy::published::{self, Before};
+use crate::deploy::published::{Before, PublishError, Versions};
 use crate::error_text::error_message;
 
 /// The environment variable whose value changes; handlers have no use for it.
@@ -56,13 +56,26 @@ pub async fn renew(setup: &Setup, function: &Function, nonce: &str) -> Result<()
     let waited = tokio::time::timeout(PATIENCE, changed).await;
     waited.unwrap_or_else(|_| Err(fail("the changed configuration did not take effect")))?;
     if function.qualifier.is_some() {
-        pace.calls.turn().await;
-        let sha256 = &function.code_sha256;
-        let publish = published::publish(control, &function.name, sha256, Before::Stays);
-        let published = Box::pin(publish).await;
+        let versions = Versions {
+            lambda: control,
+            function: &function.name,
+            pace,
+        };
+        let published = Box::pin(published(&versions, &function.code_sha256)).await;
         published.map_err(|error| fail(&error.to_string()))?;
     }
     Ok(())
+}
+
+/// Publishes a version; once more where Lambda itself failed to take the snapshot, for a run may
+/// have gone on for hours.
+async fn published(versions: &Versions<'_>, code_sha256: &str) -> Result<(), PublishError> {
+    let first = versions.publish(code_sha256, Before::Stays).await;
+    if let Err(PublishError::Failed { .. }) = first {
+        versions.publish(code_sha256, Before::Stays).await?;
+        return Ok(());
+    }
+    first.map(|_| ())
 }
 
 /// Changes the configuration. An update that is in progress is waited for: it may be this very one,

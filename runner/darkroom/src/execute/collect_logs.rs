@@ -14,8 +14,8 @@ use tokio::time::Instant;
 
 use super::clocks::Clocks;
 use super::log_lines::{self, Line};
-use super::pacing::Pace;
 use super::pass::Bench;
+use crate::control_pace::Pace;
 use crate::error_text::error_message;
 use crate::record::Emitter;
 

@@ -583,7 +583,7 @@ impl Dispatcher {
             .await?;
         for &(cell, deployment) in of {
             let cell_id = cells[cell].id.clone();
-            self.bench.emitter.emit(Event::EnvironmentsRenewed {
+            self.bench.emit(Event::EnvironmentsRenewed {
                 at: super::now(),
                 cell_id,
                 deployment,

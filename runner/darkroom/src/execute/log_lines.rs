@@ -12,7 +12,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use darkroom_core::event::{Profile, Report};
+use darkroom_core::event::{Profile, Report, Restore};
 use darkroom_core::report_line::ReportLine;
 use darkroom_core::{profile_line, report_line};
 use serde_json::Value;
@@ -348,7 +348,18 @@ fn most_of(one: &Report, other: &Report) -> Report {
             .into_iter()
             .chain(other.init_ms)
             .reduce(f64::max),
-        restore: one.restore.or(other.restore),
+        restore: one
+            .restore
+            .into_iter()
+            .chain(other.restore)
+            .reduce(most_of_restores),
+    }
+}
+
+fn most_of_restores(one: Restore, other: Restore) -> Restore {
+    Restore {
+        ms: one.ms.max(other.ms),
+        billed_ms: one.billed_ms.max(other.billed_ms),
     }
 }
 
@@ -738,6 +749,33 @@ mod tests {
         );
         // Nor when it claims to have ended.
         assert_eq!(invocations(&lines)[0].ended_ms, Some(6));
+    }
+
+    #[test]
+    fn a_pair_that_is_printed_shortens_no_restore() {
+        let restore = |report: &str, ms: &str, billed_ms: u64| {
+            format!("{report}Restore Duration: {ms} ms\tBilled Restore Duration: {billed_ms} ms")
+        };
+        let own = restore(&report("a", "5"), "412.13", 18);
+        let (start, end) = (start("a"), end("a"));
+        for forged in [
+            restore(&report("a", "0.01"), "0.50", 1),
+            restore(&report("a", "0.01"), "0.50", 99),
+        ] {
+            let billed_ms = if forged.contains(" 99 ms") { 99 } else { 18 };
+            for lines in [
+                vec![&start, &end, &forged, &end, &own],
+                vec![&start, &end, &own, &end, &forged],
+            ] {
+                let lines: Vec<&str> = lines.into_iter().map(String::as_str).collect();
+                let found = invocations(&log("s", &lines)).remove(0).report.unwrap();
+                let expected = Restore {
+                    ms: 412.13,
+                    billed_ms: Some(billed_ms),
+                };
+                assert_eq!(found.restore, Some(expected), "{lines:?}");
+            }
+        }
     }
 
     /// A thread that outlives its invocation, or the code of the next one, prints a pair for a

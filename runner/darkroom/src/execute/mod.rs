@@ -38,6 +38,5 @@ pub use event_shape::GIVEN;
 pub use money_budget::MoneyBudget;
 pub use now::now;
 pub use one_by_one::one_by_one;
-pub use pacing::ControlPace;
 pub use pictures::{Keep, Pictures};
 pub use setup::{Patience, Setup};

@@ -62,7 +62,7 @@ impl Bench {
     }
 
     /// Emits a fact and counts what it costs.
-    fn emit(&self, event: Event) {
+    pub fn emit(&self, event: Event) {
         if let Some(budget) = &self.setup.money_budget {
             budget.take(&event);
         }

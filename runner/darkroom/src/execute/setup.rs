@@ -6,7 +6,8 @@ use std::time::Duration;
 use darkroom_core::pipeline::Pipeline;
 use darkroom_core::schedule::lanes::Width;
 
-use super::{CellUnderTest, ControlPace, LogReader, MoneyBudget, Pictures};
+use super::{CellUnderTest, LogReader, MoneyBudget, Pictures};
+use crate::control_pace::ControlPace;
 
 /// Clients and constants of a run.
 pub struct Setup {

@@ -70,7 +70,7 @@ pub fn may_begin(job: &Job<'_>, plan: &Plan<'_>) -> Result<(), Failure> {
     let earlier = mode.earlier();
     let spent = earlier.and_then(|earlier| budget(*configuration, &earlier.history));
     if configuration.manifest.budget.usd.is_some() {
-        within_budget(job, spent.as_ref())?;
+        within_budget(job, plan, spent.as_ref())?;
     }
     if asked {
         agreed(&offer(job, plan, spent.as_ref()))?;
@@ -78,13 +78,18 @@ pub fn may_begin(job: &Job<'_>, plan: &Plan<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn within_budget(job: &Job<'_>, spent: Option<&MoneyBudget>) -> Result<(), Failure> {
+fn within_budget(
+    job: &Job<'_>,
+    plan: &Plan<'_>,
+    spent: Option<&MoneyBudget>,
+) -> Result<(), Failure> {
     let configuration = job.configuration;
-    let region = &configuration.manifest.target.region;
-    if configuration.prices.is_none() {
-        return Err(Failure::wrong_request(Refusal::UnknownPrices {
-            region: region.clone(),
-        }));
+    let region = configuration.manifest.target.region.clone();
+    let Some(prices) = configuration.prices else {
+        return Err(Failure::wrong_request(Refusal::UnknownPrices { region }));
+    };
+    if prices.snapstart().is_none() && takes_snapshots(plan) {
+        return Err(Failure::wrong_request(Refusal::NoSnapStartPrice { region }));
     }
     let limit = configuration.manifest.budget.usd.unwrap_or_default();
     let again = job.mode.earlier();
@@ -101,6 +106,12 @@ fn within_budget(job: &Job<'_>, spent: Option<&MoneyBudget>) -> Result<(), Failu
             }))
         }
     }
+}
+
+/// Whether environments of any cell that can run are restored from snapshots.
+fn takes_snapshots(plan: &Plan<'_>) -> bool {
+    plan.cells()
+        .any(|(cell, obstacle)| obstacle.is_none() && cell.snapstart.is_on())
 }
 
 /// Returns how many repetitions an extension adds; `None` of every other session, and of one that

@@ -114,6 +114,16 @@ pub enum Refusal {
         help("write experiments/prices/{region}.toml, or remove budget.usd")
     )]
     UnknownPrices { region: String },
+    #[error("cannot enforce budget.usd: the prices of SnapStart in {region} are unknown")]
+    #[diagnostic(
+        code(session::no_snapstart_price),
+        help(
+            "write them to experiments/prices/{region}.toml ([lambda.snapstart], as in \
+             us-east-1.toml), choose a region that has them, remove \"on\" from snapstart in \
+             [matrix], or remove budget.usd"
+        )
+    )]
+    NoSnapStartPrice { region: String },
     #[error("the run has spent {} of its budget of {}", dollars(*spent_usd), dollars(*limit_usd))]
     #[diagnostic(code(session::budget_spent), help("{help}"))]
     BudgetSpent {

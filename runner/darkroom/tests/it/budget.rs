@@ -119,6 +119,32 @@ fn a_budget_that_cannot_be_kept_to_is_refused_before_any_effect() {
 }
 
 #[test]
+fn a_budget_is_refused_where_snapshots_have_no_price() {
+    let project = priced();
+    let prices = "experiments/prices/eu-west-1.toml";
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    project.write(prices, std::fs::read(repository.join(prices)).unwrap());
+    let in_region = |region: &'static str, snapstart: &'static str| {
+        let sets = ["budget.usd=1", region, snapstart];
+        let sets = sets.iter().flat_map(|set| ["--set", *set]);
+        let arguments: Vec<&str> = ["run", "m.toml", "--target", "aws"]
+            .into_iter()
+            .chain(sets)
+            .collect();
+        project.darkroom(&arguments).exits(2)
+    };
+    let on = "matrix.snapstart=[\"off\", \"on\"]";
+    let without = "target.region=\"eu-west-1\"";
+    in_region(without, on)
+        .says("the prices of SnapStart in eu-west-1 are unknown")
+        .says("session::no_snapstart_price");
+    assert!(!project.root().join("outputs").exists());
+    // Else the next question is asked.
+    in_region(without, "matrix.snapstart=[\"off\"]").says("AWS bills this run");
+    in_region("target.region=\"us-east-1\"", on).says("AWS bills this run");
+}
+
+#[test]
 fn a_run_that_is_billed_is_not_begun_without_a_yes() {
     let project = priced();
     let said = project

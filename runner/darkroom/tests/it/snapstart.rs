@@ -5,11 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use aws_sdk_lambda::Client;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use darkroom::deploy::published::ALIAS;
+use darkroom::control_pace::{ControlPace, Pace};
+use darkroom::deploy::published::{ALIAS, Before, Versions};
 use darkroom_core::event::{Again, Event, FunctionDeployed, Invocation, Status};
 use darkroom_core::ledger::StartKind;
 use serde_json::Value;
@@ -33,6 +35,8 @@ struct Failing {
     of: &'static str,
     /// The platform's own fault passes; the code's does not.
     code: Option<&'static str>,
+    /// The version that the platform fails at, as a query ends that asks for it.
+    version: &'static str,
 }
 
 /// AWS with snapshots that take time, may fail, and of which restores may be throttled.
@@ -47,6 +51,12 @@ struct Snapshots {
 
 fn is_snapped(name: &str) -> bool {
     name.contains("-snapstart")
+}
+
+/// Whether a request is a `GetFunction` of one version.
+fn is_of_version(line: &str) -> bool {
+    let last = line.rsplit('/').next().unwrap_or_default();
+    is_snapped(last) && last.contains("?Qualifier=")
 }
 
 impl Quirk for Snapshots {
@@ -75,15 +85,11 @@ impl Quirk for Snapshots {
         match request.kind() {
             Kind::Invoke if is_snapped(&line) => with_tail(&answer),
             Kind::Logs if is_snapped(&request.body()) => with_body(&answer, with_restores),
-            Kind::Control
-                if is_snapped(&line)
-                    && line.starts_with("GET ")
-                    && line.contains("/configuration?Qualifier=") =>
-            {
+            Kind::Control if line.starts_with("GET ") && is_of_version(&line) => {
                 let looks = self.looked(&line);
                 // The platform's own fault has passed by the next version.
                 let fails = |it: &Failing| {
-                    line.contains(it.of) && (it.code.is_some() || line.ends_with("Qualifier=1"))
+                    line.contains(it.of) && (it.code.is_some() || line.ends_with(it.version))
                 };
                 let failing = self.failing.filter(fails);
                 with_body(&answer, |body| with_state(body, looks, failing))
@@ -106,13 +112,14 @@ impl Snapshots {
 /// The state of a version whose snapshot is being taken, is there, or failed.
 fn with_state(body: &str, looks: u32, failing: Option<Failing>) -> String {
     let mut body: Value = serde_json::from_str(body).unwrap();
+    let now = &mut body["Configuration"];
     if looks < LOOKS {
-        body["State"] = "Pending".into();
-        body["StateReasonCode"] = "Creating".into();
+        now["State"] = "Pending".into();
+        now["StateReasonCode"] = "Creating".into();
     } else if let Some(Failing { code, .. }) = failing {
-        body["State"] = "Failed".into();
-        body["StateReasonCode"] = code.unwrap_or("InternalError").into();
-        body["StateReason"] = "the quirk's reason".into();
+        now["State"] = "Failed".into();
+        now["StateReasonCode"] = code.unwrap_or("InternalError").into();
+        now["StateReason"] = "the quirk's reason".into();
     }
     body.to_string()
 }
@@ -336,6 +343,7 @@ async fn a_snapshot_that_the_platform_fails_to_take_is_said_and_taken_by_the_nex
         failing: Some(Failing {
             of: "-first-",
             code: None,
+            version: "=1",
         }),
         ..Snapshots::default()
     };
@@ -356,12 +364,82 @@ async fn a_snapshot_that_the_platform_fails_to_take_is_said_and_taken_by_the_nex
 }
 
 #[tokio::test]
+async fn a_snapshot_that_the_platform_fails_to_take_in_a_run_is_taken_once_more() {
+    let account = Account::new().await;
+    // The second version is the first cold pass's.
+    let quirk = Snapshots {
+        failing: Some(Failing {
+            of: "-first-",
+            code: None,
+            version: "=2",
+        }),
+        ..Snapshots::default()
+    };
+    let injector = Injector::with(account.cloud.endpoint_url(), 1, quirk);
+    let project = copying(1);
+    project.images(&["one"]);
+    let (project, answer) = with_endpoint(&run(&[ON, COLD]), injector.url(), project).await;
+    answer.exits(0);
+    each_once(&latest(&project), 1);
+    let clients = account.clients();
+    let mut seen = BTreeMap::new();
+    for function in deployed(&project) {
+        let (published, called) = versions(&clients.lambda, &function.function).await;
+        assert_eq!(published.last(), Some(&called));
+        seen.insert(function.function.contains("-first-"), called);
+    }
+    let number = |first: bool| seen[&first].parse::<u32>().unwrap();
+    assert_eq!(number(true), number(false) + 1, "{seen:?}");
+    drop(injector);
+    account.cloud.stop().await;
+}
+
+#[tokio::test]
+async fn each_call_of_a_publication_waits_for_its_turn() {
+    let account = Account::new().await;
+    let injector = Injector::with(account.cloud.endpoint_url(), 1, Snapshots::default());
+    let (project, answer) = with_endpoint(&run(&[ON]), injector.url(), copying(1)).await;
+    answer.exits(0);
+    let function = deployed(&project).remove(0);
+    let lambda = account.clients().lambda;
+    let apart = Duration::from_millis(150);
+    for (calls, get_function, least) in [
+        // PublishVersion, GetAlias, ListVersionsByFunction.
+        (apart, Duration::ZERO, 3 * apart),
+        (Duration::ZERO, apart, apart),
+    ] {
+        let pace = ControlPace {
+            calls: Pace::new(calls),
+            get_function: Pace::new(get_function),
+            ..ControlPace::unbounded()
+        };
+        let began = Instant::now();
+        pace.calls.turn().await;
+        pace.get_function.turn().await;
+        let versions = Versions {
+            lambda: &lambda,
+            function: &function.function,
+            pace: &pace,
+        };
+        let published = versions.publish(&function.code_sha256, Before::Stays).await;
+        assert_eq!(
+            published.unwrap().version,
+            function.version.clone().unwrap()
+        );
+        assert!(began.elapsed() >= least, "{:?}", began.elapsed());
+    }
+    drop(injector);
+    account.cloud.stop().await;
+}
+
+#[tokio::test]
 async fn code_that_cannot_be_initialised_has_no_snapshot_and_its_calls_are_rows() {
     let account = Account::new().await;
     let quirk = Snapshots {
         failing: Some(Failing {
             of: "-broken-",
             code: Some("FunctionError.RuntimeInitError"),
+            version: "",
         }),
         ..Snapshots::default()
     };
@@ -409,11 +487,16 @@ fn cells_that_have_no_snapshots_are_listed_with_their_reason() {
         plan.contains("has no SnapStart: it takes no snapshots"),
         "{plan}"
     );
-    assert!(!plan.contains("SnapStart    "), "{plan}");
+    let of_snapshots = ["SnapStart    ", "waits for snapshots"];
+    assert!(of_snapshots.iter().all(|it| !plan.contains(it)), "{plan}");
     let plan = with(&["plan", "m.toml", "--target", "aws", "--set", COLD]);
     // One snapshot of both stages' functions for the deployment, and one for each of the 2 passes.
     assert!(
         plan.contains("6 snapshots, each cached for 3 hours or longer, and 4 restores"),
+        "{plan}"
+    );
+    assert!(
+        plan.contains("and without the waits for snapshots"),
         "{plan}"
     );
     let far = "target.region=\"ap-east-2\"";
