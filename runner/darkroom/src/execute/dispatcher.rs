@@ -618,38 +618,38 @@ impl Dispatcher {
         let is_patient = || self.shared.borrow().late_time.so_far() < patience;
         let waits = first && is_patient();
         let mut pause = FIRST_READY_PAUSE;
-        let (mut late, mut waited) = (None, Duration::ZERO);
+        let (mut late, mut waited, mut ready) = (None, Duration::ZERO, false);
         loop {
             let busy = self.turn(self.concurrency(planned.cell)).await;
             if self.over().is_some() {
-                return Ok(());
+                break;
             }
             let began = Instant::now();
             let may_be_lost = waits && by_s3;
             let refused = self
                 .warm_up_once(planned, round, may_be_lost, busy)
                 .await?;
-            let ready = refused.is_none();
+            ready = refused.is_none();
             late = refused.or(late);
             if waits && late.is_some() {
                 waited += self.was_late(began);
             }
             if ready || !waits || !is_patient() || self.over().is_some() {
-                let cell_id = self.bench.setup.cells[planned.cell].id.clone();
-                let late = late.filter(|_| waits).map(|reason| Late {
-                    cell_id,
-                    reason,
-                    waited,
-                    ready,
-                });
-                self.shared.borrow_mut().late.extend(late);
-                return Ok(());
+                break;
             }
             let began = Instant::now();
             self.pause(pause).await;
             waited += self.was_late(began);
             pause = (pause * 2).min(LONGEST_READY_PAUSE);
         }
+        let late = late.filter(|_| waits).map(|reason| Late {
+            cell_id: self.bench.setup.cells[planned.cell].id.clone(),
+            reason,
+            waited,
+            ready,
+        });
+        self.shared.borrow_mut().late.extend(late);
+        Ok(())
     }
 
     /// Takes note that a lane has waited for late functions since then; returns how long.
