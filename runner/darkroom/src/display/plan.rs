@@ -377,20 +377,28 @@ impl Page<'_> {
         let usd = budget
             .usd
             .filter(|limit| expected.usd.is_some_and(|usd| usd > *limit));
-        let spans = self.expected.as_ref().map(|it| it.on_lanes.iter());
+        // An account's limit is not known here: what a new one takes must fit.
+        let spans = self.expected.as_ref().map(|it| it.on_lanes.as_slice());
+        let spans = spans.unwrap_or_default();
         let seconds = spans
-            .into_iter()
-            .flatten()
-            .map(|span| span.seconds)
-            .fold(expected.seconds, f64::min);
+            .first()
+            .filter(|span| span.account.is_none_or(|it| it == NEW_ACCOUNT_CONCURRENCY))
+            .map_or(expected.seconds, |span| span.seconds);
         let minutes = budget.minutes.filter(|limit| seconds / 60.0 > *limit);
+        let is_enough = |limit: f64| spans.iter().any(|span| span.seconds / 60.0 <= limit);
+        let in_a_new_account = usd.is_none() && minutes.is_some_and(is_enough);
+        let place = if in_a_new_account {
+            " in a new account"
+        } else {
+            ""
+        };
         let what = match (usd, minutes) {
             (Some(_), _) => "budget.usd",
             (None, Some(_)) => "budget.minutes",
             (None, None) => return None,
         };
         Some(format!(
-            "too small: the run will stop when {what} is used up; raise it, or resume later with \
+            "too small{place}: the run will stop when {what} is used up; raise it, or resume later with \
              more"
         ))
     }
@@ -439,6 +447,12 @@ fn why(bound: LaneBound, account: Option<u32>) -> String {
         LaneBound::Slowest => {
             "bounded by the slowest functions: they make one pass at a time".to_owned()
         }
+        LaneBound::Logs => "bounded by CloudWatch Logs: each pass that S3 starts reads the logs of \
+                            its functions, and Darkroom reads four logs a second at most"
+            .to_owned(),
+        LaneBound::ControlPlane => "bounded by Lambda's control plane: each cold pass changes its \
+                                    functions, and AWS takes 15 such calls a second"
+            .to_owned(),
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use darkroom_core::event::Again;
+use darkroom_core::schedule::lanes::CONTROL_CALLS_APART_MS;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use tokio::time::Instant;
@@ -129,7 +130,7 @@ impl ControlPace {
     /// Source: AWS Lambda developer guide, "Lambda quotas", API requests.
     pub const fn of_aws() -> Self {
         Self {
-            calls: Pace::new(Duration::from_millis(80)),
+            calls: Pace::new(Duration::from_millis(CONTROL_CALLS_APART_MS)),
             get_function: Pace::new(Duration::from_millis(12)),
         }
     }

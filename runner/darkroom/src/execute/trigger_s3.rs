@@ -296,8 +296,8 @@ impl Chain<'_> {
         tokio::select! {
             biased;
             arrival = self.poll(clock, fastest, polls) => arrival,
-            stage = self.is_owed(clock, started_ms) => Arrival::Undelivered(stage),
-            () = self.stops(clock, started_ms, fastest) => Arrival::Stopped,
+            stage = Box::pin(self.is_owed(clock, started_ms)) => Arrival::Undelivered(stage),
+            () = Box::pin(self.stops(clock, started_ms, fastest)) => Arrival::Stopped,
         }
     }
 
