@@ -372,22 +372,17 @@ impl Page<'_> {
 
     /// Says that a run would not come to its end, where that is expected.
     fn beyond_budget(&self) -> Option<String> {
-        let expected = self.expected.as_ref()?.effort;
+        let Expected {
+            effort, on_lanes, ..
+        } = self.expected.as_ref()?;
         let budget = &self.manifest.budget;
         let usd = budget
             .usd
-            .filter(|limit| expected.usd.is_some_and(|usd| usd > *limit));
-        // An account's limit is not known here: what a new one takes must fit.
-        let spans = self.expected.as_ref().map(|it| it.on_lanes.as_slice());
-        let spans = spans.unwrap_or_default();
-        let seconds = spans
-            .first()
-            .filter(|span| span.account.is_none_or(|it| it == NEW_ACCOUNT_CONCURRENCY))
-            .map_or(expected.seconds, |span| span.seconds);
-        let minutes = budget.minutes.filter(|limit| seconds / 60.0 > *limit);
-        let is_enough = |limit: f64| spans.iter().any(|span| span.seconds / 60.0 <= limit);
-        let in_a_new_account = usd.is_none() && minutes.is_some_and(is_enough);
-        let place = if in_a_new_account {
+            .filter(|limit| effort.usd.is_some_and(|usd| usd > *limit));
+        let needed_min = of_a_new_account_s(effort.seconds, on_lanes) / 60.0;
+        let minutes = budget.minutes.filter(|limit| needed_min > *limit);
+        let is_enough = |limit: f64| on_lanes.iter().any(|span| span.seconds / 60.0 <= limit);
+        let place = if usd.is_none() && minutes.is_some_and(is_enough) {
             " in a new account"
         } else {
             ""
@@ -398,8 +393,8 @@ impl Page<'_> {
             (None, None) => return None,
         };
         Some(format!(
-            "too small{place}: the run will stop when {what} is used up; raise it, or resume later with \
-             more"
+            "too small{place}: the run will stop when {what} is used up; raise it, or resume later \
+             with more"
         ))
     }
 
@@ -424,6 +419,15 @@ impl Page<'_> {
             Cloud::Aws => what,
         }
     }
+}
+
+/// Returns how long a run takes where nobody knows the account: as in a new one, which may have so
+/// few lanes that it is one pass after another.
+fn of_a_new_account_s(one_by_one_s: f64, on_lanes: &[Span]) -> f64 {
+    on_lanes
+        .first()
+        .filter(|span| span.account.is_none_or(|it| it == NEW_ACCOUNT_CONCURRENCY))
+        .map_or(one_by_one_s, |span| span.seconds)
 }
 
 /// How many lanes a session has, and why no more.
@@ -550,6 +554,24 @@ mod tests {
             spelt,
             ["0 s", "1 s", "1 min 1 s", "1 h", "4 h 2 min", "1 d 1 h"]
         );
+    }
+
+    #[test]
+    fn a_budget_must_do_for_a_new_account() {
+        let span = |account, seconds| Span {
+            lanes: 8,
+            bound: LaneBound::Account,
+            account,
+            seconds,
+        };
+        let (new, usual) = (span(Some(10), 800.0), span(Some(1000), 100.0));
+        assert!(of_a_new_account_s(6400.0, &[new, usual]) > 799.0);
+        assert!(
+            of_a_new_account_s(6400.0, &[usual]) > 6399.0,
+            "a new account has one lane"
+        );
+        assert!(of_a_new_account_s(6400.0, &[span(None, 800.0)]) < 801.0);
+        assert!(of_a_new_account_s(6400.0, &[]) > 6399.0);
     }
 
     #[test]
