@@ -698,8 +698,8 @@ async fn lanes_that_wait_for_late_functions_at_the_same_time_use_up_patience_onc
     let account = Account::new().await;
     let quirk = EachNotReady::default();
     let injector = Injector::with(account.cloud.endpoint_url(), 1, quirk);
-    // Each of the eight waits 1 s for its first stage and 2 s for its second, four at a time: 6 s,
-    // where their sum is 24 s.
+    // Each of the twelve waits 1 s for its first stage and 2 s for its second, and some time for
+    // cold starts, four at a time: 10 s or more, where their sum is 36 s or more.
     let run = [
         "run",
         "m.toml",
@@ -707,16 +707,16 @@ async fn lanes_that_wait_for_late_functions_at_the_same_time_use_up_patience_onc
         "aws",
         "--yes",
         "--set",
-        "repetitions.deployments=8",
+        "repetitions.deployments=12",
         "--set",
         "schedule.lanes=4",
     ];
     let project = copying(1);
     crate::lanes::patient(&project);
-    let (project, answer) = with_patience(Some("11"), &run, injector.url(), project).await;
+    let (project, answer) = with_patience(Some("30"), &run, injector.url(), project).await;
     let said = answer.exits(0).stderr();
-    assert_eq!(said.matches(" was ready after ").count(), 8, "{said}");
-    each_once(&latest(&project), 2 * 8);
+    assert_eq!(said.matches(" was ready after ").count(), 12, "{said}");
+    each_once(&latest(&project), 2 * 12);
     account.cloud.stop().await;
 }
 
