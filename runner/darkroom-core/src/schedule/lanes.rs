@@ -102,7 +102,7 @@ pub fn span(asked: Lanes, limits: LaneLimits, load: Load) -> Span {
     let shared_s = load.all_s / f64::from(lanes);
     let paced_s = |calls: u64, apart_ms: u64| (calls * apart_ms) as f64 / 1000.0;
     let SharedCalls { log_reads, control } = load.shared;
-    let floors = [
+    let bounds = [
         (load.slowest_s, LaneBound::Slowest),
         (paced_s(log_reads, LOG_READS_APART_MS), LaneBound::Logs),
         (
@@ -110,19 +110,19 @@ pub fn span(asked: Lanes, limits: LaneLimits, load: Load) -> Span {
             LaneBound::ControlPlane,
         ),
     ];
-    let (floor_s, floor) = floors
+    let (least_s, what) = bounds
         .into_iter()
         .fold((0.0, bound), |a, b| if b.0 > a.0 { b } else { a });
     Span {
         lanes,
         // Where all are equally slow, it is their number that bounds.
-        bound: if floor_s > 1.01 * shared_s {
-            floor
+        bound: if least_s > 1.01 * shared_s {
+            what
         } else {
             bound
         },
         account: limits.account,
-        seconds: shared_s.max(floor_s),
+        seconds: shared_s.max(least_s),
     }
 }
 

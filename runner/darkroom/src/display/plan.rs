@@ -451,9 +451,11 @@ fn why(bound: LaneBound, account: Option<u32>) -> String {
         LaneBound::Slowest => {
             "bounded by the slowest functions: they make one pass at a time".to_owned()
         }
-        LaneBound::Logs => "bounded by CloudWatch Logs: each pass that S3 starts reads the logs of \
+        LaneBound::Logs => {
+            "bounded by CloudWatch Logs: each pass that S3 starts reads the logs of \
                             its functions, and Darkroom reads four logs a second at most"
-            .to_owned(),
+                .to_owned()
+        }
         LaneBound::ControlPlane => "bounded by Lambda's control plane: each cold pass changes its \
                                     functions, and AWS takes 15 such calls a second"
             .to_owned(),

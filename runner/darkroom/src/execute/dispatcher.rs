@@ -626,9 +626,7 @@ impl Dispatcher {
             }
             let began = Instant::now();
             let may_be_lost = waits && by_s3;
-            let refused = self
-                .warm_up_once(planned, round, may_be_lost, busy)
-                .await?;
+            let refused = self.warm_up_once(planned, round, may_be_lost, busy).await?;
             ready = refused.is_none();
             late = refused.or(late);
             if waits && late.is_some() {

@@ -686,8 +686,7 @@ struct EachNotReady {
 
 impl Quirk for EachNotReady {
     fn before(&mut self, request: &Request) -> Option<String> {
-        let first =
-            request.kind() == Kind::Invoke && self.called.insert(request.line().to_owned());
+        let first = request.kind() == Kind::Invoke && self.called.insert(request.line().to_owned());
         let header = "x-amzn-errortype: ResourceNotReadyException\r\n";
         first.then(|| response("502 Bad Gateway", header, r#"{"Message": "not yet"}"#))
     }
