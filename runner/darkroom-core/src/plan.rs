@@ -18,7 +18,9 @@ use crate::manifest::{Known, KnownImageSet, Manifest, Repetitions};
 use crate::matrix::CellRef;
 use crate::outcome;
 use crate::pipeline::Stage;
-use crate::schedule::lanes::{self, LaneCount, LaneLimits, NEW_ACCOUNT_CONCURRENCY, Span};
+use crate::schedule::lanes::{
+    self, LaneCount, LaneLimits, Load, NEW_ACCOUNT_CONCURRENCY, SharedCalls, Span,
+};
 use crate::schedule::{CellShape, Schedule, probes};
 use crate::snapshots::Snapshots;
 
@@ -192,13 +194,22 @@ impl<'a> Plan<'a> {
         &self,
         by_functions: &HashMap<FunctionLevels<'_>, f64>,
         concurrency: u32,
+        shared: SharedCalls,
     ) -> Vec<Span> {
-        let all_s = by_functions.values().sum();
-        let slowest_s = by_functions.values().copied().fold(0.0, f64::max)
-            / f64::from(self.manifest.repetitions.deployments.max(1));
+        let longest_s = by_functions.values().copied().fold(0.0, f64::max);
+        let load = Load {
+            all_s: by_functions.values().sum(),
+            slowest_s: longest_s / f64::from(self.manifest.repetitions.deployments.max(1)),
+            // Only where an account bounds what runs at once are there limits on calls.
+            shared: if self.capability.account_bounds {
+                shared
+            } else {
+                SharedCalls::default()
+            },
+        };
         let span = |account| {
             let limits = self.lane_limits(by_functions.len(), concurrency, account);
-            lanes::span(self.manifest.lanes(), limits, all_s, slowest_s)
+            lanes::span(self.manifest.lanes(), limits, load)
         };
         let mut spans: Vec<Span> = if self.capability.account_bounds {
             [NEW_ACCOUNT_CONCURRENCY, USUAL_CONCURRENCY]
@@ -214,9 +225,8 @@ impl<'a> Plan<'a> {
 
     /// Returns the totals of the plan, without holding its cells.
     pub fn summary(&self, prices: Option<&PriceTable>) -> Summary {
-        let pipeline = &self.manifest.experiment.pipeline;
-        let pipeline = self.known.pipeline(pipeline);
-        let stages = pipeline.map_or(&[][..], |pipeline| &pipeline.stages);
+        let pipeline = self.known.pipeline(&self.manifest.experiment.pipeline);
+        let stages = self.stages();
         let timeouts_s: Vec<u32> = stages.iter().map(|stage| stage.timeout_s).collect();
         let longest_pass_s: f64 = timeouts_s.iter().copied().map(f64::from).sum();
         let dearest_pass_usd = |cell: &CellRef, prices| -> f64 {
@@ -252,6 +262,9 @@ impl<'a> Plan<'a> {
             totals.warm_up_passes += warm_up;
             let calls = called.iter().filter(|called| **called).count() as u64;
             totals.invocations += (counted + warm_up + probes) * calls;
+            totals
+                .shared
+                .add(cell.trigger, cell.start, counted + warm_up + probes, calls);
             if cell.snapstart.is_on() {
                 snapped(&mut totals.snapshots, &cell, counted + probes, calls);
             }
@@ -285,6 +298,7 @@ impl<'a> Plan<'a> {
         let work = self.work();
         let (mut cells, mut seconds, mut usd) = (0, 0.0, 0.0);
         let (mut by_functions, mut concurrency) = (HashMap::new(), 1);
+        let (mut shared, stages) = (SharedCalls::default(), self.stages());
         for (cell, _) in self.cells().filter(|(_, obstacle)| obstacle.is_none()) {
             let Some((each_s, each_usd)) = rates.pass(&cell.to_cell().id()) else {
                 continue;
@@ -300,6 +314,9 @@ impl<'a> Plan<'a> {
             seconds += whole_s;
             *by_functions.entry(levels_of(&cell)).or_default() += whole_s;
             concurrency = concurrency.max(cell.concurrency);
+            let called = self.called(stages, &cell).into_iter().filter(|it| *it);
+            let each = called.count() as u64;
+            shared.add(cell.trigger, cell.start, counted + warm_up + probes, each);
             usd += passes * each_usd;
         }
         let effort = Effort {
@@ -311,8 +328,13 @@ impl<'a> Plan<'a> {
             target: rates.target.clone(),
             cells,
             effort,
-            on_lanes: self.spans(&by_functions, concurrency),
+            on_lanes: self.spans(&by_functions, concurrency, shared),
         })
+    }
+
+    fn stages(&self) -> &'a [Stage] {
+        let pipeline = self.known.pipeline(&self.manifest.experiment.pipeline);
+        pipeline.map_or(&[][..], |pipeline| &pipeline.stages)
     }
 
     fn work(&self) -> Work<'a> {
@@ -368,7 +390,11 @@ impl<'a> Plan<'a> {
                 seconds: totals.longest_s,
                 usd: prices.map(|_| totals.dearest_usd),
             },
-            at_most_on_lanes: self.spans(&totals.longest_of_functions_s, totals.concurrency),
+            at_most_on_lanes: self.spans(
+                &totals.longest_of_functions_s,
+                totals.concurrency,
+                totals.shared,
+            ),
             besides: Besides::new(totals.requests, invocations, functions, snapshots, prices),
         }
     }
@@ -488,6 +514,7 @@ struct Totals<'a> {
     longest_of_functions_s: HashMap<FunctionLevels<'a>, f64>,
     /// The highest of a cell.
     concurrency: u32,
+    shared: SharedCalls,
     dearest_usd: f64,
     requests: Requests,
     /// Of cold passes.
@@ -646,6 +673,19 @@ pub(crate) mod tests {
                 (8, LaneBound::Account, one_s / 8.0),
                 (12, LaneBound::Deployments, one_s / 12.0)
             ]
+        );
+        manifest.matrix.trigger = vec![Trigger::S3];
+        let triggered = Capability {
+            triggers: vec![Trigger::S3],
+            ..aws
+        };
+        manifest.repetitions.deployments = 10;
+        let summary = Plan::new(&manifest, &known, &triggered).summary(None);
+        let (_, spans) = span(&manifest, &triggered);
+        let reads = summary.invocations * lanes::LOG_READS;
+        assert_eq!(
+            spans.last(),
+            Some(&(64, LaneBound::Logs, reads as f64 / 4.0))
         );
     }
 

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use darkroom_core::schedule::lanes::CONTROL_CALLS_APART_MS;
 use tokio::time::Instant;
 
 /// Keeps calls apart, whoever makes them; those that wait go in the order in which they came.
@@ -64,7 +65,7 @@ impl ControlPace {
     /// Source: AWS Lambda developer guide, "Lambda quotas", API requests.
     pub const fn of_aws() -> Self {
         Self {
-            calls: Pace::new(Duration::from_millis(80)),
+            calls: Pace::new(Duration::from_millis(CONTROL_CALLS_APART_MS)),
             get_function: Pace::new(Duration::from_millis(12)),
             first_pause: Duration::from_secs(1),
         }

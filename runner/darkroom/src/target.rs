@@ -25,6 +25,7 @@ use darkroom_core::capability::Capability;
 use darkroom_core::cell::{Architecture, Start, Trigger};
 use darkroom_core::event::{CallsRefused, Misbehaved};
 use darkroom_core::manifest::Cloud;
+use darkroom_core::schedule::lanes::LOG_READS_APART_MS;
 
 use crate::account::{self, AccountError, Caller};
 use crate::bucket_owner::BucketOwner;
@@ -73,7 +74,7 @@ const AWS_METRICS_AFTER: Duration = Duration::from_mins(1);
 /// `FilterLogEvents` allows 5 calls a second to an account and region, others' among them; a
 /// quarter of a second apart leaves room. Source: AWS Knowledge Center, "How do I determine
 /// throttling in my CloudWatch logs?".
-const AWS_LOG_READS_APART: Duration = Duration::from_millis(250);
+const AWS_LOG_READS_APART: Duration = Duration::from_millis(LOG_READS_APART_MS);
 /// IAM is eventually consistent: what a role may do is known everywhere some seconds after it was
 /// put. Source: IAM user guide, "Changes that I make are not always immediately visible", which
 /// names no time.

@@ -4,6 +4,7 @@
 
 use serde::Serialize;
 
+use crate::cell::{Start, Trigger};
 use crate::manifest::Lanes;
 
 /// Most lanes of `auto`: the runner itself must keep up with them.
@@ -14,6 +15,17 @@ pub const MOST_AUTO_LANES: u32 = 64;
 pub const NEW_ACCOUNT_CONCURRENCY: u32 = 10;
 /// Of what an account may run at once, `auto` uses this share, %: the rest is others'.
 const SHARE_PERCENT: u32 = 80;
+
+/// All lanes together read logs no faster: CloudWatch Logs answers 5 searches a second, ms.
+pub const LOG_READS_APART_MS: u64 = 250;
+/// All lanes together call Lambda's control plane no faster: it answers 15 calls a second, ms.
+/// Source: AWS Lambda developer guide, "Lambda quotas", API requests.
+pub const CONTROL_CALLS_APART_MS: u64 = 80;
+/// Reads of each stage's log by a pass that S3 starts, at least: before its upload, after its end,
+/// and once more to see that nothing follows.
+pub const LOG_READS: u64 = 3;
+/// Calls for each function of a cold pass, at least: its configuration is read and changed.
+pub const CONTROL_CALLS: u64 = 2;
 
 /// How many lanes a session has at most, and why no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -36,6 +48,10 @@ pub enum LaneBound {
     Runner,
     /// The slowest functions, whose passes come one after another: more lanes would not help.
     Slowest,
+    /// Reads of logs, which all lanes make at one pace.
+    Logs,
+    /// Calls of Lambda's control plane, which all lanes make at one pace.
+    ControlPlane,
 }
 
 /// How long a run takes on its lanes.
@@ -50,18 +66,63 @@ pub struct Span {
     pub seconds: f64,
 }
 
-/// Returns how long passes take that take so long in all, one after another, and so long in the
-/// functions that take longest.
-pub fn span(asked: Lanes, limits: LaneLimits, all_s: f64, slowest_s: f64) -> Span {
+/// What the passes of a run take.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Load {
+    /// One after another, s.
+    pub all_s: f64,
+    /// Those of the functions that take longest, one after another, s.
+    pub slowest_s: f64,
+    /// What all lanes do at one pace.
+    pub shared: SharedCalls,
+}
+
+/// Calls that keep apart over all lanes, however many there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SharedCalls {
+    pub log_reads: u64,
+    pub control: u64,
+}
+
+impl SharedCalls {
+    /// Adds those of passes that call so many functions each.
+    pub const fn add(&mut self, trigger: Trigger, start: Start, passes: u64, functions: u64) {
+        if matches!(trigger, Trigger::S3) {
+            self.log_reads += passes * functions * LOG_READS;
+        }
+        if matches!(start, Start::Cold) {
+            self.control += passes * functions * CONTROL_CALLS;
+        }
+    }
+}
+
+/// Returns how long this takes.
+pub fn span(asked: Lanes, limits: LaneLimits, load: Load) -> Span {
     let LaneCount { lanes, bound } = count(asked, limits);
-    let shared_s = all_s / f64::from(lanes);
-    // Where all are equally slow, it is their number that bounds.
-    let slowest = slowest_s > 1.01 * shared_s;
+    let shared_s = load.all_s / f64::from(lanes);
+    let paced_s = |calls: u64, apart_ms: u64| (calls * apart_ms) as f64 / 1000.0;
+    let SharedCalls { log_reads, control } = load.shared;
+    let bounds = [
+        (load.slowest_s, LaneBound::Slowest),
+        (paced_s(log_reads, LOG_READS_APART_MS), LaneBound::Logs),
+        (
+            paced_s(control, CONTROL_CALLS_APART_MS),
+            LaneBound::ControlPlane,
+        ),
+    ];
+    let (least_s, what) = bounds
+        .into_iter()
+        .fold((0.0, bound), |a, b| if b.0 > a.0 { b } else { a });
     Span {
         lanes,
-        bound: if slowest { LaneBound::Slowest } else { bound },
+        // Where all are equally slow, it is their number that bounds.
+        bound: if least_s > 1.01 * shared_s {
+            what
+        } else {
+            bound
+        },
         account: limits.account,
-        seconds: shared_s.max(slowest_s),
+        seconds: shared_s.max(least_s),
     }
 }
 
@@ -200,13 +261,51 @@ mod tests {
                 bound,
                 seconds,
                 ..
-            } = span(Lanes::Auto, limits, 6400.0, 200.0);
+            } = span(Lanes::Auto, limits, load(6400.0, 200.0));
             (lanes, bound, seconds)
         };
         assert_eq!(of(new_account), (8, LaneBound::Account, 800.0));
         assert_eq!(of(WIDE), (64, LaneBound::Slowest, 200.0));
-        let one = span(Lanes::Fixed(1), WIDE, 6400.0, 6400.0);
+        let one = span(Lanes::Fixed(1), WIDE, load(6400.0, 6400.0));
         assert_eq!((one.bound, one.seconds), (LaneBound::Asked, 6400.0));
+    }
+
+    fn load(all_s: f64, slowest_s: f64) -> Load {
+        Load {
+            all_s,
+            slowest_s,
+            ..Load::default()
+        }
+    }
+
+    #[test]
+    fn what_all_lanes_do_at_one_pace_bounds_them_too() {
+        let of = |trigger, start| {
+            let mut shared = SharedCalls::default();
+            // 2000 passes of five stages, 2 s each, in 500 deployments.
+            shared.add(trigger, start, 2000, 5);
+            let load = Load {
+                shared,
+                ..load(4000.0, 8.0)
+            };
+            let Span { bound, seconds, .. } = span(Lanes::Auto, WIDE, load);
+            (bound, seconds)
+        };
+        assert_eq!(
+            of(Trigger::Direct, Start::Warm),
+            (LaneBound::Runner, 4000.0 / 64.0)
+        );
+        // 15 reads a pass, four a second.
+        assert_eq!(
+            of(Trigger::S3, Start::Warm),
+            (LaneBound::Logs, 2000.0 * 15.0 / 4.0)
+        );
+        // 10 calls a pass, 12.5 a second.
+        assert_eq!(
+            of(Trigger::Direct, Start::Cold),
+            (LaneBound::ControlPlane, 2000.0 * 10.0 / 12.5)
+        );
+        assert_eq!(of(Trigger::S3, Start::Cold).0, LaneBound::Logs);
     }
 
     #[test]

@@ -5,10 +5,12 @@
 //!
 //! A lane takes the first batch of the block whose functions are free. Two batches of the same
 //! functions are never under way at once. Where there are several lanes, a block is taken in turns:
-//! no functions get their second batch of a block before all have had their first. Whatever the
-//! cells' speeds, each of them is therefore as far in the run as any other, to one turn: a slow cell
-//! is not pushed to the end of its block, where another hour would be measured. With one lane the
-//! order is the schedule's own.
+//! no functions get their second batch of a block before all have had their first. Functions with
+//! equally many passes in a block are therefore equally far in the run, to one turn, whatever their
+//! speed: slow ones are not pushed to the end of their block, where another hour would be measured.
+//! Functions with more passes, of more images or of several cells that share them, end a block
+//! alone. How many others are under way thus depends on how slow and how many a cell's passes are.
+//! With one lane the order is the schedule's own.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::iter::Peekable;

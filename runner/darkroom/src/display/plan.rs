@@ -383,26 +383,29 @@ impl Page<'_> {
 
     /// Says that a run would not come to its end, where that is expected.
     fn beyond_budget(&self) -> Option<String> {
-        let expected = self.expected.as_ref()?.effort;
+        let Expected {
+            effort, on_lanes, ..
+        } = self.expected.as_ref()?;
         let budget = &self.manifest.budget;
         let usd = budget
             .usd
-            .filter(|limit| expected.usd.is_some_and(|usd| usd > *limit));
-        let spans = self.expected.as_ref().map(|it| it.on_lanes.iter());
-        let seconds = spans
-            .into_iter()
-            .flatten()
-            .map(|span| span.seconds)
-            .fold(expected.seconds, f64::min);
-        let minutes = budget.minutes.filter(|limit| seconds / 60.0 > *limit);
+            .filter(|limit| effort.usd.is_some_and(|usd| usd > *limit));
+        let needed_min = of_a_new_account_s(effort.seconds, on_lanes) / 60.0;
+        let minutes = budget.minutes.filter(|limit| needed_min > *limit);
+        let is_enough = |limit: f64| on_lanes.iter().any(|span| span.seconds / 60.0 <= limit);
+        let place = if usd.is_none() && minutes.is_some_and(is_enough) {
+            " in a new account"
+        } else {
+            ""
+        };
         let what = match (usd, minutes) {
             (Some(_), _) => "budget.usd",
             (None, Some(_)) => "budget.minutes",
             (None, None) => return None,
         };
         Some(format!(
-            "too small: the run will stop when {what} is used up; raise it, or resume later with \
-             more"
+            "too small{place}: the run will stop when {what} is used up; raise it, or resume later \
+             with more"
         ))
     }
 
@@ -429,6 +432,15 @@ impl Page<'_> {
     }
 }
 
+/// Returns how long a run takes where nobody knows the account: as in a new one, which may have so
+/// few lanes that it is one pass after another.
+fn of_a_new_account_s(one_by_one_s: f64, on_lanes: &[Span]) -> f64 {
+    on_lanes
+        .first()
+        .filter(|span| span.account.is_none_or(|it| it == NEW_ACCOUNT_CONCURRENCY))
+        .map_or(one_by_one_s, |span| span.seconds)
+}
+
 /// How many lanes a session has, and why no more.
 pub fn lanes(count: LaneCount, account: Option<u32>) -> String {
     let LaneCount { lanes, bound } = count;
@@ -450,6 +462,14 @@ fn why(bound: LaneBound, account: Option<u32>) -> String {
         LaneBound::Slowest => {
             "bounded by the slowest functions: they make one pass at a time".to_owned()
         }
+        LaneBound::Logs => {
+            "bounded by CloudWatch Logs: each pass that S3 starts reads the logs of \
+                            its functions, and Darkroom reads four logs a second at most"
+                .to_owned()
+        }
+        LaneBound::ControlPlane => "bounded by Lambda's control plane: each cold pass changes its \
+                                    functions, and AWS takes 15 such calls a second"
+            .to_owned(),
     }
 }
 
@@ -547,6 +567,24 @@ mod tests {
             spelt,
             ["0 s", "1 s", "1 min 1 s", "1 h", "4 h 2 min", "1 d 1 h"]
         );
+    }
+
+    #[test]
+    fn a_budget_must_do_for_a_new_account() {
+        let span = |account, seconds| Span {
+            lanes: 8,
+            bound: LaneBound::Account,
+            account,
+            seconds,
+        };
+        let (new, usual) = (span(Some(10), 800.0), span(Some(1000), 100.0));
+        assert!(of_a_new_account_s(6400.0, &[new, usual]) > 799.0);
+        assert!(
+            of_a_new_account_s(6400.0, &[usual]) > 6399.0,
+            "a new account has one lane"
+        );
+        assert!(of_a_new_account_s(6400.0, &[span(None, 800.0)]) < 801.0);
+        assert!(of_a_new_account_s(6400.0, &[]) > 6399.0);
     }
 
     #[test]

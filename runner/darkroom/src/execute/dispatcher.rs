@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 use super::clocks::Clocks;
 use super::collect_logs::Served;
 use super::gate::Gate;
+use super::late_time::LateTime;
 use super::lateness::Lateness;
 use super::own_image::{NoOwnImage, own_image};
 use super::pacing::{Pauses, Tried};
@@ -170,7 +171,9 @@ pub async fn execute(
             not_before: None,
             reserved_usd: 0.0,
             warmed_up: BTreeSet::new(),
+            late_time: LateTime::default(),
             late: Vec::new(),
+            broken: false,
         }),
         freed: Notify::new(),
     };
@@ -305,7 +308,10 @@ struct Shared {
     reserved_usd: f64,
     /// (cell, deployment) whose first warm-up is over.
     warmed_up: BTreeSet<(usize, u32)>,
+    late_time: LateTime,
     late: Vec<Late>,
+    /// An error ends the session: no lane begins anything more.
+    broken: bool,
 }
 
 /// What became of passes that were made at once.
@@ -394,6 +400,7 @@ impl Dispatcher {
                     came_to = came_to.or(Some(Ok(ended)));
                 }
                 Some((_, Err(error))) if !matches!(came_to, Some(Err(_))) => {
+                    self.shared.borrow_mut().broken = true;
                     came_to = Some(Err(error));
                 }
                 Some((_, Err(_))) => {}
@@ -486,8 +493,11 @@ impl Dispatcher {
     }
 
     /// Says what ends the session before its work is done: the user, or a budget that is used up.
+    ///
+    /// After an error nothing more begins either; the session then comes to that error, whatever is
+    /// said here.
     fn over(&self) -> Option<Ended> {
-        if *self.interrupt.borrow() {
+        if *self.interrupt.borrow() || self.shared.borrow().broken {
             return Some(Ended::Interrupted);
         }
         if self
@@ -596,7 +606,6 @@ impl Dispatcher {
     /// Warms up, the first time again and again until the functions are ready, and S3 has started
     /// every stage that it is to start, or patience ends.
     async fn warm_up(&self, planned: &PlannedPass, round: Option<u32>) -> Result<(), ExecuteError> {
-        let began = Instant::now();
         let at = (planned.cell, planned.deployment);
         let first = self.shared.borrow_mut().warmed_up.insert(at);
         let Patience {
@@ -604,37 +613,48 @@ impl Dispatcher {
         } = self.bench.setup.patience;
         let by_s3 = self.bench.setup.cells[planned.cell].cell.trigger == Trigger::S3;
         let patience = if by_s3 { ready.max(delivered) } else { ready };
-        // A session waits so long in all: what is still refused then is refused for good.
-        let so_far = self
-            .shared
-            .borrow()
-            .late
-            .iter()
-            .map(|late| late.waited)
-            .sum();
-        let patience = patience.saturating_sub(so_far);
-        // Where nothing is late, a refusal is the code's own.
-        let waits = first && !patience.is_zero();
+        // A session waits so long in all: what is still refused then is refused for good. Where
+        // nothing is late, a refusal is the code's own.
+        let is_patient = || self.shared.borrow().late_time.so_far() < patience;
+        let waits = first && is_patient();
         let mut pause = FIRST_READY_PAUSE;
-        let mut late = None;
+        let (mut late, mut waited, mut ready) = (None, Duration::ZERO, false);
         loop {
-            let refused = self.warm_up_once(planned, round, waits && by_s3).await?;
-            let ready = refused.is_none();
-            late = refused.or(late);
-            if ready || !waits || began.elapsed() >= patience || self.over().is_some() {
-                let cell_id = self.bench.setup.cells[planned.cell].id.clone();
-                let late = late.filter(|_| waits).map(|reason| Late {
-                    cell_id,
-                    reason,
-                    waited: began.elapsed(),
-                    ready,
-                });
-                self.shared.borrow_mut().late.extend(late);
-                return Ok(());
+            let busy = self.turn(self.concurrency(planned.cell)).await;
+            if self.over().is_some() {
+                break;
             }
+            let began = Instant::now();
+            let may_be_lost = waits && by_s3;
+            let refused = self.warm_up_once(planned, round, may_be_lost, busy).await?;
+            ready = refused.is_none();
+            late = refused.or(late);
+            if waits && late.is_some() {
+                waited += self.was_late(began);
+            }
+            if ready || !waits || !is_patient() || self.over().is_some() {
+                break;
+            }
+            let began = Instant::now();
             self.pause(pause).await;
+            waited += self.was_late(began);
             pause = (pause * 2).min(LONGEST_READY_PAUSE);
         }
+        let late = late.filter(|_| waits).map(|reason| Late {
+            cell_id: self.bench.setup.cells[planned.cell].id.clone(),
+            reason,
+            waited,
+            ready,
+        });
+        self.shared.borrow_mut().late.extend(late);
+        Ok(())
+    }
+
+    /// Takes note that a lane has waited for late functions since then; returns how long.
+    fn was_late(&self, since: Instant) -> Duration {
+        let now = Instant::now();
+        self.shared.borrow_mut().late_time.add(since, now);
+        now - since
     }
 
     /// Warms up as many environments as the cell uses at once; says why a function was not ready.
@@ -643,11 +663,11 @@ impl Dispatcher {
         planned: &PlannedPass,
         round: Option<u32>,
         may_be_lost: bool,
+        busy: Busy<'_>,
     ) -> Result<Option<String>, ExecuteError> {
         let patience = self.bench.setup.patience;
         let may_be_lost = may_be_lost && !patience.delivered.is_zero();
         let concurrency = self.concurrency(planned.cell);
-        let busy = self.turn(concurrency).await;
         let together = (concurrency > 1).then(|| Arc::new(Barrier::new(concurrency as usize)));
         let batch = (0..concurrency).map(|slot| {
             let repetition = (planned.repetition - 1) * concurrency + slot + 1;
@@ -686,8 +706,8 @@ impl Dispatcher {
         loop {
             let concurrency = self.concurrency(due[0].cell);
             let busy = self.turn(concurrency).await;
-            if *self.interrupt.borrow() {
-                return Ok(Some(Ended::Interrupted));
+            if let Some(ended) = self.over() {
+                return Ok(Some(ended));
             }
             let company = due.len()..concurrency as usize;
             let company = company.map(|slot| {

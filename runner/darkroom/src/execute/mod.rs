@@ -12,6 +12,7 @@ mod dispatcher;
 pub mod event_shape;
 mod gate;
 mod invoke;
+mod late_time;
 mod lateness;
 mod log_lines;
 mod loops;

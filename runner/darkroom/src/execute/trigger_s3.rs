@@ -1,9 +1,12 @@
 //! The timed part when S3 starts the chain: one upload, then waiting for the final object.
 //!
-//! The runner sees only the two ends; the functions' logs, read after the pass, show the rest. Only
-//! one pass runs at a time, so every request id that its functions logged for the first time since
-//! the upload belongs to this pass. The contract allows one delivery per stage and image; waiting
-//! for more is limited, see [`loops`].
+//! The runner sees only the two ends; the functions' logs, read after the pass, show the rest. In
+//! the functions of a deployment one pass runs at a time, whatever other lanes do, so every request
+//! id that its functions logged for the first time since the upload belongs to this pass. The
+//! contract allows one delivery per stage and image; waiting for more is limited, see [`loops`].
+//!
+//! Polls wait for nothing else: all lanes share the pace of log reads, so what asks the logs goes on
+//! beside them, and its queue is no part of a turnaround.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
@@ -286,10 +289,20 @@ impl Chain<'_> {
         Ok(there.is_some())
     }
 
-    /// Polls for the final object until it is there, the chain has stopped, or no stage can be
+    /// Waits for the final object until it is there, the chain has stopped, or no stage can be
     /// running any more.
     async fn wait(&self, clock: Instant, started_ms: i64, polls: &mut u32) -> Arrival {
         let fastest = self.bench.triggered.fastest(self.pass);
+        tokio::select! {
+            biased;
+            arrival = self.poll(clock, fastest, polls) => arrival,
+            stage = Box::pin(self.is_owed(clock, started_ms)) => Arrival::Undelivered(stage),
+            () = Box::pin(self.stops(clock, started_ms, fastest)) => Arrival::Stopped,
+        }
+    }
+
+    /// Polls for the final object, as long as a stage may be running.
+    async fn poll(&self, clock: Instant, fastest: Option<Duration>, polls: &mut u32) -> Arrival {
         let timeouts = self
             .bench
             .setup
@@ -299,11 +312,7 @@ impl Chain<'_> {
             .map(|stage| u64::from(stage.timeout_s))
             .sum();
         let deadline = Duration::from_secs(timeouts) + SLACK;
-        let mut inquiry = fastest.map_or(NEVER_BEFORE, |fastest| {
-            fastest.mul_f64(SLOWER).max(NEVER_BEFORE)
-        });
         let last = self.keys.outputs.last().expect("a pipeline has a stage");
-        let (mut owed, mut owed_look) = ((0, Duration::ZERO), Duration::ZERO);
         // The object was not there when the last look that missed it was sent.
         let mut absent_at = Duration::ZERO;
         loop {
@@ -325,22 +334,39 @@ impl Chain<'_> {
             if sent >= deadline {
                 return Arrival::Stopped;
             }
-            if let Some(limit) = self.pass.delivery.filter(|_| sent >= owed_look) {
-                if let Some(stage) = self.owes(limit, &mut owed, clock, started_ms).await {
-                    return Arrival::Undelivered(stage);
-                }
-                owed_look = clock.elapsed() + limit / DELIVERY_LOOKS;
-            }
-            if sent >= inquiry {
-                if self.has_stopped(started_ms).await {
-                    return Arrival::Stopped;
-                }
-                inquiry = clock.elapsed() * 2;
-            }
             match interval(fastest, clock.elapsed(), cost) {
                 Duration::ZERO => {}
                 pause => tokio::time::sleep(pause).await,
             }
+        }
+    }
+
+    /// Completes with the stage that S3 has not started in time, where the pass asks for that.
+    async fn is_owed(&self, clock: Instant, started_ms: i64) -> usize {
+        let Some(limit) = self.pass.delivery else {
+            return std::future::pending().await;
+        };
+        let mut owed = (0, Duration::ZERO);
+        loop {
+            if let Some(stage) = self.owes(limit, &mut owed, clock, started_ms).await {
+                return stage;
+            }
+            tokio::time::sleep(limit / DELIVERY_LOOKS).await;
+        }
+    }
+
+    /// Completes when the chain has stopped. It is asked after when it is slow, and then ever more
+    /// seldom.
+    async fn stops(&self, clock: Instant, started_ms: i64, fastest: Option<Duration>) {
+        let mut inquiry = fastest.map_or(NEVER_BEFORE, |fastest| {
+            fastest.mul_f64(SLOWER).max(NEVER_BEFORE)
+        });
+        loop {
+            tokio::time::sleep_until(clock + inquiry).await;
+            if self.has_stopped(started_ms).await {
+                return;
+            }
+            inquiry = clock.elapsed() * 2;
         }
     }
 

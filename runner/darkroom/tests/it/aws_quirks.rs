@@ -678,6 +678,103 @@ async fn a_first_warm_up_that_is_refused_is_tried_again_and_that_is_said() {
     account.cloud.stop().await;
 }
 
+/// Every function refuses its first call.
+#[derive(Default)]
+struct EachNotReady {
+    called: HashSet<String>,
+}
+
+impl Quirk for EachNotReady {
+    fn before(&mut self, request: &Request) -> Option<String> {
+        let first = request.kind() == Kind::Invoke && self.called.insert(request.line().to_owned());
+        let header = "x-amzn-errortype: ResourceNotReadyException\r\n";
+        first.then(|| response("502 Bad Gateway", header, r#"{"Message": "not yet"}"#))
+    }
+}
+
+#[tokio::test]
+async fn lanes_that_wait_for_late_functions_at_the_same_time_use_up_patience_once() {
+    let account = Account::new().await;
+    let quirk = EachNotReady::default();
+    let injector = Injector::with(account.cloud.endpoint_url(), 1, quirk);
+    // Each of the twelve waits 1 s for its first stage and 2 s for its second, and some time for
+    // cold starts, four at a time: 10 s or more, where their sum is 36 s or more.
+    let run = [
+        "run",
+        "m.toml",
+        "--target",
+        "aws",
+        "--yes",
+        "--set",
+        "repetitions.deployments=12",
+        "--set",
+        "schedule.lanes=4",
+    ];
+    let project = copying(1);
+    crate::lanes::patient(&project);
+    let (project, answer) = with_patience(Some("30"), &run, injector.url(), project).await;
+    let said = answer.exits(0).stderr();
+    assert_eq!(said.matches(" was ready after ").count(), 12, "{said}");
+    each_once(&latest(&project), 2 * 12);
+    account.cloud.stop().await;
+}
+
+/// Calls until a function is gone, all of them throttled, and calls after that.
+struct Gone {
+    until: u32,
+    after: Arc<Mutex<u32>>,
+}
+
+impl Quirk for Gone {
+    fn before(&mut self, request: &Request) -> Option<String> {
+        if request.kind() != Kind::Invoke {
+            return None;
+        }
+        if self.until == 1 {
+            self.until = 0;
+            let header = "x-amzn-errortype: ResourceNotFoundException\r\n";
+            let body = r#"{"Message": "Function not found"}"#;
+            return Some(response("404 Not Found", header, body));
+        }
+        if self.until == 0 {
+            *self.after.lock().unwrap() += 1;
+        }
+        self.until = self.until.saturating_sub(1);
+        let header = "x-amzn-errortype: TooManyRequestsException\r\n";
+        let body = r#"{"Reason":"ConcurrentInvocationLimitExceeded","message":"Rate Exceeded."}"#;
+        Some(response("429 Too Many Requests", header, body))
+    }
+}
+
+#[tokio::test]
+async fn after_an_error_that_ends_the_session_no_lane_begins_another_attempt() {
+    let account = Account::new().await;
+    let after = Arc::default();
+    let quirk = Gone {
+        // Four warm-ups, then some attempts of the four lanes, which would have eight each.
+        until: 12,
+        after: Arc::clone(&after),
+    };
+    let injector = Injector::with(account.cloud.endpoint_url(), 1, quirk);
+    let run = [
+        "run",
+        "m.toml",
+        "--target",
+        "aws",
+        "--yes",
+        "--set",
+        "repetitions.deployments=4",
+        "--set",
+        "schedule.lanes=4",
+    ];
+    let (_, answer) = with_endpoint(&run, injector.url(), copying(1)).await;
+    let said = answer.exits(1).stderr();
+    assert!(said.contains("cannot be called any more"), "{said}");
+    let after = *after.lock().unwrap();
+    assert!(after <= 3, "{after} calls more than were under way: {said}");
+    account.cloud.stop().await;
+}
+
 /// Notifications that work late: the first uploads start nothing.
 struct LateNotifications {
     uploads: u32,

@@ -259,6 +259,7 @@ fn plan(seed: u64, random: &mut StdRng) -> Plan {
         most,
         expires_at: expires.then_some(expires_at),
         gone_at: goes.then_some(gone_at),
+        slow: BTreeMap::new(),
     }
 }
 
@@ -772,6 +773,54 @@ fn throttles_slow_lanes_down_are_facts_and_lose_nothing() {
     assert_eq!(counted.len(), 2 * 3 * 4);
     let refused = |event: &&Event| matches!(event, Event::InvocationFinished(it) if it.status == Status::Throttled && counted.contains(&it.pass));
     assert_eq!(facts.iter().filter(refused).count(), 0);
+}
+
+#[test]
+fn the_wait_for_log_reads_is_no_part_of_a_turnaround() {
+    const STAGE_S: f64 = 5.5;
+    const READ_S: f64 = 4.0;
+    let project = crate::runs::project();
+    crate::runs::manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 1);
+    project.images(&["one"]);
+    // It is slow enough to be asked after, and ends while the logs have not answered.
+    let slow = format!("    import time\n    time.sleep({STAGE_S})\n    return data\n");
+    project.write("functions/copy/first.py", crate::runs::changing(&slow));
+    crate::lanes::patient(&project);
+    let cloud = Cloud::start(10);
+    let injector = Injector::new(&cloud.endpoint, 0);
+    injector.begin(Plan {
+        slow: BTreeMap::from([(Kind::Logs, Duration::from_secs_f64(READ_S))]),
+        ..Plan::default()
+    });
+    let arguments = [
+        "run",
+        "m.toml",
+        "--target",
+        "aws",
+        "--yes",
+        "--set",
+        "matrix.trigger=[\"s3\"]",
+    ];
+    let (code, told) = aws_with_patience("60", &project, injector.url(), &arguments);
+    assert_eq!(code, 0, "{told}");
+    let facts = facts(&crate::runs::latest(&project));
+    let passes: Vec<&PipelinePass> = facts
+        .iter()
+        .filter_map(|event| match event {
+            Event::PipelineFinished(pass) if !pass.pass.warm_up => Some(pass),
+            _ => None,
+        })
+        .collect();
+    assert!(!passes.is_empty());
+    for pass in passes {
+        let turnaround_s = pass.turnaround_s.unwrap();
+        let asked_s = 5.0 + READ_S;
+        assert!(
+            turnaround_s > STAGE_S && turnaround_s < asked_s - 1.0,
+            "the logs answer at {asked_s} s: {pass:?}"
+        );
+        assert!(pass.resolution_ms < 1000.0, "{pass:?}");
+    }
 }
 
 #[test]

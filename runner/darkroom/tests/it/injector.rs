@@ -65,6 +65,8 @@ pub struct Plan {
     pub expires_at: Option<u32>,
     /// The control plane's request of a session from which on it fails.
     pub gone_at: Option<u32>,
+    /// Requests of these kinds take so much longer.
+    pub slow: BTreeMap<Kind, Duration>,
 }
 
 /// What a cloud does otherwise than the one behind the proxy, besides faults.
@@ -270,6 +272,8 @@ async fn serve(mut client: TcpStream, upstream: &str, state: &Mutex<State>) -> O
         return client.write_all(answer.as_bytes()).await.ok();
     }
     let fault = state.lock().unwrap().decide(kind);
+    let slow = state.lock().unwrap().plan.slow.get(&kind).copied();
+    tokio::time::sleep(slow.unwrap_or_default()).await;
     let passes = !matches!(
         fault,
         Some(
