@@ -589,7 +589,11 @@ fn right(run: &Run) -> String {
             count(some, "cell")
         ),
     };
-    format!("{sentence}{unchecked}.{}", failed(run))
+    format!(
+        "{sentence}{unchecked}.{}{}",
+        failed(run),
+        failed_in_some(run)
+    )
 }
 
 /// Names the cells that have no turnaround because every pass of theirs failed; a sentence with a
@@ -604,6 +608,24 @@ fn failed(run: &Run) -> String {
     }
     format!(
         " FAILED in every pass, so not ranked: {}.",
+        first_of(&named)
+    )
+}
+
+/// Names the cells of which some passes failed: every mean, factor and cost of theirs is of the
+/// passes that ended well. A sentence with a space before it, or none.
+fn failed_in_some(run: &Run) -> String {
+    let named: Vec<String> = run
+        .failed_in_some()
+        .map(|(cell, failed, tried)| format!("{} ({failed} of {tried})", cell.label))
+        .collect();
+    let whose = match named.len() {
+        0 => return String::new(),
+        1 => "its",
+        _ => "their",
+    };
+    format!(
+        " FAILED in some passes: {}; {whose} means are of the others.",
         first_of(&named)
     )
 }
