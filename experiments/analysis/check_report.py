@@ -91,11 +91,15 @@ class Check:
         column, ratio_of = ("mean", "ratio_mean") if by == "mean" else ("p50", "ratio_median")
         key = ["cell_id", "stage", "metric"]
         values = {tuple(row[name] for name in key): row[column] for row in summary.iter_rows(named=True)}
-        pairs = {}
-        for row in comparisons.filter(~pl.col("factor").is_in(["model", "deployment"])).iter_rows(named=True):
-            pairs[row["cell_a"], row["cell_b"], row["stage"], row["metric"]] = (row[ratio_of], row["verdict"])
         better = {"faster": "better", "cheaper": "better", "slower": "worse", "dearer": "worse"}
         turned = {"faster": "worse", "cheaper": "worse", "slower": "better", "dearer": "better"}
+        pairs = {}
+        for row in comparisons.filter(~pl.col("factor").is_in(["model", "deployment"])).iter_rows(named=True):
+            # Beside medians a claim stands only where their own interval shows it.
+            low, high, verdict = row[f"{ratio_of}_ci_low"], row[f"{ratio_of}_ci_high"], row["verdict"]
+            if by == "median" and (low is None or not (high < 1 if better.get(verdict) == "better" else low > 1)):
+                verdict = None
+            pairs[row["cell_a"], row["cell_b"], row["stage"], row["metric"]] = (row[ratio_of], verdict)
         for table in matrices:
             for stage, metric, fields in table["rows"]:
                 for cell, field in zip(table["cells"], fields, strict=True):
@@ -114,8 +118,6 @@ class Check:
                     else:
                         expected, shade = value / values[base, stage, metric], None
                     self.same(f"{where} against {base}", ratio, expected)
-                    if shade != ("better" if expected < 1 else "worse"):
-                        shade = None  # medians that say the opposite of what is claimed of means
                     if (field.get("class") or None) != shade:
                         self.wrong.append(f"{where} against {base}: {field.get('class')} on the page, but {shade} by the comparison")
 

@@ -1,10 +1,12 @@
 //! The answer in three sentences: which code is faster, which is cheaper, and whether outputs are
 //! right. Only claims of the tables.
 
+use std::fmt;
+
 use darkroom_core::cell::Factors;
 use darkroom_core::statistics::apart;
-use darkroom_tables::comparable;
 use darkroom_tables::read::Row;
+use darkroom_tables::{comparable, is_claim};
 
 use crate::kinds::{WorkKind, kinds};
 use crate::models;
@@ -19,12 +21,37 @@ const LEADING: usize = 4;
 /// The caveat of a claim whose cells were deployed once each.
 pub const DEPLOYED_ONCE: &str = " Deployed once, so differences between hosts are not covered.";
 
+/// What is said of who is better, in two parts: a name in it may hold any character, so nobody can
+/// tell them apart afterwards.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// What is claimed, or that nothing is.
+    pub claim: String,
+    /// What that stands on, from the character behind the claim on.
+    pub rest: String,
+}
+
+impl Said {
+    pub fn new(claim: impl Into<String>, rest: impl Into<String>) -> Self {
+        Self {
+            claim: claim.into(),
+            rest: rest.into(),
+        }
+    }
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}{}", self.claim, self.rest)
+    }
+}
+
 /// What is to be said first of a run.
 pub struct FirstSentences {
     /// Who is faster and cheaper: as many sentences as a first screen has room for.
-    pub leading: Vec<String>,
+    pub leading: Vec<Said>,
     /// The same of the other kinds of work.
-    pub more: Vec<String>,
+    pub more: Vec<Said>,
     /// Whose outputs are right, and what remembers outputs.
     pub right: Vec<String>,
     /// Cells were measured at different times.
@@ -36,13 +63,14 @@ pub struct FirstSentences {
 /// A sentence on who is best by a metric.
 struct Best {
     metric: &'static str,
-    said: String,
+    said: Said,
 }
 
 /// Returns the sentences that say who is faster and who is cheaper, for those who show the outputs'
 /// verdicts themselves.
 pub fn claimed(run: &Run) -> Vec<String> {
-    compared(run).0.into_iter().map(|best| best.said).collect()
+    let (best, ..) = compared(run);
+    best.iter().map(|best| best.said.to_string()).collect()
 }
 
 /// Returns the sentences, in order of interest. Cells of different work (images, trigger, input,
@@ -69,7 +97,7 @@ pub fn answer(run: &Run) -> FirstSentences {
 
 /// Takes the sentences for the first screen: of the first kind of work by every metric, then of the
 /// next.
-fn led(best: &[Best]) -> (Vec<String>, Vec<String>) {
+fn led(best: &[Best]) -> (Vec<Said>, Vec<Said>) {
     let mut seen: Vec<&str> = Vec::new();
     let mut placed: Vec<(usize, &Best)> = Vec::new();
     for one in best {
@@ -80,7 +108,7 @@ fn led(best: &[Best]) -> (Vec<String>, Vec<String>) {
         seen.push(one.metric);
     }
     placed.sort_by_key(|(place, _)| *place);
-    let mut leading: Vec<String> = placed
+    let mut leading: Vec<Said> = placed
         .into_iter()
         .map(|(_, best)| best.said.clone())
         .collect();
@@ -99,7 +127,7 @@ fn compared(run: &Run) -> (Vec<Best>, Vec<KindOfWork<'_>>, Vec<KindOfWork<'_>>) 
         .partition(|group| any && ranked_cells(group) == 1);
     let mut said = Vec::new();
     for metric in [FASTER, CHEAPER] {
-        let best: Vec<String> = shown
+        let best: Vec<Said> = shown
             .iter()
             .filter_map(|group| best(run, group, &metric))
             .collect();
@@ -119,7 +147,7 @@ fn compared(run: &Run) -> (Vec<Best>, Vec<KindOfWork<'_>>, Vec<KindOfWork<'_>>) 
             );
             said.push(Best {
                 metric: metric.name,
-                said: none,
+                said: Said::new(none, ""),
             });
         }
         said.extend(best.into_iter().map(|said| Best {
@@ -255,7 +283,7 @@ fn groups(run: &Run) -> Vec<KindOfWork<'_>> {
 /// Says what a group's best is by a metric: among models where cells are samples of them, otherwise
 /// among cells. Whether they are is decided by all planned cells: a model with one right sample of
 /// three is still known by that one draw only.
-fn best(run: &Run, group: &KindOfWork<'_>, metric: &Metric) -> Option<String> {
+fn best(run: &Run, group: &KindOfWork<'_>, metric: &Metric) -> Option<Said> {
     let ranked = ranked(run, group, metric);
     let kind = comparable(&group.members.first()?.cell);
     let planned: Vec<&CellView> = run
@@ -270,9 +298,10 @@ fn best(run: &Run, group: &KindOfWork<'_>, metric: &Metric) -> Option<String> {
         .iter()
         .map(|(cell, stat)| (*cell, stat.mean))
         .collect();
-    let said = models::sentences(run, &means, metric)
+    let mut said = models::sentences(run, &means, metric)
         .or_else(|| best_cell(run, group, &ranked, metric))?;
-    Some(said + &models::left_out(&planned, &means))
+    said.rest += &models::left_out(&planned, &means);
+    Some(said)
 }
 
 /// Says of a group's best cell which others it is claimed to be better than, and by how much.
@@ -281,7 +310,7 @@ fn best_cell(
     group: &KindOfWork<'_>,
     ranked: &[(&CellView, Stat)],
     metric: &Metric,
-) -> Option<String> {
+) -> Option<Said> {
     let (winner, stat) = ranked.iter().min_by(|a, b| a.1.mean.total_cmp(&b.1.mean))?;
     let factors = Factors::of(group.members.iter().map(|cell| &cell.cell));
     let name = |id: &str| {
@@ -296,15 +325,15 @@ fn best_cell(
         .iter()
         .filter(|claim| claim.verdict == metric.word)
         .collect();
-    let (with, begun) = match &group.words {
+    let (with, [only, no]) = match &group.words {
         Some(words) => (format!("With {words}: "), ["only", "no"]),
         None => (String::new(), ["Only", "No"]),
     };
-    let [only, no] = begun;
     let said = match (&worse[..], &claims[..]) {
-        _ if group.members.len() == 1 => {
-            format!("{only} {of} was measured, so its {what} is not compared: {mean}.")
-        }
+        _ if group.members.len() == 1 => Said::new(
+            format!("{only} {of} was measured, so its {what} is not compared"),
+            format!(": {mean}."),
+        ),
         _ if ranked.len() == 1 => {
             let remembers = group.members.iter().any(|cell| !cell.remembers.is_empty());
             let also = if remembers {
@@ -312,64 +341,81 @@ fn best_cell(
             } else {
                 ""
             };
-            format!("{only} {of} has right outputs{also}, so its {what} is not compared: {mean}.")
-        }
-        (_, []) if comparisons_of(run, group, winner, metric).next().is_some() => format!(
-            "{no} difference in {what} can be shown between {of} ({mean}) and the others: there \
-             are too few measurements for an interval."
-        ),
-        (_, []) => {
-            format!(
-                "{no} cell can be compared with {of} ({what} {mean}): every other cell differs \
-                 from it in several factors."
+            Said::new(
+                format!("{only} {of} has right outputs{also}, so its {what} is not compared"),
+                format!(": {mean}."),
             )
         }
-        ([], [other]) => format!(
-            "{no} difference in {what} was found between {of} and {} ({}). There may still be one.",
-            name(&other.other),
-            means(run, stat.mean, other, metric)
+        (_, []) if comparisons_of(run, group, winner, metric).next().is_some() => Said::new(
+            format!("{no} difference in {what} can be shown between {of}"),
+            format!(" ({mean}) and the others: there are too few measurements for an interval."),
         ),
-        ([], all) => format!(
-            "{no} difference in {what} was found between {of} ({mean}) and the {} others it can \
-             be compared with. There may still be one.",
-            all.len()
+        (_, []) => Said::new(
+            format!("{no} cell can be compared with {of}"),
+            format!(" ({what} {mean}): every other cell differs from it in several factors."),
+        ),
+        (_, all) if all.iter().any(Claim::is_against) => {
+            let against: Vec<&Claim> = all.iter().filter(|claim| claim.is_against()).collect();
+            let strongest = against.iter().max_by(|a, b| a.ratio.total_cmp(&b.ratio))?;
+            let (by, ci) = by_how_much(&strongest.turned(), metric);
+            Said::new(
+                format!("{no} cell is best by {what}"),
+                format!(
+                    ": {of} has the lowest mean ({mean}), but over the passes that are compared \
+                     {} {by} than it (95% CI {ci}).",
+                    name(&strongest.other)
+                ),
+            )
+        }
+        ([], [other]) => Said::new(
+            format!(
+                "{no} difference in {what} was found between {of} and {}",
+                name(&other.other)
+            ),
+            format!(
+                " ({}). There may still be one.",
+                means(run, stat.mean, other, metric)
+            ),
+        ),
+        ([], all) => Said::new(
+            format!("{no} difference in {what} was found between {of}"),
+            format!(
+                " ({mean}) and the {} others it can be compared with. There may still be one.",
+                all.len()
+            ),
         ),
         (some, all) => {
             let closest = some.iter().max_by(|a, b| a.ratio.total_cmp(&b.ratio))?;
             let (by, ci) = by_how_much(closest, metric);
-            let told = format!(
-                "({}; 95% CI {ci}).{}",
-                means(run, stat.mean, closest, metric),
-                caveats(run, winner, closest, metric)
-            );
-            among(
-                &of,
-                &by,
-                &name(&closest.other),
-                some.len(),
-                all.len(),
-                metric,
-            ) + &told
-                + &unclear(all.len() - some.len())
+            let other = name(&closest.other);
+            Said::new(
+                among(&of, &by, &other, some.len(), all.len(), metric),
+                format!(
+                    " ({}; 95% CI {ci}).{}{}",
+                    means(run, stat.mean, closest, metric),
+                    caveats(run, winner, closest, metric),
+                    unclear(all.len() - some.len())
+                ),
+            )
         }
     };
-    Some(with + &said)
+    Some(Said::new(with + &said.claim, said.rest))
 }
 
 /// Names the winner and whom it is better than; what follows says by how much it beats the closest.
 fn among(of: &str, by: &str, closest: &str, worse: usize, all: usize, metric: &Metric) -> String {
     let word = metric.in_words;
     match (worse, all) {
-        (1, 1) => format!("{of} {by} than {closest} "),
-        (1, all) => format!("{of} {by} than {closest}, one of the {all} it can be compared with "),
+        (1, 1) => format!("{of} {by} than {closest}"),
+        (1, all) => format!("{of} {by} than {closest}, one of the {all} it can be compared with"),
         (some, all) if some == all => {
             format!(
-                "{of} is {word} than each of the {all} it can be compared with. It {by} than the closest, {closest} "
+                "{of} is {word} than each of the {all} it can be compared with. It {by} than the closest, {closest}"
             )
         }
         (some, all) => {
             format!(
-                "{of} is {word} than {some} of the {all} it can be compared with. It {by} than the closest of these, {closest} "
+                "{of} is {word} than {some} of the {all} it can be compared with. It {by} than the closest of these, {closest}"
             )
         }
     }
@@ -475,6 +521,24 @@ struct Claim {
     ratio: f64,
     ci: (f64, f64),
     verdict: String,
+}
+
+impl Claim {
+    /// Whether the other is claimed to be better, though its mean is higher: a mean is of every pass,
+    /// a comparison of those that both have.
+    fn is_against(&self) -> bool {
+        is_claim(&self.verdict) && self.ratio > 1.0
+    }
+
+    /// The same with the other first.
+    fn turned(&self) -> Self {
+        Self {
+            other: self.other.clone(),
+            ratio: 1.0 / self.ratio,
+            ci: (1.0 / self.ci.1, 1.0 / self.ci.0),
+            verdict: turned(&self.verdict).to_owned(),
+        }
+    }
 }
 
 /// Comparisons of `winner` with cells of its group whose outputs are right, turned so that the
@@ -589,7 +653,11 @@ fn right(run: &Run) -> String {
             count(some, "cell")
         ),
     };
-    format!("{sentence}{unchecked}.{}", failed(run))
+    format!(
+        "{sentence}{unchecked}.{}{}",
+        failed(run),
+        failed_in_some(run)
+    )
 }
 
 /// Names the cells that have no turnaround because every pass of theirs failed; a sentence with a
@@ -604,6 +672,24 @@ fn failed(run: &Run) -> String {
     }
     format!(
         " FAILED in every pass, so not ranked: {}.",
+        first_of(&named)
+    )
+}
+
+/// Names the cells of which some passes failed: every mean, factor and cost of theirs is of the
+/// passes that ended well. A sentence with a space before it, or none.
+fn failed_in_some(run: &Run) -> String {
+    let named: Vec<String> = run
+        .failed_in_some()
+        .map(|(cell, failed, tried)| format!("{} ({failed} of {tried})", cell.label))
+        .collect();
+    let whose = match named.len() {
+        0 => return String::new(),
+        1 => "its",
+        _ => "their",
+    };
+    format!(
+        " FAILED in some passes: {}; {whose} means are of the others.",
         first_of(&named)
     )
 }

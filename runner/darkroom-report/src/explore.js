@@ -10,10 +10,10 @@
   const say = make("p", { className: "quiet", role: "status" });
 
   // ---- filters and state ----
-  const FACTORS = ["variant", "runtime", "architecture", "memory", "image set", "trigger", "input", "start", "concurrency"];
+  const FACTORS = ["variant", "runtime", "architecture", "memory", "image set", "trigger", "input", "start", "SnapStart", "concurrency"];
   const cells = new Map();
   for (const head of document.querySelectorAll("table.stages th[data-levels]")) {
-    cells.set(head.dataset.cell, { levels: head.dataset.levels.split("|"), text: `${head.dataset.cell} ${head.textContent}`.toLowerCase() });
+    cells.set(head.dataset.cell, { levels: JSON.parse(head.dataset.levels), text: `${head.dataset.cell} ${head.dataset.label}`.toLowerCase() });
   }
   const chosen = new Map(), controls = make("form", { className: "controls" });
   controls.addEventListener("submit", (event) => event.preventDefault());
@@ -50,8 +50,7 @@
     if (search.value.trim()) state.set("find", search.value.trim());
     if (median.checked) state.set("by", "median");
     if (intervals.checked) state.set("intervals", "yes");
-    const bases = matrix.bases().filter((base) => !first.includes(base));
-    if (bases.length) state.set("baseline", bases.join(" "));
+    for (const base of matrix.bases()) if (!first.includes(base)) state.append("baseline", base);
     const text = state.toString();
     if (text || location.hash.includes("=")) history.replaceState(null, "", text ? `#${text}` : location.pathname + location.search);
   };
@@ -70,7 +69,7 @@
     intervals.checked = state.get("intervals") === "yes";
     section?.classList.toggle("with-intervals", intervals.checked);
     if ((matrix.by() === "median") !== median.checked) matrix.setBy(median.checked ? "median" : "mean");
-    matrix.setBases([...(state.get("baseline") ?? "").split(" "), ...first]);
+    matrix.setBases([...state.getAll("baseline"), ...first]);
     filter();
   };
 
@@ -78,7 +77,7 @@
     FACTORS.forEach((factor, place) => {
       const levels = [...new Set([...cells.values()].map((cell) => cell.levels[place]))];
       if (levels.length < 2) return;
-      const select = make("select", {}, make("option", { value: "", textContent: "all" }), ...levels.map((level) => make("option", { value: level, textContent: level || "own" })));
+      const select = make("select", {}, make("option", { value: "", textContent: "all" }), ...levels.map((level) => make("option", { value: level, textContent: level })));
       select.addEventListener("change", () => {
         if (select.value) chosen.set(place, select.value); else chosen.delete(place);
         filter();
@@ -128,7 +127,8 @@
   const rows = (table) => [...table.rows].filter((row) => !row.hasAttribute("data-out")).map((row) =>
     [...row.cells].filter((cell) => !cell.hasAttribute("data-out")).map((cell) => {
       const clone = cell.cloneNode(true);
-      clone.querySelectorAll("button").forEach((one) => { if (table.classList.contains("stages")) one.remove(); });
+      if (table.classList.contains("stages")) clone.querySelectorAll("button").forEach((one) => one.remove());
+      if (clone.matches("th.base")) clone.append("(baseline)");
       if (!section?.classList.contains("with-intervals")) clone.querySelectorAll(".ci").forEach((one) => one.remove());
       return [...clone.childNodes].map((node) => node.textContent.trim()).filter(Boolean).join(" ");
     }));

@@ -15,7 +15,9 @@ const matrix = (() => {
     if (size >= 100) return value.toFixed(0);
     if (size >= 10) return value.toFixed(1);
     if (size >= 1) return value.toFixed(2);
-    if (size >= 0.001 || size === 0) return value.toFixed(3);
+    if (size >= 0.1 || size === 0) return value.toFixed(3);
+    if (size >= 0.01) return value.toFixed(4);
+    if (size >= 0.001) return value.toFixed(5);
     return value.toExponential(2).replace("e+", "e");
   };
   const interval = ([low, high]) => (isNaN(low) || isNaN(high) ? "" : `[${figure(low)}, ${figure(high)}]`);
@@ -43,16 +45,24 @@ const matrix = (() => {
     return found;
   });
 
+  // Claims are of means. Beside medians one stands only where the interval of their ratio (first cell below,
+  // as in comparisons) shows it too.
+  const shown = (verdict, [, low, high]) => {
+    if (state.by === "mean") return verdict;
+    const isShown = { faster: high < 1, cheaper: high < 1, slower: low > 1, dearer: low > 1, equivalent: low >= 0.95 && high <= 1.05 };
+    return isShown[verdict] === false ? "inconclusive" : verdict;
+  };
+
   const against = (base, cell, { stage, metric }, value) => {
     const compared = metric === "cost_usd_per_100k" ? "cost_usd" : metric;
     const there = pairs().get(key(base, cell, stage, compared)), back = pairs().get(key(cell, base, stage, compared));
     if (there && !isNaN(there[state.by][0])) {
       const [ratio, low, high] = there[state.by];
-      return { ratio, ci: [low, high], verdict: there.verdict };
+      return { ratio, ci: [low, high], verdict: shown(there.verdict, there[state.by]) };
     }
     if (back && !isNaN(back[state.by][0])) {
-      const [ratio, low, high] = back[state.by];
-      return { ratio: 1 / ratio, ci: [1 / high, 1 / low], verdict: turned[back.verdict] ?? back.verdict };
+      const [ratio, low, high] = back[state.by], verdict = shown(back.verdict, back[state.by]);
+      return { ratio: 1 / ratio, ci: [1 / high, 1 / low], verdict: turned[verdict] ?? verdict };
     }
     const of = numbers().get(key(base, stage, metric))?.[state.by];
     return of > 0 ? { ratio: value / of, ci: [NaN, NaN], verdict: null } : null;
@@ -74,8 +84,6 @@ const matrix = (() => {
     const isRight = head.dataset.compared === "true";
     const ratio = base && isRight && base !== head.dataset.cell ? against(base, head.dataset.cell, row, value) : null;
     const isBetter = ratio && ["faster", "cheaper"].includes(ratio.verdict);
-    // Claims are of means. Medians that say the opposite are no part of one.
-    if (ratio && claims.includes(ratio.verdict) && isBetter !== ratio.ratio < 1) ratio.verdict = "inconclusive";
     const isClaim = ratio && claims.includes(ratio.verdict);
     field.className = isRight ? (isClaim ? (isBetter ? "better" : "worse") : "") : "wrong-work";
     const strength = isClaim ? 8 + Math.min(Math.abs(Math.log(ratio.ratio)) / Math.log(10), 1) * 26 : 0;

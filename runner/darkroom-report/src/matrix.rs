@@ -38,7 +38,8 @@ pub fn section(run: &Run) -> Markup {
                     dearer, only where a comparison claims the difference (below, with its \
                     interval). Unclear: a difference is neither shown nor excluded. Not tested: \
                     the two cells differ in several factors, so × is only one mean divided by the \
-                    other. Claims are of means." }
+                    other. Claims are of means. With medians shown, a claim stays only where the \
+                    interval of their ratio shows it too." }
                 div class="kinds" { @for table in &tables { div { (table.html(run, &pairs)) } } }
             }
         }
@@ -303,22 +304,23 @@ impl Against {
     }
 }
 
-/// The levels of a cell's factors, for the script that filters by them, in the order of `FACTORS`
-/// there.
+/// The levels of a cell's factors as JSON, for the script that filters by them, in the order of
+/// `FACTORS` there.
 fn levels(cell: &CellView) -> String {
     let cell = &cell.cell;
     let levels = [
         cell.variant.clone(),
-        cell.runtime.clone().unwrap_or_default(),
+        cell.runtime.clone().unwrap_or_else(|| "own".into()),
         cell.architecture.to_string(),
         format!("{} MB", cell.memory_mb),
         cell.image_set.clone(),
         cell.trigger.to_string(),
         cell.input.to_string(),
         cell.start.to_string(),
+        cell.snapstart.to_string(),
         cell.concurrency.to_string(),
     ];
-    levels.join("|")
+    serde_json::Value::from(levels.to_vec()).to_string()
 }
 
 fn field(run: &Run, cell: &CellView, line: &Line<'_>) -> Field {

@@ -7,7 +7,7 @@
 use darkroom_core::cell::Cell;
 use darkroom_tables::read::Row;
 
-use crate::answer::Metric;
+use crate::answer::{Metric, Said};
 use crate::number::{count, figure};
 use crate::run::{CellView, PIPELINE, Run};
 
@@ -131,11 +131,11 @@ fn sets<'a>(run: &Run, ranked: &[(&'a CellView, f64)]) -> Vec<Vec<Pool<'a>>> {
 /// Says of every set of equal levels which models are claimed to be better than which, or that none
 /// is; then what cannot be compared, and how the code that no model wrote did. `None` where no
 /// sample has right outputs.
-pub fn sentences(run: &Run, ranked: &[(&CellView, f64)], metric: &Metric) -> Option<String> {
+pub fn sentences(run: &Run, ranked: &[(&CellView, f64)], metric: &Metric) -> Option<Said> {
     let sets = sets(run, ranked);
     let model = sets.first()?[0].model;
     let (compared, alone): (Vec<_>, Vec<_>) = sets.iter().partition(|set| set.len() > 1);
-    let mut said: Vec<String> = compared
+    let mut said: Vec<Said> = compared
         .into_iter()
         .map(|set| of_set(run, set, metric))
         .collect();
@@ -150,9 +150,9 @@ pub fn sentences(run: &Run, ranked: &[(&CellView, f64)], metric: &Metric) -> Opt
             levels => format!("with {levels}, {}", pool.mean_in_words(metric)),
         };
         let alone: Vec<String> = alone.into_iter().flatten().map(told).collect();
-        said.push(format!(
-            "Not compared, because {why}: {}.",
-            alone.join("; ")
+        said.push(Said::new(
+            format!("Not compared, because {why}"),
+            format!(": {}.", alone.join("; ")),
         ));
     }
     let by_hand: Vec<String> = ranked
@@ -161,20 +161,27 @@ pub fn sentences(run: &Run, ranked: &[(&CellView, f64)], metric: &Metric) -> Opt
         .map(|(cell, mean)| format!("{} {}", cell.label, metric.with_unit(*mean)))
         .collect();
     if !by_hand.is_empty() {
-        said.push(format!("Code that no model wrote: {}.", by_hand.join("; ")));
+        said.push(Said::new(
+            "Code that no model wrote",
+            format!(": {}.", by_hand.join("; ")),
+        ));
     }
-    Some(said.join(" "))
+    let mut said = said.into_iter();
+    let first = said.next()?;
+    Some(said.fold(first, |first, next| {
+        Said::new(first.claim, format!("{} {next}", first.rest))
+    }))
 }
 
 /// What the table says of two models.
 enum PairOfModels {
-    Claimed(String),
+    Claimed(Said),
     NotClaimed,
     NotCompared,
 }
 
 /// Says what is claimed of the models of one set, pair by pair.
-fn of_set(run: &Run, set: &[Pool<'_>], metric: &Metric) -> String {
+fn of_set(run: &Run, set: &[Pool<'_>], metric: &Metric) -> Said {
     let (mut claims, mut unclear, mut missing) = (Vec::new(), Vec::new(), Vec::new());
     let mut claimed: Vec<&str> = Vec::new();
     for (place, first) in set.iter().enumerate() {
@@ -201,13 +208,8 @@ fn of_set(run: &Run, set: &[Pool<'_>], metric: &Metric) -> String {
         "" => (String::new(), "No"),
         levels => (format!("With {levels}: "), "no"),
     };
-    let mut text = if claims.is_empty() {
-        let all = told(set.iter().collect());
-        format!(
-            "{with}{no} model was found to be {} than another in {}: {all}.",
-            metric.word, metric.what
-        )
-    } else {
+    let mut claims = claims.into_iter();
+    let mut said = if let Some(first) = claims.next() {
         let unclear = match unclear.len() {
             0 => String::new(),
             few if few <= NAMED => {
@@ -231,12 +233,25 @@ fn of_set(run: &Run, set: &[Pool<'_>], metric: &Metric) -> String {
         } else {
             format!(" Also measured: {}.", told(others))
         };
-        format!("{with}{}.{unclear}{others}", claims.join("; "))
+        let further: String = claims.map(|claim| format!("; {claim}")).collect();
+        Said::new(
+            format!("{with}{}", first.claim),
+            format!("{}{further}.{unclear}{others}", first.rest),
+        )
+    } else {
+        let all = told(set.iter().collect());
+        Said::new(
+            format!(
+                "{with}{no} model was found to be {} than another in {}",
+                metric.word, metric.what
+            ),
+            format!(": {all}."),
+        )
     };
     if !missing.is_empty() {
-        text = format!("{text} Not compared: {}.", missing.join("; "));
+        said.rest += &format!(" Not compared: {}.", missing.join("; "));
     }
-    text
+    said
 }
 
 /// Looks two models up in the table, either way round.
@@ -264,7 +279,7 @@ fn verdict(run: &Run, first: &Pool<'_>, other: &Pool<'_>, metric: &Metric) -> Pa
 }
 
 /// Says which of the two sides of a row is better, where the row claims it.
-fn claim(row: &Row<'_>, a: &Pool<'_>, b: &Pool<'_>, metric: &Metric) -> Option<String> {
+fn claim(row: &Row<'_>, a: &Pool<'_>, b: &Pool<'_>, metric: &Metric) -> Option<Said> {
     let (ratio, low, high) = (
         row.number("ratio_mean")?,
         row.number("ratio_mean_ci_low")?,
@@ -293,14 +308,19 @@ fn claim(row: &Row<'_>, a: &Pool<'_>, b: &Pool<'_>, metric: &Metric) -> Option<S
     } else {
         String::new()
     };
-    Some(format!(
-        "{} is {} times {} than {} ({} against {}; 95% CI {range} times; {samples}{apart})",
-        better.model,
-        figure(times),
-        metric.in_words,
-        worse.model,
-        (metric.amount)(better.mean()),
-        metric.with_unit(worse.mean()),
+    Some(Said::new(
+        format!(
+            "{} is {} times {} than {}",
+            better.model,
+            figure(times),
+            metric.in_words,
+            worse.model,
+        ),
+        format!(
+            " ({} against {}; 95% CI {range} times; {samples}{apart})",
+            (metric.amount)(better.mean()),
+            metric.with_unit(worse.mean()),
+        ),
     ))
 }
 

@@ -6,7 +6,9 @@ pub fn figure(value: f64) -> String {
         v if v >= 100.0 => format!("{value:.0}"),
         v if v >= 10.0 => format!("{value:.1}"),
         v if v >= 1.0 => format!("{value:.2}"),
-        v if v >= 0.001 || v == 0.0 => format!("{value:.3}"),
+        v if v >= 0.1 || v == 0.0 => format!("{value:.3}"),
+        v if v >= 0.01 => format!("{value:.4}"),
+        v if v >= 0.001 => format!("{value:.5}"),
         _ => format!("{value:.2e}"),
     }
 }
@@ -33,10 +35,12 @@ mod tests {
 
     #[test]
     fn numbers_have_three_figures_and_no_exponent_unless_tiny() {
-        let spelt = [1234.5, 99.96, 5.678, 0.0421, 0.0, 0.000_012].map(figure);
+        let spelt = [1234.5, 99.96, 5.678, 0.5, 0.0421, -0.003_49, 0.0, 0.000_012].map(figure);
         assert_eq!(
             spelt,
-            ["1234", "100.0", "5.68", "0.042", "0.000", "1.20e-5"]
+            [
+                "1234", "100.0", "5.68", "0.500", "0.0421", "-0.00349", "0.000", "1.20e-5"
+            ]
         );
     }
 }

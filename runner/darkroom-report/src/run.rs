@@ -195,6 +195,17 @@ impl Run {
             .filter_map(|cell| Some((cell, cell.failed.as_deref()?)))
     }
 
+    /// Measured cells of which some passes failed, in matrix order, each with how many did, of how
+    /// many that were tried.
+    pub fn failed_in_some(&self) -> impl Iterator<Item = (&CellView, usize, usize)> {
+        self.measured().filter_map(|cell| {
+            let row = self.summary_row(cell, PIPELINE, "turnaround_s")?;
+            let count = |column| row.number(column).unwrap_or(0.0) as usize;
+            let (n, failed) = (count("n"), count("n_failed"));
+            (n > 0 && failed > 0).then(|| (cell, failed, n + failed + count("n_missing")))
+        })
+    }
+
     /// Leaves out every other cell, and what is compared with one: for figures of a choice of
     /// cells. Labels stay as they are.
     pub fn keep_cells(&mut self, keep: impl Fn(&str) -> bool) {

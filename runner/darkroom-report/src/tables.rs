@@ -132,6 +132,11 @@ pub fn number(value: Option<f64>) -> Markup {
     html! { td class="n" data-value=[value] { (value.map_or("–".into(), figure)) } }
 }
 
+/// A count's cell: whole, and never with decimals.
+pub fn whole_number(value: Option<f64>) -> Markup {
+    html! { td class="n" data-value=[value] { (value.map_or("–".into(), |count| format!("{count:.0}"))) } }
+}
+
 fn shown(value: &Value) -> Markup {
     match value {
         Value::Null => html! { td {} },

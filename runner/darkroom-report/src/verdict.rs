@@ -8,14 +8,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use darkroom_core::imported::IMPORTED;
 use darkroom_core::prompt::listed;
+use darkroom_tables::comparable;
 use maud::{Markup, html};
 
-use crate::answer::{DEPLOYED_ONCE, FirstSentences, answer};
+use crate::answer::{DEPLOYED_ONCE, FirstSentences, Said, answer};
 use crate::noise;
 use crate::notes::{self, percent};
 use crate::number::{count, figure};
-use crate::run::{PIPELINE, Run};
+use crate::run::{CellView, PIPELINE, Run, Stat};
 use crate::{correctness, models, page};
 
 /// Names that a line has room for; of more it says how many.
@@ -133,17 +135,13 @@ fn label<'a>(run: &'a Run, cell: &'a str) -> &'a str {
 
 /// A sentence on who is better: what it claims is bold, what that stands on is not. That a cell was
 /// deployed once stands in the line on belief, where it is true of all.
-fn claim(run: &Run, sentence: &str) -> Markup {
-    let sentence = if noise::is_unknown(run) {
-        sentence.replace(DEPLOYED_ONCE, "")
+fn claim(run: &Run, said: &Said) -> Markup {
+    let rest = if noise::is_unknown(run) {
+        said.rest.replace(DEPLOYED_ONCE, "")
     } else {
-        sentence.to_owned()
+        said.rest.clone()
     };
-    let (claim, rest) = match sentence.split_once(" (") {
-        Some((claim, rest)) => (claim.to_owned(), format!(" ({rest}")),
-        None => (sentence, String::new()),
-    };
-    html! { p class="answer" { b { (claim) } (rest) } }
+    html! { p class="answer" { b { (said.claim) } (rest) } }
 }
 
 /// A sentence on outputs, in alarm where something is wrong.
@@ -154,24 +152,24 @@ fn of_outputs(sentence: &str) -> Markup {
     html! { p class=[alarms.then_some("caution")] { (sentence) } }
 }
 
-/// Says what 100,000 images cost, cheapest first, of cells with right outputs. Where cells are samples
-/// of models the sentences have the models' costs: the luckiest sample is no headline.
+/// Says what 100,000 images cost in cells with right outputs: in the plan's order, or cheapest first
+/// where each is ranked. Where cells are samples of models the sentences have the models' costs: the
+/// luckiest sample is no headline.
 fn cost(run: &Run) -> Option<String> {
     if models::are_samples(&run.cells.iter().collect::<Vec<_>>()) {
         return None;
     }
-    let mut costs: Vec<(&str, f64)> = run
+    let mut costs: Vec<(&CellView, Stat)> = run
         .measured()
         .filter(|cell| cell.may_be_ranked())
-        .filter_map(|cell| {
-            let stat = run.stat(cell, PIPELINE, "cost_usd_per_100k")?;
-            Some((cell.label.as_str(), stat.mean))
-        })
+        .filter_map(|cell| Some((cell, run.stat(cell, PIPELINE, "cost_usd_per_100k")?)))
         .collect();
-    if costs.is_empty() {
-        return None;
+    let kind = comparable(&costs.first()?.0.cell);
+    let is_in_the_rank =
+        |(cell, stat): &(&CellView, Stat)| stat.rank.is_some() && comparable(&cell.cell) == kind;
+    if costs.iter().all(is_in_the_rank) {
+        costs.sort_by(|a, b| a.1.mean.total_cmp(&b.1.mean));
     }
-    costs.sort_by(|a, b| a.1.total_cmp(&b.1));
     let more = match costs.len().saturating_sub(NAMED) {
         0 => String::new(),
         more => format!("; {more} more in the table below"),
@@ -179,17 +177,32 @@ fn cost(run: &Run) -> Option<String> {
     let named: Vec<String> = costs
         .iter()
         .take(NAMED)
-        .map(|(name, usd)| format!("{name} ${}", figure(*usd)))
+        .map(|(cell, stat)| format!("{} ${}", cell.label, figure(stat.mean)))
         .collect();
     Some(format!(
-        "100,000 images cost: {}{more}{}.",
+        "{}: {}{more}{}.",
+        whose_cost(run),
         named.join(", "),
         s3(run)
     ))
 }
 
-/// Says what S3 requests cost besides, where each cell pays the same.
+/// Begins the sentence on cost: only AWS's own times give what AWS charges.
+fn whose_cost(run: &Run) -> &'static str {
+    match run.about("target") {
+        "aws" => "100,000 images cost",
+        "local" => "At AWS's prices and this machine's times, 100,000 images would cost",
+        IMPORTED => "At AWS's prices and the imported times, 100,000 images would cost",
+        _ => "At AWS's prices and these times (not AWS's), 100,000 images would cost",
+    }
+}
+
+/// Says what S3 requests cost besides, where each cell pays the same. Nobody knows which requests
+/// imported rows made.
 fn s3(run: &Run) -> String {
+    if run.imported().is_some() {
+        return String::new();
+    }
     let all: Vec<f64> = run
         .costs
         .iter()

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::{code, effort, failures, matrix, outcomes};
 use crate::number::figure;
 use crate::run::{PIPELINE, Run};
-use crate::tables::{download, number};
+use crate::tables::{download, number, whole_number};
 
 /// A row of `correctness` with its author's name.
 pub struct Rated<'a> {
@@ -161,11 +161,11 @@ fn line(rated: &Rated<'_>) -> Markup {
     html! {
         tr data-model=(rated.name) data-stage=(rated.stage()) {
             td { (rated.name) } td { (rated.stage()) }
-            (number(row.number("right"))) (number(row.number("n")))
+            (whole_number(row.number("right"))) (whole_number(row.number("n")))
             (number(rate)) (number(low)) (number(high))
-            (number(row.number("right_first"))) (number(row.number("right_partly")))
+            (whole_number(row.number("right_first"))) (whole_number(row.number("right_partly")))
             (number(row.number("pass_at_1"))) (number(row.number("pass_at_3"))) (number(row.number("pass_at_5"))) (number(row.number("pass_at_10")))
-            (number(row.number("n_unknown")))
+            (whole_number(row.number("n_unknown")))
             td class="words" { (row.text("commonest_failure").unwrap_or_default()) }
         }
     }

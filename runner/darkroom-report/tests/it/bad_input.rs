@@ -77,6 +77,33 @@ fn cells_that_all_failed_are_named_with_how_many_and_the_others_shown() {
 }
 
 #[test]
+fn a_cell_that_failed_in_some_passes_is_named_beside_what_its_other_passes_gave() {
+    let cells = [(cell("pillow"), 100.0), (cell("rust"), 10.0)];
+    let fails = |at: crate::At| {
+        if at.cell == 1 && at.place % 5 < 2 {
+            Status::FunctionError
+        } else {
+            Status::Ok
+        }
+    };
+    let page = Made::of(&with_status(&cells, 15, 1, |_| 1.0, fails)).html();
+    let screen = &page[..page.find("id=\"matrix\"").unwrap()];
+    assert!(
+        screen.contains(
+            "meet the contract. FAILED in some passes: rust (12 of 30); its means are of the \
+             others.</p>"
+        ),
+        "{screen}"
+    );
+    assert!(
+        screen.contains(" times faster than pillow</b>"),
+        "the claim that it stands beside: {screen}"
+    );
+    let none = Made::of(&journal(&cells, 15, 1, |_| 1.0)).html();
+    assert!(!none.contains("FAILED in"), "nothing failed");
+}
+
+#[test]
 fn a_cell_whose_last_stage_always_fails_has_its_stages_times_and_is_named_as_failed() {
     let mut journal = Journal::of(&[cell("pillow"), cell("rust")]);
     for repetition in 1..=3 {

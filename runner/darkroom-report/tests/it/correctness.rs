@@ -83,6 +83,7 @@ fn rates_come_before_any_time_with_who_is_right_more_often() {
         "aria-label=\"beta&lt;script&gt;: right 1, raises 4, cut off 1\"",
         // 20 questions of 150 tokens for 5 right ones.
         "<td class=\"n\" data-value=\"300\">300</td>",
+        "<td class=\"n\" data-value=\"0\">0</td><td class=\"n\" data-value=\"5\">5</td>",
     ] {
         assert!(section.contains(said), "{said} in {section}");
     }

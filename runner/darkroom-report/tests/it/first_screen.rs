@@ -43,7 +43,10 @@ fn five_questions_are_answered_before_anything_else() {
             "what is wrong",
             "<p class=\"caution\">WRONG, so not ranked: broken (resize: blank",
         ),
-        ("what it costs", "100,000 images cost: rust $"),
+        (
+            "what it costs",
+            "At AWS's prices and this machine's times, 100,000 images would cost: rust $",
+        ),
         ("what the other costs", ", pillow $"),
         ("n", "<a href=\"#believe-n\">n = 80</a>"),
         (
@@ -62,11 +65,61 @@ fn five_questions_are_answered_before_anything_else() {
             "{question}: {said} in {screen}"
         );
     }
-    let cost = screen.split("100,000 images cost").nth(1).unwrap();
+    let cost = screen.split("100,000 images would cost").nth(1).unwrap();
     assert!(
         !cost.split("</p>").next().unwrap().contains("broken"),
         "{cost}"
     );
+}
+
+#[test]
+fn the_bold_part_is_the_whole_claim_whatever_the_names_are() {
+    let cells = [(cell("pillow (old)"), 100.0), (cell("rust (new)"), 10.0)];
+    let page = Made::of(&journal(&cells, 20, 1, |_| 1.0)).html();
+    let screen = first_screen(&page);
+    assert!(
+        screen.contains("<b>rust (new) is 8.")
+            && screen.contains(" times faster than pillow (old)</b> ("),
+        "{screen}"
+    );
+}
+
+#[test]
+fn costs_stand_in_the_plans_order_unless_they_are_ranked_and_say_whose_times_they_are() {
+    let alike = [(cell("pillow"), 100.0), (cell("rust"), 99.0)];
+    let page = Made::of(&journal(&alike, 3, 1, |_| 1.0)).html();
+    assert!(
+        first_screen(&page).contains("100,000 images would cost: pillow $"),
+        "nothing is claimed of the two: {}",
+        first_screen(&page)
+    );
+    for (target, said, not_said) in [
+        ("aws", "<p>100,000 images cost: pillow $", "would cost"),
+        (
+            "imported",
+            "the imported times, 100,000 images would cost: pillow $",
+            "S3 requests",
+        ),
+        (
+            "endpoint",
+            "(not AWS's), 100,000 images would cost: pillow $",
+            "this machine",
+        ),
+    ] {
+        let mut journal = journal(&alike, 3, 1, |_| 1.0);
+        crate::started(&mut journal).target = target.into();
+        let page = Made::of(&journal).html();
+        let screen = first_screen(&page);
+        let cost = screen
+            .split("</p>")
+            .find(|part| part.contains("100,000 images c") || part.contains("100,000 images would"))
+            .unwrap();
+        let cost = &cost[cost.rfind("<p>").unwrap()..];
+        assert!(
+            cost.contains(said) && !cost.contains(not_said),
+            "{target}: {cost}"
+        );
+    }
 }
 
 #[test]

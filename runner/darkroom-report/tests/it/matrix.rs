@@ -1,7 +1,7 @@
 //! The matrix: every field is its table's, every claim a comparison's, and what is not right, failed
 //! or was not run looks like nothing else.
 
-use darkroom_core::cell::{Architecture, Cell, Start};
+use darkroom_core::cell::{Architecture, Cell, SnapStart, Start};
 use darkroom_core::event::Status;
 
 use crate::journal::{Journal, Pass, cell};
@@ -163,6 +163,22 @@ fn wrong_failed_and_not_run_are_words_and_never_a_ratio() {
         greyscale[3]
     );
     assert!(matrix.contains("broken x86_64 (WRONG)"), "{matrix:.900}");
+}
+
+#[test]
+fn a_cells_levels_are_json_whatever_their_names_are() {
+    let odd = Cell {
+        image_set: "a|b \"c\"".into(),
+        snapstart: SnapStart::On,
+        ..cell("pillow")
+    };
+    let page = Made::of(&journal(&[(odd, 100.0)], 3, 1, |_| 1.0)).html();
+    let levels = page.split("data-levels=\"").nth(1).unwrap();
+    let levels = levels.split_once('"').unwrap().0.replace("&quot;", "\"");
+    assert_eq!(
+        levels,
+        r#"["pillow","own","x86_64","512 MB","a|b \"c\"","direct","chained","warm","on","1"]"#
+    );
 }
 
 #[test]

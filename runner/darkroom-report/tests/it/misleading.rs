@@ -177,6 +177,32 @@ fn work_that_nobody_checked_is_never_called_right() {
 }
 
 #[test]
+fn a_claim_against_the_lowest_mean_is_never_no_difference() {
+    // Failed passes of the large image make rust's mean the lower one; where both have a pass, pillow
+    // is faster.
+    let cells = [(cell("pillow"), 93.0), (cell("rust"), 100.0)];
+    let large = |at: crate::At| if at.image == 1 { 20.0 } else { 1.0 };
+    let fails = |at: crate::At| {
+        if at.cell == 1 && at.place % 10 == 1 {
+            Status::FunctionError
+        } else {
+            Status::Ok
+        }
+    };
+    let page = Made::of(&with_status(&cells, 15, 1, large, fails)).html();
+    let screen = &page[page.find("id=\"answer\"").unwrap()..page.find("id=\"matrix\"").unwrap()];
+    assert!(!screen.contains("No difference in turnaround"), "{screen}");
+    for said in [
+        "<b>No cell is best by turnaround</b>: rust has the lowest mean (1.",
+        "but over the passes that are compared pillow takes 6.",
+        "% less time than it (95% CI 6.",
+        "FAILED in some passes: rust (3 of 30)",
+    ] {
+        assert!(screen.contains(said), "{said} in {screen}");
+    }
+}
+
+#[test]
 fn every_claim_has_the_noise_floor_beside_it() {
     let hosts = |at: crate::At| if at.deployment == 2 { 1.085 } else { 1.0 };
     let page = Made::of(&journal(&two(), 40, 2, hosts)).html();
