@@ -678,47 +678,6 @@ async fn a_first_warm_up_that_is_refused_is_tried_again_and_that_is_said() {
     account.cloud.stop().await;
 }
 
-/// Every function refuses its first call.
-#[derive(Default)]
-struct EachNotReady {
-    called: HashSet<String>,
-}
-
-impl Quirk for EachNotReady {
-    fn before(&mut self, request: &Request) -> Option<String> {
-        let first = request.kind() == Kind::Invoke && self.called.insert(request.line().to_owned());
-        let header = "x-amzn-errortype: ResourceNotReadyException\r\n";
-        first.then(|| response("502 Bad Gateway", header, r#"{"Message": "not yet"}"#))
-    }
-}
-
-#[tokio::test]
-async fn lanes_that_wait_for_late_functions_at_the_same_time_use_up_patience_once() {
-    let account = Account::new().await;
-    let quirk = EachNotReady::default();
-    let injector = Injector::with(account.cloud.endpoint_url(), 1, quirk);
-    // Each of the twelve waits 1 s for its first stage and 2 s for its second, and some time for
-    // cold starts, four at a time: 10 s or more, where their sum is 36 s or more.
-    let run = [
-        "run",
-        "m.toml",
-        "--target",
-        "aws",
-        "--yes",
-        "--set",
-        "repetitions.deployments=12",
-        "--set",
-        "schedule.lanes=4",
-    ];
-    let project = copying(1);
-    crate::lanes::patient(&project);
-    let (project, answer) = with_patience(Some("30"), &run, injector.url(), project).await;
-    let said = answer.exits(0).stderr();
-    assert_eq!(said.matches(" was ready after ").count(), 12, "{said}");
-    each_once(&latest(&project), 2 * 12);
-    account.cloud.stop().await;
-}
-
 /// Calls until a function is gone, all of them throttled, and calls after that.
 struct Gone {
     until: u32,
