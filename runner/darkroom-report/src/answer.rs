@@ -355,16 +355,13 @@ fn best_cell(
             format!(" ({what} {mean}): every other cell differs from it in several factors."),
         ),
         (_, all) if all.iter().any(Claim::is_against) => {
-            let against: Vec<&Claim> = all.iter().filter(|claim| claim.is_against()).collect();
-            let strongest = against.iter().max_by(|a, b| a.ratio.total_cmp(&b.ratio))?;
+            let strongest = (all.iter().filter(|claim| claim.is_against()))
+                .max_by(|a, b| a.ratio.total_cmp(&b.ratio))?;
             let (by, ci) = by_how_much(&strongest.turned(), metric);
+            let other = name(&strongest.other);
             Said::new(
                 format!("{no} cell is best by {what}"),
-                format!(
-                    ": {of} has the lowest mean ({mean}), but over the passes that are compared \
-                     {} {by} than it (95% CI {ci}).",
-                    name(&strongest.other)
-                ),
+                contradicted(&of, mean, &other, &by, &ci),
             )
         }
         ([], [other]) => Said::new(
@@ -400,6 +397,14 @@ fn best_cell(
         }
     };
     Some(Said::new(with + &said.claim, said.rest))
+}
+
+/// Says what a comparison claims against the lowest mean.
+fn contradicted(of: &str, mean: &str, other: &str, by: &str, ci: &str) -> String {
+    format!(
+        ": {of} has the lowest mean ({mean}), but over the passes that are compared {other} {by} than \
+         it (95% CI {ci})."
+    )
 }
 
 /// Names the winner and whom it is better than; what follows says by how much it beats the closest.

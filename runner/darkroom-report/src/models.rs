@@ -233,10 +233,11 @@ fn of_set(run: &Run, set: &[Pool<'_>], metric: &Metric) -> Said {
         } else {
             format!(" Also measured: {}.", told(others))
         };
-        let further: String = claims.map(|claim| format!("; {claim}")).collect();
+        let further = claims.map(|claim| claim.to_string());
+        let claimed: Vec<String> = std::iter::once(first.rest).chain(further).collect();
         Said::new(
             format!("{with}{}", first.claim),
-            format!("{}{further}.{unclear}{others}", first.rest),
+            format!("{}.{unclear}{others}", claimed.join("; ")),
         )
     } else {
         let all = told(set.iter().collect());
@@ -249,7 +250,7 @@ fn of_set(run: &Run, set: &[Pool<'_>], metric: &Metric) -> Said {
         )
     };
     if !missing.is_empty() {
-        said.rest += &format!(" Not compared: {}.", missing.join("; "));
+        said.rest = format!("{} Not compared: {}.", said.rest, missing.join("; "));
     }
     said
 }
