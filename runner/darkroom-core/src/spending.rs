@@ -457,7 +457,9 @@ mod tests {
         let pipeline = Pipeline::parse("image-pipeline", PIPELINE).unwrap();
         let usd = |events: &[Event]| {
             let mut spending = Spending::new(&run, &pipeline, prices(), Billed::default());
-            events.iter().for_each(|event| spending.take(event));
+            for event in events {
+                spending.take(event);
+            }
             spending.usd()
         };
         let each = 0.5 * 10_800.0 * 0.000_001_504_6;
