@@ -16,9 +16,8 @@ use aws_sdk_lambda::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Architecture, Environment, FunctionCode, LogType, Runtime};
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
-use darkroom::execute::{
-    CellUnderTest, ControlPace, Function, Image, LogReader, Patience, Setup, execute,
-};
+use darkroom::control_pace::ControlPace;
+use darkroom::execute::{CellUnderTest, Function, Image, LogReader, Patience, Setup, execute};
 use darkroom::record::{History, Journal, Recorder};
 use darkroom_cloud::{Config, LocalCloud};
 use darkroom_core::cell::{self, Cell, Input, SnapStart, Start, Trigger};
