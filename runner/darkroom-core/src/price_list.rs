@@ -552,7 +552,7 @@ mod tests {
             Finding::NotInList
         );
         assert_eq!(finding_of(&checked, "lambda.request"), Finding::NoList);
-        assert_eq!(checked.len(), 10);
+        assert_eq!(checked.len(), 12);
     }
 
     #[test]
