@@ -122,7 +122,7 @@ impl Billed {
         stage.invocations += 1;
         match &invocation.report {
             Some(report) => {
-                stage.billed_ms += report.billed_ms;
+                stage.billed_ms = stage.billed_ms.saturating_add(report.billed_ms);
                 stage.restored += u64::from(report.restore.is_some());
             }
             None => stage.unknown += 1,
@@ -243,7 +243,8 @@ impl Spending {
         let cell = &in_run.cell;
         let stages = self.pipeline.stages.iter().zip(&of.stages);
         let invocations = stages.map(|(stage, of)| {
-            let billed_ms = of.billed_ms + of.unknown * u64::from(stage.timeout_s) * 1000;
+            let unknown_ms = of.unknown * u64::from(stage.timeout_s) * 1000;
+            let billed_ms = of.billed_ms.saturating_add(unknown_ms);
             let for_each = hosting_usd(cell, 0, &self.prices);
             let requests =
                 for_each + besides::of_invocation(&self.pipeline, stage).usd(&self.prices);
