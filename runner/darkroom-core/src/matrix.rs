@@ -24,6 +24,48 @@ pub struct CellRef<'a> {
     pub concurrency: u32,
 }
 
+/// Levels that have functions of their own: cells that agree in them share functions.
+pub type FunctionLevels<'a> = (
+    &'a str,
+    Option<&'a str>,
+    Architecture,
+    u32,
+    Trigger,
+    Start,
+    SnapStart,
+);
+
+impl<'a> CellRef<'a> {
+    pub const fn function_levels(&self) -> FunctionLevels<'a> {
+        (
+            self.variant,
+            self.runtime,
+            self.architecture,
+            self.memory_mb,
+            self.trigger,
+            self.start,
+            self.snapstart,
+        )
+    }
+}
+
+impl Cell {
+    pub fn borrowed(&self) -> CellRef<'_> {
+        CellRef {
+            variant: &self.variant,
+            runtime: self.runtime.as_deref(),
+            architecture: self.architecture,
+            memory_mb: self.memory_mb,
+            image_set: &self.image_set,
+            trigger: self.trigger,
+            input: self.input,
+            start: self.start,
+            snapstart: self.snapstart,
+            concurrency: self.concurrency,
+        }
+    }
+}
+
 impl CellRef<'_> {
     pub fn to_cell(&self) -> Cell {
         Cell {

@@ -10,12 +10,12 @@ use serde::Serialize;
 
 use crate::besides::{self, Besides, Requests};
 use crate::capability::{Capability, Demand, Obstacle};
-use crate::cell::{Architecture, Cell, SnapStart, Start, Trigger};
+use crate::cell::{Architecture, Cell, Start};
 use crate::cost::PriceTable;
 use crate::estimate::{Effort, Rates, hosting_usd};
 use crate::event::PlannedCell;
 use crate::manifest::{Known, KnownImageSet, Manifest, Repetitions};
-use crate::matrix::CellRef;
+use crate::matrix::{CellRef, FunctionLevels};
 use crate::outcome;
 use crate::pipeline::Stage;
 use crate::schedule::lanes::{
@@ -159,7 +159,9 @@ impl<'a> Plan<'a> {
                     .images(&experiment.pipeline, &cell.image_set)
                     .len(),
                 warm: cell.start == Start::Warm,
-                functions: *functions.entry(function_levels(cell)).or_insert(next),
+                functions: *functions
+                    .entry(cell.borrowed().function_levels())
+                    .or_insert(next),
                 concurrency: cell.concurrency,
             }
         };
@@ -174,7 +176,10 @@ impl<'a> Plan<'a> {
     /// Returns how many lanes measure these cells, in an account that may run so many invocations at
     /// once.
     pub fn lanes(&self, cells: &[Cell], account: Option<u32>) -> LaneCount {
-        let functions: BTreeSet<_> = cells.iter().map(function_levels).collect();
+        let functions: BTreeSet<_> = cells
+            .iter()
+            .map(|cell| cell.borrowed().function_levels())
+            .collect();
         let concurrency = cells.iter().map(|cell| cell.concurrency).max();
         let limits = self.lane_limits(functions.len(), concurrency.unwrap_or(1), account);
         lanes::count(self.manifest.lanes(), limits)
@@ -246,7 +251,7 @@ impl<'a> Plan<'a> {
                 continue;
             }
             let called = self.called(stages, &cell);
-            let levels = levels_of(&cell);
+            let levels = cell.function_levels();
             let functions = totals.deployed.entry(levels).or_default();
             functions.extend((0..stages.len()).filter(|index| called[*index]));
             if self.capability.is_short_of_cores(cell.memory_mb) {
@@ -312,7 +317,7 @@ impl<'a> Plan<'a> {
             cells += 1;
             let whole_s = passes * each_s / f64::from(cell.concurrency.max(1));
             seconds += whole_s;
-            *by_functions.entry(levels_of(&cell)).or_default() += whole_s;
+            *by_functions.entry(cell.function_levels()).or_default() += whole_s;
             concurrency = concurrency.max(cell.concurrency);
             let called = self.called(stages, &cell).into_iter().filter(|it| *it);
             let each = called.count() as u64;
@@ -469,41 +474,6 @@ impl Work<'_> {
     }
 }
 
-/// Levels that have functions of their own.
-type FunctionLevels<'a> = (
-    &'a str,
-    Option<&'a str>,
-    Architecture,
-    u32,
-    Trigger,
-    Start,
-    SnapStart,
-);
-
-fn levels_of<'a>(cell: &CellRef<'a>) -> FunctionLevels<'a> {
-    (
-        cell.variant,
-        cell.runtime,
-        cell.architecture,
-        cell.memory_mb,
-        cell.trigger,
-        cell.start,
-        cell.snapstart,
-    )
-}
-
-fn function_levels(cell: &Cell) -> FunctionLevels<'_> {
-    (
-        &cell.variant,
-        cell.runtime.as_deref(),
-        cell.architecture,
-        cell.memory_mb,
-        cell.trigger,
-        cell.start,
-        cell.snapstart,
-    )
-}
-
 #[derive(Debug, Default)]
 struct Totals<'a> {
     cells: u64,
@@ -529,6 +499,7 @@ struct Totals<'a> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::cell::Trigger;
     use crate::manifest::Lanes;
     use crate::manifest::tests::{known, manifest};
     use crate::schedule::Step;

@@ -10,7 +10,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::besides;
-use crate::cell::{Cell, CellId, Input, Start};
+use crate::cell::{Cell, CellId, Start};
 use crate::cost::PriceTable;
 use crate::estimate::hosting_usd;
 use crate::event::{Event, Invocation, PlannedCell, RunStarted, Status};
@@ -98,7 +98,8 @@ impl Billed {
             let Some(InRun { cell, stages }) = cells.get(id) else {
                 continue;
             };
-            if cell.snapstart.is_on() && functions.insert((shared(cell), deployment, round)) {
+            let levels = cell.borrowed().function_levels();
+            if cell.snapstart.is_on() && functions.insert((levels, deployment, round)) {
                 snapshots.take(cell.memory_mb, *stages);
             }
         }
@@ -162,17 +163,6 @@ fn in_run(run: &RunStarted) -> HashMap<CellId, InRun> {
     cells
         .map(|planned| (planned.id.clone(), of(planned)))
         .collect()
-}
-
-/// Returns what the cells have in common that share this one's functions.
-fn shared(cell: &Cell) -> CellId {
-    let functions = Cell {
-        image_set: String::new(),
-        input: Input::Chained,
-        concurrency: 1,
-        ..cell.clone()
-    };
-    functions.id()
 }
 
 /// A running total.
