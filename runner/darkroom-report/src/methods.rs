@@ -15,23 +15,7 @@ use crate::run::{CellView, PIPELINE, Run};
 /// Returns the paragraph, in the past tense, ready to be pasted.
 pub fn methods(run: &Run) -> String {
     let measured = run.measured().count();
-    let numbers: Vec<usize> = run
-        .summary
-        .iter()
-        .filter(|row| row.text("metric") == Some("duration_ms"))
-        .filter_map(|row| row.number("n"))
-        .map(|n| n as usize)
-        .filter(|n| *n > 0)
-        .collect();
-    let (fewest, most) = (
-        numbers.iter().min().copied().unwrap_or(0),
-        numbers.iter().max().copied().unwrap_or(0),
-    );
-    let n = if fewest == most {
-        format!("n = {most}")
-    } else {
-        format!("n = {fewest} to {most}")
-    };
+    let n = sample_size(run);
     let sum = |column: &str| -> usize {
         run.summary
             .iter()
@@ -114,6 +98,23 @@ pub fn methods(run: &Run) -> String {
         images(run),
         hashes(run),
     )
+}
+
+/// Says how many values a mean is of, over all measured stages and cells.
+pub fn sample_size(run: &Run) -> String {
+    let sizes: Vec<usize> = run
+        .summary
+        .iter()
+        .filter(|row| row.text("metric") == Some("duration_ms"))
+        .filter_map(|row| row.number("n"))
+        .map(|n| n as usize)
+        .filter(|n| *n > 0)
+        .collect();
+    match (sizes.iter().min(), sizes.iter().max()) {
+        (Some(fewest), Some(most)) if fewest == most => format!("n = {most}"),
+        (Some(fewest), Some(most)) => format!("n = {fewest} to {most}"),
+        _ => "n = 0".into(),
+    }
 }
 
 /// Says how models' rates of right samples were made and compared; nothing where there are none.

@@ -14,6 +14,7 @@ use darkroom_tables::comparable;
 use maud::{Markup, html};
 
 use crate::answer::{DEPLOYED_ONCE, FirstSentences, Said, answer};
+use crate::methods::sample_size;
 use crate::noise;
 use crate::notes::{self, percent};
 use crate::number::{count, figure};
@@ -281,7 +282,7 @@ fn grounds(run: &Run) -> Vec<Ground> {
     let mut grounds = vec![
         Ground {
             id: "believe-n",
-            short: n(run),
+            short: sample_size(run),
             meaning: "How many measurements a mean stands on: images × repetitions × \
                 deployments, for each stage and cell. With more of them intervals get narrower."
                 .into(),
@@ -301,23 +302,6 @@ fn grounds(run: &Run) -> Vec<Ground> {
         });
     }
     grounds
-}
-
-/// Says how many values a mean is of, over all measured stages and cells.
-fn n(run: &Run) -> String {
-    let sizes: Vec<usize> = run
-        .summary
-        .iter()
-        .filter(|row| row.text("metric") == Some("duration_ms"))
-        .filter_map(|row| row.number("n"))
-        .map(|n| n as usize)
-        .filter(|n| *n > 0)
-        .collect();
-    match (sizes.iter().min(), sizes.iter().max()) {
-        (Some(fewest), Some(most)) if fewest == most => format!("n = {most}"),
-        (Some(fewest), Some(most)) => format!("n = {fewest} to {most}"),
-        _ => "n = 0".into(),
-    }
 }
 
 /// Counts the environments that the values come from, of each stage and cell.

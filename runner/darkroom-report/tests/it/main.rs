@@ -21,7 +21,7 @@ mod panels;
 mod sessions;
 mod several;
 
-use darkroom_core::cell::Cell;
+use darkroom_core::cell::{Cell, Start};
 use darkroom_core::event::{Event, RunStarted, Status};
 use darkroom_report::{Figure, Run, figures, html};
 use darkroom_tables::aggregate;
@@ -69,6 +69,27 @@ struct At {
     /// Of the images.
     image: usize,
     deployment: u32,
+}
+
+/// A journal of ten right passes of each of these cells with their durations; cold ones have an
+/// init of so many ms.
+fn with_inits(cells: &[(Cell, f64)], init_ms: f64) -> Journal {
+    let of_cells: Vec<Cell> = cells.iter().map(|(cell, _)| cell.clone()).collect();
+    let mut journal = Journal::of(&of_cells);
+    for repetition in 1..=10 {
+        for (cell, ms) in cells {
+            let init_ms = (cell.start == Start::Cold).then_some(init_ms);
+            let ms = ms * (1.0 + 0.002 * f64::from(repetition * 7 % 5));
+            journal.pass(&Pass {
+                init_ms,
+                ..Pass::of(cell, repetition, ms)
+            });
+        }
+    }
+    for cell in &of_cells {
+        journal.check_all(cell);
+    }
+    journal
 }
 
 /// A journal of these cells with their durations, `repetitions` of each of two images in each

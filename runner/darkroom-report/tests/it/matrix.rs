@@ -4,8 +4,8 @@
 use darkroom_core::cell::{Architecture, Cell, SnapStart, Start};
 use darkroom_core::event::Status;
 
-use crate::journal::{Journal, Pass, cell};
-use crate::{Made, journal, with_status};
+use crate::journal::{Pass, cell};
+use crate::{Made, journal, with_inits, with_status};
 
 fn matrix(page: &str) -> &str {
     let from = page.find("id=\"matrix\"").unwrap();
@@ -193,20 +193,7 @@ fn each_kind_of_work_has_a_matrix_and_a_baseline_of_its_own() {
         (cold("pillow"), 100.0),
         (cold("rust"), 10.0),
     ];
-    let mut journal = Journal::of(&cells.clone().map(|(cell, _)| cell));
-    for repetition in 1..=10 {
-        for (cell, ms) in &cells {
-            let init_ms = (cell.start == Start::Cold).then_some(700.0);
-            let ms = ms * (1.0 + 0.002 * f64::from(repetition * 7 % 5));
-            journal.pass(&Pass {
-                init_ms,
-                ..Pass::of(cell, repetition, ms)
-            });
-        }
-    }
-    for (cell, _) in &cells {
-        journal.check_all(cell);
-    }
+    let journal = with_inits(&cells, 700.0);
     let page = Made::of(&journal).html();
     let matrix = matrix(&page);
     assert_eq!(matrix.matches("<table class=\"matrix stages\">").count(), 2);

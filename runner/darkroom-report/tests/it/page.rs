@@ -5,8 +5,8 @@ use darkroom_core::cell::{Architecture, Cell};
 use darkroom_core::event::{Event, Status};
 use darkroom_report::figures;
 
-use crate::journal::{Journal, Pass, cell};
-use crate::{Made, journal};
+use crate::journal::cell;
+use crate::{Made, journal, with_inits};
 
 /// Both architectures and two memory sizes, deployed twice; arm64 is 20% faster.
 fn study() -> Made {
@@ -168,20 +168,7 @@ fn a_front_is_of_one_kind_of_work_and_names_every_dot() {
         (cell("numpy"), 400.0),
         (cold, 900.0),
     ];
-    let mut journal = Journal::of(&cells.clone().map(|(cell, _)| cell));
-    for repetition in 1..=10 {
-        for (cell, ms) in &cells {
-            let init_ms = (cell.start == Start::Cold).then_some(50.0);
-            let ms = ms * (1.0 + 0.002 * f64::from(repetition * 7 % 5));
-            journal.pass(&Pass {
-                init_ms,
-                ..Pass::of(cell, repetition, ms)
-            });
-        }
-    }
-    for (cell, _) in &cells {
-        journal.check_all(cell);
-    }
+    let journal = with_inits(&cells, 50.0);
     let made = Made::of(&journal);
     let ids: Vec<String> = figures(&made.run)
         .into_iter()

@@ -2,8 +2,8 @@
 
 use darkroom_core::cell::{Cell, Start};
 
-use crate::Made;
-use crate::journal::{Journal, Pass, cell};
+use crate::journal::cell;
+use crate::{Made, with_inits};
 
 fn warm_and_cold() -> Made {
     let cold = |variant: &str| Cell {
@@ -16,21 +16,7 @@ fn warm_and_cold() -> Made {
         (cold("pillow"), 100.0),
         (cold("rust"), 8.0),
     ];
-    let mut journal = Journal::of(&cells.clone().map(|(cell, _)| cell));
-    for repetition in 1..=10 {
-        for (cell, ms) in &cells {
-            let init_ms = (cell.start == Start::Cold).then_some(700.0);
-            let ms = ms * (1.0 + 0.002 * f64::from(repetition * 7 % 5));
-            journal.pass(&Pass {
-                init_ms,
-                ..Pass::of(cell, repetition, ms)
-            });
-        }
-    }
-    for (cell, _) in &cells {
-        journal.check_all(cell);
-    }
-    Made::of(&journal)
+    Made::of(&with_inits(&cells, 700.0))
 }
 
 /// The panels of a figure by their names.
