@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::deploy::Account;
 use crate::injector::{Injector, Plan};
-use crate::runs::{COPY, manifest, project, variant};
+use crate::runs::{COPY, manifest, project, run_on_aws, variant};
 use crate::story::{Answer, HOST, Project, suggestions};
 use aws_sdk_s3::types::{Tag, Tagging};
 use darkroom::deploy::tags;
@@ -157,15 +157,7 @@ async fn a_run_goes_the_whole_way_ends_with_clean_and_is_not_called_aws() {
     variant(&project, "copy", COPY);
     manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 2);
     let endpoint = account.cloud.endpoint_url().to_owned();
-    let run = [
-        "run",
-        "m.toml",
-        "--target",
-        "aws",
-        "--yes",
-        "--set",
-        "matrix.trigger=[\"direct\", \"s3\"]",
-    ];
+    let run = run_on_aws(&["--set", "matrix.trigger=[\"direct\", \"s3\"]"]);
     let (project, answer) = with_endpoint(&run, &endpoint, project).await;
     let answer = answer.exits(0);
     let is_not_aws = format!("{endpoint} (not AWS)");
@@ -409,15 +401,7 @@ async fn a_run_goes_on_only_where_it_was_begun() {
     let project = project();
     variant(&project, "copy", COPY);
     manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 2);
-    let run = [
-        "run",
-        "m.toml",
-        "--target",
-        "aws",
-        "--yes",
-        "--set",
-        "budget.minutes=0.00001",
-    ];
+    let run = run_on_aws(&["--set", "budget.minutes=0.00001"]);
     let (project, answer) = with_endpoint(&run, account.cloud.endpoint_url(), project).await;
     answer.says("budget.minutes is used up");
     let said = started(&project);

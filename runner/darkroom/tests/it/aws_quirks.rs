@@ -20,7 +20,7 @@ use serde_json::Value;
 use crate::aws::{with_endpoint, with_patience};
 use crate::deploy::{Account, REGION, settings, told};
 use crate::injector::{Injector, Kind, Quirk, Request, response, s3_error, with_body};
-use crate::runs::{COPY, each_once, facts, latest, manifest, project, variant};
+use crate::runs::{COPY, each_once, facts, latest, manifest, project, run_on_aws, variant};
 use crate::story::{HOST, Project};
 
 /// A project with one variant, to be measured `count` times.
@@ -149,15 +149,7 @@ impl Traced {
 async fn lines_after_report_hide_no_report() {
     let account = Account::new().await;
     let injector = Injector::with(account.cloud.endpoint_url(), 1, Traced::default());
-    let arguments = [
-        "run",
-        "m.toml",
-        "--target",
-        "aws",
-        "--yes",
-        "--set",
-        BOTH_TRIGGERS,
-    ];
+    let arguments = run_on_aws(&["--set", BOTH_TRIGGERS]);
     let (project, answer) = with_endpoint(&arguments, injector.url(), copying(2)).await;
     answer.exits(0);
     each_once(&latest(&project), 8);
@@ -174,16 +166,7 @@ async fn lines_after_report_hide_no_report() {
 async fn functions_that_log_in_json_are_measured_like_others() {
     let account = Account::new().await;
     let endpoint = account.cloud.endpoint_url().to_owned();
-    let run = [
-        "run",
-        "m.toml",
-        "--target",
-        "aws",
-        "--yes",
-        "--keep",
-        "--set",
-        BOTH_TRIGGERS,
-    ];
+    let run = run_on_aws(&["--keep", "--set", BOTH_TRIGGERS]);
     let (project, answer) = with_endpoint(&run, &endpoint, copying(1)).await;
     answer.exits(0);
     let lambda = account.clients().lambda;
@@ -275,16 +258,7 @@ async fn every_call_names_the_owner_of_the_bucket_which_is_in_the_accounts_names
     let account = Account::new().await;
     let heard = Heard::default();
     let injector = Injector::with(account.cloud.endpoint_url(), 1, heard.clone());
-    let run = [
-        "run",
-        "m.toml",
-        "--target",
-        "aws",
-        "--yes",
-        "--keep",
-        "--set",
-        BOTH_TRIGGERS,
-    ];
+    let run = run_on_aws(&["--keep", "--set", BOTH_TRIGGERS]);
     let (project, answer) = with_endpoint(&run, injector.url(), copying(1)).await;
     answer.exits(0);
     let clean = ["clean", "test", "--target", "aws", "--yes"];
@@ -715,17 +689,12 @@ async fn after_an_error_that_ends_the_session_no_lane_begins_another_attempt() {
         after: Arc::clone(&after),
     };
     let injector = Injector::with(account.cloud.endpoint_url(), 1, quirk);
-    let run = [
-        "run",
-        "m.toml",
-        "--target",
-        "aws",
-        "--yes",
+    let run = run_on_aws(&[
         "--set",
         "repetitions.deployments=4",
         "--set",
         "schedule.lanes=4",
-    ];
+    ]);
     let (_, answer) = with_endpoint(&run, injector.url(), copying(1)).await;
     let said = answer.exits(1).stderr();
     assert!(said.contains("cannot be called any more"), "{said}");

@@ -21,7 +21,7 @@ use tokio::runtime::Runtime;
 
 use crate::clients::sdk_config;
 use crate::injector::{Fault, Injector, Kind, Plan};
-use crate::runs::{counted, facts};
+use crate::runs::{counted, facts, run_on_aws};
 use crate::story::{HOST, Project};
 
 const SCHEDULES: u64 = 50;
@@ -734,17 +734,7 @@ fn in_a_small_account(executions: u32, lanes: &str) -> (Project, String) {
     crate::lanes::patient(&project);
     let cloud = Cloud::start(executions);
     let lanes = format!("schedule.lanes={lanes}");
-    let arguments = [
-        "run",
-        "m.toml",
-        "--target",
-        "aws",
-        "--yes",
-        "--set",
-        "repetitions.deployments=4",
-        "--set",
-        &lanes,
-    ];
+    let arguments = run_on_aws(&["--set", "repetitions.deployments=4", "--set", &lanes]);
     // A call that was given up goes on, and takes part of the account.
     let (code, told) = aws_with_patience("60", &project, &cloud.endpoint, &arguments);
     assert_eq!(code, 0, "{told}");
@@ -793,15 +783,7 @@ fn the_wait_for_log_reads_is_no_part_of_a_turnaround() {
         slow: BTreeMap::from([(Kind::Logs, Duration::from_secs_f64(READ_S))]),
         ..Plan::default()
     });
-    let arguments = [
-        "run",
-        "m.toml",
-        "--target",
-        "aws",
-        "--yes",
-        "--set",
-        "matrix.trigger=[\"s3\"]",
-    ];
+    let arguments = run_on_aws(&["--set", "matrix.trigger=[\"s3\"]"]);
     let (code, told) = aws_with_patience("60", &project, injector.url(), &arguments);
     assert_eq!(code, 0, "{told}");
     let facts = facts(&crate::runs::latest(&project));
@@ -841,15 +823,7 @@ fn more_at_once_than_the_account_allows_is_refused_before_anything_is_deployed()
     let project = crate::runs::project();
     crate::runs::manifest(&project, "\"copy\"", &format!("\"{HOST}\""), 1);
     let cloud = Cloud::start(150);
-    let arguments = [
-        "run",
-        "m.toml",
-        "--target",
-        "aws",
-        "--yes",
-        "--set",
-        "matrix.concurrency=[200]",
-    ];
+    let arguments = run_on_aws(&["--set", "matrix.concurrency=[200]"]);
     let (code, told) = aws(&project, &cloud.endpoint, &arguments);
     assert_eq!(code, 2, "{told}");
     assert!(

@@ -135,6 +135,11 @@ pub fn counted(run: &Path) -> HashMap<String, u32> {
     counted
 }
 
+/// The words that run `m.toml` on AWS without a question, and what follows them.
+pub fn run_on_aws<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    [&["run", "m.toml", "--target", "aws", "--yes"], more].concat()
+}
+
 #[track_caller]
 pub fn each_once(run: &Path, planned: usize) {
     let counted = counted(run);

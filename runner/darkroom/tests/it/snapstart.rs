@@ -20,7 +20,7 @@ use crate::aws::{nothing_is_left, with_endpoint, with_patience};
 use crate::aws_quirks::{BOTH_TRIGGERS, copying, counted};
 use crate::deploy::Account;
 use crate::injector::{Injector, Kind, Quirk, Request, response, with_body};
-use crate::runs::{COPY, each_once, facts, latest, manifest, project, variant};
+use crate::runs::{COPY, each_once, facts, latest, manifest, project, run_on_aws, variant};
 use crate::story::{HOST, Project};
 
 /// What of the time of a restore AWS bills, ms: 18 to 21 in a public page's counts.
@@ -183,7 +183,7 @@ const ON: &str = "matrix.snapstart=[\"on\"]";
 const COLD: &str = "matrix.start=[\"cold\"]";
 
 fn run(more: &[&'static str]) -> Vec<&'static str> {
-    let mut all = vec!["run", "m.toml", "--target", "aws", "--yes", "--keep"];
+    let mut all = run_on_aws(&["--keep"]);
     all.extend(more.iter().flat_map(|set| ["--set", *set]));
     all
 }
